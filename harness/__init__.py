@@ -1,0 +1,1 @@
+"""waitproof: proves that an SDK's wait helper keeps the promises of its documentation."""

@@ -1,0 +1,71 @@
+"""Whose mistake it is: three kinds of trouble that are never a verdict about an SDK.
+
+`InputError` belongs to whoever wrote a file or a command line, `AdapterError` to whoever wrote an
+adapter, `HarnessError` to us. A verdict is a value (see `judge`); an exception is always one of these.
+Every message has the same shape: place and fact in the first line, which stands alone, then what was
+found, what was expected and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["AdapterError", "HarnessError", "InputError", "Mistake", "WaitproofError", "nearest"]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One mistake of an input, told so that its author can mend it.
+
+    Attributes:
+        place: `file:line:column` where known, else a file, an option or a program.
+        fact: What is wrong, in one sentence without a full stop.
+        found: The author's own text, "" where there is none.
+        expected: What would have been right, "" where the fact says it.
+        mend: What to do now, "" where the expectation says it.
+    """
+
+    place: str
+    fact: str
+    found: str = ""
+    expected: str = ""
+    mend: str = ""
+
+    def __str__(self) -> str:
+        """Return the message: the first line stands alone, a line follows for each thing known."""
+        lines = [f"{self.place}: {self.fact}" if self.place else self.fact]
+        rows = (("found", self.found), ("expected", self.expected), ("mend", self.mend))
+        lines += [f"  {f'{name}:':<10}{text}" for name, text in rows if text]
+        return "\n".join(lines)
+
+
+class WaitproofError(Exception):
+    """Any trouble that is not a verdict; its text is written for the person who made the mistake."""
+
+
+class InputError(WaitproofError):
+    """A file, an option or a machine is not as it must be; the command line exits with 2.
+
+    Attributes:
+        mistakes: Every mistake found, in reading order; never empty.
+    """
+
+    def __init__(self, mistakes: Mistake | Sequence[Mistake]) -> None:
+        self.mistakes = (mistakes,) if isinstance(mistakes, Mistake) else tuple(mistakes)
+        super().__init__("\n\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class AdapterError(WaitproofError):
+    """An adapter broke the protocol, died, or did not answer: ERROR, never a FAIL of the SDK."""
+
+
+class HarnessError(WaitproofError):
+    """The harness itself is at fault, for instance its mock server died."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean 'x'?" for the known name most like `name`, or "" when none is close."""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean '{matches[0]}'?" if matches else ""
