@@ -1,0 +1,26 @@
+"""The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
+
+`case` says what a check is, `outcomes`, `timing`, `traffic` and `records` hold the checks, `verdicts`
+makes findings into verdicts.
+"""
+
+from harness.judge import outcomes, records, timing, traffic
+from harness.judge.case import Case, Check, Finding, Mark, checks
+from harness.judge.verdicts import Status, Verdict, error_verdicts, is_suspicious, judge
+
+__all__ = [
+    "Case",
+    "Check",
+    "Finding",
+    "Mark",
+    "Status",
+    "Verdict",
+    "checks",
+    "error_verdicts",
+    "is_suspicious",
+    "judge",
+    "outcomes",
+    "records",
+    "timing",
+    "traffic",
+]

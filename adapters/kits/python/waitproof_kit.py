@@ -1,0 +1,419 @@
+"""The Python side of waitproof's adapter protocol, version 1: one file, standard library only, Python 3.9+.
+
+It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
+answer. What an SDK is called, how its client is built and which exceptions it has is left to a subclass
+of `Adapter`, handed to `run` (blocking SDK) or `run_async` (coroutines on one event loop):
+
+    class MyAdapter(Adapter):
+        def hello(self):
+            return {"sdk": {"name": "my-sdk", "version": "1.0"}, "helper": "Client.wait_for_task",
+                    "result_path": "data.result", "capabilities": {"max_concurrency": 0}}
+
+        def connect(self, base_url, api_key, api_secret):
+            return my_sdk.Client(api_key, api_secret, base_url=base_url)
+
+        def wait(self, client, task_id, **options):
+            return client.wait_for_task(task_id, **options)
+
+        def describe(self, exception):
+            if isinstance(exception, my_sdk.TaskError):
+                return {"kind": "task", "fields": fields_of(exception, ["task_id", "error_type"])}
+            return None
+
+    run(MyAdapter())
+
+The one fact to know: whatever leaves `wait`, `get_task` or `begin` as an exception is reported as what the
+SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import math
+import os
+import platform
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+__all__ = ["Adapter", "Unsupported", "fields_of", "run", "run_async"]
+
+PROTOCOL = 1
+
+_Json = dict[str, Any]
+_MISSING = object()
+
+
+class Unsupported(Exception):
+    """Raise it in `wait`, `get_task` or `begin` for a call that the SDK's signature cannot express."""
+
+
+class Adapter:
+    """What the kit must know of one SDK. For `run_async` the three calls return awaitables.
+
+    Paths are steps joined by dots, each an attribute or a key; "" is the returned value itself. `hello`
+    gives the payload's as `result_path`.
+    """
+
+    task_path = ""  # where the task lies in what `get_task` returns
+    task_id_path = ""  # where the task's id lies in what `begin` returns
+
+    def hello(self) -> _Json:
+        """Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
+
+        The kit adds the language and the runtime. It can have any number of calls in flight; whether the
+        SDK can is for `max_concurrency` to say (0 = any number; absent = 1).
+        """
+        raise NotImplementedError
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Any:
+        """Build a client; a plain function in both kits (`run_async` calls it on the event loop)."""
+        raise NotImplementedError
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        """Call the SDK's helper with exactly these options: one that was not given is not here either."""
+        raise NotImplementedError
+
+    def get_task(self, client: Any, task_id: Any) -> Any:
+        """Fetch one task: a mapping, or an object with task_id, status, result and error."""
+        raise NotImplementedError
+
+    def begin(self, client: Any, operation: str, arguments: _Json) -> Any:
+        """Begin one of `capabilities.operations`."""
+        raise NotImplementedError
+
+    def describe(self, exception: BaseException) -> _Json | None:
+        """Return `kind` and `fields` of an exception that the SDK documents, None for any other.
+
+        `type` and `message` are filled in by the kit, unless given. A field's value that JSON cannot
+        carry is reported as its `repr`.
+        """
+
+
+def fields_of(exception: BaseException, names: Iterable[str]) -> _Json:
+    """Return the named attributes; one that the exception lacks is left out (None and "" are not)."""
+    values = ((name, getattr(exception, name, _MISSING)) for name in names)
+    return {name: value for name, value in values if value is not _MISSING}
+
+
+def run(adapter: Adapter) -> None:
+    """Serve a blocking SDK: a thread per call. Returns at the end of stdin, when every call is answered."""
+    session = _Session(adapter)
+    in_flight = set()
+
+    def answer(message: _Json) -> None:
+        with session.guarded(message):
+            call = session.bind(message)
+            session.report(message, _attempt(call))
+        in_flight.discard(threading.current_thread())
+
+    def start(message: _Json) -> None:
+        thread = threading.Thread(target=answer, args=[message], daemon=False)
+        in_flight.add(thread)
+        thread.start()
+
+    session.read(start)
+    for thread in list(in_flight):
+        thread.join()
+
+
+def run_async(adapter: Adapter) -> None:
+    """Serve an SDK of coroutines: every call is a task of one event loop, and only calls run there.
+
+    A thread reads stdin and answers pings, so that a blocked loop cannot pass for a dead process.
+    """
+    asyncio.run(_serve(_Session(adapter)))
+
+
+async def _serve(session: _Session) -> None:
+    loop = asyncio.get_running_loop()
+    end_of_input = asyncio.Event()
+    in_flight = set()
+
+    async def answer(message: _Json) -> None:
+        with session.guarded(message):
+            call = session.bind(message)
+            session.report(message, await _attempt_async(call))
+
+    def start(message: _Json) -> None:
+        task = loop.create_task(answer(message))
+        in_flight.add(task)  # the loop itself keeps only a weak reference
+        task.add_done_callback(in_flight.discard)
+
+    def read() -> None:
+        try:
+            session.read(lambda message: loop.call_soon_threadsafe(start, message))
+        finally:
+            loop.call_soon_threadsafe(end_of_input.set)
+
+    # A daemon: blocked on stdin, it must not keep a process alive whose loop has broken down.
+    threading.Thread(target=read, name="stdin", daemon=True).start()
+    await end_of_input.wait()
+    if in_flight:
+        await asyncio.wait(in_flight)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Attempt:
+    """What one call of the SDK came to; `exception` is None when it returned."""
+
+    returned: Any
+    exception: BaseException | None
+    elapsed_s: float
+
+
+def _attempt(call: Callable[[], Any]) -> _Attempt:
+    started = time.monotonic()
+    try:
+        returned = call()
+    except BaseException as exception:  # noqa: BLE001 - the caller saw it, whatever it is
+        return _Attempt(None, exception, time.monotonic() - started)
+    return _Attempt(returned, None, time.monotonic() - started)
+
+
+async def _attempt_async(call: Callable[[], Any]) -> _Attempt:
+    started = time.monotonic()
+    try:
+        returned = await call()
+    except BaseException as exception:  # noqa: BLE001 - the caller saw it, whatever it is
+        return _Attempt(None, exception, time.monotonic() - started)
+    return _Attempt(returned, None, time.monotonic() - started)
+
+
+class _AdapterError(Exception):
+    """The call cannot be made, and that is not the SDK's doing."""
+
+
+class _Session:
+    """The protocol without a way of running calls: reads, finds the client, words and writes the answers."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._input, self._output = _take_stdin_and_stdout()
+        self._write_lock = threading.Lock()
+        self._client_lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
+        self._connection: _Json | None = None
+        self._result_path = ""
+        self._operations: Iterable[str] = ()
+
+    def read(self, start: Callable[[_Json], object]) -> None:
+        """Hand every call to `start`, answer the rest here, and return at the end of stdin."""
+        for message in self._messages():
+            op = message.get("op")
+            if op == "hello":
+                self._greet(message)
+            elif "id" not in message:
+                _log(f"a call without an id: {message!r}")
+            elif op == "ping":
+                self.send({"id": message["id"], "outcome": "returned"})
+            else:
+                with self.guarded(message):
+                    start(message)
+
+    @contextmanager
+    def guarded(self, message: _Json) -> Iterator[None]:
+        """Make an exception outside of the SDK's call the call's answer: an adapter error."""
+        try:
+            yield
+        except _AdapterError as error:
+            self._fail(message, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the harness waits for an answer
+            traceback.print_exc()
+            self._fail(message, f"{type(error).__name__}: {error}")
+
+    def bind(self, message: _Json) -> Callable[[], Any]:
+        """Return the call of the SDK, ready to be made: its client is built by now."""
+        adapter, op = self._adapter, message.get("op")
+        if op not in ("wait", "get_task", "begin"):
+            raise _AdapterError(f"unknown op {op!r}")
+        if getattr(type(adapter), op) is getattr(Adapter, op):
+            raise _AdapterError(f"{type(adapter).__name__} has no {op}, and hello did not say so")
+        if op == "begin":
+            operation, arguments = message["operation"], message["arguments"]
+            if operation not in self._operations:
+                raise _AdapterError(f"unknown operation {operation!r}")
+            client = self._client(message)
+            return lambda: adapter.begin(client, operation, arguments)
+        task_id = message["task_id"]
+        client = self._client(message)
+        if op == "get_task":
+            return lambda: adapter.get_task(client, task_id)
+        options = message.get("options") or {}
+        return lambda: adapter.wait(client, task_id, **options)
+
+    def report(self, message: _Json, attempt: _Attempt) -> None:
+        """Write the answer of a call that was made."""
+        answer: _Json = {"id": message["id"]}
+        if isinstance(attempt.exception, Unsupported):
+            answer.update(outcome="unsupported", reason=str(attempt.exception))
+        elif attempt.exception is not None:
+            answer.update(outcome="raised", exception=self._describe(attempt.exception))
+        else:
+            answer.update(outcome="returned", **self._payload(message["op"], attempt.returned))
+        if message["op"] == "wait" and not isinstance(attempt.exception, Unsupported):
+            answer["elapsed"] = round(attempt.elapsed_s, 6)
+        self.send(answer)
+
+    def send(self, answer: _Json) -> None:
+        """Write one line. ASCII with escapes: a lone surrogate has no UTF-8."""
+        line = json.dumps(answer, ensure_ascii=True, allow_nan=False).encode("ascii") + b"\n"
+        with self._write_lock:
+            self._output.write(line)
+            self._output.flush()
+
+    def _fail(self, message: _Json, text: str) -> None:
+        self.send({"id": message["id"], "outcome": "adapter_error", "message": text})
+
+    def _messages(self) -> Iterator[_Json]:
+        for line in self._input:
+            if not line.strip():
+                continue
+            try:
+                message = json.loads(line.decode("utf-8"))
+            except ValueError as error:
+                _log(f"a line that is not JSON ({error}): {line[:200]!r}")
+                continue
+            if isinstance(message, dict):
+                yield message
+            else:
+                _log(f"a line that is not an object: {line[:200]!r}")
+
+    def _greet(self, message: _Json) -> None:
+        self._connection = {name: message[name] for name in ("base_url", "api_key", "api_secret")}
+        hello = self._adapter.hello()
+        runtime = f"{platform.python_implementation()} {platform.python_version()}"
+        hello["sdk"] = {"language": "python", "runtime": runtime, **hello["sdk"]}
+        self._result_path = hello.setdefault("result_path", "")
+        self._operations = hello.setdefault("capabilities", {}).get("operations", ())
+        self.send({"op": "hello", "protocol": PROTOCOL, **hello})
+
+    def _client(self, message: _Json) -> Any:
+        name = message.get("client", "default")
+        with self._client_lock:
+            if name not in self._clients:
+                if self._connection is None:
+                    raise _AdapterError("a call before hello")
+                self._clients[name] = self._adapter.connect(**self._connection)
+            return self._clients[name]
+
+    def _payload(self, op: str, returned: Any) -> _Json:
+        """Return the answer's key for what was returned, or `unencodable` and the reason."""
+        try:
+            if op == "wait":
+                return {"result": _plain(_reach(returned, self._result_path), "")}
+            if op == "get_task":
+                return {"task": _plain_task(_reach(returned, self._adapter.task_path))}
+            return {"task_id": _plain(_reach(returned, self._adapter.task_id_path), "")}
+        except _UnencodableError as reason:
+            return {"unencodable": str(reason)}
+        except RecursionError:
+            return {"unencodable": "nested too deeply, or within itself"}
+
+    def _describe(self, exception: BaseException) -> _Json:
+        try:
+            text = str(exception)
+        except Exception:  # noqa: BLE001 - what Python itself prints for such an exception
+            text = "<exception str() failed>"
+        known = {"kind": "other", "type": type(exception).__name__, "message": text, "fields": {}}
+        described = {**known, **(self._adapter.describe(exception) or {})}
+        described["fields"] = {name: _plain_field(value) for name, value in described["fields"].items()}
+        return described
+
+
+class _UnencodableError(Exception):
+    """What JSON cannot carry, and where it lies."""
+
+
+def _reach(returned: Any, path: str) -> Any:
+    """Follow a path as the SDK's caller would; a step that leads nowhere is what the caller gets, too."""
+    value = returned
+    for step in path.split(".") if path else ():
+        below = value.get(step, _MISSING) if isinstance(value, dict) else getattr(value, step, _MISSING)
+        if below is _MISSING:
+            raise _UnencodableError(f"nothing at {path}: {type(value).__name__} has no {step!r}")
+        value = below
+    return value
+
+
+def _plain_task(task: Any) -> Any:
+    """Return the four fields of a task, those that it has."""
+    if not isinstance(task, dict):
+        names = ("task_id", "status", "result", "error")
+        task = {name: getattr(task, name) for name in names if hasattr(task, name)}
+    return _plain(task, "")
+
+
+def _plain_field(value: Any) -> Any:
+    try:
+        return _plain(value, "")
+    except (_UnencodableError, RecursionError):
+        return repr(value)
+
+
+def _plain(value: Any, path: str) -> Any:
+    """Return a value as JSON's types, dataclasses by their own `to_dict` where they have one.
+
+    Raises:
+        _UnencodableError: With what JSON cannot carry and its path, such as "NaN at a.b[0]".
+    """
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float)):
+        return _plain_number(value, path)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = _dataclass_items(value)
+    if not isinstance(value, dict):
+        raise _UnencodableError(_at(path, type(value).__name__))
+    for key in value:
+        if not isinstance(key, str):
+            raise _UnencodableError(_at(path, f"{type(key).__name__} as a key"))
+    return {key: _plain(item, f"{path}.{key}" if path else key) for key, item in value.items()}
+
+
+def _plain_number(value: Any, path: str) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _UnencodableError(_at(path, json.dumps(float(value))))
+    try:
+        json.dumps(value)
+    except ValueError as error:  # an int with more digits than Python is willing to write
+        raise _UnencodableError(_at(path, "an int too long to write")) from error
+    return value
+
+
+def _dataclass_items(value: Any) -> Any:
+    if hasattr(value, "to_dict"):
+        return value.to_dict()
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _at(path: str, what: str) -> str:
+    return f"{what} at {path}" if path else f"{what} at the top"
+
+
+def _take_stdin_and_stdout() -> tuple[BinaryIO, BinaryIO]:
+    """Return the protocol's two streams, and leave the SDK an empty stdin and a stdout that is stderr.
+
+    The descriptors themselves are moved, so that neither `print`, a C library nor a child process can
+    write between the lines of the protocol or read one of them.
+    """
+    sys.stdout.flush()
+    lines_in, lines_out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return lines_in, lines_out
+
+
+def _log(text: str) -> None:
+    print(f"waitproof_kit: {text}", file=sys.stderr, flush=True)

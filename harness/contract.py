@@ -1,0 +1,239 @@
+"""The documentation as data: what a suite's API answers, and what its SDKs promise.
+
+A contract is the model of `contract.yaml`: the endpoint that is polled, the bodies of its answers as
+templates, what each status must lead to, the defaults, the operations that begin tasks, and the
+requirements. Everything that is particular to one vendor's API stands there and nowhere in the code.
+Which checks exist and what arguments they take is the judge's business.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from harness.source import Duration, Json, Model, Node, build, invalid
+from harness.template import placeholders
+
+__all__ = [
+    "AppliesTo",
+    "Contract",
+    "Level",
+    "Operation",
+    "Requirement",
+    "StatusMeaning",
+    "parse_contract",
+]
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", examples=["exception-stack-trace"])]
+
+
+class Level(StrEnum):
+    """How much a requirement weighs.
+
+    MUST quotes the documentation, SHOULD follows by common sense, INFO is what the documentation leaves open.
+    """
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+    INFO = "INFO"
+
+
+class StatusMeaning(StrEnum):
+    """What a status must lead a wait helper to do."""
+
+    KEEP_POLLING = "keep_polling"
+    RETURN_RESULT = "return_result"
+    RAISE_TASK = "raise_task"
+
+
+class TaskIdFormat(StrEnum):
+    """What the API's task ids look like."""
+
+    UUID = "uuid"
+    INTEGER = "integer"
+
+
+class AppliesTo(Model):
+    """Which SDKs a requirement concerns; what is not given does not restrict it."""
+
+    noun: ClassVar[str] = "condition of a requirement"
+    language: str | None = None
+    non_blocking: bool | None = None
+
+
+class Requirement(Model):
+    """One promise, and the check that judges it."""
+
+    noun: ClassVar[str] = "requirement"
+    id: Name
+    level: Level
+    quote: str | None = None
+    reason: str | None = None
+    check: str
+    with_: dict[str, Json] = Field(default_factory=dict, alias="with")
+    applies_to: AppliesTo = AppliesTo()
+
+    @model_validator(mode="after")
+    def _is_founded(self) -> Requirement:
+        if self.level is Level.MUST and not self.quote:
+            raise invalid(
+                f"requirement {self.id} is a MUST without a quote",
+                expected="the documentation's own sentence under 'quote'",
+                mend="where the documentation says nothing, its level is SHOULD, with a reason",
+            )
+        if not (self.quote or self.reason):
+            raise invalid(f"requirement {self.id} has neither a quote nor a reason", mend="add 'reason'")
+        return self
+
+    @property
+    def sentence(self) -> str:
+        """The documented sentence, else the reason."""
+        return self.quote or self.reason or ""
+
+
+class Endpoint(Model):
+    """The request that asks for one task's status."""
+
+    noun: ClassVar[str] = "endpoint"
+    method: Literal["GET", "POST"] = "GET"
+    path: str
+
+    @field_validator("path")
+    @classmethod
+    def _names_the_task(cls, path: str) -> str:
+        if path.count("{task_id}") != 1 or not path.startswith("/"):
+            raise invalid(f"'{path}' is no task endpoint", expected="a path with {task_id} in it once")
+        return path
+
+
+class Answer(Model):
+    """The answer to a poll: `${status}`, `${result}`, `${error}` and `${now_ns}` are filled in."""
+
+    noun: ClassVar[str] = "answer"
+    headers: dict[str, str] = {"Content-Type": "application/json"}
+    body: dict[str, Json]
+
+
+class ErrorAnswer(Model):
+    """The body of an HTTP error; `${http}` is its status code and `${message}` says what is wrong."""
+
+    noun: ClassVar[str] = "http_error"
+    headers: dict[str, str] = {"Content-Type": "application/json"}
+    body: dict[str, Json]
+
+
+class Operation(Model):
+    """A request that begins a task; `token` is the dotted path in its body to a scenario's token."""
+
+    noun: ClassVar[str] = "operation"
+    method: Literal["POST", "PUT", "DELETE", "PATCH", "GET"] = "POST"
+    path: Annotated[str, Field(pattern="^/")]
+    token: str
+    status: Annotated[int, Field(ge=200, le=299)] = 200
+    body: dict[str, Json]
+
+
+class Credentials(Model):
+    """What every poll must carry."""
+
+    noun: ClassVar[str] = "credentials"
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+
+
+class TimeoutPromise(Model):
+    """How a helper tells its caller that the deadline has passed."""
+
+    noun: ClassVar[str] = "timeout"
+    kind: Literal["transport", "task", "api", "other"]
+    fields: dict[str, Json] = {}
+
+
+class Defaults(Model):
+    """What holds when the caller passes no option, in seconds."""
+
+    noun: ClassVar[str] = "defaults"
+    poll_interval: Duration
+    timeout: Duration
+
+    @model_validator(mode="after")
+    def _are_positive(self) -> Defaults:
+        if not (self.poll_interval > 0 and self.timeout > 0):
+            raise invalid("a default of 0", expected="a duration above 0")
+        return self
+
+
+class Contract(Model):
+    """One suite's documentation; see the module."""
+
+    noun: ClassVar[str] = "contract"
+    format: Literal[1]
+    name: Name
+    title: str
+    source: str
+    task_id: TaskIdFormat = TaskIdFormat.UUID
+    endpoint: Endpoint
+    credentials: Credentials = Credentials()
+    answer: Answer
+    error: dict[str, Json] = {}
+    http_error: ErrorAnswer
+    statuses: dict[str, StatusMeaning]
+    unknown_status: StatusMeaning = StatusMeaning.KEEP_POLLING
+    timeout: TimeoutPromise
+    defaults: Defaults
+    exception_fields: dict[str, str]
+    operations: dict[str, Operation] = {}
+    environment: tuple[str, ...] = ()
+    requirements: tuple[Requirement, ...]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Contract:
+        meanings = set(self.statuses.values())
+        if StatusMeaning.RETURN_RESULT not in meanings:
+            raise invalid("no status means return_result", expected="a status that ends a wait with a result")
+        ids = [requirement.id for requirement in self.requirements]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise invalid(f"requirement {twice[0]} stands twice", mend="give each promise an id of its own")
+        unknown = set(placeholders(self.answer.body)) - _ANSWER_VALUES
+        if unknown:
+            raise invalid(
+                f"the answer's body has the unknown placeholder ${{{min(unknown)}}}",
+                expected=", ".join("${" + name + "}" for name in sorted(_ANSWER_VALUES)),
+            )
+        return self
+
+    def meaning(self, status: str) -> StatusMeaning:
+        """Return what `status` must lead to; unknown ones have a meaning too."""
+        return self.statuses.get(status, self.unknown_status)
+
+    def requirement(self, requirement_id: str) -> Requirement:
+        """Return the requirement of that id.
+
+        Raises:
+            KeyError: There is none; the loader has checked every scenario's `proves`.
+        """
+        for requirement in self.requirements:
+            if requirement.id == requirement_id:
+                return requirement
+        raise KeyError(requirement_id)
+
+    def task_path_pattern(self) -> re.Pattern[str]:
+        """Return a pattern that matches the raw path of a poll and captures the escaped task id."""
+        before, after = self.endpoint.path.split("{task_id}")
+        return re.compile(re.escape(before) + "([^/?]+)" + re.escape(after))
+
+
+_ANSWER_VALUES = {"task_id", "token", "n", "text", "status", "result", "error", "now_ns"}
+
+
+def parse_contract(node: Node, place: str) -> Contract:
+    """Return the contract that a file's values describe.
+
+    Raises:
+        InputError: With every mistake and its position.
+    """
+    return build(Contract, node, place)

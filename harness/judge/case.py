@@ -1,0 +1,175 @@
+"""What a check sees, what it says, and how it is found by its kind.
+
+A check is a pure function of a `Case` and its arguments that returns a `Finding`; `kind` registers it
+under the name that contracts use. Which verdict a finding becomes is `verdicts`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+from harness.contract import Contract, Requirement, StatusMeaning
+from harness.observation import CallRecord, Observation, Poll
+from harness.protocol import Capabilities
+from harness.scenario import Scenario
+from harness.source import Model
+
+__all__ = [
+    "Case",
+    "Check",
+    "Finding",
+    "Mark",
+    "NoArguments",
+    "broken",
+    "checks",
+    "kept",
+    "kind",
+    "recorded",
+    "suspect",
+]
+
+
+class Mark(StrEnum):
+    """What a check found."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    SUSPECT = "suspect"  # a fact about time that the machine may have caused: seen again alone, or not
+    RECORDED = "recorded"
+    UNSUPPORTED = "unsupported"
+    NOT_APPLICABLE = "not_applicable"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, in words for the person who maintains the SDK."""
+
+    mark: Mark
+    expected: str = ""
+    seen: str = ""
+    explanation: str = ""
+
+
+def kept(expected: str = "", seen: str = "") -> Finding:
+    """Return that the promise was kept."""
+    return Finding(Mark.KEPT, expected, seen)
+
+
+def broken(expected: str, seen: str, explanation: str = "") -> Finding:
+    """Return that the promise was not kept, and that no machine can have caused that."""
+    return Finding(Mark.BROKEN, expected, seen, explanation)
+
+
+def suspect(expected: str, seen: str, explanation: str = "") -> Finding:
+    """Return that the promise seems not kept, but that a busy machine could look the same."""
+    return Finding(Mark.SUSPECT, expected, seen, explanation)
+
+
+def recorded(seen: str) -> Finding:
+    """Return a behaviour that goes on record and is never judged."""
+    return Finding(Mark.RECORDED, seen=seen)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scenario as one SDK played it."""
+
+    contract: Contract
+    scenario: Scenario
+    observation: Observation
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the SDK says it can do."""
+        return self.observation.hello.capabilities
+
+    def waits(self) -> Iterator[CallRecord]:
+        """Yield the calls of the wait helper."""
+        return self.observation.waits()
+
+    def polls(self, call: CallRecord) -> tuple[Poll, ...]:
+        """Return a wait's polls up to the first that answered a terminal status, without repeats.
+
+        What comes after it is `no_poll_after_outcome`'s business alone, so that one defect is one verdict.
+        """
+        needed = []
+        for poll in self.observation.polls_of(call):
+            needed.append(poll)
+            if self.is_terminal(poll):
+                break
+        return tuple(needed)
+
+    def is_terminal(self, poll: Poll) -> bool:
+        """Say whether a poll was answered with a status that ends the wait."""
+        step = self.scenario.task[poll.step]
+        return (
+            step.status is not None and self.contract.meaning(step.status) is not StatusMeaning.KEEP_POLLING
+        )
+
+
+class NoArguments(Model):
+    """The arguments of a check that has none."""
+
+    noun: ClassVar[str] = "check's arguments"
+
+
+CheckFunction: TypeAlias = Callable[[Case, Any], Finding]
+_F = TypeVar("_F", bound=CheckFunction)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A registered check.
+
+    Attributes:
+        kind: Its name in contracts.
+        function: Judges a case.
+        arguments: The model of what a requirement writes under `with`.
+        reads: Which parts of an expectation it reads: `returns`, `raises`, `task`, `polls`.
+        timed: Its finding depends on time, so that its scenarios must not share a process with heavy ones.
+        lacks: Returns the capability that the requirement is about and that the SDK says it lacks, or "".
+    """
+
+    kind: str
+    function: CheckFunction
+    arguments: type[Model]
+    reads: tuple[str, ...]
+    timed: bool
+    lacks: Callable[[Case, Any], str]
+
+    def run(self, case: Case, requirement: Requirement) -> Finding:
+        """Judge `case`; the loader has checked the arguments."""
+        arguments = self.arguments.model_validate(requirement.with_, strict=False)
+        missing = self.lacks(case, arguments)
+        if missing:
+            return broken(requirement.sentence, f"the SDK has no {missing}")
+        return self.function(case, arguments)
+
+
+_CHECKS: dict[str, Check] = {}
+
+
+def kind(
+    name: str,
+    *,
+    arguments: type[Model] = NoArguments,
+    reads: Sequence[str] = (),
+    timed: bool = False,
+    lacks: Callable[[Case, Any], str] = lambda _case, _arguments: "",
+) -> Callable[[_F], _F]:
+    """Register a check under its kind."""
+
+    def register(function: _F) -> _F:
+        _CHECKS[name] = Check(name, function, arguments, tuple(reads), timed, lacks)
+        return function
+
+    return register
+
+
+def checks() -> dict[str, Check]:
+    """Return all checks by kind."""
+    return dict(sorted(_CHECKS.items()))

@@ -1,0 +1,290 @@
+"""Checks of what the caller saw: results, exceptions and their fields, faults that surface."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from harness.judge.case import Case, Finding, NoArguments, broken, kept, kind
+from harness.judge.words import describe, differs_at, is_outcome_named, json_equal, shown
+from harness.observation import CallRecord
+from harness.protocol import Raised, Returned
+from harness.scenario import PollCount
+from harness.source import Json, Model
+from harness.template import at_path, fill
+from harness.timeline import render_body
+
+__all__: list[str] = []
+
+MISSING = object()  # a field that the exception does not have: null and "" are other reports
+
+
+class Kinds(Model):
+    """Which kinds of exception will do."""
+
+    noun: ClassVar[str] = "check's arguments"
+    kinds: tuple[Literal["task", "transport", "api", "other"], ...]
+
+
+class FaultArguments(Kinds):
+    """Also whether the exception must come at the poll that went wrong, or only before the deadline."""
+
+    at_that_poll: bool = False
+
+
+class FieldArguments(Model):
+    """A documented field of the exception, and the dotted path in the answer that its value comes from."""
+
+    noun: ClassVar[str] = "check's arguments"
+    field: str
+    from_: str = Field(alias="from")
+
+
+class Operations(Model):
+    """Names of operations in the contract."""
+
+    noun: ClassVar[str] = "check's arguments"
+    operations: tuple[str, ...]
+
+
+def _no_helper(case: Case, _arguments: Model) -> str:
+    return "" if case.capabilities.wait else "wait helper"
+
+
+@kind("helper_is_shipped", lacks=_no_helper)
+def helper_is_shipped(case: Case, _arguments: NoArguments) -> Finding:
+    """The SDK has a wait helper, and it can be called."""
+    expected = "a helper that waits for a task"
+    for call in case.waits():
+        if not case.observation.requests_of(call) and not case.observation.others_of(call):
+            return broken(expected, f"it sent no request, and {describe(call.seen)}")
+    return kept(expected, case.observation.hello.helper)
+
+
+def _no_operation(case: Case, arguments: Operations) -> str:
+    wanted = [call.begin for call in case.scenario.calls if call.begin in arguments.operations]
+    missing = [name for name in wanted if name not in case.capabilities.operations]
+    return f"operation {missing[0]}" if missing else ""
+
+
+@kind("begin_returns_task_id", arguments=Operations, lacks=_no_operation)
+def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
+    """The operation's answer gives its caller the task's id."""
+    for call in case.observation.calls:
+        if call.call.begin not in arguments.operations:
+            continue
+        expected = f"{call.call.begin} returns the task id {shown(case.observation.task(call).task_id)}"
+        is_right = isinstance(call.seen, Returned) and json_equal(
+            call.seen.task_id, case.observation.task(call).task_id
+        )
+        if not is_right:
+            return broken(expected, f"it {describe(call.seen)}")
+        return kept(expected, "it did")
+    return broken("an operation of the scenario to judge", "there was none")
+
+
+@kind("returns_result", reads=["returns"])
+def returns_result(case: Case, _arguments: NoArguments) -> Finding:
+    """A wait whose task completes returns the task's result payload, exactly."""
+    finding = broken("a wait that returns", "there was none")
+    for call in case.waits():
+        if call.call.expect.has("returns"):
+            finding = _returned(case, call)
+            if finding.mark != "kept":
+                return finding
+    return finding
+
+
+def _returned(case: Case, call: CallRecord) -> Finding:
+    wanted = fill(call.call.expect.returns, case.observation.task(call).values)
+    expected = f"the call returns {shown(wanted)}"
+    if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
+        return broken(expected, f"it {describe(call.seen)}")
+    if not json_equal(call.seen.result, wanted):
+        where = differs_at(wanted, call.seen.result)
+        explanation = f"the first difference is at {where}" if where else ""
+        if where:
+            told = f"{shown(at_path(wanted, where))}, seen {shown(at_path(call.seen.result, where))}"
+            explanation = f"the first difference is at {where}: expected {told}"
+        return broken(expected, f"it {describe(call.seen)}", explanation)
+    return kept(expected, "it did")
+
+
+@kind("raises_kind", arguments=Kinds, reads=["raises"])
+def raises_kind(case: Case, arguments: Kinds) -> Finding:
+    """The exception is of the documented kind."""
+    expected = f"the call raises an exception of kind {' or '.join(arguments.kinds)}"
+    finding = broken(expected, "no call was made")
+    for call in _raising(case):
+        if not is_outcome_named(call.seen, arguments.kinds):
+            return broken(expected, f"it {describe(call.seen)}")
+        finding = kept(expected, f"it {describe(call.seen)}")
+    return finding
+
+
+@kind("raises_timeout", reads=["raises"])
+def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
+    """A wait that outlasts its deadline raises what the contract promises for a timeout."""
+    promise = case.contract.timeout
+    fields = "".join(f", {name} {shown(value)}" for name, value in promise.fields.items())
+    expected = f"the call raises an exception of kind {promise.kind}{fields}"
+    finding = broken(expected, "no call was made")
+    for call in _raising(case):
+        if not is_outcome_named(call.seen, [promise.kind]):
+            return broken(expected, f"it {describe(call.seen)}")
+        assert isinstance(call.seen, Raised)
+        for name, value in promise.fields.items():
+            if not json_equal(call.seen.fields.get(name), value):
+                return broken(expected, _told(call.seen, name))
+        finding = kept(expected, f"it {describe(call.seen)}")
+    return finding
+
+
+@kind("exception_field", arguments=FieldArguments, reads=["raises"])
+def exception_field(case: Case, arguments: FieldArguments) -> Finding:
+    """A documented field of the task exception says what the server said."""
+    finding = broken(f"an exception with {arguments.field}", "no call was made")
+    for call in _raising(case):
+        expected = f"{arguments.field} is {shown(_said(case, call, arguments))}"
+        if not isinstance(call.seen, Raised):
+            return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
+        value = call.seen.fields.get(arguments.field, MISSING)
+        if not json_equal(value, _said(case, call, arguments)):
+            return broken(expected, _told(call.seen, arguments.field))
+        finding = kept(expected, "it is")
+    return finding
+
+
+@kind("native_stack_trace_is_apart", arguments=FieldArguments, reads=["raises"])
+def native_stack_trace_is_apart(case: Case, arguments: FieldArguments) -> Finding:
+    """The server's stack trace has an accessor of its own, and the runtime's own trace still works."""
+    finding = exception_field(case, arguments)
+    if finding.mark != "kept":
+        return finding
+    for call in _raising(case):
+        assert isinstance(call.seen, Raised)
+        if not call.seen.native_stack_frames:
+            return broken(
+                "the runtime's own stack trace has frames", f"{call.seen.native_stack_frames} frames"
+            )
+    return finding
+
+
+def _said(case: Case, call: CallRecord, arguments: FieldArguments) -> Json:
+    """Return what the server said there: in the terminal answer, else in the scenario's expectation."""
+    raises = call.call.expect.raises
+    task = case.observation.task(call)
+    if raises is not None and arguments.field in raises.fields:
+        return fill(raises.fields[arguments.field], task.values)
+    steps = (case.scenario.task[poll.step] for poll in reversed(case.polls(call)))
+    last = next((step for step in steps if step.status is not None), None)
+    if last is None:  # no poll came; the last step is what a patient helper would have seen
+        last = next((step for step in reversed(case.scenario.task) if step.status is not None), None)
+    return None if last is None else at_path(render_body(case.contract, last, task.values), arguments.from_)
+
+
+def _told(seen: Raised, name: str) -> str:
+    if name not in seen.fields:
+        return f"{seen.type} has no {name}"
+    return f"{name} is {shown(seen.fields[name])}"
+
+
+def _raising(case: Case) -> list[CallRecord]:
+    return [call for call in case.observation.calls if call.call.expect.raises is not None]
+
+
+@kind("polls_until_terminal", reads=["polls"])
+def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
+    """The helper goes on polling until the task is done, and no outcome comes before that."""
+    expected = "polls until the task is done"
+    for call in case.waits():
+        polls = case.polls(call)
+        if call.call.expect.polls is not None and not call.call.expect.polls.holds(len(polls)):
+            expected = f"{call.call.expect.polls} until the task is done"
+            return broken(expected, f"{len(polls)}, and then the call {describe(call.seen)}")
+        is_done = bool(polls) and case.is_terminal(polls[-1])
+        if isinstance(call.seen, Returned) and not is_done:
+            last = f"the last poll said {polls[-1].status!r}" if polls else "no poll came"
+            return broken(expected, f"the call {describe(call.seen)} although {last}")
+    return kept(expected, "it did")
+
+
+@kind("outcome_expected", reads=["returns", "raises", "task", "polls"])
+def outcome_expected(case: Case, _arguments: NoArguments) -> Finding:
+    """Every call ends as the scenario says, in every part of its expectation."""
+    finding = broken("a call", "no call was made")
+    for call in case.observation.calls:
+        finding = _expectation(case, call)
+        if finding.mark != "kept":
+            return finding
+    return finding
+
+
+def _expectation(case: Case, call: CallRecord) -> Finding:
+    expect = call.call.expect
+    values = case.observation.task(call).values
+    if expect.has("returns"):
+        finding = _returned(case, call)
+        if finding.mark != "kept":
+            return finding
+    if expect.task is not None:
+        return _task_seen(call, fill(expect.task, values))
+    if expect.raises is not None:
+        wanted = f"the call raises an exception of kind {' or '.join(expect.raises.kind)}"
+        if not is_outcome_named(call.seen, expect.raises.kind):
+            return broken(wanted, f"it {describe(call.seen)}")
+        assert isinstance(call.seen, Raised)
+        for name, value in fill(expect.raises.fields, values).items():
+            if not json_equal(call.seen.fields.get(name, MISSING), value):
+                return broken(f"{name} is {shown(value)}", _told(call.seen, name))
+    return _polls_counted(case, call, expect.polls)
+
+
+def _polls_counted(case: Case, call: CallRecord, wanted: PollCount | None) -> Finding:
+    count = len(case.polls(call))
+    if wanted is not None and not wanted.holds(count):
+        return broken(str(wanted), f"{count}, and then the call {describe(call.seen)}")
+    return kept("the outcome that the scenario expects", f"the call {describe(call.seen)}")
+
+
+def _task_seen(call: CallRecord, wanted: Json) -> Finding:
+    expected = f"a task with {shown(wanted)}"
+    if not isinstance(call.seen, Returned) or not isinstance(call.seen.task, dict):
+        return broken(expected, f"the call {describe(call.seen)}")
+    for name, value in wanted.items():
+        if not json_equal(call.seen.task.get(name), value):
+            return broken(expected, f"{name} is {shown(call.seen.task.get(name))}")
+    return kept(expected, "it is one")
+
+
+@kind("fault_surfaces", arguments=FaultArguments, reads=["raises", "polls"])
+def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
+    """An answer that goes wrong reaches the caller as an exception of the SDK's own, not as its timeout."""
+    expected = f"an exception of kind {' or '.join(arguments.kinds)}"
+    expected += " at the poll that went wrong" if arguments.at_that_poll else " before the deadline"
+    finding = broken(expected, "no call was made")
+    for call in _raising(case):
+        finding = _surfaced(case, call, arguments, expected)
+        if finding.mark != "kept":
+            return finding
+    return finding
+
+
+def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected: str) -> Finding:
+    if not is_outcome_named(call.seen, arguments.kinds):
+        return broken(expected, f"the call {describe(call.seen)}")
+    assert isinstance(call.seen, Raised)
+    promise = case.contract.timeout
+    is_timeout = call.seen.kind.value == promise.kind and all(
+        json_equal(call.seen.fields.get(name, MISSING), value) for name, value in promise.fields.items()
+    )
+    polls = case.polls(call)
+    if is_timeout and promise.fields:
+        return broken(expected, f"the timeout's exception after {len(polls)} polls: the fault was swallowed")
+    faulty = [number for number, poll in enumerate(polls, 1) if case.scenario.task[poll.step].fault]
+    if not faulty:
+        return broken(expected, f"the call {describe(call.seen)} before any answer went wrong")
+    if arguments.at_that_poll and len(polls) > faulty[0]:
+        return broken(expected, f"poll {faulty[0]} went wrong, and {len(polls) - faulty[0]} more came")
+    return kept(expected, f"the call {describe(call.seen)}")

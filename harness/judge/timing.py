@@ -1,0 +1,258 @@
+"""Checks of time: intervals, deadlines, and two waits at once.
+
+A helper may count its interval from the request or from the response, so the lower bound is held
+against arrivals and the upper one against pauses. Arrivals are late, never early: only what no machine
+can cause is final here, all else is a suspicion that is seen again alone, or dropped.
+"""
+
+from __future__ import annotations
+
+import itertools
+from statistics import median
+from typing import ClassVar, Literal
+
+from harness.judge.case import Case, Finding, Mark, broken, kept, kind, suspect
+from harness.judge.words import describe, seconds
+from harness.observation import CallRecord, Poll
+from harness.protocol import Raised
+from harness.source import Model
+
+__all__ = [
+    "EARLY_SLACK_S",
+    "LATE_RATIO",
+    "LATE_SLACK_S",
+    "MIN_PERIODS",
+    "PAUSE_SLACK_RATIO",
+    "PAUSE_SLACK_S",
+    "late_bound_s",
+    "median_pause_s",
+    "median_period_s",
+]
+
+EARLY_SLACK_S = 0.020  # a Windows timer ticks every 15.6 ms and may fire one tick early
+PAUSE_SLACK_S = 0.050  # a runtime's timer, a garbage collection and a new connection fit in
+PAUSE_SLACK_RATIO = 0.05  # what coarse timers add grows with the interval
+LATE_SLACK_S = 0.100  # the last answer, the exception and the adapter's line, on a machine with two cores
+LATE_RATIO = 0.05  # as for pauses
+MIN_PERIODS = 4  # fewer have no median to speak of, and one late poll would decide
+
+
+class SourceOfOption(Model):
+    """`from: default` where the caller passes nothing, `from: option` where it passes a value."""
+
+    noun: ClassVar[str] = "check's arguments"
+    option: Literal["default", "passed"]
+
+
+def _lacks_interval(case: Case, arguments: SourceOfOption) -> str:
+    return _lacks(case, arguments, "poll_interval")
+
+
+def _lacks_timeout(case: Case, arguments: SourceOfOption) -> str:
+    return _lacks(case, arguments, "timeout")
+
+
+def _lacks(case: Case, arguments: SourceOfOption, option: str) -> str:
+    lacking = arguments.option == "passed" and option not in case.capabilities.options
+    return f"option {option}" if lacking and case.capabilities.wait else ""
+
+
+@kind("interval_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_interval)
+def interval_kept(case: Case, _arguments: SourceOfOption) -> Finding:
+    """Each wait polls once an interval: no sooner, and not much later."""
+    return _worst([_interval(case, call) for call in case.waits()])
+
+
+def _interval(case: Case, call: CallRecord) -> Finding:
+    interval_s = call.interval_s(case.contract)
+    polls = case.polls(call)
+    regular = polls[:-1] if _is_at_deadline(case, call, polls) else polls
+    expected = f"a poll every {seconds(interval_s)}"
+    for number, poll in enumerate(regular):
+        since_call_s = poll.arrived_s - call.sent_s
+        bound_s = number * interval_s - EARLY_SLACK_S
+        if since_call_s < bound_s:
+            seen = f"poll {number + 1} came {seconds(since_call_s)} after the call"
+            return broken(f"{expected}: poll {number + 1} {seconds(bound_s)} after the call or later", seen)
+    periods = _periods(regular)
+    if len(periods) < MIN_PERIODS:
+        return suspect(
+            f"{expected}, {MIN_PERIODS} periods at least",
+            f"{len(periods)} periods, and then the call {describe(call.seen)}",
+        )
+    shortest_s = min(periods)
+    if shortest_s < interval_s - EARLY_SLACK_S:
+        number = periods.index(shortest_s) + 2
+        seen = f"poll {number} came {seconds(shortest_s)} after poll {number - 1}"
+        return suspect(f"{expected}: {seconds(interval_s - EARLY_SLACK_S)} or more", seen)
+    pause_s = median_pause_s(regular)
+    bound_s = interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s
+    if pause_s > bound_s:
+        seen = f"a median pause of {seconds(pause_s)} from an answer to the next poll"
+        return suspect(f"{expected}: a median pause of {seconds(bound_s)} or less", seen)
+    return kept(expected, f"a median period of {seconds(median_period_s(regular))}")
+
+
+def _is_at_deadline(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> bool:
+    """Say whether the last poll came at the deadline: clamping the last sleep is right."""
+    if not polls:
+        return False
+    return polls[-1].arrived_s - call.sent_s >= call.timeout_s(case.contract) - EARLY_SLACK_S
+
+
+def _periods(polls: tuple[Poll, ...]) -> list[float]:
+    return [after.arrived_s - before.arrived_s for before, after in itertools.pairwise(polls)]
+
+
+def median_period_s(polls: tuple[Poll, ...]) -> float:
+    """Return the median time from arrival to next arrival, 0 when there is none."""
+    return median(_periods(polls)) if len(polls) > 1 else 0.0
+
+
+def median_pause_s(polls: tuple[Poll, ...]) -> float:
+    """Return the median time from the end of an answer to the next arrival, 0 when there is none."""
+    pauses = [
+        after.arrived_s - before.answered_s
+        for before, after in itertools.pairwise(polls)
+        if before.answered_s is not None
+    ]
+    return median(pauses) if pauses else 0.0
+
+
+@kind("timeout_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_timeout)
+def timeout_kept(case: Case, _arguments: SourceOfOption) -> Finding:
+    """A wait that never ends is given up at its timeout, give or take an interval."""
+    return _worst([_timeout(case, call) for call in _timed_out(case)])
+
+
+def _timeout(case: Case, call: CallRecord) -> Finding:
+    timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
+    stalled_s = _stalled_s(case, call)
+    low_s = timeout_s - min(interval_s, timeout_s / 2) - EARLY_SLACK_S
+    high_s = timeout_s + interval_s + stalled_s + LATE_SLACK_S
+    return _between(call, f"a timeout after {seconds(timeout_s)}", low_s, high_s)
+
+
+@kind("timeout_not_early", timed=True)
+def timeout_not_early(case: Case, _arguments: Model) -> Finding:
+    """A wait that never ends lasts its whole timeout."""
+    return _worst(
+        [
+            _between(
+                call,
+                f"a timeout after {seconds(call.timeout_s(case.contract))}, not before",
+                call.timeout_s(case.contract) - EARLY_SLACK_S,
+                None,
+            )
+            for call in _timed_out(case)
+        ]
+    )
+
+
+@kind("timeout_not_late", timed=True)
+def timeout_not_late(case: Case, _arguments: Model) -> Finding:
+    """A wait that never ends does not outlast its timeout, but for the poll in flight at the deadline."""
+    return _worst(
+        [
+            _between(
+                call,
+                f"a timeout after {seconds(call.timeout_s(case.contract))}, hardly later",
+                None,
+                late_bound_s(call.timeout_s(case.contract)) + _stalled_s(case, call),
+            )
+            for call in _timed_out(case)
+        ]
+    )
+
+
+@kind("deadline_bounds_stalled_poll", timed=True)
+def deadline_bounds_stalled_poll(case: Case, _arguments: Model) -> Finding:
+    """A poll that the server does not answer is cut off at the deadline."""
+    return _worst(
+        [
+            _between(
+                call,
+                f"a timeout after {seconds(call.timeout_s(case.contract))} although a poll is stalled",
+                None,
+                late_bound_s(call.timeout_s(case.contract)),
+            )
+            for call in _timed_out(case)
+        ]
+    )
+
+
+def late_bound_s(timeout_s: float) -> float:
+    """Return how long a wait may last at the most that hardly outlasts its timeout."""
+    return timeout_s + LATE_RATIO * timeout_s + LATE_SLACK_S
+
+
+def _between(call: CallRecord, expected: str, low_s: float | None, high_s: float | None) -> Finding:
+    took_s = call.took_s
+    if not isinstance(call.seen, Raised) or took_s is None:
+        return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
+    seen = f"the call raised {call.seen.type} after {seconds(took_s)}"
+    if low_s is not None and took_s < low_s:
+        return broken(f"{expected}: {seconds(low_s)} or more", seen)
+    if high_s is not None and took_s > high_s:
+        return suspect(f"{expected}: {seconds(high_s)} or less", seen)
+    return kept(expected, seen)
+
+
+def _timed_out(case: Case) -> list[CallRecord]:
+    """Return the waits whose timeout is expected."""
+    return [call for call in case.waits() if call.call.expect.raises is not None]
+
+
+def _stalled_s(case: Case, call: CallRecord) -> float:
+    """Return how long the poll lasted that was in flight at the deadline, 0 when none was."""
+    deadline_s = call.sent_s + call.timeout_s(case.contract)
+    until_s = call.received_s if call.received_s is not None else float("inf")
+    longest_s = 0.0
+    for poll in case.observation.requests_of(call):
+        end_s = until_s if poll.answered_s is None else poll.answered_s
+        if poll.arrived_s <= deadline_s + LATE_SLACK_S and end_s > deadline_s:
+            longest_s = max(longest_s, end_s - poll.arrived_s)
+    return longest_s
+
+
+@kind("parameters_kept", timed=True)
+def parameters_kept(case: Case, _arguments: Model) -> Finding:
+    """Both options are accepted and both are honoured."""
+    for option in ("poll_interval", "timeout"):
+        if option not in case.capabilities.options:
+            return broken(
+                "poll_interval and timeout as the blocking helper takes them", f"no option {option}"
+            )
+    return _worst(
+        [_interval(case, call) for call in case.waits()] + [_timeout(case, c) for c in case.waits()]
+    )
+
+
+@kind("waits_interleave", timed=True)
+def waits_interleave(case: Case, _arguments: Model) -> Finding:
+    """Two waits that begin together poll in turn: neither blocks the other."""
+    expected = "both waits poll in turn"
+    spans = []
+    for call in case.waits():
+        polls = case.polls(call)
+        if not polls:
+            return suspect(expected, f"wait {call.copy} sent no poll, and {describe(call.seen)}")
+        spans.append((polls[0].arrived_s, polls[-1].arrived_s, call.copy))
+    spans.sort()
+    for (_, end_s, first), (start_s, _, second) in itertools.pairwise(spans):
+        if start_s >= end_s:
+            seen = (
+                f"the first poll of wait {second} came {seconds(start_s - end_s)} "
+                f"after the last poll of wait {first}: it blocked"
+            )
+            return suspect(expected, seen)
+    return kept(expected, "they did")
+
+
+_ORDER = (Mark.BROKEN, Mark.SUSPECT, Mark.KEPT)
+
+
+def _worst(findings: list[Finding]) -> Finding:
+    if not findings:
+        return broken("a wait of the scenario to judge", "there was none")
+    return min(findings, key=lambda finding: _ORDER.index(finding.mark))

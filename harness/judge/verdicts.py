@@ -1,0 +1,239 @@
+"""Findings into verdicts: levels, suspicions and their runs alone, and what makes a finding impossible.
+
+`judge` is the whole of the judgement: a contract, a scenario and what was seen of it go in, a verdict
+for each requirement that the scenario proves comes out. It is pure; whoever ran the scenario asks
+`is_suspicious` whether it should be run again alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.contract import Contract, Level, Requirement
+from harness.judge.case import Case, Finding, Mark, checks
+from harness.judge.words import describe, seconds, timeline_line
+from harness.observation import CallRecord, NoAnswer, Observation
+from harness.protocol import AdapterFault, ExceptionKind, Raised, Returned, Unsupported
+from harness.scenario import Scenario
+
+__all__ = ["Status", "Verdict", "error_verdicts", "is_suspicious", "judge"]
+
+WITNESS_SLACK_S = 0.020  # two stamps of one moment, taken in two processes of a busy machine
+RUNS_ALONE = 2  # exceeded once and twice more is a fact; in between nobody knows
+
+
+class Status(StrEnum):
+    """What became of one requirement in one scenario."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, no password
+    FAIL = "FAIL"
+    WARN = "WARN"
+    INFO = "INFO"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    UNSUPPORTED = "UNSUPPORTED"
+    NOT_APPLICABLE = "NOT_APPLICABLE"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One requirement, judged in one scenario.
+
+    Attributes:
+        scenario: The scenario's id.
+        expected: What the requirement asks for here.
+        seen: What was seen instead, or the behaviour on record.
+        explanation: More about the difference, or how it was settled; "" when there is no more to say.
+        timeline: The polls of the call in question as one line, "" where there are none.
+        alone_runs: How often the scenario was run again alone to settle this verdict.
+        excused: The reason that a baseline gives for it, "" when none does.
+    """
+
+    scenario: str
+    requirement: str
+    level: Level
+    status: Status
+    expected: str = ""
+    seen: str = ""
+    explanation: str = ""
+    timeline: str = ""
+    alone_runs: int = 0
+    excused: str = ""
+
+
+def judge(contract: Contract, scenario: Scenario, observations: Sequence[Observation]) -> tuple[Verdict, ...]:
+    """Return a verdict for each requirement that the scenario proves, in the scenario's order.
+
+    Args:
+        contract: The documentation.
+        scenario: What was played.
+        observations: The run, and after it the runs alone that a suspicion led to; never empty.
+    """
+    return tuple(
+        _settle(contract.requirement(name), scenario, [_case(contract, scenario, o) for o in observations])
+        for name in scenario.proves
+    )
+
+
+def is_suspicious(contract: Contract, scenario: Scenario, observations: Sequence[Observation]) -> bool:
+    """Say whether another run alone would settle something that these observations leave open."""
+    if len(observations) > RUNS_ALONE:
+        return False
+    for name in scenario.proves:
+        requirement = contract.requirement(name)
+        findings = [_find(requirement, _case(contract, scenario, seen)) for seen in observations]
+        if all(finding.mark is Mark.SUSPECT for finding in findings):
+            return True
+    return False
+
+
+def error_verdicts(contract: Contract, scenario: Scenario, message: str) -> tuple[Verdict, ...]:
+    """Return ERROR for all that a scenario proves, because it could not be played."""
+    return tuple(
+        _verdict(contract.requirement(name), scenario, Status.ERROR, Finding(Mark.ERROR, seen=message))
+        for name in scenario.proves
+    )
+
+
+def _case(contract: Contract, scenario: Scenario, observation: Observation) -> Case:
+    return Case(contract, scenario, observation)
+
+
+def _settle(requirement: Requirement, scenario: Scenario, cases: Sequence[Case]) -> Verdict:
+    first = _find(requirement, cases[0])
+    if first.mark is not Mark.SUSPECT:
+        return _verdict(requirement, scenario, _status(requirement, first.mark), first, cases[0])
+    for number, case in enumerate(cases[1:], 1):
+        again = _find(requirement, case)
+        if again.mark is Mark.SUSPECT and number < RUNS_ALONE:
+            continue
+        if again.mark is Mark.KEPT:
+            return _kept_alone(requirement, scenario, first, again, cases[0], number)
+        mark = Mark.BROKEN if again.mark is Mark.SUSPECT else again.mark
+        told = _with_note(
+            again, f"seen again in {number} runs alone" if number > 1 else "seen when run alone"
+        )
+        return _verdict(requirement, scenario, _status(requirement, mark), told, case, alone_runs=number)
+    told = _with_note(first, f"not settled by a run alone; {_lag(cases[0])}")
+    return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[0], alone_runs=len(cases) - 1)
+
+
+def _kept_alone(
+    requirement: Requirement, scenario: Scenario, first: Finding, again: Finding, case: Case, number: int
+) -> Verdict:
+    if number == 1:
+        told = _with_note(again, f"kept when run alone; at first {first.seen} ({_lag(case)})")
+        return _verdict(requirement, scenario, Status.PASS, told, case, alone_runs=1)
+    told = _with_note(first, f"seen twice, and once not; {_lag(case)}")
+    return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, case, alone_runs=number)
+
+
+def _with_note(finding: Finding, note: str) -> Finding:
+    explanation = f"{finding.explanation}; {note}" if finding.explanation else note
+    return Finding(finding.mark, finding.expected, finding.seen, explanation)
+
+
+def _lag(case: Case) -> str:
+    return f"the server's clock overslept by {seconds(case.observation.lag_s)} at worst"
+
+
+def _status(requirement: Requirement, mark: Mark) -> Status:
+    match mark:
+        case Mark.KEPT:
+            return Status.PASS
+        case Mark.BROKEN | Mark.SUSPECT:
+            return Status.FAIL if requirement.level is Level.MUST else Status.WARN
+        case Mark.RECORDED:
+            return Status.INFO
+        case Mark.UNSUPPORTED:
+            return Status.UNSUPPORTED
+        case Mark.NOT_APPLICABLE:
+            return Status.NOT_APPLICABLE
+        case Mark.ERROR:
+            return Status.ERROR
+
+
+def _verdict(
+    requirement: Requirement,
+    scenario: Scenario,
+    status: Status,
+    finding: Finding,
+    case: Case | None = None,
+    *,
+    alone_runs: int = 0,
+) -> Verdict:
+    return Verdict(
+        scenario=scenario.id,
+        requirement=requirement.id,
+        level=requirement.level,
+        status=status,
+        expected=finding.expected,
+        seen=finding.seen,
+        explanation=finding.explanation,
+        timeline="" if case is None else _timeline(case),
+        alone_runs=alone_runs,
+    )
+
+
+def _timeline(case: Case) -> str:
+    """Return the polls of the first wait, all of them, as a line; "" where no call polls."""
+    for call in case.observation.calls:
+        if call.call.begin is None:
+            return timeline_line(case.observation.requests_of(call))
+    return ""
+
+
+def _find(requirement: Requirement, case: Case) -> Finding:
+    """Judge one case, after what stands in the way of any judgement."""
+    observation = case.observation
+    wanted = requirement.applies_to
+    if wanted.language is not None and wanted.language != observation.hello.language:
+        return Finding(Mark.NOT_APPLICABLE, seen=f"only for {wanted.language}")
+    if wanted.non_blocking is not None and wanted.non_blocking != case.capabilities.non_blocking:
+        return Finding(Mark.NOT_APPLICABLE, seen="only for an SDK's asynchronous variant")
+    check = checks()[requirement.check]
+    arguments = check.arguments.model_validate(requirement.with_, strict=False)
+    if not check.lacks(case, arguments):
+        for call in observation.calls:
+            if isinstance(call.seen, AdapterFault | NoAnswer):
+                return Finding(Mark.ERROR, seen=call.seen.message)
+            if isinstance(call.seen, Unsupported):
+                return Finding(Mark.UNSUPPORTED, seen=call.seen.reason)
+            conflict = _witnesses_differ(case, call) or _guessed(case, call)
+            if conflict:
+                return Finding(Mark.ERROR, seen=conflict)
+    return check.run(case, requirement)
+
+
+def _witnesses_differ(case: Case, call: CallRecord) -> str:
+    """Return how the adapter's time and the harness's contradict each other, "" when they do not."""
+    if call.elapsed_s is None or call.received_s is None:
+        return ""
+    harness_s = call.received_s - call.sent_s
+    if call.elapsed_s > harness_s + WITNESS_SLACK_S:
+        return (
+            f"the adapter says that the call took {seconds(call.elapsed_s)}, "
+            f"the harness had its answer after {seconds(harness_s)}"
+        )
+    # Arrivals alone: an answer's last byte can be read before the server has stamped it.
+    arrivals = [p.arrived_s for p in case.observation.requests_of(call) if p.arrived_s <= call.received_s]
+    span_s = arrivals[-1] - arrivals[0] if arrivals else 0.0
+    if call.elapsed_s < span_s - WITNESS_SLACK_S:
+        return (
+            f"the adapter says that the call took {seconds(call.elapsed_s)}, "
+            f"the server saw its polls over {seconds(span_s)}"
+        )
+    return ""
+
+
+def _guessed(case: Case, call: CallRecord) -> str:
+    """Return what an adapter reports that nobody can know who has not asked the server, "" otherwise."""
+    asked = case.observation.requests_of(call) or case.observation.others_of(call)
+    knows = isinstance(call.seen, Returned) or (
+        isinstance(call.seen, Raised) and call.seen.kind is ExceptionKind.TASK
+    )
+    if call.call.begin is None and knows and not asked:
+        return f"the call {describe(call.seen)}, but the server saw no request"
+    return ""
