@@ -556,7 +556,7 @@ def _start(command: AdapterCommand, environment: dict[str, str]) -> subprocess.P
     if not command.cwd.is_dir():
         raise _cannot_start(command, f"its folder {str(command.cwd)!r} is missing", "")
     try:
-        return subprocess.Popen(  # noqa: S603 - running the adapter's command is the purpose
+        return subprocess.Popen(
             command.argv,
             cwd=command.cwd,
             env=environment,

@@ -126,12 +126,17 @@ class ErrorAnswer(Model):
 
 
 class Operation(Model):
-    """A request that begins a task; `token` is the dotted path in its body to a scenario's token."""
+    """A request that begins a task.
+
+    `token` is the dotted path in its body where a scenario's token stands; `arguments` is an example of
+    what an adapter is given to begin it.
+    """
 
     noun: ClassVar[str] = "operation"
     method: Literal["POST", "PUT", "DELETE", "PATCH", "GET"] = "POST"
     path: Annotated[str, Field(pattern="^/")]
     token: str
+    arguments: dict[str, Json]
     status: Annotated[int, Field(ge=200, le=299)] = 200
     body: dict[str, Json]
 

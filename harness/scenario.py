@@ -332,7 +332,7 @@ class Scenario(Model):
     def named(self, scenario_id: str) -> Scenario:
         """Return the same scenario under an id."""
         copy = self.model_copy()
-        object.__setattr__(copy, "_id", scenario_id)
+        copy._id = scenario_id  # noqa: SLF001 - our own, on a copy
         return copy
 
 

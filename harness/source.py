@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
@@ -366,7 +366,8 @@ def _model_at(model: type[Model], path: Sequence[str | int]) -> type[Model]:
         else:
             annotation = _inner(annotation)
         annotation = _find_model(annotation) or annotation
-    return _find_model(annotation) or here
+    found = _find_model(annotation)
+    return here if found is None else found
 
 
 def _inner(annotation: Any) -> Any:
@@ -375,11 +376,10 @@ def _inner(annotation: Any) -> Any:
 
 
 def _find_model(annotation: Any) -> type[Model] | None:
-    if _is_model(annotation):
-        return cast("type[Model]", annotation)
     if get_origin(annotation) in (tuple, dict, list):
         return None
-    return next((argument for argument in get_args(annotation) if _is_model(argument)), None)
+    found: list[type[Model]] = [each for each in (annotation, *get_args(annotation)) if _is_model(each)]
+    return found[0] if found else None
 
 
 def _is_model(annotation: Any) -> bool:

@@ -6,7 +6,7 @@ makes findings into verdicts.
 
 from harness.judge import outcomes, records, timing, traffic
 from harness.judge.case import Case, Check, Finding, Mark, checks
-from harness.judge.verdicts import Status, Verdict, error_verdicts, is_suspicious, judge
+from harness.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
 
 __all__ = [
     "Case",
@@ -16,11 +16,11 @@ __all__ = [
     "Status",
     "Verdict",
     "checks",
-    "error_verdicts",
     "is_suspicious",
     "judge",
     "outcomes",
     "records",
     "timing",
     "traffic",
+    "unplayed",
 ]

@@ -131,6 +131,7 @@ class Check:
         arguments: The model of what a requirement writes under `with`.
         reads: Which parts of an expectation it reads: `returns`, `raises`, `task`, `polls`.
         timed: Its finding depends on time, so that its scenarios must not share a process with heavy ones.
+        watches: It needs to see what comes after the outcome.
         lacks: Returns the capability that the requirement is about and that the SDK says it lacks, or "".
     """
 
@@ -139,6 +140,7 @@ class Check:
     arguments: type[Model]
     reads: tuple[str, ...]
     timed: bool
+    watches: bool
     lacks: Callable[[Case, Any], str]
 
     def run(self, case: Case, requirement: Requirement) -> Finding:
@@ -159,12 +161,13 @@ def kind(
     arguments: type[Model] = NoArguments,
     reads: Sequence[str] = (),
     timed: bool = False,
+    watches: bool = False,
     lacks: Callable[[Case, Any], str] = lambda _case, _arguments: "",
 ) -> Callable[[_F], _F]:
     """Register a check under its kind."""
 
     def register(function: _F) -> _F:
-        _CHECKS[name] = Check(name, function, arguments, tuple(reads), timed, lacks)
+        _CHECKS[name] = Check(name, function, arguments, tuple(reads), timed, watches, lacks)
         return function
 
     return register

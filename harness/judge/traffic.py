@@ -56,7 +56,7 @@ def _missing(poll: Poll, headers: tuple[str, ...], query: tuple[str, ...]) -> st
     return " and ".join(missing)
 
 
-@kind("no_poll_after_outcome", timed=True)
+@kind("no_poll_after_outcome", timed=True, watches=True)
 def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
     """Once the task is done or the caller has its outcome, no poll comes any more."""
     expected = "no poll after the outcome"
@@ -91,7 +91,7 @@ def one_poll_in_flight(case: Case, _arguments: NoArguments) -> Finding:
     return kept(expected, "there never were two")
 
 
-@kind("only_polls_are_sent", reads=["raises", "returns"])
+@kind("only_polls_are_sent", reads=["raises", "returns"], watches=True)
 def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
     """A timeout does nothing to the task: only polls were sent, and a second wait gets its result."""
     finding = polls_endpoint(case, NoArguments())

@@ -18,7 +18,7 @@ from harness.observation import CallRecord, NoAnswer, Observation
 from harness.protocol import AdapterFault, ExceptionKind, Raised, Returned, Unsupported
 from harness.scenario import Scenario
 
-__all__ = ["Status", "Verdict", "error_verdicts", "is_suspicious", "judge"]
+__all__ = ["Status", "Verdict", "is_suspicious", "judge", "unplayed"]
 
 WITNESS_SLACK_S = 0.020  # two stamps of one moment, taken in two processes of a busy machine
 RUNS_ALONE = 2  # exceeded once and twice more is a fact; in between nobody knows
@@ -89,12 +89,17 @@ def is_suspicious(contract: Contract, scenario: Scenario, observations: Sequence
     return False
 
 
-def error_verdicts(contract: Contract, scenario: Scenario, message: str) -> tuple[Verdict, ...]:
-    """Return ERROR for all that a scenario proves, because it could not be played."""
-    return tuple(
-        _verdict(contract.requirement(name), scenario, Status.ERROR, Finding(Mark.ERROR, seen=message))
-        for name in scenario.proves
-    )
+def unplayed(contract: Contract, scenario: Scenario, status: Status, reason: str) -> tuple[Verdict, ...]:
+    """Return the same verdict for all that a scenario proves, because it could not be played.
+
+    Args:
+        contract: The documentation.
+        scenario: What was not played.
+        status: ERROR where an adapter or the harness is at fault, UNSUPPORTED where the SDK cannot do it.
+        reason: Why, for whoever reads the report.
+    """
+    finding = Finding(Mark.ERROR, seen=reason)
+    return tuple(_verdict(contract.requirement(name), scenario, status, finding) for name in scenario.proves)
 
 
 def _case(contract: Contract, scenario: Scenario, observation: Observation) -> Case:

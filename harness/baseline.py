@@ -1,0 +1,96 @@
+"""Known deviations of an SDK: which verdicts a baseline file excuses, and why.
+
+A baseline excuses FAIL and WARN alone: ERROR and INCONCLUSIVE say nothing about the SDK. Pure but for
+nothing: the file's text and today's date are handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from harness.errors import InputError, Mistake
+from harness.judge import Status, Verdict
+from harness.source import Model, build, read
+
+__all__ = ["Baseline", "Deviation", "parse_baseline"]
+
+
+class Deviation(Model):
+    """One known deviation: a requirement everywhere, or in one scenario (`scenario:requirement`)."""
+
+    noun: ClassVar[str] = "deviation"
+    deviation: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+    link: str = ""
+    expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    sometimes: bool = False
+
+    def matches(self, verdict: Verdict) -> bool:
+        """Say whether a verdict is what this deviation is about."""
+        scenario, _, requirement = self.deviation.rpartition(":")
+        return requirement == verdict.requirement and scenario in {"", verdict.scenario}
+
+
+class _File(Model):
+    noun: ClassVar[str] = "baseline"
+    format: Literal[1]
+    deviations: tuple[Deviation, ...]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The deviations of one file that hold today."""
+
+    deviations: tuple[Deviation, ...] = ()
+
+    def excuse(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+        """Return the verdicts, those that a deviation excuses with its reason."""
+        return tuple(replace(verdict, excused=self.reason(verdict)) for verdict in verdicts)
+
+    def reason(self, verdict: Verdict) -> str:
+        """Return why a verdict is excused, "" when it is not."""
+        if verdict.status not in {Status.FAIL, Status.WARN}:
+            return ""
+        return next((known.reason for known in self.deviations if known.matches(verdict)), "")
+
+
+def parse_baseline(text: str, place: str, today: date) -> Baseline:
+    """Return what a baseline file says.
+
+    Args:
+        text: The file's text.
+        place: Its name in messages.
+        today: Deviations that expired before it are mistakes.
+
+    Raises:
+        InputError: With every mistake.
+    """
+    node = read(text, place)
+    file = build(_File, node, place)
+    mistakes = []
+    for number, known in enumerate(file.deviations):
+        if known.expires is None:
+            continue
+        _, (line, column) = node.find(("deviations", number, "expires"))
+        where = f"{place}:{line}:{column}"
+        try:
+            expires = date.fromisoformat(known.expires)
+        except ValueError:
+            mistakes.append(Mistake(where, f"{known.expires} is no date", expected="such as 2027-06-30"))
+            continue
+        if expires < today:
+            mistakes.append(
+                Mistake(
+                    where,
+                    f"the deviation '{known.deviation}' expired on {known.expires}",
+                    mend="see whether the SDK has been mended; else give it a later date, with the reason",
+                )
+            )
+    if mistakes:
+        raise InputError(mistakes)
+    return Baseline(file.deviations)

@@ -1,0 +1,119 @@
+"""What a person sees while a run goes on: a bar for each adapter on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from harness.judge import Status, Verdict
+from harness.report.text import STYLES
+from harness.scenario import Scenario
+from harness.summary import count
+
+__all__ = ["BarListener", "LineListener"]
+
+SHOWN_RUNNING = 3  # scenarios named beside a bar
+
+
+class LineListener:
+    """Prints one line for each scenario as its verdicts become known."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def phase(self, adapter: str, text: str) -> None:
+        """Say what an adapter's run has come to."""
+        self._print(f"{adapter}: {text}")
+
+    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+        """Say nothing: the end of a scenario is the news."""
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
+        """Say what became of a scenario."""
+        counts = count(verdicts)
+        told = ", ".join(f"{number} {status.value}" for status, number in sorted(counts.items()))
+        self._print(f"{adapter}: {scenario.id}: {told}")
+
+    def _print(self, line: str) -> None:
+        with self._lock:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class BarListener:
+    """Shows a bar for each adapter, what runs now, and the time that is left."""
+
+    def __init__(self, console: Console, adapters: Sequence[str], scenarios: int) -> None:
+        self._lock = threading.Lock()
+        self._progress = Progress(
+            TextColumn("{task.fields[adapter]}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[counts]}"),
+            TextColumn("[dim]{task.fields[running]}[/dim]"),
+            console=console,
+            transient=True,
+        )
+        self._bars: dict[str, TaskID] = {
+            name: self._progress.add_task("", total=scenarios, adapter=name, counts="", running="")
+            for name in adapters
+        }
+        self._done: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
+        self._running: dict[str, dict[str, float]] = {name: {} for name in adapters}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def phase(self, adapter: str, text: str) -> None:
+        """Show what an adapter's run has come to."""
+        self._progress.update(self._bars[adapter], running=text)
+
+    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+        """Show that a scenario runs."""
+        with self._lock:
+            self._running[adapter][scenario.id] = time.monotonic() + forecast_s
+        self._show(adapter)
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
+        """Show the verdicts of a scenario."""
+        with self._lock:
+            self._running[adapter].pop(scenario.id, None)
+            self._done[adapter][scenario.id] = verdicts
+        self._show(adapter)
+
+    def _show(self, adapter: str) -> None:
+        with self._lock:
+            done = self._done[adapter]
+            running = sorted(self._running[adapter], key=self._running[adapter].__getitem__)
+            counts = count(verdict for verdicts in done.values() for verdict in verdicts)
+        parts = [
+            f"[{STYLES[status]}]{counts[status]} {status.value}[/]"
+            for status in (Status.PASS, Status.FAIL, Status.WARN, Status.INCONCLUSIVE, Status.ERROR)
+            if counts[status]
+        ]
+        shown = ", ".join(running[:SHOWN_RUNNING])
+        more = f" and {len(running) - SHOWN_RUNNING} more" if len(running) > SHOWN_RUNNING else ""
+        self._progress.update(
+            self._bars[adapter], completed=len(done), counts=" ".join(parts), running=shown + more
+        )

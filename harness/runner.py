@@ -1,0 +1,576 @@
+"""One run: a suite, any number of adapters, one mock server, and verdicts as they become known.
+
+An edge: it owns the processes and the threads. The phases are those of every run: start and greet each
+adapter; warm every client; ask non-blocking adapters for two waits at once, alone; play everything along
+the schedule; play again alone what looks suspicious. Each adapter is driven by threads of its own, and
+nothing that one of them does costs another a verdict.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from harness.adapter_process import AdapterCommand, AdapterProcess, close_all
+from harness.baseline import Baseline
+from harness.errors import AdapterError, HarnessError, WaitproofError
+from harness.journal import JournalEntry
+from harness.judge import Status, Verdict, is_suspicious, judge, unplayed
+from harness.mock_process import ServerProcess
+from harness.observation import NoAnswer, Observation
+from harness.player import Player
+from harness.protocol import Hello
+from harness.scenario import Scenario
+from harness.schedule import Forecast, forecast, is_timed, pack, scale_for, scaled
+from harness.suite import Suite
+
+__all__ = ["AdapterResult", "Listener", "RunResult", "Runner", "ScenarioResult", "SilentListener"]
+
+API_KEY = "waitproof-key"
+MAX_LIVE_WAITS = 80  # two cores answer a thousand pollers; the clients under test share them too
+MAX_POLLS_PER_S = 400.0  # of all adapters together; their answers stay a few milliseconds late at most
+MAX_STARTS = 3  # of one place in the schedule: an adapter that dies again and again is not started for ever
+START_LIMIT_S = 60.0  # a JVM on a busy machine, a first compilation
+MIN_HORIZON_S = 1.0
+
+
+class Listener(Protocol):
+    """Whoever wants to know how a run goes; called from several threads, and must not block."""
+
+    def phase(self, adapter: str, text: str) -> None:
+        """An adapter's run has come to this phase."""
+
+    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+        """A scenario begins."""
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
+        """A scenario has its verdicts; called again when a run alone has settled one."""
+
+
+class SilentListener:
+    """A listener that does nothing."""
+
+    def phase(self, adapter: str, text: str) -> None:
+        """Do nothing."""
+
+    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+        """Do nothing."""
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class ScenarioResult:
+    """What became of one scenario with one adapter.
+
+    Attributes:
+        verdicts: In the order in which the scenario proves its requirements; empty until known.
+        observations: The run, then the runs alone; empty where it could not be played.
+    """
+
+    scenario: Scenario
+    verdicts: tuple[Verdict, ...] = ()
+    observations: list[Observation] = field(default_factory=list)
+
+
+@dataclass
+class AdapterResult:
+    """What became of one adapter.
+
+    Attributes:
+        hello: Its introduction, None when there was none.
+        error: Why it could not be run at all, "" when it could.
+        scenarios: By id, in the suite's order.
+        stderr_tail: The last lines that one of its processes wrote to stderr.
+    """
+
+    name: str
+    hello: Hello | None = None
+    error: str = ""
+    scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
+    stderr_tail: tuple[str, ...] = ()
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Yield every verdict known so far."""
+        for result in self.scenarios.values():
+            yield from result.verdicts
+
+
+@dataclass
+class RunResult:
+    """A whole run, or what is known of it so far.
+
+    Attributes:
+        started: When it began, in UTC.
+        seconds: How long it took.
+        interrupted: It was ended before its end.
+        strays: Requests that no scenario could be found for.
+    """
+
+    suite: Suite
+    started: datetime
+    seconds: float = 0.0
+    interrupted: bool = False
+    adapters: list[AdapterResult] = field(default_factory=list)
+    strays: tuple[JournalEntry, ...] = ()
+    origin_ns: int = 0
+
+
+@dataclass
+class _Lane:
+    """Scenarios that one thread plays one after another, in one place of an adapter's processes."""
+
+    place: _Place
+    scenarios: list[Scenario]
+
+
+class Runner:
+    """Runs scenarios against adapters; `run` blocks, `cancel` may be called from elsewhere."""
+
+    def __init__(
+        self,
+        suite: Suite,
+        adapters: Sequence[AdapterCommand],
+        *,
+        scenarios: Sequence[Scenario] | None = None,
+        baselines: Mapping[str, Baseline] | None = None,
+        listener: Listener | None = None,
+        port: int = 0,
+        start_limit_s: float = START_LIMIT_S,
+    ) -> None:
+        """Make a runner that has started nothing yet.
+
+        Args:
+            suite: The contract and all its scenarios.
+            adapters: What to start, prepared; names must differ.
+            scenarios: Which to play, all by default.
+            baselines: What excuses an adapter's verdicts, by its name.
+            listener: Told how the run goes.
+            port: Port of the mock server, 0 for one that the system chooses.
+            start_limit_s: How long an adapter may take to say hello.
+        """
+        self.suite = suite
+        self.scenarios = tuple(suite.scenarios if scenarios is None else scenarios)
+        self.result = RunResult(suite, datetime.now(UTC))
+        self.result.adapters = [
+            AdapterResult(command.name, scenarios={s.id: ScenarioResult(s) for s in self.scenarios})
+            for command in adapters
+        ]
+        self._commands = tuple(adapters)
+        self._baselines = dict(baselines or {})
+        self._listener: Listener = listener or SilentListener()
+        self._port = port
+        self._start_limit_s = start_limit_s
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._open: list[AdapterProcess] = []
+        self._budget = _Budget(MAX_LIVE_WAITS, MAX_POLLS_PER_S, self._cancelled)
+
+    def run(self) -> RunResult:
+        """Run everything and return the result; trouble with an adapter becomes ERROR verdicts.
+
+        Raises:
+            HarnessError: The mock server could not be started, or died.
+            InputError: Its port is in use.
+        """
+        began_s = time.monotonic()
+        self.result.origin_ns = time.monotonic_ns()
+        try:
+            with ServerProcess(self.suite.contract, port=self._port) as server:
+                try:
+                    self._phases(server)
+                finally:
+                    close_all(list(self._open))
+                    self.result.strays = server.strays()
+                if server.failure is not None and not self._cancelled.is_set():
+                    raise server.failure
+        finally:
+            self.result.seconds = time.monotonic() - began_s
+            self.result.interrupted = self._cancelled.is_set()
+        return self.result
+
+    def cancel(self) -> None:
+        """End the run as soon as possible; what is known so far stays in `result`."""
+        self._cancelled.set()
+        self._budget.wake()
+        with self._lock:
+            processes = list(self._open)
+        close_all(processes, 0.0)
+
+    # --- phases ---
+
+    def _phases(self, server: ServerProcess) -> None:
+        drivers = [
+            _Driver(self, server, command, result)
+            for command, result in zip(self._commands, self.result.adapters, strict=True)
+        ]
+        _at_once([driver.start for driver in drivers])
+        for driver in drivers:
+            driver.ask_for_two_at_once()
+        _at_once([driver.spread for driver in drivers])
+        lanes = [(driver, lane) for driver in drivers for lane in driver.lanes]
+        lanes.sort(key=lambda pair: pair[0].length_s(pair[1].scenarios[0]), reverse=True)
+        _at_once([lambda d=driver, la=lane: d.play_lane(la) for driver, lane in lanes])  # type: ignore[misc]
+        close_all(list(self._open))
+        for driver in drivers:
+            driver.play_again_alone()
+
+    # --- what drivers share ---
+
+    def open(self, command: AdapterCommand) -> AdapterProcess:
+        """Start a process and remember it, so that it is closed whatever happens.
+
+        Raises:
+            AdapterError: It cannot be started, or the run was interrupted.
+        """
+        process = AdapterProcess(
+            command, clean=self.suite.contract.environment, start_limit_s=self._start_limit_s
+        )
+        with self._lock:
+            self._open.append(process)
+        if self._cancelled.is_set():
+            process.close(0.0)
+        return process
+
+    def excuse(self, adapter: str, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+        """Return an adapter's verdicts, those that its baseline excuses with the reason."""
+        return self._baselines.get(adapter, Baseline()).excuse(verdicts)
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the run is to end."""
+        return self._cancelled
+
+    @property
+    def listener(self) -> Listener:
+        """Told how the run goes."""
+        return self._listener
+
+    @property
+    def budget(self) -> _Budget:
+        """What may go on at once."""
+        return self._budget
+
+
+class _Place:
+    """One process of an adapter, started when first needed and again when it died."""
+
+    def __init__(self, driver: _Driver, clients: Sequence[str]) -> None:
+        self._driver = driver
+        self._clients = clients
+        self._lock = threading.Lock()
+        self._process: AdapterProcess | None = None
+        self._starts = 0
+        self._error: AdapterError | HarnessError | None = None
+        self.live = 0
+
+    def process(self) -> AdapterProcess:
+        """Return a process that has said hello and whose clients are warm.
+
+        Raises:
+            AdapterError: It could not be started, or died too often.
+        """
+        with self._lock:
+            if self._process is not None and self._process.failure is None and self._process.alive:
+                return self._process
+            if self._starts >= MAX_STARTS:
+                raise self._error or AdapterError("it died too often")
+            self._starts += 1
+            if self._process is not None:
+                self._error = self._process.failure or self._error
+                self._driver.keep_stderr(self._process)
+            try:
+                self._process = self._driver.open_warm(self._clients)
+            except AdapterError as error:
+                self._error = error
+                self._starts = MAX_STARTS
+                raise
+            return self._process
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Count a scenario that is being played here."""
+        with self._lock:
+            self.live += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.live -= 1
+
+
+class _Driver:
+    """Takes one adapter through the phases of a run."""
+
+    def __init__(
+        self, runner: Runner, server: ServerProcess, command: AdapterCommand, result: AdapterResult
+    ) -> None:
+        self._runner = runner
+        self._server = server
+        self._command = command
+        self._result = result
+        self._contract = runner.suite.contract
+        self._player = Player(self._contract, server, runner.cancelled)
+        self._secret = secrets.token_hex(24)
+        self._blocks = False
+        self._played: set[str] = set()
+        self._places: list[_Place] = []
+        self._scaled: dict[str, tuple[Scenario, int]] = {}
+        self._forecasts: dict[str, Forecast] = {}
+        self.lanes: list[_Lane] = []
+
+    # --- start ---
+
+    def start(self) -> None:
+        """Start the first process and learn what the adapter can do."""
+        self._runner.listener.phase(self._command.name, "starting")
+        try:
+            first = self._open()
+            self._result.hello = first.hello(
+                base_url=self._server.base_url, api_key=API_KEY, api_secret=self._secret
+            )
+        except AdapterError as error:
+            self._fail(error)
+            return
+        finally:
+            self._keep_last_stderr()
+        first.close()
+        capabilities = self._result.hello.capabilities
+        for scenario in self._runner.scenarios:
+            factor = scale_for(scenario, capabilities)
+            self._scaled[scenario.id] = (scaled(scenario, factor or 1), factor or 0)
+            self._forecasts[scenario.id] = forecast(self._contract, self._scaled[scenario.id][0])
+
+    def _open(self) -> AdapterProcess:
+        return self._runner.open(self._command)
+
+    def open_warm(self, clients: Sequence[str]) -> AdapterProcess:
+        """Return a new process that has said hello and has warmed these clients.
+
+        Raises:
+            AdapterError: It cannot be started or breaks the protocol.
+        """
+        process = self._open()
+        try:
+            hello = process.hello(base_url=self._server.base_url, api_key=API_KEY, api_secret=self._secret)
+        except AdapterError:
+            self.keep_stderr(process)
+            raise
+        for client in clients:
+            if self._runner.cancelled.is_set():
+                break
+            self._player.warm(process, hello.capabilities, client)
+        return process
+
+    def keep_stderr(self, process: AdapterProcess) -> None:
+        """Keep the last lines of a process for the report."""
+        tail = process.stderr_tail()
+        if tail:
+            self._result.stderr_tail = tail
+
+    def _keep_last_stderr(self) -> None:
+        for process in self._runner._open:  # noqa: SLF001 - the driver is a part of the runner
+            if process.command is self._command:
+                self.keep_stderr(process)
+
+    def _fail(self, error: WaitproofError) -> None:
+        """Give everything that has no verdict yet an ERROR with the same reason."""
+        self._result.error = str(error)
+        for result in self._result.scenarios.values():
+            if not result.verdicts:
+                self._settle(result, unplayed(self._contract, result.scenario, Status.ERROR, str(error)))
+
+    # --- schedule ---
+
+    def length_s(self, scenario: Scenario) -> float:
+        """Return how long a scenario will take with this adapter."""
+        return self._forecasts[scenario.id].length_s
+
+    def ask_for_two_at_once(self) -> None:
+        """Play what proves that waits do not block, before anything else runs."""
+        hello = self._result.hello
+        if hello is None or not hello.capabilities.non_blocking:
+            return
+        proofs = [s for s in self._runner.scenarios if self._proves_interleaving(s)]
+        if not proofs:
+            return
+        self._runner.listener.phase(self._command.name, "two waits at once")
+        place = _Place(self, [scenario.id for scenario in proofs])
+        for scenario in proofs:
+            self._play(place, scenario)
+            self._played.add(scenario.id)
+            self._blocks |= any(
+                verdict.status in {Status.FAIL, Status.INCONCLUSIVE}
+                and self._is_interleaving(verdict.requirement)
+                for verdict in self._result.scenarios[scenario.id].verdicts
+            )
+
+    def _proves_interleaving(self, scenario: Scenario) -> bool:
+        return any(self._is_interleaving(name) for name in scenario.proves)
+
+    def _is_interleaving(self, requirement_id: str) -> bool:
+        return self._contract.requirement(requirement_id).check == "waits_interleave"
+
+    def spread(self) -> None:
+        """Spread what is left over lanes and processes, and warm every client."""
+        hello = self._result.hello
+        if hello is None:
+            return
+        left = [s for s in self._runner.scenarios if s.id not in self._played]
+        if not left:
+            return
+        self._runner.listener.phase(self._command.name, "warming up")
+        at_once = 1 if self._blocks else hello.capabilities.max_concurrency
+        horizon_s = max(MIN_HORIZON_S, *(self.length_s(scenario) for scenario in left))
+        for timed in (True, False):
+            chosen = [s for s in left if is_timed(self._contract, s) is timed]
+            lanes = pack(chosen, self.length_s, horizon_s)
+            size = at_once or len(lanes)
+            for start in range(0, len(lanes), size or 1):
+                together = lanes[start : start + size]
+                clients = [s.id for lane in together for s in lane if not s.cold]
+                place = _Place(self, clients)
+                self._places.append(place)
+                self.lanes += [_Lane(place, lane) for lane in together]
+        _at_once([lambda p=place: self._try_start(p) for place in self._places])  # type: ignore[misc]
+        self._runner.listener.phase(self._command.name, "running")
+
+    def _try_start(self, place: _Place) -> None:
+        with contextlib.suppress(AdapterError):  # the lane that needs it will say so
+            place.process()
+
+    def play_lane(self, lane: _Lane) -> None:
+        """Play a lane's scenarios one after another."""
+        for scenario in lane.scenarios:
+            if self._runner.cancelled.is_set():
+                return
+            ahead = self._forecasts[scenario.id]
+            with self._runner.budget.taken(scenario.parallel, ahead.polls / max(ahead.length_s, 0.1)):
+                if not self._runner.cancelled.is_set():
+                    self._play(lane.place, scenario)
+
+    # --- one scenario ---
+
+    def _play(self, place: _Place, scenario: Scenario) -> None:
+        result = self._result.scenarios[scenario.id]
+        if self._scaled[scenario.id][1] == 0:
+            reason = "the helper's options are too coarse for it, even multiplied to a minute"
+            self._settle(result, unplayed(self._contract, scenario, Status.UNSUPPORTED, reason))
+            return
+        self._runner.listener.started(self._command.name, scenario, self.length_s(scenario))
+        try:
+            with place.taken():
+                shared = place.live > 1
+                observation = self._observe(place, scenario, scenario.id)
+            if shared and _lost_its_process(observation):
+                # Another scenario may have ended the process: this one gets a process of its own.
+                own = _Place(self, [] if scenario.cold else [scenario.id])
+                observation = self._observe(own, scenario, scenario.id)
+        except WaitproofError as error:
+            if not self._runner.cancelled.is_set():
+                self._settle(result, unplayed(self._contract, scenario, Status.ERROR, str(error)))
+            return
+        if self._runner.cancelled.is_set() and _lost_its_process(observation):
+            return
+        result.observations.append(observation)
+        self._settle(result, judge(self._contract, self._scaled[scenario.id][0], result.observations))
+
+    def _observe(self, place: _Place, scenario: Scenario, client: str, *, alone: bool = False) -> Observation:
+        assert self._result.hello is not None
+        played, factor = self._scaled[scenario.id]
+        return self._player.play(
+            place.process(), self._result.hello, played, client=client, scale=factor, alone=alone
+        )
+
+    def _settle(self, result: ScenarioResult, verdicts: tuple[Verdict, ...]) -> None:
+        result.verdicts = self._runner.excuse(self._command.name, verdicts)
+        self._runner.listener.finished(self._command.name, result.scenario, result.verdicts)
+
+    def play_again_alone(self) -> None:
+        """Play again, alone and in fresh warm processes, what looks suspicious."""
+        self._keep_last_stderr()
+        for result in self._result.scenarios.values():
+            scenario = result.scenario
+            while (
+                result.observations
+                and not self._runner.cancelled.is_set()
+                and is_suspicious(self._contract, self._scaled[scenario.id][0], result.observations)
+            ):
+                self._runner.listener.phase(self._command.name, f"again alone: {scenario.id}")
+                place = _Place(self, [] if scenario.cold else [scenario.id])
+                try:
+                    observation = self._observe(place, scenario, scenario.id, alone=True)
+                except WaitproofError:
+                    break
+                result.observations.append(observation)
+                self._settle(result, judge(self._contract, self._scaled[scenario.id][0], result.observations))
+        self._runner.listener.phase(self._command.name, "done")
+
+
+def _lost_its_process(observation: Observation) -> bool:
+    return any(isinstance(call.seen, NoAnswer) for call in observation.calls)
+
+
+def _at_once(bodies: Sequence[Callable[[], None]]) -> None:
+    """Run all of them in threads and wait for the end of the last; the first error is raised then."""
+    errors: list[BaseException] = []
+
+    def guarded(body: Callable[[], None]) -> None:
+        try:
+            body()
+        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that waits
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(body,), daemon=True) for body in bodies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+class _Budget:
+    """How many waits may be live and how many polls a second may come, of all adapters together."""
+
+    def __init__(self, max_live: int, max_polls_per_s: float, cancelled: threading.Event) -> None:
+        self._max_live = max_live
+        self._max_polls_per_s = max_polls_per_s
+        self._cancelled = cancelled
+        self._changed = threading.Condition()
+        self._live = 0
+        self._polls_per_s = 0.0
+
+    def wake(self) -> None:
+        """Let everybody who waits look at the interrupt."""
+        with self._changed:
+            self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def taken(self, live: int, polls_per_s: float) -> Iterator[None]:
+        """Wait until there is room, then hold it; what alone is larger than the budget runs alone."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._cancelled.is_set() or self._live == 0 or self._fits(live, polls_per_s)
+            )
+            self._live += live
+            self._polls_per_s += polls_per_s
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._live -= live
+                self._polls_per_s -= polls_per_s
+                self._changed.notify_all()
+
+    def _fits(self, live: int, polls_per_s: float) -> bool:
+        return (
+            self._live + live <= self._max_live and self._polls_per_s + polls_per_s <= self._max_polls_per_s
+        )

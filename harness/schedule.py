@@ -1,0 +1,174 @@
+"""How long a scenario takes, and which scenarios run one after another. Pure: nothing here waits.
+
+A run takes as long as its longest scenario: the longest starts first, and the others are spread over
+as few lanes as fit into that time, so that as little as possible runs at once and stamps stay exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TypeVar
+
+from harness.contract import Contract, StatusMeaning
+from harness.judge import checks
+from harness.protocol import Capabilities
+from harness.scenario import Scenario
+from harness.timeline import TaskState, answer
+
+__all__ = ["Forecast", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
+
+WATCH_INTERVALS = 2  # an interval may be counted from the response, and the poll too many comes then
+MAX_WATCH_S = 3.0
+MAX_SCALED_S = 60.0  # no scenario may make a run longer than the documented default timeout does
+MAX_POLLS = 100_000  # of a forecast: an interval of a millisecond over minutes
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a patient helper makes of a scenario.
+
+    Attributes:
+        length_s: How long its calls and the watch after them take.
+        polls: How many polls come, parallel copies included.
+    """
+
+    length_s: float
+    polls: int
+
+
+def forecast(contract: Contract, scenario: Scenario) -> Forecast:
+    """Play a scenario in virtual time with a helper that polls on over every fault."""
+    state = TaskState(scenario.task)
+    now_s, polls, connection = 0.0, 0, 0
+    for call in scenario.calls:
+        if call.wait is None:
+            now_s += max(step.delay for step in scenario.task) if call.get_task else 0.0
+            continue
+        passed = call.wait
+        interval_s = contract.defaults.poll_interval if passed.poll_interval is None else passed.poll_interval
+        timeout_s = contract.defaults.timeout if passed.timeout is None else passed.timeout
+        deadline_s = now_s + timeout_s
+        while now_s < deadline_s and polls < MAX_POLLS:
+            connection += 1
+            state, said = answer(state, now_s, connection=connection)
+            polls += 1
+            now_s = min(now_s + said.step.delay, deadline_s)
+            status = said.step.status
+            if status is not None and contract.meaning(status) is not StatusMeaning.KEEP_POLLING:
+                break
+            now_s = min(now_s + interval_s, deadline_s)
+    return Forecast(now_s + watch_s(contract, scenario), polls * scenario.parallel)
+
+
+def watch_s(contract: Contract, scenario: Scenario) -> float:
+    """Return how long the journal must be watched after the last outcome, 0 where no check asks for it."""
+    known = checks()
+    if not any(known[contract.requirement(name).check].watches for name in scenario.proves):
+        return 0.0
+    intervals = [
+        contract.defaults.poll_interval if call.wait.poll_interval is None else call.wait.poll_interval
+        for call in scenario.calls
+        if call.wait is not None
+    ]
+    return min(WATCH_INTERVALS * max(intervals, default=0.0), MAX_WATCH_S)
+
+
+def is_timed(contract: Contract, scenario: Scenario) -> bool:
+    """Say whether a verdict of this scenario depends on time: it must not share a process with heavy ones."""
+    known = checks()
+    return scenario.parallel == 1 and any(
+        known[contract.requirement(name).check].timed for name in scenario.proves
+    )
+
+
+_T = TypeVar("_T")
+
+
+def pack(items: Sequence[_T], length_s: Callable[[_T], float], horizon_s: float) -> list[list[_T]]:
+    """Spread items over as few lanes as end within the horizon, the longest first in each.
+
+    Args:
+        items: What is to be done.
+        length_s: How long one item takes, in seconds.
+        horizon_s: When every lane should have ended; an item longer than that has a lane of its own.
+    """
+    lanes: list[list[_T]] = []
+    ends: list[float] = []
+    for item in sorted(items, key=length_s, reverse=True):
+        fitting = [number for number, end_s in enumerate(ends) if end_s + length_s(item) <= horizon_s]
+        if fitting:
+            number = max(fitting, key=lambda candidate: ends[candidate])
+        else:
+            number = len(lanes)
+            lanes.append([])
+            ends.append(0.0)
+        lanes[number].append(item)
+        ends[number] += length_s(item)
+    return lanes
+
+
+def scale_for(scenario: Scenario, capabilities: Capabilities) -> int | None:
+    """Return by what to multiply a scenario's durations so that its options fit the SDK's resolution.
+
+    None when no whole number does so within a minute.
+    """
+    needed = 1
+    longest_s = 0.0
+    for call in scenario.calls:
+        if call.wait is None:
+            continue
+        for value, resolution in (
+            (call.wait.poll_interval, capabilities.poll_interval_resolution),
+            (call.wait.timeout, capabilities.timeout_resolution),
+        ):
+            if value is None:
+                continue
+            steps = _exact(value) / _exact(resolution)
+            needed = math.lcm(needed, steps.denominator)
+            longest_s = max(longest_s, value)
+    if needed > 1 and needed * longest_s > MAX_SCALED_S:
+        return None
+    return needed
+
+
+def scaled(scenario: Scenario, factor: int) -> Scenario:
+    """Return the scenario with every duration multiplied."""
+    if factor == 1:
+        return scenario
+
+    def times(value: float | None) -> float | None:
+        return None if value is None else value * factor
+
+    steps = tuple(
+        step.model_copy(
+            update={
+                "delay": step.delay * factor,
+                "for_": times(step.for_),
+                "close_after": times(step.close_after),
+            }
+        )
+        for step in scenario.task
+    )
+    calls = tuple(
+        call
+        if call.wait is None
+        else call.model_copy(
+            update={
+                "wait": call.wait.model_copy(
+                    update={
+                        "poll_interval": times(call.wait.poll_interval),
+                        "timeout": times(call.wait.timeout),
+                    }
+                )
+            }
+        )
+        for call in scenario.calls
+    )
+    return scenario.model_copy(update={"task": steps, "calls": calls}).named(scenario.id)
+
+
+def _exact(value_s: float) -> Fraction:
+    return Fraction(value_s).limit_denominator(1_000_000)

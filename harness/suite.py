@@ -1,0 +1,288 @@
+"""Finds, reads and checks the files of a suite: one contract and its scenarios.
+
+An edge: it opens files and hands their text to the pure core. All mistakes of all files are reported
+at once. `lint` is what a suite must be beyond being readable: every promise proved, every expectation read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.contract import Contract, Requirement, StatusMeaning, parse_contract
+from harness.errors import InputError, Mistake, nearest
+from harness.judge import checks
+from harness.judge.timing import MIN_PERIODS
+from harness.scenario import Call, Scenario, cross_check, parse_scenario
+from harness.source import Node, build, read
+
+__all__ = ["MAX_FILE_BYTES", "Suite", "bundled_suite", "lint", "load_suite", "read_file", "scenario_paths"]
+
+MAX_FILE_BYTES = 512 * 1024  # the largest payload a person writes by hand; ${text:2MiB} makes larger ones
+CONTRACT = "contract.yaml"
+MIN_TIMEOUT_INTERVALS = 5  # fewer, and a helper that is one interval off still looks right
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A contract and its scenarios.
+
+    Attributes:
+        folder: Where they lie.
+        scenarios: In the order of their ids.
+        files: The file of each scenario by its id.
+    """
+
+    folder: Path
+    contract: Contract
+    scenarios: tuple[Scenario, ...]
+    files: dict[str, Path]
+
+    @property
+    def name(self) -> str:
+        """The contract's name."""
+        return self.contract.name
+
+    def place(self, scenario_id: str) -> str:
+        """Return a scenario's file for messages."""
+        return shown_path(self.files[scenario_id])
+
+
+def bundled_suite(name: str = "stream") -> Path:
+    """Return the folder of a suite that comes with waitproof: in the installed package, else in a checkout.
+
+    Raises:
+        InputError: There is no suite of that name.
+    """
+    here = Path(__file__).resolve().parent
+    for root in (here / "_scenarios", here.parent / "scenarios"):
+        if (root / name / CONTRACT).is_file():
+            return root / name
+    raise InputError(
+        Mistake(
+            "--suite",
+            f"no suite is called '{name}'",
+            expected="a folder that holds a contract.yaml, or the name of a suite that comes with waitproof",
+        )
+    )
+
+
+def scenario_paths(folder: Path) -> list[Path]:
+    """Return a suite's scenario files: every YAML file below its contract, hidden ones aside."""
+    found = [*folder.rglob("*.yaml"), *folder.rglob("*.yml")]
+    return sorted(
+        path
+        for path in found
+        if path != folder / CONTRACT
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as a person would type it here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def read_file(path: Path) -> str:
+    """Return a file's text.
+
+    Raises:
+        InputError: It cannot be opened, is too large, or is not UTF-8.
+    """
+    place = shown_path(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise InputError(
+                Mistake(
+                    place,
+                    f"the file has {size:,} bytes",
+                    expected=f"{MAX_FILE_BYTES:,} or fewer",
+                    mend="a large payload is written ${text:2MiB}",
+                )
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(Mistake(place, f"the file cannot be read: {reason.lower()}")) from None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        fact = f"byte 0x{data[error.start]:02x} is not UTF-8"
+        mend = "save the file as UTF-8"
+        raise InputError(Mistake(f"{place}:{line}:{column}", fact, mend=mend)) from None
+
+
+def load_suite(folder: Path) -> Suite:
+    """Return the suite in `folder`.
+
+    Raises:
+        InputError: With every mistake of every file.
+    """
+    if not (folder / CONTRACT).is_file():
+        raise InputError(
+            Mistake(
+                shown_path(folder),
+                "this is no suite",
+                expected=f"a folder that holds a {CONTRACT}",
+                mend="name the folder itself, such as scenarios/stream",
+            )
+        )
+    mistakes: list[Mistake] = []
+    contract: Contract | None = None
+    try:
+        contract = load_contract(folder / CONTRACT)
+    except InputError as error:
+        mistakes += error.mistakes
+    scenarios: list[Scenario] = []
+    files: dict[str, Path] = {}
+    for path in scenario_paths(folder):
+        try:
+            scenario = load_scenario(path, folder, contract)
+        except InputError as error:
+            mistakes += error.mistakes
+            continue
+        if scenario.id in files:
+            place = shown_path(path)
+            mistakes.append(
+                Mistake(place, f"{shown_path(files[scenario.id])} has the same id", mend="rename it")
+            )
+        scenarios.append(scenario)
+        files[scenario.id] = path
+    if not mistakes and not scenarios:
+        mistakes.append(Mistake(shown_path(folder), "the suite has no scenario", mend="add a YAML file"))
+    if mistakes or contract is None:
+        raise InputError(mistakes)
+    return Suite(folder, contract, tuple(sorted(scenarios, key=lambda scenario: scenario.id)), files)
+
+
+def load_contract(path: Path) -> Contract:
+    """Return the contract in a file, its checks and their arguments included.
+
+    Raises:
+        InputError: With every mistake.
+    """
+    place = shown_path(path)
+    node = read(read_file(path), place)
+    contract = parse_contract(node, place)
+    mistakes = [
+        mistake
+        for number, requirement in enumerate(contract.requirements)
+        for mistake in _check_mistakes(requirement, node, place, number)
+    ]
+    if mistakes:
+        raise InputError(mistakes)
+    return contract
+
+
+def _check_mistakes(requirement: Requirement, node: Node, place: str, number: int) -> Iterator[Mistake]:
+    known = checks()
+    at, (line, column) = node.find(("requirements", number, "check"))
+    if requirement.check not in known:
+        yield Mistake(
+            f"{place}:{line}:{column}",
+            f"no check is called '{requirement.check}'",
+            expected=", ".join(known),
+            mend=nearest(requirement.check, known),
+        )
+        return
+    at, _ = node.find(("requirements", number))
+    assert isinstance(at.value, dict)
+    given = at.value.get("with", Node({}, at.line, at.column, source=at.source))
+    try:
+        build(known[requirement.check].arguments, given, place)
+    except InputError as error:
+        yield from error.mistakes
+
+
+def load_scenario(path: Path, folder: Path, contract: Contract | None) -> Scenario:
+    """Return the scenario in a file, held against its contract where there is one.
+
+    Raises:
+        InputError: With every mistake.
+    """
+    place = shown_path(path)
+    node = read(read_file(path), place)
+    scenario = parse_scenario(node, place, path.relative_to(folder).with_suffix("").as_posix())
+    if contract is not None:
+        cross_check(scenario, contract, node, place)
+    return scenario
+
+
+def lint(suite: Suite) -> list[Mistake]:
+    """Return what is wrong with a suite that can be read; empty when nothing is."""
+    proved = {name for scenario in suite.scenarios for name in scenario.proves}
+    contract_place = shown_path(suite.folder / CONTRACT)
+    mistakes = [
+        Mistake(
+            contract_place,
+            f"no scenario proves the requirement '{requirement.id}'",
+            mend=f"add '{requirement.id}' under 'proves' of a scenario that shows it",
+        )
+        for requirement in suite.contract.requirements
+        if requirement.id not in proved
+    ]
+    for scenario in suite.scenarios:
+        mistakes += _lint_scenario(suite, scenario)
+    return mistakes
+
+
+def _lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
+    known = checks()
+    place = suite.place(scenario.id)
+    proved = [suite.contract.requirement(name) for name in scenario.proves]
+    readable = {part for requirement in proved for part in known[requirement.check].reads}
+    for number, call in enumerate(scenario.calls, 1):
+        for part in call.expect.parts():
+            if part not in readable:
+                yield Mistake(
+                    place,
+                    f"call {number} expects '{part}', but no requirement that it proves reads that",
+                    expected=f"a requirement whose check reads it, or no '{part}'",
+                )
+    for requirement in proved:
+        arguments = known[requirement.check].arguments.model_validate(requirement.with_, strict=False)
+        option = getattr(arguments, "option", None)
+        name = {"interval_kept": "poll_interval", "timeout_kept": "timeout"}.get(requirement.check)
+        if option is None or name is None:
+            continue
+        for call in scenario.calls:
+            if call.wait is not None:
+                yield from _lint_option(
+                    suite, scenario, call, requirement, name, is_passed=option == "passed"
+                )
+
+
+def _lint_option(
+    suite: Suite, scenario: Scenario, call: Call, requirement: Requirement, name: str, *, is_passed: bool
+) -> Iterator[Mistake]:
+    assert call.wait is not None
+    place = suite.place(scenario.id)
+    if (getattr(call.wait, name) is not None) != is_passed:
+        fact = f"'{requirement.id}' is proved by a wait that {'lacks' if is_passed else 'passes'} '{name}'"
+        yield Mistake(place, fact, expected=f"a wait {'with' if is_passed else 'without'} '{name}'")
+    if name != "timeout":
+        return
+    defaults = suite.contract.defaults
+    interval_s = defaults.poll_interval if call.wait.poll_interval is None else call.wait.poll_interval
+    timeout_s = defaults.timeout if call.wait.timeout is None else call.wait.timeout
+    if timeout_s < MIN_TIMEOUT_INTERVALS * interval_s:
+        fact = f"'{requirement.id}' is proved by a timeout of {timeout_s / interval_s:.1f} intervals"
+        yield Mistake(place, fact, expected=f"{MIN_TIMEOUT_INTERVALS} or more, so that an interval off shows")
+    ends = [
+        step.status
+        for step in scenario.task
+        if step.status is not None and suite.contract.meaning(step.status) is not StatusMeaning.KEEP_POLLING
+    ]
+    if ends:
+        fact = f"'{requirement.id}' is proved by a task that ends ('{ends[0]}')"
+        yield Mistake(place, fact, expected="a task that never ends, so that only the deadline ends the wait")
+
+
+assert MIN_TIMEOUT_INTERVALS > MIN_PERIODS  # a wait that proves a timeout also shows its interval

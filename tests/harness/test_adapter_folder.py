@@ -1,0 +1,414 @@
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.adapter_folder import AdapterSpec, Need, find_adapter, parse_adapter, prepare, read_adapter
+from harness.adapter_process import AdapterCommand, AdapterProcess
+from harness.errors import InputError
+
+WHOLE = """\
+format: 1
+name: getstream-python
+summary: Stream's Python SDK.
+needs:
+  - {program: python3, get: install Python 3.10 or later}
+inputs: [requirements.txt]
+prepare:
+  - [python3, -m, venv, .venv]
+  - [.venv/bin/python, -m, pip, install, -r, requirements.txt]
+command: [.venv/bin/python, adapter.py]
+env: {PYTHONPATH: "../kits/python:../.."}
+baseline: known.yaml
+"""
+
+
+def messages(text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        parse_adapter(text, "adapters/x/adapter.yaml")
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+def facts(text: str) -> list[str]:
+    return [message.splitlines()[0].removeprefix("adapters/x/adapter.yaml: ") for message in messages(text)]
+
+
+def refusal(argument: str) -> str:
+    with pytest.raises(InputError) as caught:
+        find_adapter(argument)
+    return str(caught.value)
+
+
+def spec_of(folder: Path, *scripts: str, inputs: Sequence[str] = ()) -> AdapterSpec:
+    """An adapter that is prepared by Python scripts."""
+    steps = tuple(("{python}", "-S", "-c", script) for script in scripts)
+    return AdapterSpec("x", folder, ("{python}",), inputs=tuple(inputs), prepare=steps)
+
+
+def append(text: str) -> str:
+    return f"open('result', 'a').write({text!r})"
+
+
+def prepared(spec: AdapterSpec, limit_s: float = 30.0) -> list[str]:
+    lines: list[str] = []
+    prepare(spec, lines.append, limit_s=limit_s)
+    return lines
+
+
+def failure(spec: AdapterSpec, limit_s: float = 30.0) -> str:
+    with pytest.raises(InputError) as caught:
+        prepare(spec, lambda _: None, limit_s=limit_s)
+    return str(caught.value)
+
+
+def test_a_whole_file_becomes_a_spec() -> None:
+    assert parse_adapter(WHOLE, "adapters/x/adapter.yaml") == AdapterSpec(
+        name="getstream-python",
+        folder=Path("adapters/x"),
+        command=(".venv/bin/python", "adapter.py"),
+        summary="Stream's Python SDK.",
+        needs=(Need("python3", "install Python 3.10 or later"),),
+        inputs=("requirements.txt",),
+        prepare=(
+            ("python3", "-m", "venv", ".venv"),
+            (".venv/bin/python", "-m", "pip", "install", "-r", "requirements.txt"),
+        ),
+        env={"PYTHONPATH": "../kits/python:../.."},
+        baseline=Path("adapters/x/known.yaml"),
+    )
+
+
+def test_every_mistake_of_a_file_is_reported_at_once() -> None:
+    assert messages("format: 2\nname: 7\ncomand: [x]\nneeds: [{program: java, got: it}]\nenv: {A: 1}\n") == [
+        "adapters/x/adapter.yaml: an adapter has no key 'comand'\n"
+        "  expected: format, name, summary, needs, inputs, prepare, command, env, baseline\n"
+        "  mend:     did you mean 'command'?",
+        "adapters/x/adapter.yaml: its format is unknown\n"
+        "  found:    2\n"
+        "  expected: format: 1\n"
+        "  mend:     use the waitproof that this adapter was written for",
+        "adapters/x/adapter.yaml: 'name' holds something else than text\n"
+        "  found:    7\n"
+        '  mend:     quote it: "7"',
+        "adapters/x/adapter.yaml: a need has no key 'got'\n"
+        "  expected: program, get\n"
+        "  mend:     did you mean 'get'?",
+        "adapters/x/adapter.yaml: 'get' is missing",
+        "adapters/x/adapter.yaml: 'command' is missing\n  expected: command: [program, argument, ...]",
+        "adapters/x/adapter.yaml: 'env' holds something else than text for 'A'\n"
+        "  found:    1\n"
+        '  mend:     quote it: "1"',
+    ]
+
+
+def test_a_command_written_as_one_text_is_shown_as_a_list() -> None:
+    assert messages("format: 1\nname: x\ncommand: php 'my adapter.php'\n") == [
+        "adapters/x/adapter.yaml: 'command' is no list of a program and its arguments\n"
+        "  found:    php 'my adapter.php'\n"
+        "  mend:     write it as a list: [php, my adapter.php]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("", "the file is no mapping"),
+        ("name: x\ncommand: [a]\n", "'format' is missing"),
+        ("format: true\nname: x\ncommand: [a]\n", "its format is unknown"),
+        ("format: 1\ncommand: [a]\n", "'name' is missing"),
+        ("format: 1\nname: ' '\ncommand: [a]\n", "'name' holds something else than text"),
+        ("format: 1\nname: x\ncommand: []\n", "'command' is no list of a program and its arguments"),
+        ("format: 1\nname: x\ncommand: 'a \"'\n", "'command' is no list of a program and its arguments"),
+        ("format: 1\nname: x\ncommand: ['']\n", "'command' has an empty program"),
+        ("format: 1\nname: x\ncommand: [a, 1]\n", "'command' holds something else than text"),
+        ("format: 1\nname: x\ncommand: [a]\nprepare: [a, b]\n", "a command of 'prepare' is no list"),
+        ("format: 1\nname: x\ncommand: [a]\nneeds: java\n", "'needs' is no list"),
+        ("format: 1\nname: x\ncommand: [a]\nneeds: [java]\n", "'needs' holds something else than a program"),
+        (
+            "format: 1\nname: x\ncommand: [a]\ninputs: [2024-01-01]\n",
+            "'inputs' holds something else than text",
+        ),
+        ("format: 1\nname: x\ncommand: [a]\nenv: [A]\n", "'env' is no mapping"),
+        ("format: 2024-13-45\n", "the file is no YAML: month must be in 1..12"),
+        ("[" * 2000, "the file is no YAML: "),
+    ],
+)
+def test_a_wrong_file_is_an_input_error(text: str, fact: str) -> None:
+    assert facts(text)[0].startswith(fact)
+
+
+def test_broken_yaml_has_a_position() -> None:
+    assert messages("format: 1\nname: [x\n")[0].startswith(
+        "adapters/x/adapter.yaml:3:1: the file is no YAML: expected ',' or ']'"
+    )
+
+
+def test_the_command_is_launched_from_the_folder(tmp_path: Path) -> None:
+    spec = AdapterSpec("x", tmp_path, (".venv/bin/python", "a/b", "{python}"), env={"PYTHONPATH": "../kits"})
+
+    assert spec.launch() == AdapterCommand(
+        "x", (str(tmp_path / ".venv/bin/python"), "a/b", sys.executable), tmp_path, {"PYTHONPATH": "../kits"}
+    )
+    assert AdapterSpec("x", tmp_path, ("php", "a.php")).launch().argv == ("php", "a.php")
+    assert AdapterSpec("x", tmp_path, ("/bin/sh",)).launch().argv == ("/bin/sh",)
+
+
+def test_a_relative_folder_is_launched_by_an_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    command = AdapterSpec("x", Path("adapters/x"), ("./run",)).launch()
+
+    assert (command.argv, command.cwd) == ((str(tmp_path / "adapters/x/run"),), tmp_path / "adapters/x")
+
+
+def test_a_folder_is_found_with_its_deviations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/adapter.yaml").write_text("format: 1\nname: x\ncommand: [php, a.php]\n")
+    monkeypatch.chdir(tmp_path)
+
+    without = find_adapter("x")
+    (tmp_path / "x/deviations.yaml").touch()
+    with_them = find_adapter("x/")
+
+    assert without == AdapterSpec("x", Path("x"), ("php", "a.php"))
+    assert with_them.baseline == Path("x/deviations.yaml")
+
+
+def test_a_baseline_that_is_named_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "adapter.yaml").write_text("format: 1\nname: x\ncommand: [php]\nbaseline: known.yaml\n")
+
+    with pytest.raises(InputError) as caught:
+        read_adapter(tmp_path)
+
+    assert str(caught.value) == (
+        f"{tmp_path}/adapter.yaml: its baseline {tmp_path}/known.yaml is missing\n"
+        "  mend:     write it, or leave the key out: deviations.yaml is found by itself"
+    )
+
+
+def test_a_folder_without_adapter_yaml_says_what_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    assert refusal("x") == (
+        "x: the folder has no adapter.yaml\n"
+        "  mend:     write x/adapter.yaml with at least format, name and command, or pass a command instead"
+    )
+
+
+def test_a_file_that_is_no_text_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "adapter.yaml").write_bytes(b"\xff")
+
+    assert refusal(str(tmp_path)) == f"{tmp_path}/adapter.yaml: the file is not UTF-8: invalid start byte"
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "adapter.yaml").write_bytes(b"#" * 600_000)
+
+    assert refusal(str(tmp_path)) == f"{tmp_path}/adapter.yaml: the file is over 512 KiB"
+
+
+def test_a_command_is_an_adapter_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert find_adapter("/bin/sh -c 'exit 3'") == AdapterSpec("sh", tmp_path, ("/bin/sh", "-c", "exit 3"))
+
+
+def test_what_is_neither_folder_nor_program_gets_the_nearest_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "adapters/php").mkdir(parents=True)
+    (tmp_path / "adapters/php/adapter.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+
+    assert refusal("adapters/phq") == (
+        "--adapter: no such folder or program\n"
+        "  found:    adapters/phq\n"
+        "  mend:     did you mean 'adapters/php'?"
+    )
+    assert refusal("adapters/php/adapter.yaml") == (
+        "--adapter: no such folder or program\n"
+        "  found:    adapters/php/adapter.yaml\n"
+        "  mend:     name its folder: 'adapters/php'"
+    )
+    assert refusal("no-such-program -v") == (
+        "--adapter: no such program: 'no-such-program'\n"
+        "  found:    no-such-program -v\n"
+        "  mend:     install it, or put it on PATH"
+    )
+    assert refusal("php 'a") == (
+        "--adapter: the command cannot be read: No closing quotation\n  found:    php 'a"
+    )
+    assert refusal("") == (
+        "--adapter: it names neither a folder nor a program\n"
+        "  mend:     --adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
+    )
+
+
+def test_each_missing_program_is_one_line(tmp_path: Path) -> None:
+    needs = (
+        Need("no-such-java", "install a JDK"),
+        Need("sh", "buy a computer"),
+        Need("no-such-mvn", "get Maven"),
+    )
+
+    message = failure(AdapterSpec("x", tmp_path, ("sh",), needs=needs))
+
+    assert message == (
+        f"{tmp_path}: 'no-such-java' is not on PATH; to get it: install a JDK\n\n"
+        f"{tmp_path}: 'no-such-mvn' is not on PATH; to get it: get Maven"
+    )
+
+
+def test_an_adapter_with_nothing_to_prepare_leaves_no_trace(tmp_path: Path) -> None:
+    assert prepared(AdapterSpec("x", tmp_path, ("sh",))) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_prepared_once(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, append("a"), "print('said')")
+
+    first = prepared(spec)
+    second = prepared(spec)
+
+    assert [line.partition(": ")[0] for line in first] == [str(tmp_path)] * 2
+    assert first[1].endswith(""": '{python}' -S -c 'print('"'"'said'"'"')'""")
+    assert second == []
+    assert (tmp_path / "result").read_text() == "a"
+    assert (tmp_path / ".prepare.log").read_text().splitlines()[-1] == "said"
+
+
+def test_a_folder_is_prepared_again_when_what_it_depends_on_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("1")
+    prepared(spec_of(tmp_path, append("a"), inputs=["requirements.txt"]))
+
+    (tmp_path / "requirements.txt").write_text("2")
+    prepared(spec_of(tmp_path, append("b"), inputs=["requirements.txt"]))
+    prepared(spec_of(tmp_path, append("c"), inputs=["requirements.txt"]))
+    prepared(spec_of(tmp_path, append("c"), inputs=["requirements.txt"]))
+
+    assert (tmp_path / "result").read_text() == "abc"
+
+
+def test_a_folder_whose_program_is_gone_is_prepared_again(tmp_path: Path) -> None:
+    spec = AdapterSpec("x", tmp_path, ("./run",), prepare=(("{python}", "-S", "-c", "open('run', 'w')"),))
+    prepared(spec)
+    (tmp_path / "run").unlink()
+
+    prepared(spec)
+
+    assert (tmp_path / "run").exists()
+
+
+def test_a_program_that_preparing_made_is_used_by_the_next_step(tmp_path: Path) -> None:
+    make = "import os, sys; os.symlink(sys.executable, 'made')"
+    spec = AdapterSpec(
+        "x",
+        tmp_path,
+        ("./made",),
+        prepare=(("{python}", "-c", make), ("./made", "-S", "-c", append("made"))),
+    )
+
+    prepared(spec)
+
+    assert (tmp_path / "result").read_text() == "made"
+
+
+def test_preparing_keeps_the_proxies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid")
+
+    prepared(spec_of(tmp_path, "import os; open('result', 'w').write(os.environ['https_proxy'])"))
+
+    assert (tmp_path / "result").read_text() == "http://proxy.invalid"
+
+
+def test_a_failed_command_shows_the_end_of_its_output_and_is_run_again(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, "print(*range(40), 'no\\tsuch package', sep='\\n'); raise SystemExit(7)")
+
+    message = failure(spec)
+
+    command = """'{python}' -S -c 'print(*range(40), '"'"'no\\tsuch package'"'"', sep='"'"'\\n'"'"'); """
+    assert message == (
+        f"{tmp_path}: `{command}raise SystemExit(7)'` failed with exit code 7\n"
+        "  found:    26\n"
+        + "".join(f"            {number}\n" for number in range(27, 40))
+        + "            no such package\n"
+        f"  mend:     run it by hand in {tmp_path}; its whole output is in {tmp_path}/.prepare.log"
+    )
+    assert not (tmp_path / ".prepared").exists()
+    assert failure(spec) == message
+
+
+def test_a_command_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    message = failure(spec_of(tmp_path, "import signal; signal.pause()"), limit_s=0.2)
+
+    assert message.splitlines()[0].endswith("` took more than 0.2 s and was ended")
+
+
+def test_a_command_that_cannot_be_started_is_an_input_error(tmp_path: Path) -> None:
+    message = failure(AdapterSpec("x", tmp_path, ("sh",), prepare=(("./no-such",),)))
+
+    assert message.splitlines()[0] == (
+        f"{tmp_path}: `./no-such` cannot be started: "
+        f"[Errno 2] No such file or directory: '{tmp_path}/no-such'"
+    )
+
+
+def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
+    assert failure(spec_of(tmp_path, append("a"), inputs=["pom.xml"])) == (
+        f"{tmp_path}/adapter.yaml: its input 'pom.xml' cannot be read: No such file or directory\n"
+        "  mend:     correct 'inputs'"
+    )
+
+
+def test_two_runs_do_not_prepare_one_folder_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    go = os.open(tmp_path / "go", os.O_RDWR)
+    spec = spec_of(tmp_path, f"open('go').readline(); {append('a')}")
+    begun, waits = threading.Event(), threading.Event()
+    second_lines: list[str] = []
+
+    def note(line: str) -> None:
+        second_lines.append(line)
+        waits.set()
+
+    first = threading.Thread(target=prepare, args=(spec, lambda _: begun.set()), kwargs={"limit_s": 20})
+    second = threading.Thread(target=prepare, args=(spec, note), kwargs={"limit_s": 20})
+    first.start()
+    assert begun.wait(10), "the first run did not begin"
+    second.start()
+    assert waits.wait(10), "the second run did not find the folder locked"
+    os.write(go, b"go\n")
+    first.join(10)
+    second.join(10)
+    os.close(go)
+
+    assert not first.is_alive()
+    assert not second.is_alive()
+    assert second_lines == [f"{tmp_path}: waiting for another run that prepares it"]
+    assert (tmp_path / "result").read_text() == "a"
+
+
+def test_a_folder_can_be_read_prepared_and_greeted(tmp_path: Path) -> None:
+    hostile = Path(__file__).parents[1] / "hostile"
+    (tmp_path / "adapter.yaml").write_text(
+        "format: 1\nname: x\nprepare: [['{python}', -c, 'open(\"made\", \"w\")']]\n"
+        f"command: ['{{python}}', -S, '{hostile}/well_behaved.py']\n"
+    )
+
+    spec = find_adapter(str(tmp_path))
+    prepared(spec)
+    with AdapterProcess(spec.launch()) as process:
+        hello = process.hello(base_url="http://127.0.0.1:1", api_key="key", api_secret="secret")
+
+    assert hello.sdk_name == "hostile"
+    assert (tmp_path / "made").exists()
