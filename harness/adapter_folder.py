@@ -20,18 +20,30 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import yaml
 
 from harness.adapter_process import AdapterCommand
+from harness.baseline import Baseline, parse_baseline
 from harness.errors import InputError, Mistake, nearest
+from harness.suite import read_file
 
 if sys.platform != "win32":  # adapters do not run there, but this module is imported
     import fcntl
 
-__all__ = ["AdapterSpec", "Need", "find_adapter", "parse_adapter", "prepare", "read_adapter"]
+__all__ = [
+    "AdapterSpec",
+    "Need",
+    "find_adapter",
+    "load_baseline",
+    "parse_adapter",
+    "prepare",
+    "read_adapter",
+    "unique_names",
+]
 
 FILE_NAME = "adapter.yaml"
 _BASELINE_NAME = "deviations.yaml"
@@ -151,6 +163,28 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
     if reader.mistakes or spec is None:
         raise InputError(reader.mistakes)
     return spec
+
+
+def load_baseline(spec: AdapterSpec) -> Baseline:
+    """Return the deviations that excuse an adapter's verdicts today.
+
+    Raises:
+        InputError: The file is wrong, or one of them has expired.
+    """
+    if spec.baseline is None:
+        return Baseline()
+    return parse_baseline(read_file(spec.baseline), str(spec.baseline), date.today())
+
+
+def unique_names(specs: Sequence[AdapterSpec]) -> list[AdapterSpec]:
+    """Return the adapters under names that differ: a command given twice is `python3` and `python3-2`."""
+    seen: dict[str, int] = {}
+    named = []
+    for spec in specs:
+        seen[spec.name] = seen.get(spec.name, 0) + 1
+        number = seen[spec.name]
+        named.append(spec if number == 1 else dataclasses.replace(spec, name=f"{spec.name}-{number}"))
+    return named
 
 
 def prepare(

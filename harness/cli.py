@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import signal
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 
-from harness.adapter_folder import AdapterSpec, find_adapter, prepare
-from harness.baseline import Baseline, parse_baseline
+from harness.adapter_folder import AdapterSpec, find_adapter, load_baseline, prepare, unique_names
 from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
@@ -34,7 +31,7 @@ from harness.selection import select
 from harness.suite import Suite, bundled_suite, lint, load_contract, load_scenario, load_suite, read_file
 from harness.summary import ExitCode, exit_code
 
-__all__ = ["load_baseline", "main", "suite_folder", "unique_names"]
+__all__ = ["main", "suite_folder"]
 
 PLAIN_WIDTH = 200  # of a table that no terminal limits
 
@@ -219,28 +216,6 @@ def _prepare_all(specs: Sequence[AdapterSpec], console: Console) -> None:
             mistakes += error.mistakes
     if mistakes:
         raise InputError(mistakes)
-
-
-def load_baseline(spec: AdapterSpec) -> Baseline:
-    """Return the deviations that excuse an adapter's verdicts today.
-
-    Raises:
-        InputError: The file is wrong, or one of them has expired.
-    """
-    if spec.baseline is None:
-        return Baseline()
-    return parse_baseline(read_file(spec.baseline), str(spec.baseline), date.today())
-
-
-def unique_names(specs: Sequence[AdapterSpec]) -> list[AdapterSpec]:
-    """Return the adapters under names that differ: a command given twice is `python3` and `python3-2`."""
-    seen: dict[str, int] = {}
-    named = []
-    for spec in specs:
-        seen[spec.name] = seen.get(spec.name, 0) + 1
-        number = seen[spec.name]
-        named.append(spec if number == 1 else dataclasses.replace(spec, name=f"{spec.name}-{number}"))
-    return named
 
 
 def suite_folder(argument: str) -> Path:

@@ -17,7 +17,7 @@ from harness.judge.words import describe, json_equal, shown
 from harness.mock_process import ServerProcess, TaskPlan
 from harness.player import new_task_id
 from harness.protocol import AdapterFault, ExceptionKind, Hello, Outcome, Raised, Returned, Unsupported
-from harness.scenario import FOREVER, Step
+from harness.scenario import Step
 from harness.source import Json
 from harness.template import fill
 
@@ -150,7 +150,7 @@ class _Examination:
         return _Step("wait raises", f"{seen.type} with every documented field")
 
     def _raises_timeout(self) -> _Step:
-        task_id = self._task(Step(status=self._going_on(), times=FOREVER))
+        task_id = self._task(Step(status=self._going_on()))
         options: dict[str, Json] = {"timeout": INTERVAL_S}
         seen = self._wait(task_id, options)
         if isinstance(seen, Unsupported):
@@ -166,7 +166,7 @@ class _Examination:
         return _Step("wait times out", f"{seen.type}, fields {shown(seen.fields)}")
 
     def _two_at_once(self) -> _Step:
-        going_on = Step(status=self._going_on(), delay=0.5)
+        going_on = Step(status=self._going_on()).model_copy(update={"delay": 0.5})
         calls = []
         began_s = time.monotonic()
         for client in ("doctor", "doctor-2"):

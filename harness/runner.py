@@ -49,8 +49,8 @@ class Listener(Protocol):
     def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
         """A scenario begins."""
 
-    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
-        """A scenario has its verdicts; called again when a run alone has settled one."""
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
+        """A scenario has its verdicts; they are not final while a run alone may change one."""
 
 
 class SilentListener:
@@ -62,7 +62,7 @@ class SilentListener:
     def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
         """Do nothing."""
 
-    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Do nothing."""
 
 
@@ -489,25 +489,27 @@ class _Driver:
             place.process(), self._result.hello, played, client=client, scale=factor, alone=alone
         )
 
-    def _settle(self, result: ScenarioResult, verdicts: tuple[Verdict, ...]) -> None:
+    def _settle(self, result: ScenarioResult, verdicts: tuple[Verdict, ...], *, final: bool = False) -> None:
         result.verdicts = self._runner.excuse(self._command.name, verdicts)
-        self._runner.listener.finished(self._command.name, result.scenario, result.verdicts)
+        final = final or not (result.observations and self._is_suspicious(result))
+        self._runner.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
+
+    def _is_suspicious(self, result: ScenarioResult) -> bool:
+        played, _ = self._scaled[result.scenario.id]
+        return is_suspicious(self._contract, played, result.observations)
 
     def play_again_alone(self) -> None:
         """Play again, alone and in fresh warm processes, what looks suspicious."""
         self._keep_last_stderr()
         for result in self._result.scenarios.values():
             scenario = result.scenario
-            while (
-                result.observations
-                and not self._runner.cancelled.is_set()
-                and is_suspicious(self._contract, self._scaled[scenario.id][0], result.observations)
-            ):
+            while result.observations and not self._runner.cancelled.is_set() and self._is_suspicious(result):
                 self._runner.listener.phase(self._command.name, f"again alone: {scenario.id}")
                 place = _Place(self, [] if scenario.cold else [scenario.id])
                 try:
                     observation = self._observe(place, scenario, scenario.id, alone=True)
                 except WaitproofError:
+                    self._settle(result, result.verdicts, final=True)  # nobody will know more
                     break
                 result.observations.append(observation)
                 self._settle(result, judge(self._contract, self._scaled[scenario.id][0], result.observations))

@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
@@ -358,7 +358,7 @@ def _model_at(model: type[Model], path: Sequence[str | int]) -> type[Model]:
     here = model
     for step in path:
         if _is_model(annotation):
-            here = annotation
+            here = cast("type[Model]", annotation)
             fields = {info.alias or name: info for name, info in here.model_fields.items()}
             if step not in fields:
                 return here

@@ -17,7 +17,18 @@ from harness.judge.timing import MIN_PERIODS
 from harness.scenario import Call, Scenario, cross_check, parse_scenario
 from harness.source import Node, build, read
 
-__all__ = ["MAX_FILE_BYTES", "Suite", "bundled_suite", "lint", "load_suite", "read_file", "scenario_paths"]
+__all__ = [
+    "CONTRACT",
+    "MAX_FILE_BYTES",
+    "Suite",
+    "bundled_suite",
+    "lint",
+    "load_contract",
+    "load_scenario",
+    "load_suite",
+    "read_file",
+    "scenario_paths",
+]
 
 MAX_FILE_BYTES = 512 * 1024  # the largest payload a person writes by hand; ${text:2MiB} makes larger ones
 CONTRACT = "contract.yaml"

@@ -43,11 +43,12 @@ class LineListener:
     def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
         """Say nothing: the end of a scenario is the news."""
 
-    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Say what became of a scenario."""
+        again = "" if final else " (something is played again alone at the end)"
         counts = count(verdicts)
         told = ", ".join(f"{number} {status.value}" for status, number in sorted(counts.items()))
-        self._print(f"{adapter}: {scenario.id}: {told}")
+        self._print(f"{adapter}: {scenario.id}: {told}{again}")
 
     def _print(self, line: str) -> None:
         with self._lock:
@@ -74,6 +75,7 @@ class BarListener:
             for name in adapters
         }
         self._done: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
+        self._unsettled: dict[str, set[str]] = {name: set() for name in adapters}
         self._running: dict[str, dict[str, float]] = {name: {} for name in adapters}
 
     def __enter__(self) -> Self:
@@ -95,23 +97,29 @@ class BarListener:
             self._running[adapter][scenario.id] = time.monotonic() + forecast_s
         self._show(adapter)
 
-    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict]) -> None:
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Show the verdicts of a scenario."""
         with self._lock:
             self._running[adapter].pop(scenario.id, None)
             self._done[adapter][scenario.id] = verdicts
+            self._unsettled[adapter].discard(scenario.id)
+            if not final:
+                self._unsettled[adapter].add(scenario.id)
         self._show(adapter)
 
     def _show(self, adapter: str) -> None:
         with self._lock:
             done = self._done[adapter]
             running = sorted(self._running[adapter], key=self._running[adapter].__getitem__)
+            again = len(self._unsettled[adapter])
             counts = count(verdict for verdicts in done.values() for verdict in verdicts)
         parts = [
             f"[{STYLES[status]}]{counts[status]} {status.value}[/]"
             for status in (Status.PASS, Status.FAIL, Status.WARN, Status.INCONCLUSIVE, Status.ERROR)
             if counts[status]
         ]
+        if again:
+            parts.append(f"[magenta]{again} to play again alone[/]")
         shown = ", ".join(running[:SHOWN_RUNNING])
         more = f" and {len(running) - SHOWN_RUNNING} more" if len(running) > SHOWN_RUNNING else ""
         self._progress.update(

@@ -1,0 +1,368 @@
+"""The suite as pytest items: one for each requirement that a scenario proves, and adapter.
+
+Thin over `runner`, like the command line: `pytest scenarios --adapter adapters/getstream-python`. YAML files
+are collected only below a contract.yaml, and only when an adapter is named. The run starts when pytest's
+test loop starts and plays what was selected, all of it along the schedule; each item waits for its
+verdict. Only pytest's public interface is used.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.adapter_folder import AdapterSpec, find_adapter, load_baseline, prepare, unique_names
+from harness.baseline import Baseline
+from harness.contract import Contract
+from harness.errors import InputError, WaitproofError
+from harness.judge import Status, Verdict
+from harness.report.text import explain_verdict
+from harness.runner import Runner
+from harness.scenario import Scenario
+from harness.suite import CONTRACT, Suite, load_contract, load_scenario
+
+__all__ = ["DeviationError", "ScenarioFile", "VerdictItem", "WaitproofWarning"]
+
+_RUNS = pytest.StashKey["_Runs"]()
+
+
+class WaitproofWarning(UserWarning):
+    """A SHOULD that an SDK does not keep."""
+
+
+class DeviationError(Exception):
+    """A verdict that is no PASS, as pytest sees it.
+
+    Attributes:
+        verdict: The verdict.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        super().__init__(f"{verdict.status.value} {verdict.requirement}: {verdict.seen}")
+
+
+class UnjudgedError(Exception):
+    """No verdict about the SDK: the adapter or the harness is at fault."""
+
+
+# --- options ------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--adapter`, and the ini option for a project's usual adapters."""
+    group = parser.getgroup("waitproof", "conformance of an SDK's wait helper")
+    group.addoption(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="X",
+        help="adapter of the SDK to judge: a folder with adapter.yaml, else a command; may be repeated",
+    )
+    parser.addini("waitproof_adapters", "adapters where --adapter is not given", type="args", default=[])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the place where the runs of this session are kept."""
+    config.stash[_RUNS] = _Runs(config)
+
+
+# --- collection ---------------------------------------------------------------------------------------
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect a YAML file below a contract, when there is an adapter to judge."""
+    if file_path.suffix not in {".yaml", ".yml"} or not parent.config.stash[_RUNS].arguments:
+        return None
+    folder = next((each for each in file_path.parents if (each / CONTRACT).is_file()), None)
+    if folder is None or file_path == folder / CONTRACT:
+        return None
+    if any(part.startswith(".") for part in file_path.relative_to(folder).parts):
+        return None
+    return ScenarioFile.from_parent(parent, path=file_path, folder=folder)
+
+
+class ScenarioFile(pytest.File):
+    """One scenario file; its items are what it proves, for each adapter."""
+
+    def __init__(self, *, folder: Path, **more: Any) -> None:
+        super().__init__(**more)
+        self.folder = folder
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Yield the items.
+
+        Raises:
+            CollectError: The file, its contract or an adapter is not as it must be.
+        """
+        runs = self.config.stash[_RUNS]
+        try:
+            specs = runs.specs()
+            contract = runs.contract(self.folder)
+            scenario = load_scenario(self.path, self.folder, contract)
+        except InputError as error:
+            raise self.CollectError(str(error)) from None
+        runs.refuse_xdist()
+        for spec in specs:
+            for name in scenario.proves:
+                title = f"{name}[{spec.name}]"
+                yield VerdictItem.from_parent(
+                    self, name=title, spec=spec, scenario=scenario, requirement=name
+                )
+
+
+class VerdictItem(pytest.Item):
+    """One requirement, judged in one scenario with one adapter."""
+
+    def __init__(
+        self,
+        *,
+        spec: AdapterSpec,
+        scenario: Scenario,
+        requirement: str,
+        **more: Any,
+    ) -> None:
+        super().__init__(**more)
+        self.spec = spec
+        self.scenario = scenario
+        self.requirement = requirement
+        self._verdict: Verdict | None = None
+        self.user_properties.append(("adapter", spec.name))
+        self.user_properties.append(("requirement", requirement))
+
+    @property
+    def folder(self) -> Path:
+        """The suite's folder."""
+        assert isinstance(self.parent, ScenarioFile)
+        return self.parent.folder
+
+    def setup(self) -> None:
+        """Wait for the verdict; what is no verdict about the SDK is an error here.
+
+        Raises:
+            UnjudgedError: The adapter or the harness is at fault.
+        """
+        verdict = self.config.stash[_RUNS].verdict(self)
+        self._verdict = verdict
+        if verdict.status is Status.ERROR:
+            raise UnjudgedError(f"ERROR {verdict.requirement}: {verdict.seen}")
+        if verdict.excused:
+            mark = pytest.mark.xfail(reason=verdict.excused, raises=DeviationError, strict=False)
+            self.add_marker(mark)
+
+    def runtest(self) -> None:
+        """Turn the verdict into pytest's terms.
+
+        Raises:
+            DeviationError: It is FAIL or INCONCLUSIVE, or WARN where a baseline excuses it.
+        """
+        verdict = self._verdict
+        assert verdict is not None
+        self.user_properties.append(("status", verdict.status.value))
+        if verdict.status in {Status.UNSUPPORTED, Status.NOT_APPLICABLE}:
+            pytest.skip(f"{verdict.status.value}: {verdict.seen}")
+        if verdict.status in {Status.FAIL, Status.INCONCLUSIVE} or verdict.excused:
+            raise DeviationError(verdict)
+        if verdict.status is Status.WARN:
+            told = "\n".join(self._told(verdict))
+            warnings.warn(WaitproofWarning(told), stacklevel=1)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """Show a verdict in full and no traceback; trouble of pytest itself as pytest does."""
+        if isinstance(excinfo.value, DeviationError):
+            again = f"  {'again:':<13}pytest '{self.nodeid}' --adapter {self.spec.folder}"
+            return "\n".join([*self._told(excinfo.value.verdict), again])
+        if isinstance(excinfo.value, UnjudgedError | WaitproofError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo, style))
+
+    def _told(self, verdict: Verdict) -> list[str]:
+        requirement = self.config.stash[_RUNS].contract(self.folder).requirement(verdict.requirement)
+        return explain_verdict(self.spec.name, verdict, requirement)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the file, the line from 0 of the requirement's name under `proves`, and the item's title."""
+        return self.path, _line_of(self.path, self.requirement), f"{self.scenario.id}:{self.name}"
+
+
+def _line_of(path: Path, requirement: str) -> int:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((number for number, line in enumerate(lines) if requirement in line), 0)
+
+
+# --- the run ------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Start the run when the test loop starts, and end it with the loop, however that ends."""
+    runs = session.config.stash[_RUNS]
+    items = [item for item in session.items if isinstance(item, VerdictItem)]
+    if items and not session.config.option.collectonly:
+        runs.start(items)
+    try:
+        return (yield)
+    finally:
+        runs.stop()
+
+
+class _Listener:
+    """Notes which scenarios are settled for good."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+
+    def phase(self, adapter: str, text: str) -> None:
+        """Take no note."""
+
+    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+        """Take no note."""
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
+        """Wake the items that wait for these verdicts."""
+        if final:
+            self._run.settle(adapter, scenario.id, verdicts)
+
+
+class _Run:
+    """One suite's run in a thread of its own."""
+
+    def __init__(self, suite: Suite, items: Sequence[VerdictItem], baselines: dict[str, Baseline]) -> None:
+        specs = {item.spec.name: item.spec for item in items}
+        self._changed = threading.Condition()
+        self._verdicts: dict[tuple[str, str, str], Verdict] = {}
+        self._trouble: BaseException | None = None
+        self._over = False
+        self._runner = Runner(
+            suite,
+            [spec.launch() for spec in specs.values()],
+            baselines=baselines,
+            listener=_Listener(self),
+        )
+        self._thread = threading.Thread(target=self._body, name=f"waitproof {suite.name}", daemon=True)
+        self._thread.start()
+
+    def _body(self) -> None:
+        try:
+            self._runner.run()
+        except BaseException as error:  # noqa: BLE001 - told by every item that waits
+            self._trouble = error
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+
+    def settle(self, adapter: str, scenario_id: str, verdicts: Sequence[Verdict]) -> None:
+        with self._changed:
+            for verdict in verdicts:
+                self._verdicts[adapter, scenario_id, verdict.requirement] = verdict
+            self._changed.notify_all()
+
+    def verdict(self, item: VerdictItem) -> Verdict:
+        key = (item.spec.name, item.scenario.id, item.requirement)
+        with self._changed:
+            self._changed.wait_for(lambda: key in self._verdicts or self._over)
+            if key in self._verdicts:
+                return self._verdicts[key]
+        if self._trouble is not None:
+            raise UnjudgedError(f"the run ended before this verdict: {self._trouble}")
+        raise UnjudgedError("the run ended before this verdict")
+
+    def stop(self) -> None:
+        if not self._over:
+            self._runner.cancel()
+        self._thread.join()
+
+
+class _Runs:
+    """Everything of this session: adapters, contracts, and a run for each suite."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        given = config.getoption("--adapter")
+        root = config.rootpath
+        usual = [
+            str(root / each) if (root / each).is_dir() else each
+            for each in config.getini("waitproof_adapters")
+        ]
+        self.arguments: list[str] = given or usual
+        self._specs: list[AdapterSpec] | None = None
+        self._contracts: dict[Path, Contract] = {}
+        self._runs: dict[Path, _Run] = {}
+
+    def specs(self) -> list[AdapterSpec]:
+        """Return the adapters, found once.
+
+        Raises:
+            InputError: One of them is not there.
+        """
+        if self._specs is None:
+            self._specs = unique_names([find_adapter(argument) for argument in self.arguments])
+        return self._specs
+
+    def contract(self, folder: Path) -> Contract:
+        """Return the contract in a folder, read once.
+
+        Raises:
+            InputError: It is not as it must be.
+        """
+        if folder not in self._contracts:
+            self._contracts[folder] = load_contract(folder / CONTRACT)
+        return self._contracts[folder]
+
+    def refuse_xdist(self) -> None:
+        """Stop where pytest-xdist would split a run whose waits must be scheduled together.
+
+        Raises:
+            UsageError: pytest-xdist distributes this session.
+        """
+        if hasattr(self._config, "workerinput") or getattr(self._config.option, "numprocesses", None):
+            raise pytest.UsageError(
+                "waitproof plays all waits of a suite in one schedule, which pytest-xdist would split: "
+                "run the suite without -n (all its waits are in flight at once anyway)"
+            )
+
+    def start(self, items: Sequence[VerdictItem]) -> None:
+        """Prepare the adapters and start a run for each suite.
+
+        Raises:
+            UsageError: An adapter cannot be prepared.
+        """
+        try:
+            used = {item.spec.name: item.spec for item in items}
+            for spec in used.values():
+                prepare(spec, lambda _line: None)
+            baselines = {spec.name: load_baseline(spec) for spec in used.values()}
+        except InputError as error:
+            raise pytest.UsageError(str(error)) from None
+        for folder in dict.fromkeys(item.folder for item in items):
+            chosen = [item for item in items if item.folder == folder]
+            self._runs[folder] = _Run(_suite_of(folder, self.contract(folder), chosen), chosen, baselines)
+
+    def verdict(self, item: VerdictItem) -> Verdict:
+        """Return an item's verdict, once it is known."""
+        return self._runs[item.folder].verdict(item)
+
+    def stop(self) -> None:
+        """End what still runs."""
+        for run in self._runs.values():
+            run.stop()
+
+
+def _suite_of(folder: Path, contract: Contract, items: Sequence[VerdictItem]) -> Suite:
+    """Return a suite of just what these items are about."""
+    wanted: dict[str, set[str]] = {}
+    for item in items:
+        wanted.setdefault(item.scenario.id, set()).add(item.requirement)
+    scenarios = {item.scenario.id: item.scenario for item in items}
+    files = {item.scenario.id: item.path for item in items}
+    chosen = tuple(
+        scenario.model_copy(update={"proves": tuple(n for n in scenario.proves if n in wanted[scenario.id])})
+        for scenario in scenarios.values()
+    )
+    return Suite(folder, contract, chosen, files)
