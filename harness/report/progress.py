@@ -10,6 +10,7 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from harness.judge import Status, Verdict
 from harness.report.text import STYLES
@@ -61,14 +62,18 @@ class BarListener:
     def __init__(self, console: Console, adapters: Sequence[str], scenarios: int) -> None:
         self._lock = threading.Lock()
         self._progress = Progress(
-            TextColumn("{task.fields[adapter]}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[counts]}"),
-            TextColumn("[dim]{task.fields[running]}[/dim]"),
+            TextColumn("{task.fields[adapter]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=20, table_column=Column(no_wrap=True, min_width=20)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[counts]}", table_column=Column(no_wrap=True)),
+            TextColumn(
+                "[dim]{task.fields[running]}[/dim]",
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),  # it alone gives way
+            ),
             console=console,
             transient=True,
+            expand=True,
         )
         self._bars: dict[str, TaskID] = {
             name: self._progress.add_task("", total=scenarios, adapter=name, counts="", running="")

@@ -1,0 +1,41 @@
+# One command does at home what CI does. `make run` and `make test` set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help run test lint types unit suite schema clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("waitproof needs Python 3.11 or later; this is " + sys.version.split()[0] + ": make PYTHON=python3.12 …") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+run: $(STAMP) ## run the whole Stream suite against the reference client
+	@$(BIN)/waitproof run adapters/reference-client
+
+test: lint types unit ## everything that CI does: lint, types, tests, and the suite through pytest
+
+lint: $(STAMP) ## style, layers and scenario files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/waitproof lint
+
+types: $(STAMP) ## static types, strict
+	$(BIN)/mypy
+	$(BIN)/mypy adapters/kits/python/waitproof_kit.py
+
+unit: $(STAMP) ## the tests, and the suite against the reference client (sync and async)
+	$(BIN)/python -m pytest
+
+schema: $(STAMP) ## write scenarios/scenario.schema.json anew from the model
+	$(BIN)/waitproof schema > scenarios/scenario.schema.json
+
+clean: ## remove what setting up has made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
