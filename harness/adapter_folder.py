@@ -22,13 +22,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, BinaryIO, ClassVar
 
-import yaml
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from harness.adapter_process import AdapterCommand
 from harness.baseline import Baseline, parse_baseline
 from harness.errors import InputError, Mistake, nearest
+from harness.source import Format, Model, build, invalid, read, shown
 from harness.suite import read_file
 
 if sys.platform != "win32":  # adapters do not run there, but this module is imported
@@ -49,15 +50,52 @@ FILE_NAME = "adapter.yaml"
 _BASELINE_NAME = "deviations.yaml"
 _STAMP_NAME = ".prepared"
 _LOG_NAME = ".prepare.log"
-_FORMAT = 1
-_MAX_FILE_BYTES = 512 * 1024
 _COMMAND_LIMIT_S = 15 * 60.0  # a first Maven or Gradle build fetches half the world
 _LOCK_PAUSE_S = 0.1
 _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 15
 _SHOWN_CHARS = 100
 
-_KEYS = ("format", "name", "summary", "needs", "inputs", "prepare", "command", "env", "baseline")
+
+def _words(value: object) -> object:
+    """Refuse what looks like a command; that it is a list of text is pydantic's to see."""
+    if isinstance(value, str):
+        mend = ""
+        with contextlib.suppress(ValueError):
+            mend = f"write it as a list: [{', '.join(shlex.split(value))}]"
+        raise invalid(f"{shown(value)} is not a list of a program and its arguments", mend=mend)
+    if not isinstance(value, list):
+        return value
+    if value[:1] == [""]:
+        raise invalid("a command without a program", expected="[program, argument, ...]")
+    return tuple(value)
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_Command = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
+
+
+class NeedEntry(Model):
+    """A need as it is written."""
+
+    noun: ClassVar[str] = "need"
+    program: _Text
+    get: _Text
+
+
+class AdapterFile(Model):
+    """An adapter.yaml as it is written; see `AdapterSpec`."""
+
+    noun: ClassVar[str] = "adapter"
+    format: Format
+    name: _Text
+    summary: _Text = ""
+    needs: tuple[NeedEntry, ...] = ()
+    inputs: tuple[_Text, ...] = ()
+    prepare: tuple[_Command, ...] = ()
+    command: _Command
+    env: dict[str, str] = {}
+    baseline: _Text | None = None
 
 
 @dataclass(frozen=True)
@@ -127,18 +165,10 @@ def read_adapter(folder: Path) -> AdapterSpec:
         InputError: There is none, or it is wrong; every mistake of the file is in it.
     """
     file = folder / FILE_NAME
-    try:
-        if file.stat().st_size > _MAX_FILE_BYTES:
-            raise InputError(Mistake(str(file), f"the file is over {_MAX_FILE_BYTES // 1024} KiB"))
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         mend = f"write {file} with at least format, name and command, or pass a command instead"
-        raise InputError(Mistake(str(folder), f"the folder has no {FILE_NAME}", mend=mend)) from None
-    except UnicodeDecodeError as error:
-        raise InputError(Mistake(str(file), f"the file is not UTF-8: {error.reason}")) from None
-    except OSError as error:
-        raise InputError(Mistake(str(file), f"the file cannot be read: {error.strerror}")) from None
-    spec = parse_adapter(text, str(file))
+        raise InputError(Mistake(str(folder), f"the folder has no {FILE_NAME}", mend=mend))
+    spec = parse_adapter(read_file(file), str(file))
     if spec.baseline is None:
         usual = folder / _BASELINE_NAME
         return dataclasses.replace(spec, baseline=usual) if usual.is_file() else spec
@@ -156,13 +186,21 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
         place: The file's path, for messages; its parent is the adapter's folder.
 
     Raises:
-        InputError: The text is wrong; every mistake is in it, in the order of the documented keys.
+        InputError: The text is wrong; every mistake is in it, at its position.
     """
-    reader = _Reader(place)
-    spec = reader.spec(_load(text, place))
-    if reader.mistakes or spec is None:
-        raise InputError(reader.mistakes)
-    return spec
+    file = build(AdapterFile, read(text, place), place)
+    folder = Path(place).parent
+    return AdapterSpec(
+        name=file.name,
+        folder=folder,
+        command=file.command,
+        summary=file.summary,
+        needs=tuple(Need(need.program, need.get) for need in file.needs),
+        inputs=file.inputs,
+        prepare=file.prepare,
+        env=file.env,
+        baseline=None if file.baseline is None else folder / file.baseline,
+    )
 
 
 def load_baseline(spec: AdapterSpec) -> Baseline:
@@ -202,14 +240,13 @@ def prepare(
     Raises:
         InputError: A program is missing, or a command failed; the message has the end of its output.
     """
-    missing = [need for need in spec.needs if shutil.which(need.program) is None]
+    missing = [
+        Mistake(str(spec.folder), f"'{need.program}' is not on PATH; to get it: {need.get}")
+        for need in spec.needs
+        if shutil.which(need.program) is None
+    ]
     if missing:
-        raise InputError(
-            [
-                Mistake(str(spec.folder), f"'{need.program}' is not on PATH; to get it: {need.get}")
-                for need in missing
-            ]
-        )
+        raise InputError(missing)
     if not spec.prepare or _is_prepared(spec):
         return
     try:
@@ -218,122 +255,6 @@ def prepare(
                 _prepare(spec, on_progress, limit_s)
     except OSError as error:
         raise InputError(Mistake(str(spec.folder), f"the folder cannot be prepared: {error}")) from None
-
-
-class _Reader:
-    """Checks the value of an adapter.yaml and collects its mistakes."""
-
-    def __init__(self, place: str) -> None:
-        self.place = place
-        self.mistakes: list[Mistake] = []
-
-    def spec(self, raw: object) -> AdapterSpec | None:
-        if not isinstance(raw, dict):
-            self._wrong("the file is no mapping", raw, expected="keys and values: format, name, command, ...")
-            return None
-        self._known(raw, _KEYS, "an adapter")
-        if "format" not in raw:
-            self._wrong("'format' is missing", expected=f"format: {_FORMAT}")
-        elif type(raw["format"]) is not int or raw["format"] != _FORMAT:
-            mend = "use the waitproof that this adapter was written for"
-            self._wrong("its format is unknown", raw["format"], expected=f"format: {_FORMAT}", mend=mend)
-        folder = Path(self.place).parent
-        baseline = self._text(raw, "baseline")
-        return AdapterSpec(
-            name=self._text(raw, "name", required=True),
-            folder=folder,
-            summary=self._text(raw, "summary"),
-            needs=tuple(self._need(item) for item in self._list(raw, "needs")),
-            inputs=tuple(self._item(item, "inputs") for item in self._list(raw, "inputs")),
-            prepare=tuple(
-                self._command(item, "a command of 'prepare'") for item in self._list(raw, "prepare")
-            ),
-            command=self._command(raw["command"], "'command'") if "command" in raw else self._no_command(),
-            env=self._env(raw.get("env", {})),
-            baseline=folder / baseline if baseline else None,
-        )
-
-    def _known(self, raw: dict[Any, Any], keys: Sequence[str], owner: str) -> None:
-        for key in raw:
-            if key not in keys:
-                expected = ", ".join(keys)
-                self._wrong(f"{owner} has no key '{key}'", expected=expected, mend=nearest(str(key), keys))
-
-    def _text(self, raw: dict[Any, Any], key: str, *, required: bool = False) -> str:
-        if key not in raw:
-            if required:
-                self._wrong(f"'{key}' is missing")
-            return ""
-        return self._item(raw[key], key)
-
-    def _list(self, raw: dict[Any, Any], key: str) -> list[Any]:
-        value = raw.get(key, [])
-        if isinstance(value, list):
-            return value
-        self._wrong(f"'{key}' is no list", value)
-        return []
-
-    def _item(self, value: object, key: str) -> str:
-        if isinstance(value, str) and value.strip():
-            return value
-        mend = f'quote it: "{value}"' if isinstance(value, int | float) else ""
-        self._wrong(f"'{key}' holds something else than text", value, mend=mend)
-        return ""
-
-    def _need(self, value: object) -> Need:
-        if not isinstance(value, dict):
-            expected = "{program: java, get: how to install it}"
-            self._wrong("'needs' holds something else than a program", value, expected=expected)
-            return Need("", "")
-        self._known(value, ("program", "get"), "a need")
-        return Need(self._text(value, "program", required=True), self._text(value, "get", required=True))
-
-    def _command(self, value: object, what: str) -> tuple[str, ...]:
-        if isinstance(value, str):
-            with contextlib.suppress(ValueError):
-                mend = f"write it as a list: [{', '.join(shlex.split(value))}]"
-                self._wrong(f"{what} is no list of a program and its arguments", value, mend=mend)
-                return ()
-        if not isinstance(value, list) or not value:
-            self._wrong(f"{what} is no list of a program and its arguments", value)
-            return ()
-        for item in value:
-            if not isinstance(item, str):
-                mend = f'quote it: "{item}"' if isinstance(item, int | float) else ""
-                self._wrong(f"{what} holds something else than text", item, mend=mend)
-        if value[0] == "":
-            self._wrong(f"{what} has an empty program", value)
-        return tuple(str(item) for item in value)
-
-    def _no_command(self) -> tuple[str, ...]:
-        self._wrong("'command' is missing", expected="command: [program, argument, ...]")
-        return ()
-
-    def _env(self, value: object) -> dict[str, str]:
-        if not isinstance(value, dict):
-            self._wrong("'env' is no mapping", value, expected="env: {NAME: value}")
-            return {}
-        for name, text in value.items():
-            if not isinstance(name, str) or not isinstance(text, str):
-                mend = f'quote it: "{text}"' if isinstance(text, int | float) else ""
-                self._wrong(f"'env' holds something else than text for '{name}'", text, mend=mend)
-        return {str(name): str(text) for name, text in value.items()}
-
-    def _wrong(self, fact: str, found: object = "", *, expected: str = "", mend: str = "") -> None:
-        text = found if isinstance(found, str) else json.dumps(found, default=str)
-        shown = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-        self.mistakes.append(Mistake(self.place, fact, found=shown, expected=expected, mend=mend))
-
-
-def _load(text: str, place: str) -> object:
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        at = f"{place}:{mark.line + 1}:{mark.column + 1}" if mark else place
-        raise InputError(Mistake(at, f"the file is no YAML: {error.problem}")) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2024-13-45 is a date to YAML, and no date
-        raise InputError(Mistake(place, f"the file is no YAML: {error}")) from None
 
 
 def _similar_folder(path: Path) -> str:
@@ -379,8 +300,8 @@ def _fingerprint(spec: AdapterSpec) -> str:
 def _digest(folder: Path, name: str) -> str:
     try:
         return hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    except OSError as error:
-        fact = f"its input '{name}' cannot be read: {error.strerror}"
+    except (OSError, ValueError) as error:  # a ValueError where the name holds a NUL
+        fact = f"its input '{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(Mistake(str(folder / FILE_NAME), fact, mend="correct 'inputs'")) from None
 
 

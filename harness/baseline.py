@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from harness.errors import InputError, Mistake
+from harness.errors import InputError
 from harness.judge import Status, Verdict
-from harness.source import Model, build, read
+from harness.source import Format, Model, build, mistake_at, read
 
 __all__ = ["Baseline", "Deviation", "parse_baseline"]
 
@@ -38,7 +38,7 @@ class Deviation(Model):
 
 class _File(Model):
     noun: ClassVar[str] = "baseline"
-    format: Literal[1]
+    format: Format
     deviations: tuple[Deviation, ...]
 
 
@@ -76,21 +76,17 @@ def parse_baseline(text: str, place: str, today: date) -> Baseline:
     for number, known in enumerate(file.deviations):
         if known.expires is None:
             continue
-        _, (line, column) = node.find(("deviations", number, "expires"))
-        where = f"{place}:{line}:{column}"
+        at = ("deviations", number, "expires")
         try:
             expires = date.fromisoformat(known.expires)
         except ValueError:
-            mistakes.append(Mistake(where, f"{known.expires} is no date", expected="such as 2027-06-30"))
+            fact = f"{known.expires} is no date"
+            mistakes.append(mistake_at(node, at, place, fact, expected="such as 2027-06-30"))
             continue
         if expires < today:
-            mistakes.append(
-                Mistake(
-                    where,
-                    f"the deviation '{known.deviation}' expired on {known.expires}",
-                    mend="see whether the SDK has been mended; else give it a later date, with the reason",
-                )
-            )
+            fact = f"the deviation '{known.deviation}' expired on {known.expires}"
+            mend = "see whether the SDK has been mended; else give it a later date, with the reason"
+            mistakes.append(mistake_at(node, at, place, fact, mend=mend))
     if mistakes:
         raise InputError(mistakes)
     return Baseline(file.deviations)

@@ -9,13 +9,14 @@ Which checks exist and what arguments they take is the judge's business.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.source import Duration, Json, Model, Node, build, invalid
-from harness.template import placeholders
+from harness.source import Duration, Format, Json, Model, Node, build, invalid
+from harness.template import check
 
 __all__ = [
     "AppliesTo",
@@ -175,7 +176,7 @@ class Contract(Model):
     """One suite's documentation; see the module."""
 
     noun: ClassVar[str] = "contract"
-    format: Literal[1]
+    format: Format
     name: Name
     title: str
     source: str
@@ -203,13 +204,20 @@ class Contract(Model):
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise invalid(f"requirement {twice[0]} stands twice", mend="give each promise an id of its own")
-        unknown = set(placeholders(self.answer.body)) - _ANSWER_VALUES
-        if unknown:
-            raise invalid(
-                f"the answer's body has the unknown placeholder ${{{min(unknown)}}}",
-                expected=", ".join("${" + name + "}" for name in sorted(_ANSWER_VALUES)),
-            )
+        for place, value, more in self._templates():
+            try:
+                check(value, _TASK_VALUES | more)
+            except ValueError as error:
+                fact, _, mend = str(error).rpartition(": ")
+                raise invalid(f"{place}: {fact}", mend=mend) from None
         return self
+
+    def _templates(self) -> Iterator[tuple[str, Json, set[str]]]:
+        yield "answer.body", self.answer.body, {"status", "result", "error", "now_ns"}
+        yield "error", self.error, set()
+        yield "http_error.body", self.http_error.body, {"http", "message"}
+        for name, operation in self.operations.items():
+            yield f"operations.{name}", [operation.arguments, operation.body], set()
 
     def meaning(self, status: str) -> StatusMeaning:
         """Return what `status` must lead to; unknown ones have a meaning too."""
@@ -232,7 +240,7 @@ class Contract(Model):
         return re.compile(re.escape(before) + "([^/?]+)" + re.escape(after))
 
 
-_ANSWER_VALUES = {"task_id", "token", "n", "text", "status", "result", "error", "now_ns"}
+_TASK_VALUES = {"task_id", "token", "n"}
 
 
 def parse_contract(node: Node, place: str) -> Contract:

@@ -7,17 +7,30 @@ when is `timeline`'s, whether a promise was kept is the judge's.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from enum import StrEnum
+from itertools import chain, islice
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from harness.contract import Contract, Name
-from harness.errors import InputError, Mistake, nearest
-from harness.source import Duration, Json, Model, Node, build, invalid
-from harness.template import fill, placeholders
+from harness.errors import InputError, nearest
+from harness.source import (
+    MAX_MISTAKES,
+    Duration,
+    Format,
+    Json,
+    Model,
+    Node,
+    build,
+    invalid,
+    limited,
+    mistake_at,
+    shown,
+)
+from harness.template import check, placeholders
 
 __all__ = [
     "Call",
@@ -44,7 +57,7 @@ def _times(value: object) -> int:
         return FOREVER
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_TIMES:
         return value
-    raise invalid(f"'times' cannot be {json.dumps(value)}", expected="a whole number from 1, or forever")
+    raise invalid(f"'times' cannot be {shown(value)}", expected="a whole number from 1, or forever")
 
 
 Times = Annotated[
@@ -64,7 +77,7 @@ class Drop(StrEnum):
 
 
 class Fault(Model):
-    """An answer that goes wrong: an HTTP error, a dropped connection, or text in place of JSON."""
+    """An answer that goes wrong: an HTTP error, text in place of JSON, or a dropped connection."""
 
     noun: ClassVar[str] = "fault"
     http: Annotated[int, Field(ge=300, le=599)] | None = None
@@ -75,11 +88,13 @@ class Fault(Model):
 
     @model_validator(mode="after")
     def _is_one(self) -> Fault:
-        kinds = [name for name in ("http", "drop", "text") if getattr(self, name) is not None]
-        if len(kinds) != 1:
-            raise invalid("a fault is one thing", expected="one of http, drop or text")
+        answers = self.http is not None or self.text is not None
+        if answers == (self.drop is not None):
+            raise invalid("a fault is one thing", expected="drop, or an answer: http, text or both")
         if self.body is not None and self.http is None:
             raise invalid("only an http fault has a body", expected="text for an answer that is no JSON")
+        if self.body is not None and self.text is not None:
+            raise invalid("an answer has one body", expected="one of 'body' and 'text'")
         if self.headers and self.drop is not None:
             raise invalid("a dropped connection sends no headers", mend="take 'headers' out")
         return self
@@ -152,7 +167,7 @@ def _kinds(value: object) -> tuple[str, ...]:
     if isinstance(kinds, list) and kinds and all(kind in known for kind in kinds):
         return tuple(kinds)
     raise invalid(
-        f"'kind' cannot be {json.dumps(value)}",
+        f"'kind' cannot be {shown(value)}",
         expected="task, transport, api or other, or a list of them",
         mend=nearest(value, known) if isinstance(value, str) else "",
     )
@@ -196,11 +211,11 @@ def _poll_count(value: object) -> PollCount:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return PollCount(at_least=value, at_most=value)
     if isinstance(value, dict) and value and set(value) <= {"at_least", "at_most"}:
-        bounds = [value.get("at_least", 0), value.get("at_most")]
-        if all(bound is None or (type(bound) is int and bound >= 0) for bound in bounds):
-            return PollCount(at_least=bounds[0], at_most=bounds[1])
+        least, most = value.get("at_least", 0), value.get("at_most", math.inf)
+        if all(type(bound) is int for bound in value.values()) and 0 <= least <= most:
+            return PollCount(at_least=least, at_most=value.get("at_most"))
     raise invalid(
-        f"'polls' cannot be {json.dumps(value)}", expected="a whole number, or {at_least: n, at_most: m}"
+        f"'polls' cannot be {shown(value)}", expected="a whole number, or {at_least: n, at_most: m}"
     )
 
 
@@ -239,6 +254,11 @@ class Expect(Model):
     @model_validator(mode="after")
     def _is_one(self) -> Expect:
         outcomes = [name for name in ("returns", "raises", "task") if self.has(name)]
+        empty = [
+            name for name in ("raises", "task", "polls") if self.has(name) and getattr(self, name) is None
+        ]
+        if empty:
+            raise invalid(f"'{empty[0]}' cannot be null", mend=f"leave '{empty[0]}' out")
         if len(outcomes) > 1:
             raise invalid("a call has one outcome", expected="one of 'returns', 'raises' and 'task'")
         return self
@@ -259,6 +279,13 @@ class Call(Model):
     task_id: str | int | None = None
     parallel: Annotated[int, Field(ge=1, le=MAX_PARALLEL)] = 1
     expect: Expect = Expect()
+
+    @field_validator("task_id", mode="before")
+    @classmethod
+    def _is_an_id(cls, value: object) -> object:
+        if value is None or type(value) in (str, int):
+            return value
+        raise invalid(f"'task_id' cannot be {shown(value)}", expected="text or a whole number")
 
     @model_validator(mode="after")
     def _is_one(self) -> Call:
@@ -290,7 +317,7 @@ class Scenario(Model):
     """One file of a suite; its id is the path without its ending, and only what it `proves` is judged."""
 
     noun: ClassVar[str] = "scenario"
-    format: Literal[1] = 1
+    format: Format = 1
     summary: Annotated[str, Field(min_length=1)]
     proves: Annotated[tuple[Name, ...], Field(min_length=1)]
     cold: bool = False
@@ -351,20 +378,20 @@ def cross_check(scenario: Scenario, contract: Contract, node: Node, place: str) 
     Raises:
         InputError: With every mistake and its position.
     """
-    found = [*_wrong_names(scenario, contract), *_wrong_placeholders(scenario)]
+    wrong = islice(chain(_wrong_names(scenario, contract), _wrong_placeholders(scenario)), MAX_MISTAKES + 1)
+    found = limited(
+        (
+            mistake_at(node, path, place, fact, expected=expected, mend=mend)
+            for path, fact, expected, mend in sorted(wrong, key=lambda each: node.find(each[0])[1])
+        ),
+        place,
+    )
     if found:
-        raise InputError([_placed(node, place, *mistake) for mistake in found])
+        raise InputError(found)
 
 
 _Path: TypeAlias = tuple[str | int, ...]
 _Found: TypeAlias = tuple[_Path, str, str, str]  # where, fact, expected, mend
-
-
-def _placed(node: Node, place: str, path: _Path, *told: str) -> Mistake:
-    _, (line, column) = node.find(path)
-    found = node.source[line - 1].strip() if line <= len(node.source) else ""
-    fact, expected, mend = told
-    return Mistake(f"{place}:{line}:{column}", fact, found, expected, mend)
 
 
 def _wrong_names(scenario: Scenario, contract: Contract) -> Iterator[_Found]:
@@ -395,13 +422,10 @@ def _wrong_names(scenario: Scenario, contract: Contract) -> Iterator[_Found]:
 def _wrong_placeholders(scenario: Scenario) -> Iterator[_Found]:
     for path, value in _templates(scenario):
         try:
-            fill(value, _SAMPLE)
+            check(value, ("n", "task_id", "token"))
         except ValueError as error:
-            fact, _, mend = str(error).partition(": ")
+            fact, _, mend = str(error).rpartition(": ")
             yield path, fact, "", mend
-
-
-_SAMPLE: Mapping[str, Json] = {"task_id": "", "token": "", "n": 1}
 
 
 def _templates(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], Json]]:

@@ -16,6 +16,7 @@ from harness.contract import Contract, StatusMeaning
 from harness.judge import checks
 from harness.protocol import Capabilities
 from harness.scenario import Scenario
+from harness.source import MAX_DURATION_S
 from harness.timeline import TaskState, answer
 
 __all__ = ["Forecast", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
@@ -110,28 +111,38 @@ def pack(items: Sequence[_T], length_s: Callable[[_T], float], horizon_s: float)
     return lanes
 
 
-def scale_for(scenario: Scenario, capabilities: Capabilities) -> int | None:
+def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities) -> int | None:
     """Return by what to multiply a scenario's durations so that its options fit the SDK's resolution.
 
-    None when no whole number does so within a minute.
+    None when no whole number does so within a minute, or when the multiplied task would outlast a default
+    timeout that it ends well before: defaults cannot be multiplied.
     """
-    needed = 1
-    longest_s = 0.0
-    for call in scenario.calls:
-        if call.wait is None:
-            continue
+    options = [
+        (value, resolution)
+        for call in scenario.calls
+        if call.wait is not None
         for value, resolution in (
             (call.wait.poll_interval, capabilities.poll_interval_resolution),
             (call.wait.timeout, capabilities.timeout_resolution),
-        ):
-            if value is None:
-                continue
-            steps = _exact(value) / _exact(resolution)
-            needed = math.lcm(needed, steps.denominator)
-            longest_s = max(longest_s, value)
-    if needed > 1 and needed * longest_s > MAX_SCALED_S:
+        )
+        if value is not None
+    ]
+    factor = math.lcm(*((_exact(value) / _exact(step)).denominator for value, step in options))
+    if factor == 1:
+        return factor
+    if factor * max(value for value, _ in options) > MAX_SCALED_S:
         return None
-    return needed
+    durations = [each for step in scenario.task for each in (step.delay, step.for_, step.close_after)]
+    if factor * max(each or 0.0 for each in durations) > MAX_DURATION_S:
+        return None
+    if any(call.wait is not None and call.wait.timeout is None for call in scenario.calls):
+        default_s = contract.defaults.timeout
+        as_written, multiplied = (
+            forecast(contract, each).length_s for each in (scenario, scaled(scenario, factor))
+        )
+        if as_written < default_s <= multiplied:
+            return None
+    return factor
 
 
 def scaled(scenario: Scenario, factor: int) -> Scenario:

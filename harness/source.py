@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import yaml
@@ -21,13 +22,28 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from harness.errors import InputError, Mistake, nearest
 
-__all__ = ["Duration", "Json", "Model", "Node", "build", "invalid", "read"]
+__all__ = [
+    "Duration",
+    "Format",
+    "Json",
+    "Model",
+    "Node",
+    "build",
+    "invalid",
+    "limited",
+    "mistake_at",
+    "read",
+    "shown",
+]
 
 Json: TypeAlias = Any  # pydantic's JsonValue copies and checks every payload again; the parser has done that
 
 MAX_DEPTH = 64  # far below Python's recursion limit, far above any payload a person writes
 MAX_SHOWN = 100  # characters of an author's line that an error repeats
+MAX_MISTAKES = 100  # of one file: nobody reads more at once, and no file may cost more than its size
 
+# What no YAML reader takes (libyaml does not say where it stands), and line ends that editors do not count.
+_FORBIDDEN = re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern + "|[\x85\u2028\u2029]")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where the wheel has it: same events, faster
 
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -36,13 +52,15 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _SURPRISES = (
     (re.compile(r"(?i:y|n|yes|no|on|off)"), "some YAML readers take it for true or false"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9]*)?"), "some YAML readers take it for base 60"),
+    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"), "some YAML readers take it for base 60"),
     (re.compile(r"[-+]?0[0-9_]+"), "some YAML readers take it for an octal number"),
     (re.compile(r"[-+]?0[xXbBoO][0-9a-fA-F_]+"), "it may be text or a number in another base"),
-    (re.compile(r"[-+]?[0-9]+(_[0-9]+)+"), "some YAML readers take it for a number"),
     (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?"), "some YAML readers take it for a date"),
     (re.compile(r"[-+]?\.(?i:inf|nan)"), "JSON has no such number"),
-    (re.compile(r"[-+]?(\.[0-9]+|[0-9]+\.)([eE][-+]?[0-9]+)?"), "some YAML readers take it for a number"),
+    (
+        re.compile(r"[-+]?\.?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?"),
+        "some YAML readers take it for a number",
+    ),
     (re.compile(r"=|<<"), "YAML gives it a meaning of its own"),
 )
 
@@ -104,12 +122,16 @@ def read(text: str, place: str) -> Node:
 
 class _Reader:
     def __init__(self, text: str, place: str) -> None:
-        self.lines = text.splitlines()
-        self.text = text
+        self.text = text.removeprefix("\ufeff")
+        self.lines = self.text.splitlines()
         self.place = place
         self.mistakes: list[Mistake] = []
 
     def read(self) -> Node:
+        for forbidden in islice(_FORBIDDEN.finditer(self.text), MAX_MISTAKES):
+            self._forbidden(forbidden.start())
+        if self.mistakes:
+            raise InputError(self.mistakes)
         try:
             root = self._document(yaml.parse(self.text, Loader=_Loader))
         except yaml.MarkedYAMLError as error:
@@ -117,10 +139,6 @@ class _Reader:
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             fact = "this is not YAML: " + (error.problem or error.context or "it cannot be parsed")
             self._mistake((line, column), fact, mend=_syntax_mend(error.problem or ""))
-            root = None
-        except yaml.YAMLError as error:  # a character that YAML forbids: it has no line
-            first = str(error).splitlines()[0]
-            self.mistakes.append(Mistake(self.place, f"this is not YAML: {first}"))
             root = None
         if self.mistakes or root is None:
             raise InputError(self.mistakes)
@@ -145,12 +163,15 @@ class _Reader:
         if depth > MAX_DEPTH:
             self._mistake(at, f"nested more than {MAX_DEPTH} levels deep", mend="flatten the value")
             return None
+        if len(self.mistakes) >= MAX_MISTAKES:
+            self.mistakes.append(_more(self.place))
+            return None
         if isinstance(event, yaml.AliasEvent):
             self._mistake(at, f"an alias (*{event.anchor})", expected="the value itself, written out")
             return Node(None, *at)
         if event.anchor:
             self._mistake(at, f"an anchor (&{event.anchor})", expected="a value without a name")
-        if event.tag and event.tag != "!":
+        if event.tag:
             self._mistake(at, f"a tag ({event.tag})", expected="a plain value")
         if isinstance(event, yaml.ScalarEvent):
             return Node(self._scalar(event), *at, source=self.lines)
@@ -196,7 +217,7 @@ class _Reader:
         if not _is_unicode(text):
             self._mistake(_at(event), "half of a surrogate pair", expected="whole Unicode characters")
             return ""
-        if not event.implicit[0]:  # quoted or block text is text
+        if event.style:  # quoted or block text is text
             return text
         if text in _NULLS:
             return None
@@ -208,9 +229,9 @@ class _Reader:
             number = float(text)
             if math.isfinite(number):
                 return number
-            self._mistake(
-                _at(event), f"the number {text} is too large", mend=f'quote it if it is text: "{text}"'
-            )
+            mend = f'quote it if it is text: "{text}"'
+            self._mistake(_at(event), f"the number {text} is too large", mend=mend)
+            return text
         for pattern, why in _SURPRISES:
             if pattern.fullmatch(text):
                 self._mistake(
@@ -225,6 +246,13 @@ class _Reader:
         self._mistake(_at(event), f"a number of {len(text)} digits", expected=f"{MAX_SHOWN} or fewer")
         return 0
 
+    def _forbidden(self, index: int) -> None:
+        before = re.split("\r\n?|\n", self.text[:index])
+        code = ord(self.text[index])
+        fact = f"the character U+{code:04X} must not stand here as it is"
+        mend = "" if 0xD800 <= code <= 0xDFFF else f'write "\\u{code:04x}" between double quotes'
+        self.mistakes.append(Mistake(f"{self.place}:{len(before)}:{len(before[-1]) + 1}", fact, mend=mend))
+
     def _mistake(self, at: tuple[int, int], fact: str, *, expected: str = "", mend: str = "") -> None:
         self.mistakes.append(_mistake(self.place, self.lines, at, fact, expected=expected, mend=mend))
 
@@ -233,9 +261,34 @@ def _mistake(
     place: str, lines: Sequence[str], at: tuple[int, int], fact: str, *, expected: str, mend: str
 ) -> Mistake:
     found = lines[at[0] - 1].strip() if at[0] <= len(lines) else ""
-    if len(found) > MAX_SHOWN:
-        found = found[:MAX_SHOWN] + "…"
-    return Mistake(f"{place}:{at[0]}:{at[1]}", fact, found=found, expected=expected, mend=mend)
+    return Mistake(f"{place}:{at[0]}:{at[1]}", _cut(fact, 2 * MAX_SHOWN), _cut(found), expected, _cut(mend))
+
+
+def _cut(text: str, most: int = MAX_SHOWN) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def _more(place: str) -> Mistake:
+    return Mistake(place, f"reading stopped after {MAX_MISTAKES} mistakes", mend="mend these first")
+
+
+def mistake_at(
+    node: Node, path: Sequence[str | int], place: str, fact: str, *, expected: str = "", mend: str = ""
+) -> Mistake:
+    """Return a mistake of what lies at `path` in a file, whose root is `node`."""
+    _, at = node.find(path)
+    return _mistake(place, node.source, at, fact, expected=expected, mend=mend)
+
+
+def limited(mistakes: Iterable[Mistake], place: str) -> list[Mistake]:
+    """Return the mistakes of one file, as many as somebody reads."""
+    first = list(islice(mistakes, MAX_MISTAKES + 1))
+    return first if len(first) <= MAX_MISTAKES else [*first[:MAX_MISTAKES], _more(place)]
+
+
+def shown(value: object) -> str:
+    """Return an author's value as a message shows it."""
+    return _cut(json.dumps(value, ensure_ascii=False))
 
 
 def _at(event: Any) -> tuple[int, int]:
@@ -263,7 +316,7 @@ class Model(BaseModel):
     `noun` names the part in messages: "a step has no key 'time'".
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     noun: ClassVar[str] = "file"
 
     @classmethod
@@ -294,9 +347,9 @@ def build(model: type[_M], node: Node, place: str) -> _M:
     try:
         return model.model_validate_json(json.dumps(node.plain()))
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        told = [detail for detail in details if not _follows(detail, details)]
-        raise InputError([_explain(model, node, place, detail) for detail in told]) from None
+        details = sorted(error.errors(include_url=False), key=lambda each: node.find(each["loc"])[1])
+        told = (_explain(model, node, place, each) for each in details if not _follows(each, details))
+        raise InputError(limited(told, place)) from None
 
 
 _EXPECTED = {
@@ -310,6 +363,9 @@ _EXPECTED = {
     "list_type": "a list",
     "too_short": "at least one item",
     "string_too_short": "text that is not empty",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
 }
 
 
@@ -326,9 +382,10 @@ def _explain(model: type[Model], root: Node, place: str, detail: ErrorDetails) -
     node, at = root.find(path)
     here = _model_at(model, path)
     name = str(path[-1]) if path else ""
+    expected = _EXPECTED.get(detail["type"], "{expected}").format_map({"expected": detail["msg"], **context})
     if detail["type"] == "extra_forbidden":
         known = here.key_names()
-        fact, expected = f"{_a(here.noun)} has no key '{name}'", _either(known)
+        fact, expected = f"{_a(here.noun)} has no key '{name}'", _either(known) if known else "no key at all"
         return _mistake(place, root.source, at, fact, expected=expected, mend=nearest(name, known))
     if detail["type"] == "missing":
         fact = f"{_a(here.noun)} needs the key '{name}'"
@@ -336,12 +393,17 @@ def _explain(model: type[Model], root: Node, place: str, detail: ErrorDetails) -
     if detail["type"] == "waitproof":
         expected, mend = context["expected"], context["mend"]
         return _mistake(place, root.source, at, context["fact"], expected=expected, mend=mend)
-    value = json.dumps(node.plain(), ensure_ascii=False)
-    shown = value if len(value) <= MAX_SHOWN else value[:MAX_SHOWN] + "…"
-    named = f"'{name}'" if name and not name.isdigit() else f"the {here.noun}"
-    expected = _EXPECTED.get(detail["type"]) or str(context.get("expected", "")) or detail["msg"]
+    if not path or (isinstance(path[-1], int) and here is not _model_at(model, path[:-1])):
+        name = f"the {here.noun}"
+    elif isinstance(path[-1], int):
+        name = f"an item of '{[step for step in path if isinstance(step, str)][-1]}'"
+    else:
+        name = f"'{name}'"
+    value = shown(node.plain())
     mend = nearest(value.strip('"'), re.findall(r"'([^']*)'", expected))
-    return _mistake(place, root.source, at, f"{named} cannot be {shown}", expected=expected, mend=mend)
+    if detail["type"] == "string_type" and isinstance(node.value, int | float):
+        mend = "put it between quotes"
+    return _mistake(place, root.source, at, f"{name} cannot be {value}", expected=expected, mend=mend)
 
 
 def _a(noun: str) -> str:
@@ -386,7 +448,7 @@ def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Model)
 
 
-# --- durations ----------------------------------------------------------------------------------------
+# --- durations and formats ----------------------------------------------------------------------------
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
@@ -397,17 +459,17 @@ def _duration(value: object) -> float:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise invalid(
-            f"{json.dumps(value)} is not a duration",
+            f"{shown(value)} is not a duration",
             expected="a number with its unit, such as 200ms, 5s or 10m",
         )
     seconds = round(float(match[1]) * _UNITS[match[2]], 6)
     if seconds > MAX_DURATION_S:
-        raise invalid(f"{value} is too long", expected="10m or less")
+        raise invalid(f"{_cut(match[0])} is too long", expected="10m or less")
     return seconds
 
 
 def _written(seconds: float) -> str:
-    return f"{seconds * 1000:g}ms" if seconds < 1 else f"{seconds:g}s"
+    return f"{seconds * 1000:.9g}ms" if seconds < 1 else f"{seconds:.9g}s"  # whole microseconds
 
 
 Duration = Annotated[
@@ -419,3 +481,16 @@ Duration = Annotated[
     ),
 ]
 """Seconds, written with a unit: `200ms`, `5s`, `10m`."""
+
+
+def _format(value: object) -> int:
+    if type(value) is int and value == 1:  # true and 1.0 are equal to 1 too
+        return 1
+    mend = "use the waitproof that this file was written for"
+    raise invalid(f"'format' cannot be {shown(value)}", expected="1", mend=mend)
+
+
+Format = Annotated[
+    int, PlainValidator(_format), WithJsonSchema({"const": 1, "type": "integer", "title": "Format"})
+]
+"""The number of a file's format, so that a later one is refused rather than misread."""

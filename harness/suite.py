@@ -6,6 +6,7 @@ at once. `lint` is what a suite must be beyond being readable: every promise pro
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from harness.errors import InputError, Mistake, nearest
 from harness.judge import checks
 from harness.judge.timing import MIN_PERIODS
 from harness.scenario import Call, Scenario, cross_check, parse_scenario
-from harness.source import Node, build, read
+from harness.source import Node, build, mistake_at, read
 
 __all__ = [
     "CONTRACT",
@@ -94,7 +95,7 @@ def shown_path(path: Path) -> str:
     """Return a path as a person would type it here."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError, RuntimeError):  # elsewhere; the last two where links lead in a circle
         return str(path)
 
 
@@ -106,7 +107,10 @@ def read_file(path: Path) -> str:
     """
     place = shown_path(path)
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
+            raise InputError(Mistake(place, "this is not a file"))
+        size = status.st_size
         if size > MAX_FILE_BYTES:
             raise InputError(
                 Mistake(
@@ -194,18 +198,15 @@ def load_contract(path: Path) -> Contract:
 
 def _check_mistakes(requirement: Requirement, node: Node, place: str, number: int) -> Iterator[Mistake]:
     known = checks()
-    at, (line, column) = node.find(("requirements", number, "check"))
     if requirement.check not in known:
-        yield Mistake(
-            f"{place}:{line}:{column}",
-            f"no check is called '{requirement.check}'",
-            expected=", ".join(known),
-            mend=nearest(requirement.check, known),
-        )
+        fact = f"no check is called '{requirement.check}'"
+        at = ("requirements", number, "check")
+        mend = nearest(requirement.check, known)
+        yield mistake_at(node, at, place, fact, expected=", ".join(known), mend=mend)
         return
-    at, _ = node.find(("requirements", number))
-    assert isinstance(at.value, dict)
-    given = at.value.get("with", Node({}, at.line, at.column, source=at.source))
+    written, _ = node.find(("requirements", number))
+    assert isinstance(written.value, dict)
+    given = written.value.get("with", Node({}, written.line, written.column, source=written.source))
     try:
         build(known[requirement.check].arguments, given, place)
     except InputError as error:

@@ -8,15 +8,16 @@ caller must see, so that the two can be compared exactly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 
 from harness.source import Json
 
-__all__ = ["at_path", "fill", "placeholders"]
+__all__ = ["at_path", "check", "fill", "placeholders"]
 
 _PLACEHOLDER = re.compile(r"\$\{([a-z_]+)(?::([^}]*))?\}")
-_SIZE = re.compile(r"([0-9]+)(B|KiB|MiB)")
+_SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB)")
+_INDEX = re.compile(r"[0-9]{1,9}")
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
 _MAX_TEXT = 8 * 1024 * 1024  # half of what an adapter may answer in one line, escapes included
 
@@ -38,15 +39,23 @@ def fill(value: Json, values: Mapping[str, Json]) -> Json:
 
 def placeholders(value: Json) -> Iterator[str]:
     """Yield the name of every placeholder in `value`."""
-    if isinstance(value, str):
-        yield from (match[1] for match in _PLACEHOLDER.finditer(value))
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from placeholders(key)
-            yield from placeholders(child)
-    elif isinstance(value, list | tuple):
-        for child in value:
-            yield from placeholders(child)
+    return (match[1] for match in _matches(value))
+
+
+def check(value: Json, names: Collection[str]) -> None:
+    """Make sure that `fill` can do its work with values of these names, without making any text.
+
+    Raises:
+        ValueError: A placeholder is not known, or its size is not one; "what is wrong: how to mend it".
+    """
+    length = 0
+    for match in _matches(value):
+        if match[1] == "text" and match[2] is not None:
+            length += _length(match[2])
+        elif match[2] is not None or match[1] not in names:
+            raise _unknown(match, names)
+    if length > _MAX_TEXT:
+        raise ValueError(f"texts of {length:,} bytes in one place: 8MiB at the most")
 
 
 def at_path(value: Json, path: str) -> Json:
@@ -54,11 +63,23 @@ def at_path(value: Json, path: str) -> Json:
     for step in path.split(".") if path else ():
         if isinstance(value, Mapping):
             value = value.get(step)
-        elif isinstance(value, list | tuple) and step.isdigit() and int(step) < len(value):
+        elif isinstance(value, list | tuple) and _INDEX.fullmatch(step) and int(step) < len(value):
             value = value[int(step)]
         else:
             return None
     return value
+
+
+def _matches(value: Json) -> Iterator[re.Match[str]]:
+    if isinstance(value, str):
+        yield from _PLACEHOLDER.finditer(value)
+    elif isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _matches(key)
+            yield from _matches(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from _matches(child)
 
 
 def _fill_text(text: str, values: Mapping[str, Json]) -> Json:
@@ -73,16 +94,25 @@ def _value(match: re.Match[str], values: Mapping[str, Json]) -> Json:
     if name == "text" and argument is not None:
         return _text(argument)
     if argument is not None or name not in values:
-        known = ", ".join("${" + known + "}" for known in sorted(values))
-        raise ValueError(f"{match[0]} is not a placeholder: use {known} or ${{text:2MiB}}")
+        raise _unknown(match, values)
     return values[name]
 
 
-@cache
+def _unknown(match: re.Match[str], names: Collection[str]) -> ValueError:
+    known = ", ".join("${" + name + "}" for name in sorted(names))
+    return ValueError(f"{match[0]} is not a placeholder: use {known} or ${{text:2MiB}}")
+
+
+@lru_cache(maxsize=8)  # a scenario has one or two, and each of its polls asks for them
 def _text(argument: str) -> str:
     """Return ASCII text of that many bytes in which no two stretches of eight characters are alike."""
+    length = _length(argument)
+    return "".join(f"{number:07x} " for number in range(-(-length // 8)))[:length]
+
+
+def _length(argument: str) -> int:
     size = _SIZE.fullmatch(argument)
     length = int(size[1]) * _UNITS[size[2]] if size else 0
     if not 0 < length <= _MAX_TEXT:
         raise ValueError(f"${{text:{argument}}} is not a size: write ${{text:10KiB}}, 8MiB at the most")
-    return "".join(f"{number:07x} " for number in range(-(-length // 8)))[:length]
+    return length

@@ -149,9 +149,10 @@ def respond(contract: Contract, step: Step, values: Mapping[str, Json], *, now_n
         shown = step if fault is None else Step(status=_going_on(contract))
         body = render_body(contract, shown, values, now_ns=now_ns)
         return Response(200, contract.answer.headers, _encode(body))
-    headers = dict(fault.headers)
+    headers = {name: str(fill(value, values)) for name, value in fault.headers.items()}
     if fault.text is not None:
-        return Response(200, {"Content-Type": "text/html", **headers}, str(fill(fault.text, values)).encode())
+        http = 200 if fault.http is None else fault.http
+        return Response(http, {"Content-Type": "text/html", **headers}, str(fill(fault.text, values)).encode())
     assert fault.http is not None
     more = {**values, "http": fault.http, "message": f"scenario: the server answers {fault.http}"}
     template = contract.http_error.body if fault.body is None else fault.body

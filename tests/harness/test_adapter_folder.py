@@ -33,7 +33,7 @@ def messages(text: str) -> list[str]:
 
 
 def facts(text: str) -> list[str]:
-    return [message.splitlines()[0].removeprefix("adapters/x/adapter.yaml: ") for message in messages(text)]
+    return [message.splitlines()[0].removeprefix("adapters/x/adapter.yaml:") for message in messages(text)]
 
 
 def refusal(argument: str) -> str:
@@ -83,31 +83,39 @@ def test_a_whole_file_becomes_a_spec() -> None:
 
 def test_every_mistake_of_a_file_is_reported_at_once() -> None:
     assert messages("format: 2\nname: 7\ncomand: [x]\nneeds: [{program: java, got: it}]\nenv: {A: 1}\n") == [
-        "adapters/x/adapter.yaml: an adapter has no key 'comand'\n"
-        "  expected: format, name, summary, needs, inputs, prepare, command, env, baseline\n"
+        "adapters/x/adapter.yaml:1:1: 'format' cannot be 2\n"
+        "  found:    format: 2\n"
+        "  expected: 1\n"
+        "  mend:     use the waitproof that this file was written for",
+        "adapters/x/adapter.yaml:1:1: an adapter needs the key 'command'\n"
+        "  found:    format: 2\n"
+        "  mend:     add 'command'",
+        "adapters/x/adapter.yaml:2:1: 'name' cannot be 7\n"
+        "  found:    name: 7\n"
+        "  expected: text\n"
+        "  mend:     put it between quotes",
+        "adapters/x/adapter.yaml:3:1: an adapter has no key 'comand'\n"
+        "  found:    comand: [x]\n"
+        "  expected: format, name, summary, needs, inputs, prepare, command, env or baseline\n"
         "  mend:     did you mean 'command'?",
-        "adapters/x/adapter.yaml: its format is unknown\n"
-        "  found:    2\n"
-        "  expected: format: 1\n"
-        "  mend:     use the waitproof that this adapter was written for",
-        "adapters/x/adapter.yaml: 'name' holds something else than text\n"
-        "  found:    7\n"
-        '  mend:     quote it: "7"',
-        "adapters/x/adapter.yaml: a need has no key 'got'\n"
-        "  expected: program, get\n"
+        "adapters/x/adapter.yaml:4:9: a need needs the key 'get'\n"
+        "  found:    needs: [{program: java, got: it}]\n"
+        "  mend:     add 'get'",
+        "adapters/x/adapter.yaml:4:25: a need has no key 'got'\n"
+        "  found:    needs: [{program: java, got: it}]\n"
+        "  expected: program or get\n"
         "  mend:     did you mean 'get'?",
-        "adapters/x/adapter.yaml: 'get' is missing",
-        "adapters/x/adapter.yaml: 'command' is missing\n  expected: command: [program, argument, ...]",
-        "adapters/x/adapter.yaml: 'env' holds something else than text for 'A'\n"
-        "  found:    1\n"
-        '  mend:     quote it: "1"',
+        "adapters/x/adapter.yaml:5:7: 'A' cannot be 1\n"
+        "  found:    env: {A: 1}\n"
+        "  expected: text\n"
+        "  mend:     put it between quotes",
     ]
 
 
 def test_a_command_written_as_one_text_is_shown_as_a_list() -> None:
     assert messages("format: 1\nname: x\ncommand: php 'my adapter.php'\n") == [
-        "adapters/x/adapter.yaml: 'command' is no list of a program and its arguments\n"
-        "  found:    php 'my adapter.php'\n"
+        "adapters/x/adapter.yaml:3:1: \"php 'my adapter.php'\" is not a list of a program and its arguments\n"
+        "  found:    command: php 'my adapter.php'\n"
         "  mend:     write it as a list: [php, my adapter.php]"
     ]
 
@@ -115,35 +123,44 @@ def test_a_command_written_as_one_text_is_shown_as_a_list() -> None:
 @pytest.mark.parametrize(
     ("text", "fact"),
     [
-        ("", "the file is no mapping"),
-        ("name: x\ncommand: [a]\n", "'format' is missing"),
-        ("format: true\nname: x\ncommand: [a]\n", "its format is unknown"),
-        ("format: 1\ncommand: [a]\n", "'name' is missing"),
-        ("format: 1\nname: ' '\ncommand: [a]\n", "'name' holds something else than text"),
-        ("format: 1\nname: x\ncommand: []\n", "'command' is no list of a program and its arguments"),
-        ("format: 1\nname: x\ncommand: 'a \"'\n", "'command' is no list of a program and its arguments"),
-        ("format: 1\nname: x\ncommand: ['']\n", "'command' has an empty program"),
-        ("format: 1\nname: x\ncommand: [a, 1]\n", "'command' holds something else than text"),
-        ("format: 1\nname: x\ncommand: [a]\nprepare: [a, b]\n", "a command of 'prepare' is no list"),
-        ("format: 1\nname: x\ncommand: [a]\nneeds: java\n", "'needs' is no list"),
-        ("format: 1\nname: x\ncommand: [a]\nneeds: [java]\n", "'needs' holds something else than a program"),
+        ("", "1:1: the file is empty"),
+        ("- 1\n", "1:1: the adapter cannot be [1]"),
+        ("name: x\ncommand: [a]\n", "1:1: an adapter needs the key 'format'"),
+        ("format: true\nname: x\ncommand: [a]\n", "1:1: 'format' cannot be true"),
+        ("format: 1\ncommand: [a]\n", "1:1: an adapter needs the key 'name'"),
+        ("format: 1\nname: ' '\ncommand: [a]\n", "2:1: 'name' cannot be \" \""),
+        ("format: 1\nname: x\ncommand: []\n", "3:1: 'command' cannot be []"),
+        (
+            "format: 1\nname: x\ncommand: 'a \"'\n",
+            '3:1: "a \\"" is not a list of a program and its arguments',
+        ),
+        ("format: 1\nname: x\ncommand: ['']\n", "3:1: a command without a program"),
+        ("format: 1\nname: x\ncommand: {a: b}\n", '3:1: \'command\' cannot be {"a": "b"}'),
+        ("format: 1\nname: x\ncommand: [a, 1]\n", "3:14: an item of 'command' cannot be 1"),
+        (
+            "format: 1\nname: x\ncommand: [a]\nprepare: [a b]\n",
+            '4:11: "a b" is not a list of a program and its arguments',
+        ),
+        ("format: 1\nname: x\ncommand: [a]\nprepare: [[]]\n", "4:11: an item of 'prepare' cannot be []"),
+        ("format: 1\nname: x\ncommand: [a]\nneeds: java\n", "4:1: 'needs' cannot be \"java\""),
+        ("format: 1\nname: x\ncommand: [a]\nneeds: [java]\n", '4:9: the need cannot be "java"'),
         (
             "format: 1\nname: x\ncommand: [a]\ninputs: [2024-01-01]\n",
-            "'inputs' holds something else than text",
+            "4:10: '2024-01-01' is ambiguous: some YAML readers take it for a date",
         ),
-        ("format: 1\nname: x\ncommand: [a]\nenv: [A]\n", "'env' is no mapping"),
-        ("format: 2024-13-45\n", "the file is no YAML: month must be in 1..12"),
-        ("[" * 2000, "the file is no YAML: "),
+        ("format: 1\nname: x\ncommand: [a]\nenv: [A]\n", "4:1: 'env' cannot be [\"A\"]"),
+        ("format: 1\nname: x\ncommand: [a]\nenv: {A: no}\n", "4:10: 'no' is ambiguous: some YAML readers"),
+        ("format: 1\nname: x\ncommand: [a]\nbaseline: ''\n", "4:1: 'baseline' cannot be \"\""),
+        ("[" * 2000, "1:66: nested more than 64 levels deep"),
+        (
+            "format: 1\nname: [x\n",
+            "3:1: this is not YAML: did not find expected ',' or ']'",
+        ),
     ],
 )
-def test_a_wrong_file_is_an_input_error(text: str, fact: str) -> None:
+def test_a_wrong_file_is_one_mistake_at_its_place(text: str, fact: str) -> None:
+    assert len(facts(text)) == 1
     assert facts(text)[0].startswith(fact)
-
-
-def test_broken_yaml_has_a_position() -> None:
-    assert messages("format: 1\nname: [x\n")[0].startswith(
-        "adapters/x/adapter.yaml:3:1: the file is no YAML: expected ',' or ']'"
-    )
 
 
 def test_the_command_is_launched_from_the_folder(tmp_path: Path) -> None:
@@ -206,13 +223,19 @@ def test_a_folder_without_adapter_yaml_says_what_to_write(
 def test_a_file_that_is_no_text_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "adapter.yaml").write_bytes(b"\xff")
 
-    assert refusal(str(tmp_path)) == f"{tmp_path}/adapter.yaml: the file is not UTF-8: invalid start byte"
+    assert refusal(str(tmp_path)) == (
+        f"{tmp_path}/adapter.yaml:1:1: byte 0xff is not UTF-8\n  mend:     save the file as UTF-8"
+    )
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "adapter.yaml").write_bytes(b"#" * 600_000)
 
-    assert refusal(str(tmp_path)) == f"{tmp_path}/adapter.yaml: the file is over 512 KiB"
+    assert refusal(str(tmp_path)) == (
+        f"{tmp_path}/adapter.yaml: the file has 600,000 bytes\n"
+        "  expected: 524,288 or fewer\n"
+        "  mend:     a large payload is written ${text:2MiB}"
+    )
 
 
 def test_a_command_is_an_adapter_of_the_current_folder(
@@ -366,6 +389,13 @@ def test_a_command_that_cannot_be_started_is_an_input_error(tmp_path: Path) -> N
 def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
     assert failure(spec_of(tmp_path, append("a"), inputs=["pom.xml"])) == (
         f"{tmp_path}/adapter.yaml: its input 'pom.xml' cannot be read: No such file or directory\n"
+        "  mend:     correct 'inputs'"
+    )
+
+
+def test_an_input_whose_name_no_file_can_have_is_an_input_error(tmp_path: Path) -> None:
+    assert failure(spec_of(tmp_path, append("a"), inputs=["a\0b"])) == (
+        f"{tmp_path}/adapter.yaml: its input 'a\0b' cannot be read: embedded null byte\n"
         "  mend:     correct 'inputs'"
     )
 
