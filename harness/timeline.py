@@ -152,7 +152,9 @@ def respond(contract: Contract, step: Step, values: Mapping[str, Json], *, now_n
     headers = {name: str(fill(value, values)) for name, value in fault.headers.items()}
     if fault.text is not None:
         http = 200 if fault.http is None else fault.http
-        return Response(http, {"Content-Type": "text/html", **headers}, str(fill(fault.text, values)).encode())
+        return Response(
+            http, {"Content-Type": "text/html", **headers}, str(fill(fault.text, values)).encode()
+        )
     assert fault.http is not None
     more = {**values, "http": fault.http, "message": f"scenario: the server answers {fault.http}"}
     template = contract.http_error.body if fault.body is None else fault.body

@@ -1,0 +1,806 @@
+#nullable enable
+
+using System;
+using System.Collections;
+using System.Collections.Concurrent;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Globalization;
+using System.IO;
+using System.Linq;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Threading;
+using System.Threading.Tasks;
+
+namespace Waitproof;
+
+/// <summary>What the kit must know of one SDK, whose calls are awaited.</summary>
+/// <remarks>
+/// <para>
+/// The .NET side of waitproof's adapter protocol, version 1: one file, the runtime's library alone, .NET 8 or later.
+/// The kit owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every answer.
+/// What an SDK is called, how its client is built and which exceptions it has is left to a class of yours, handed to
+/// <see cref="Kit.Run{TClient}"/>:
+/// </para>
+/// <code>
+/// sealed class MyAdapter : SdkAdapter&lt;MyClient&gt;
+/// {
+///     public override Dictionary&lt;string, object?&gt; Hello() => Kit.Map(
+///         ("sdk", Kit.Map(("name", "my-sdk"), ("version", "1.0"))),
+///         ("helper", "MyClient.WaitForTaskAsync"),
+///         ("result_path", "Result"),
+///         ("capabilities", Kit.Map(("max_concurrency", 0), ("non_blocking", true))));
+///
+///     public override MyClient Connect(string baseUrl, string apiKey, string apiSecret) => new(apiKey, apiSecret, baseUrl);
+///
+///     public override async Task&lt;object?&gt; Wait(MyClient client, object taskId, WaitOptions options) => ...
+/// }
+/// </code>
+/// <para>
+/// The one fact to know: whatever leaves <c>Wait</c>, <c>GetTask</c> or <c>Begin</c> as an exception is reported as what
+/// the SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+/// </para>
+/// </remarks>
+/// <typeparam name="TClient">The SDK's client.</typeparam>
+public abstract class SdkAdapter<TClient>
+    where TClient : class
+{
+    /// <summary>Returns sdk (name and version), helper, result_path and capabilities, as on the wire.</summary>
+    /// <remarks>
+    /// The kit adds the language and the runtime. It can have any number of calls in flight; whether the SDK can is for
+    /// max_concurrency to say (0 = any number; absent = 1).
+    /// </remarks>
+    public abstract Dictionary<string, object?> Hello();
+
+    /// <summary>Builds a client. The kit calls it once for each client that the harness names.</summary>
+    public abstract TClient Connect(string baseUrl, string apiKey, string apiSecret);
+
+    /// <summary>Calls the SDK's helper with exactly the options that are given; returns the task's result payload.</summary>
+    /// <param name="client">The client to use.</param>
+    /// <param name="taskId">A string or a long, as the suite's contract has it.</param>
+    /// <param name="options">The options that were given.</param>
+    public virtual Task<object?> Wait(TClient client, object taskId, WaitOptions options) =>
+        throw new AdapterFault($"{GetType().Name} has no Wait, and hello did not say so");
+
+    /// <summary>Fetches one task; returns its task_id, status, result and error, those that it has.</summary>
+    public virtual Task<Dictionary<string, object?>> GetTask(TClient client, object taskId) =>
+        throw new AdapterFault($"{GetType().Name} has no GetTask, and hello did not say so");
+
+    /// <summary>Begins one of capabilities.operations, and returns the id of its task.</summary>
+    public virtual Task<object?> Begin(TClient client, string operation, OperationArguments arguments) =>
+        throw new AdapterFault($"{GetType().Name} has no Begin, and hello did not say so");
+
+    /// <summary>Returns kind and fields of an exception that the SDK documents, null for any other.</summary>
+    public virtual Documented? Describe(Exception exception) => null;
+}
+
+/// <summary>The options that a wait was given: an absent one is null, and must not be passed to the helper.</summary>
+public sealed record WaitOptions(TimeSpan? PollInterval, TimeSpan? Timeout);
+
+/// <summary>The arguments of a batch operation; one that the harness left out is an adapter error.</summary>
+public sealed class OperationArguments
+{
+    private readonly JsonElement _all;
+
+    internal OperationArguments(JsonElement all) => _all = all;
+
+    /// <summary>Returns an argument that is a list of texts.</summary>
+    public List<string> Strings(string name) => Get(name).EnumerateArray().Select(Json.Text).ToList();
+
+    /// <summary>Returns an argument that is true or false.</summary>
+    public bool Flag(string name) => Get(name).GetBoolean();
+
+    private JsonElement Get(string name) =>
+        _all.TryGetProperty(name, out var value)
+            ? value
+            : throw new AdapterFault($"begin came without the argument '{name}'");
+}
+
+/// <summary>Which family a documented exception belongs to; the others are Other without being described.</summary>
+public enum Kind
+{
+    /// <summary>The SDK's task exception.</summary>
+    Task,
+
+    /// <summary>Its transport exception.</summary>
+    Transport,
+
+    /// <summary>Its exception for an HTTP error answer.</summary>
+    Api,
+
+    /// <summary>Anything else.</summary>
+    Other,
+}
+
+/// <summary>An exception as the SDK documents it.</summary>
+/// <param name="Kind">Its family.</param>
+/// <param name="Fields">
+/// The documented fields that it has, under their documented names; null is a value. One that JSON cannot carry is
+/// reported as its ToString().
+/// </param>
+public sealed record Documented(Kind Kind, Dictionary<string, object?> Fields);
+
+/// <summary>Throw it for a call that the SDK's signature cannot express.</summary>
+public sealed class UnsupportedCall : Exception
+{
+    /// <summary>Says why.</summary>
+    public UnsupportedCall(string reason)
+        : base(reason)
+    {
+    }
+}
+
+/// <summary>The call cannot be made, and that is not the SDK's doing.</summary>
+internal sealed class AdapterFault : Exception
+{
+    internal AdapterFault(string message)
+        : base(message)
+    {
+    }
+}
+
+/// <summary>Serves the protocol.</summary>
+public static class Kit
+{
+    /// <summary>Returns a dictionary of names and values, in their order.</summary>
+    public static Dictionary<string, object?> Map(params (string Name, object? Value)[] members)
+    {
+        var map = new Dictionary<string, object?>();
+        foreach (var (name, value) in members)
+        {
+            map[name] = value;
+        }
+
+        return map;
+    }
+
+    /// <summary>Serves the protocol until the end of stdin, then ends the process, once every call is answered.</summary>
+    /// <remarks>
+    /// Every call begins and goes on on this one thread, like on the thread of a user interface: an SDK that blocks it is
+    /// found out. One that has no async variant is called through <c>Task.Run</c>, and does not say non_blocking. Call
+    /// this before anything of the SDK's: from here on the SDK has an empty stdin and a stdout that is stderr, so that what
+    /// it prints never comes between the lines of the protocol.
+    /// </remarks>
+    public static void Run<TClient>(SdkAdapter<TClient> adapter)
+        where TClient : class
+    {
+        var input = Console.OpenStandardInput();
+        var output = Console.OpenStandardOutput();
+        Console.SetIn(TextReader.Null);
+        Console.SetOut(Console.Error);
+        new Session<TClient>(adapter, input, output).Serve();
+        Environment.Exit(0); // threads that the SDK has left behind must not keep the process
+    }
+
+    internal static void Log(string text) => Console.Error.WriteLine($"Waitproof.Kit: {text}");
+}
+
+/// <summary>One thread for everything: what is awaited on it goes on on it.</summary>
+internal sealed class EventLoop : SynchronizationContext
+{
+    private readonly BlockingCollection<(SendOrPostCallback Callback, object? State)> _queue = new();
+
+    public override void Post(SendOrPostCallback callback, object? state)
+    {
+        try
+        {
+            _queue.Add((callback, state));
+        }
+        catch (InvalidOperationException)
+        {
+            // The loop has ended: what the SDK still had to do, nobody waits for.
+        }
+    }
+
+    public override void Send(SendOrPostCallback callback, object? state) =>
+        throw new NotSupportedException("the kit's event loop is never waited for");
+
+    public override SynchronizationContext CreateCopy() => this;
+
+    internal void Run()
+    {
+        SetSynchronizationContext(this);
+        foreach (var (callback, state) in _queue.GetConsumingEnumerable())
+        {
+            callback(state);
+        }
+    }
+
+    internal void End() => _queue.CompleteAdding();
+}
+
+/// <summary>One conversation: a thread reads calls, the event loop makes them, both write answers.</summary>
+internal sealed class Session<TClient>
+    where TClient : class
+{
+    private const int Protocol = 1;
+
+    private static readonly JsonDocumentOptions Deep = new() { MaxDepth = Json.MaxDepth };
+
+    private readonly SdkAdapter<TClient> _adapter;
+    private readonly Stream _input;
+    private readonly Stream _output;
+    private readonly object _writing = new();
+    private readonly EventLoop _loop = new();
+
+    // Below this line: touched on the event loop alone.
+    private readonly Dictionary<string, TClient> _clients = new();
+    private (string BaseUrl, string ApiKey, string ApiSecret)? _connection;
+    private IReadOnlyCollection<string> _operations = Array.Empty<string>();
+    private int _inFlight;
+    private bool _inputHasEnded;
+
+    internal Session(SdkAdapter<TClient> adapter, Stream input, Stream output)
+    {
+        _adapter = adapter;
+        _input = input;
+        _output = output;
+    }
+
+    internal void Serve()
+    {
+        // A background thread: blocked on stdin, it must not keep a process alive whose loop has broken down.
+        new Thread(Read) { IsBackground = true, Name = "stdin" }.Start();
+        _loop.Run();
+    }
+
+    private void Read()
+    {
+        try
+        {
+            foreach (var line in Lines())
+            {
+                if (Parse(line) is { } message)
+                {
+                    Take(message);
+                }
+            }
+        }
+        finally
+        {
+            _loop.Post(_ => EndOfInput(), null);
+        }
+    }
+
+    private IEnumerable<byte[]> Lines()
+    {
+        using var input = new BufferedStream(_input, 64 * 1024);
+        var line = new MemoryStream();
+        for (var next = input.ReadByte(); next >= 0; next = input.ReadByte())
+        {
+            if (next == '\n')
+            {
+                yield return line.ToArray();
+                line.SetLength(0);
+            }
+            else
+            {
+                line.WriteByte((byte)next);
+            }
+        }
+
+        if (line.Length > 0)
+        {
+            yield return line.ToArray();
+        }
+    }
+
+    /// <summary>Returns the object on a line; null, once that was told on stderr, when it is none.</summary>
+    private static JsonElement? Parse(byte[] line)
+    {
+        var text = Encoding.UTF8.GetString(line);
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            return null;
+        }
+
+        try
+        {
+            text = new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(line);
+            using var document = JsonDocument.Parse(text, Deep);
+            if (document.RootElement.ValueKind == JsonValueKind.Object)
+            {
+                return document.RootElement.Clone();
+            }
+
+            Kit.Log($"a line that is not an object: {text}");
+        }
+        catch (DecoderFallbackException)
+        {
+            Kit.Log($"a line that is not UTF-8: {text}");
+        }
+        catch (JsonException error)
+        {
+            Kit.Log($"a line that is not JSON ({error.Message}): {text}");
+        }
+
+        return null;
+    }
+
+    private void Take(JsonElement message)
+    {
+        var op = OpOf(message);
+        if (op == "hello")
+        {
+            _loop.Post(_ => Greet(message), null);
+        }
+        else if (!message.TryGetProperty("id", out var id))
+        {
+            Kit.Log($"a call without an id: {message.GetRawText()}");
+        }
+        else if (op == "ping")
+        {
+            // Here, not on the loop: a blocked loop must not pass for a dead process.
+            Send(Kit.Map(("id", id), ("outcome", "returned")));
+        }
+        else
+        {
+            _loop.Post(_ => Start(id, message), null);
+        }
+    }
+
+    private static string OpOf(JsonElement message) =>
+        message.TryGetProperty("op", out var op) && op.ValueKind == JsonValueKind.String ? Json.Text(op) : "";
+
+    private void Greet(JsonElement message)
+    {
+        _connection = (
+            Json.Text(message.GetProperty("base_url")),
+            Json.Text(message.GetProperty("api_key")),
+            Json.Text(message.GetProperty("api_secret")));
+
+        var hello = Kit.Map(("op", "hello"), ("protocol", Protocol));
+        foreach (var (name, value) in _adapter.Hello())
+        {
+            hello[name] = value;
+        }
+
+        var sdk = Kit.Map(("language", "dotnet"), ("runtime", RuntimeInformation.FrameworkDescription));
+        foreach (var (name, value) in (Dictionary<string, object?>)hello["sdk"]!)
+        {
+            sdk[name] = value;
+        }
+
+        hello["sdk"] = sdk;
+        hello.TryAdd("result_path", "");
+        hello.TryAdd("capabilities", Kit.Map());
+        var capabilities = (Dictionary<string, object?>)hello["capabilities"]!;
+        _operations = capabilities.TryGetValue("operations", out var operations)
+            ? ((IEnumerable<string>)operations!).ToList()
+            : Array.Empty<string>();
+        Send(hello);
+    }
+
+    private void EndOfInput()
+    {
+        _inputHasEnded = true;
+        if (_inFlight == 0)
+        {
+            _loop.End();
+        }
+    }
+
+    /// <summary>Begins a call on the event loop; it never throws.</summary>
+    private async void Start(JsonElement id, JsonElement message)
+    {
+        _inFlight++;
+        try
+        {
+            var answer = Kit.Map(("id", id));
+            foreach (var (name, value) in await Outcome(message))
+            {
+                answer[name] = value;
+            }
+
+            Send(answer);
+        }
+        catch (AdapterFault fault)
+        {
+            Fail(id, fault.Message);
+        }
+        catch (Exception error) // whatever it is, the harness waits for an answer
+        {
+            Console.Error.WriteLine(error);
+            Fail(id, $"{error.GetType().Name}: {error.Message}");
+        }
+        finally
+        {
+            _inFlight--;
+            if (_inputHasEnded && _inFlight == 0)
+            {
+                _loop.End();
+            }
+        }
+    }
+
+    private async Task<Dictionary<string, object?>> Outcome(JsonElement message)
+    {
+        var op = OpOf(message);
+        var call = Bind(op, message); // from here on its client is built
+        object? returned = null;
+        Exception? thrown = null;
+        var started = Stopwatch.GetTimestamp();
+        try
+        {
+            returned = await call();
+        }
+        catch (Exception exception) // the caller saw it, whatever it is
+        {
+            thrown = exception;
+        }
+
+        var elapsed = Stopwatch.GetElapsedTime(started);
+        if (thrown is AdapterFault)
+        {
+            throw thrown;
+        }
+
+        if (thrown is UnsupportedCall)
+        {
+            return Kit.Map(("outcome", "unsupported"), ("reason", thrown.Message));
+        }
+
+        var outcome = thrown is null
+            ? Returned(op, returned)
+            : Kit.Map(("outcome", "raised"), ("exception", Described(thrown)));
+        if (op == "wait")
+        {
+            outcome["elapsed"] = Math.Round(elapsed.TotalSeconds, 6);
+        }
+
+        return outcome;
+    }
+
+    private Func<Task<object?>> Bind(string op, JsonElement message)
+    {
+        switch (op)
+        {
+            case "wait":
+            {
+                var taskId = TaskId(message);
+                var options = Options(message);
+                var client = Client(message);
+                return () => _adapter.Wait(client, taskId, options);
+            }
+
+            case "get_task":
+            {
+                var taskId = TaskId(message);
+                var client = Client(message);
+                return async () => await _adapter.GetTask(client, taskId);
+            }
+
+            case "begin":
+            {
+                var operation = Json.Text(Required(message, "operation"));
+                var arguments = new OperationArguments(Required(message, "arguments"));
+                if (!_operations.Contains(operation))
+                {
+                    throw new AdapterFault($"unknown operation '{operation}'");
+                }
+
+                var client = Client(message);
+                return () => _adapter.Begin(client, operation, arguments);
+            }
+
+            default:
+                throw new AdapterFault($"unknown op '{op}'");
+        }
+    }
+
+    private static JsonElement Required(JsonElement message, string name) =>
+        message.TryGetProperty(name, out var value) ? value : throw new AdapterFault($"the call has no '{name}'");
+
+    private static object TaskId(JsonElement message)
+    {
+        var taskId = Required(message, "task_id");
+        return taskId.ValueKind == JsonValueKind.String ? Json.Text(taskId) : taskId.GetInt64();
+    }
+
+    private static WaitOptions Options(JsonElement message)
+    {
+        TimeSpan? pollInterval = null;
+        TimeSpan? timeout = null;
+        if (message.TryGetProperty("options", out var options) && options.ValueKind != JsonValueKind.Null)
+        {
+            foreach (var option in options.EnumerateObject())
+            {
+                switch (option.Name)
+                {
+                    case "poll_interval":
+                        pollInterval = Duration(option.Value);
+                        break;
+                    case "timeout":
+                        timeout = Duration(option.Value);
+                        break;
+                    default: // dropped, it would be taken for absent
+                        throw new AdapterFault($"unknown option '{option.Name}'");
+                }
+            }
+        }
+
+        return new WaitOptions(pollInterval, timeout);
+    }
+
+    private static TimeSpan? Duration(JsonElement seconds) =>
+        seconds.ValueKind == JsonValueKind.Null
+            ? null
+            : TimeSpan.FromTicks((long)Math.Round(seconds.GetDecimal() * TimeSpan.TicksPerSecond));
+
+    private TClient Client(JsonElement message)
+    {
+        var name = message.TryGetProperty("client", out var given) ? Json.Text(given) : "default";
+        if (!_clients.TryGetValue(name, out var client))
+        {
+            var (baseUrl, apiKey, apiSecret) = _connection ?? throw new AdapterFault("a call before hello");
+            client = _adapter.Connect(baseUrl, apiKey, apiSecret);
+            _clients[name] = client;
+        }
+
+        return client;
+    }
+
+    private static Dictionary<string, object?> Returned(string op, object? value)
+    {
+        var name = op switch { "wait" => "result", "get_task" => "task", _ => "task_id" };
+        try
+        {
+            return Kit.Map(("outcome", "returned"), (name, new Json.Written(Json.Write(value))));
+        }
+        catch (Json.UnencodableException reason)
+        {
+            return Kit.Map(("outcome", "returned"), ("unencodable", reason.Message));
+        }
+    }
+
+    private Dictionary<string, object?> Described(Exception exception)
+    {
+        var known = _adapter.Describe(exception);
+        var fields = Kit.Map();
+        foreach (var (name, value) in known?.Fields ?? Kit.Map())
+        {
+            fields[name] = Field(value);
+        }
+
+        return Kit.Map(
+            ("kind", (known?.Kind ?? Kind.Other).ToString().ToLowerInvariant()),
+            ("type", exception.GetType().Name),
+            ("message", exception.Message),
+            ("fields", fields));
+    }
+
+    private static object? Field(object? value)
+    {
+        try
+        {
+            return new Json.Written(Json.Write(value));
+        }
+        catch (Json.UnencodableException)
+        {
+            return value?.ToString();
+        }
+    }
+
+    private void Fail(JsonElement id, string text) =>
+        Send(Kit.Map(("id", id), ("outcome", "adapter_error"), ("message", text)));
+
+    private void Send(Dictionary<string, object?> answer)
+    {
+        var line = Encoding.ASCII.GetBytes(Json.Write(answer) + "\n");
+        lock (_writing)
+        {
+            _output.Write(line);
+            _output.Flush();
+        }
+    }
+}
+
+/// <summary>JSON to the letter, where System.Text.Json does without: lone surrogates, and what cannot be written.</summary>
+internal static class Json
+{
+    // Deeper than any scenario, and shallow enough for the stack of a thread.
+    internal const int MaxDepth = 1000;
+
+    /// <summary>What JSON cannot carry, and where it lies, such as "NaN at a.b[0]".</summary>
+    internal sealed class UnencodableException : Exception
+    {
+        internal UnencodableException(string message)
+            : base(message)
+        {
+        }
+    }
+
+    /// <summary>A value that is JSON already.</summary>
+    internal sealed record Written(string Text);
+
+    /// <summary>Returns a string's text, also where it has a lone surrogate, which GetString refuses.</summary>
+    internal static string Text(JsonElement element)
+    {
+        try
+        {
+            return element.GetString() ?? throw new AdapterFault("a text is null");
+        }
+        catch (InvalidOperationException) when (element.ValueKind == JsonValueKind.String)
+        {
+            return Unescaped(element.GetRawText());
+        }
+    }
+
+    /// <summary>Writes one value, in ASCII: a lone surrogate has no UTF-8, but it has an escape.</summary>
+    internal static string Write(object? value)
+    {
+        var text = new StringBuilder();
+        Write(value, text, "", 0);
+        return text.ToString();
+    }
+
+    private static string Unescaped(string quoted)
+    {
+        var text = new StringBuilder();
+        for (var at = 1; at < quoted.Length - 1; at++)
+        {
+            if (quoted[at] != '\\')
+            {
+                text.Append(quoted[at]);
+                continue;
+            }
+
+            at++;
+            if (quoted[at] == 'u')
+            {
+                text.Append((char)int.Parse(quoted.AsSpan(at + 1, 4), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+                at += 4;
+            }
+            else
+            {
+                var known = "bfnrt".IndexOf(quoted[at]);
+                text.Append(known < 0 ? quoted[at] : "\b\f\n\r\t"[known]);
+            }
+        }
+
+        return text.ToString();
+    }
+
+    private static void Write(object? value, StringBuilder text, string path, int depth)
+    {
+        if (depth > MaxDepth)
+        {
+            throw new UnencodableException("nested too deeply, or within itself");
+        }
+
+        switch (value)
+        {
+            case null:
+                text.Append("null");
+                break;
+            case bool flag:
+                text.Append(flag ? "true" : "false");
+                break;
+            case Written written:
+                text.Append(written.Text);
+                break;
+            case string or char:
+                WriteString(value.ToString()!, text);
+                break;
+            case sbyte or byte or short or ushort or int or uint or long or ulong or BigInteger or decimal:
+                text.Append(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture));
+                break;
+            case float or double:
+                WriteFraction((IFormattable)value, text, path);
+                break;
+            case JsonElement { ValueKind: not JsonValueKind.Undefined } element: // as it came, every digit of it
+                WriteVerbatim(element.GetRawText(), text);
+                break;
+            case JsonNode node:
+                WriteVerbatim(node.ToJsonString(), text);
+                break;
+            case IDictionary map:
+                WriteObject(map, text, path, depth);
+                break;
+            case IEnumerable items and not byte[]:
+                WriteArray(items, text, path, depth);
+                break;
+            default:
+                throw Unencodable(value.GetType().Name, path);
+        }
+    }
+
+    private static void WriteFraction(IFormattable value, StringBuilder text, string path)
+    {
+        var written = value.ToString("R", CultureInfo.InvariantCulture);
+        if (written is "NaN" or "Infinity" or "-Infinity")
+        {
+            throw Unencodable(written, path);
+        }
+
+        text.Append(written);
+    }
+
+    private static void WriteVerbatim(string json, StringBuilder text)
+    {
+        foreach (var next in json)
+        {
+            // White space between the values: within a string JSON has no such characters.
+            if (next is '\n' or '\r' or '\t')
+            {
+                text.Append(' ');
+            }
+            else
+            {
+                WriteAscii(next, text);
+            }
+        }
+    }
+
+    private static void WriteObject(IDictionary map, StringBuilder text, string path, int depth)
+    {
+        var comma = "";
+        text.Append('{');
+        foreach (DictionaryEntry member in map)
+        {
+            if (member.Key is not string name)
+            {
+                throw Unencodable($"{member.Key.GetType().Name} as a key", path);
+            }
+
+            text.Append(comma);
+            WriteString(name, text);
+            text.Append(':');
+            Write(member.Value, text, path.Length == 0 ? name : $"{path}.{name}", depth + 1);
+            comma = ",";
+        }
+
+        text.Append('}');
+    }
+
+    private static void WriteArray(IEnumerable items, StringBuilder text, string path, int depth)
+    {
+        var index = 0;
+        text.Append('[');
+        foreach (var item in items)
+        {
+            text.Append(index == 0 ? "" : ",");
+            Write(item, text, $"{path}[{index}]", depth + 1);
+            index++;
+        }
+
+        text.Append(']');
+    }
+
+    private static void WriteString(string value, StringBuilder text)
+    {
+        text.Append('"');
+        foreach (var next in value)
+        {
+            if (next is '"' or '\\')
+            {
+                text.Append('\\').Append(next);
+            }
+            else
+            {
+                WriteAscii(next, text);
+            }
+        }
+
+        text.Append('"');
+    }
+
+    private static void WriteAscii(char next, StringBuilder text)
+    {
+        if (next is >= ' ' and < (char)0x7f)
+        {
+            text.Append(next);
+        }
+        else
+        {
+            text.Append("\\u").Append(((int)next).ToString("x4", CultureInfo.InvariantCulture));
+        }
+    }
+
+    private static UnencodableException Unencodable(string what, string path) =>
+        new(path.Length == 0 ? $"{what} at the top" : $"{what} at {path}");
+}

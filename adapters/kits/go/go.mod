@@ -1,0 +1,3 @@
+module waitproof.dev/kits/go
+
+go 1.21

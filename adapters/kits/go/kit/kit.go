@@ -1,0 +1,495 @@
+// Package kit is the Go side of waitproof's adapter protocol, version 1: one file, standard library only.
+//
+// It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
+// answer. What an SDK is called, how its client is built and which errors it has is said in an [Adapter],
+// handed to [Run].
+//
+// The one fact to know: whatever leaves Wait, GetTask or Begin as an error or a panic is reported as what the
+// SDK's caller saw, so keep these to the call itself. A panic anywhere else is an adapter error.
+package kit
+
+import (
+	"bufio"
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	protocol = 1
+	maxDepth = 100 // scenarios end at 64 levels; the harness reads no answer of 200
+)
+
+// Adapter is what the kit must know of one SDK. C is the SDK's client; A is a struct with json tags for the
+// arguments of all its operations together.
+type Adapter[C, A any] struct {
+	SDK          SDK
+	Helper       string         // the helper as its callers write it
+	ResultPath   string         // where in what the helper returns the payload lies, "" = it is the payload
+	Capabilities map[string]any // on top of what the kit sees for itself, under the protocol's names
+
+	Connect func(baseURL, apiKey, apiSecret string) (C, error)
+
+	// Wait calls the SDK's helper and returns the payload. Nil: the SDK ships no helper.
+	Wait func(client C, taskID string, options Options) (result any, err error)
+
+	// GetTask fetches one task. Nil: the SDK cannot.
+	GetTask func(client C, taskID string) (Task, error)
+
+	// Begin starts one of Operations and returns its task's id as the SDK gives it, a pointer included.
+	Operations []string
+	Begin      func(client C, operation string, arguments A) (taskID any, err error)
+
+	// Describe sorts an error that the SDK documents; the zero Exception is for every other.
+	Describe func(err error) Exception
+}
+
+// SDK names what is tested.
+type SDK struct {
+	Name    string
+	Version string
+}
+
+// Options are those of one wait. One that is nil was not given and must not be passed on: that is how the
+// helper's defaults are tested.
+type Options struct {
+	PollInterval *time.Duration
+	Timeout      *time.Duration
+}
+
+// Task is one task as the SDK returned it. An id that is an integer on the wire comes into GetTask and Wait as
+// its digits; here it goes out as whatever the SDK has.
+type Task struct {
+	ID     any `json:"task_id"`
+	Status any `json:"status"`
+	Result any `json:"result"`
+	Error  any `json:"error"`
+}
+
+// Exception is what the documentation says of an error.
+type Exception struct {
+	Kind   string         // "task", "transport" or "api"; "" is any other
+	Fields map[string]any // under their documented names; one that the error does not have is left out
+}
+
+// Unsupported returns the error for a call that the SDK's signature cannot express.
+func Unsupported(reason string) error { return unsupported(reason) }
+
+type unsupported string
+
+func (reason unsupported) Error() string { return string(reason) }
+
+// Run serves the calls on stdin, each in a goroutine of its own, and returns at the end of stdin when all of
+// them have been answered.
+func Run[C, A any](adapter Adapter[C, A]) {
+	in, out := takeStdinAndStdout()
+	s := &session[C, A]{adapter: adapter, out: out, clients: map[string]C{}}
+	var inFlight sync.WaitGroup
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			s.receive(line, &inFlight)
+		}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				logf("stdin: %v", err)
+			}
+			break
+		}
+	}
+	inFlight.Wait()
+}
+
+// message is any line of the harness.
+type message struct {
+	Op        string          `json:"op"`
+	ID        json.RawMessage `json:"id"`
+	BaseURL   string          `json:"base_url"`
+	APIKey    string          `json:"api_key"`
+	APISecret string          `json:"api_secret"`
+	Client    *string         `json:"client"`
+	TaskID    json.RawMessage `json:"task_id"`
+	Options   json.RawMessage `json:"options"`
+	Operation string          `json:"operation"`
+	Arguments json.RawMessage `json:"arguments"`
+}
+
+type answer map[string]any
+
+// call is one call of the SDK, ready to be made.
+type call[C any] func(client C) (returned any, err error)
+
+type session[C, A any] struct {
+	adapter Adapter[C, A]
+
+	writing sync.Mutex
+	out     io.Writer
+
+	connecting sync.Mutex
+	connection *message // the hello, nil before it came
+	clients    map[string]C
+}
+
+func (s *session[C, A]) receive(line []byte, inFlight *sync.WaitGroup) {
+	var m message
+	switch err := json.Unmarshal(line, &m); {
+	case err != nil:
+		logf("a line that is no message (%v): %.200q", err, line)
+	case m.Op == "hello":
+		s.greet(&m)
+	case m.ID == nil:
+		logf("a call without an id: %.200q", line)
+	case m.Op == "ping":
+		s.send(answer{"id": m.ID, "outcome": "returned"})
+	default:
+		inFlight.Add(1)
+		go func() {
+			defer inFlight.Done()
+			s.send(s.answer(&m))
+		}()
+	}
+}
+
+func (s *session[C, A]) greet(m *message) {
+	s.connecting.Lock()
+	s.connection = m
+	s.connecting.Unlock()
+	a := s.adapter
+	capabilities := map[string]any{
+		"wait":            a.Wait != nil,
+		"get_task":        a.GetTask != nil,
+		"operations":      append([]string{}, a.Operations...), // [] and not null where there are none
+		"max_concurrency": 0,
+	}
+	for name, value := range a.Capabilities {
+		capabilities[name] = value
+	}
+	s.send(answer{
+		"op":       "hello",
+		"protocol": protocol,
+		"sdk": map[string]string{
+			"name": a.SDK.Name, "version": a.SDK.Version, "language": "go", "runtime": runtime.Version(),
+		},
+		"helper":       a.Helper,
+		"result_path":  a.ResultPath,
+		"capabilities": capabilities,
+	})
+}
+
+// answer makes one call. A panic outside of the SDK's call, where this function is, is an adapter error.
+func (s *session[C, A]) answer(m *message) (reply answer) {
+	reply = answer{"id": m.ID}
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			logf("%v\n%s", trouble, debug.Stack())
+			reply = answer{"id": m.ID, "outcome": "adapter_error", "message": fmt.Sprint("panic: ", trouble)}
+		}
+	}()
+	member, call, err := s.bind(m)
+	if err != nil {
+		reply["outcome"], reply["message"] = "adapter_error", err.Error()
+		return reply
+	}
+	client, err := s.client(m)
+	if err != nil {
+		reply["outcome"], reply["message"] = "adapter_error", err.Error()
+		return reply
+	}
+	returned, elapsed, err := attempt(call, client)
+	var reason unsupported
+	if errors.As(err, &reason) {
+		reply["outcome"], reply["reason"] = "unsupported", string(reason)
+		return reply
+	}
+	if m.Op == "wait" {
+		reply["elapsed"] = math.Round(elapsed.Seconds()*1e6) / 1e6
+	}
+	if err != nil {
+		reply["outcome"], reply["exception"] = "raised", s.describe(err)
+		return reply
+	}
+	reply["outcome"] = "returned"
+	if text, flaw := encode(returned); flaw != "" {
+		reply["unencodable"] = flaw
+	} else {
+		reply[member] = text
+	}
+	return reply
+}
+
+// bind reads a call, and names the member of the answer for what it returns.
+func (s *session[C, A]) bind(m *message) (member string, call call[C], err error) {
+	a := s.adapter
+	switch {
+	case m.Op == "wait" && a.Wait != nil:
+		taskID, err := readTaskID(m.TaskID)
+		if err != nil {
+			return "", nil, err
+		}
+		options, err := readOptions(m.Options)
+		return "result", func(client C) (any, error) { return a.Wait(client, taskID, options) }, err
+	case m.Op == "get_task" && a.GetTask != nil:
+		taskID, err := readTaskID(m.TaskID)
+		return "task", func(client C) (any, error) { return a.GetTask(client, taskID) }, err
+	case m.Op == "begin" && contains(a.Operations, m.Operation):
+		var arguments A
+		if err := json.Unmarshal(m.Arguments, &arguments); err != nil {
+			return "", nil, fmt.Errorf("arguments of %s: %w", m.Operation, err)
+		}
+		return "task_id", func(client C) (any, error) { return a.Begin(client, m.Operation, arguments) }, nil
+	case m.Op == "begin":
+		return "", nil, fmt.Errorf("unknown operation %q", m.Operation)
+	default:
+		return "", nil, fmt.Errorf("unknown op %q", m.Op)
+	}
+}
+
+// client returns the client of that name; the lock makes calls at once build one.
+func (s *session[C, A]) client(m *message) (client C, err error) {
+	name := "default"
+	if m.Client != nil {
+		name = *m.Client
+	}
+	s.connecting.Lock()
+	defer s.connecting.Unlock()
+	client, known := s.clients[name]
+	if known {
+		return client, nil
+	}
+	hello := s.connection
+	if hello == nil {
+		return client, errors.New("a call before hello")
+	}
+	client, err = s.adapter.Connect(hello.BaseURL, hello.APIKey, hello.APISecret)
+	if err != nil {
+		return client, fmt.Errorf("no client: %w", err)
+	}
+	s.clients[name] = client
+	return client, nil
+}
+
+func (s *session[C, A]) describe(err error) answer {
+	// Sprint, because Error() of a nil pointer in an error panics.
+	described := answer{"kind": "other", "type": fmt.Sprintf("%T", err), "message": fmt.Sprint(err)}
+	var exception Exception
+	if _, is := err.(panicked); is {
+		described["type"] = "panic"
+	} else if s.adapter.Describe != nil {
+		exception = s.adapter.Describe(err)
+	}
+	if exception.Kind != "" {
+		described["kind"] = exception.Kind
+	}
+	fields := answer{}
+	for name, value := range exception.Fields {
+		text, flaw := encode(value)
+		if flaw != "" {
+			fields[name] = fmt.Sprintf("%#v", value)
+			continue
+		}
+		fields[name] = text
+	}
+	described["fields"] = fields
+	return described
+}
+
+func (s *session[C, A]) send(reply answer) {
+	line, err := json.Marshal(reply)
+	if err != nil { // only from Capabilities: results and fields are encoded by now
+		logf("an answer that JSON cannot carry: %v", err)
+		return
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if _, err := s.out.Write(append(line, '\n')); err != nil {
+		logf("stdout: %v", err)
+	}
+}
+
+// panicked is a panic of the SDK: its caller saw no error, but this.
+type panicked struct{ value any }
+
+func (p panicked) Error() string { return fmt.Sprint(p.value) }
+
+func attempt[C any](call call[C], client C) (returned any, elapsed time.Duration, err error) {
+	started := time.Now() // and Since: the monotonic clock
+	defer func() {
+		elapsed = time.Since(started)
+		if value := recover(); value != nil {
+			returned, err = nil, panicked{value}
+		}
+	}()
+	returned, err = call(client)
+	return
+}
+
+func readTaskID(raw json.RawMessage) (taskID string, err error) {
+	if raw == nil {
+		return "", errors.New("the call has no task_id")
+	}
+	if raw[0] != '"' {
+		return string(raw), nil
+	}
+	err = json.Unmarshal(raw, &taskID)
+	return taskID, err
+}
+
+func readOptions(raw json.RawMessage) (options Options, err error) {
+	if raw == nil {
+		return options, nil
+	}
+	given := map[string]float64{}
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return options, fmt.Errorf("options: %w", err)
+	}
+	for name, seconds := range given {
+		duration := time.Duration(math.Round(seconds * float64(time.Second)))
+		switch name {
+		case "poll_interval":
+			options.PollInterval = &duration
+		case "timeout":
+			options.Timeout = &duration
+		default:
+			return options, fmt.Errorf("unknown option %q", name)
+		}
+	}
+	return options, nil
+}
+
+func contains(names []string, name string) bool {
+	for _, known := range names {
+		if known == name {
+			return true
+		}
+	}
+	return false
+}
+
+// encode returns a value as JSON, or what JSON cannot carry and its place, such as "NaN at a.b[0]".
+func encode(value any) (text json.RawMessage, flaw string) {
+	if flaw := flawOf(reflect.ValueOf(value), "", 0); flaw != "" {
+		return nil, flaw
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err.Error()
+	}
+	if !utf8.Valid(text) { // a json.RawMessage is copied as it is
+		return nil, "text that is not UTF-8"
+	}
+	return text, ""
+}
+
+var (
+	jsonMarshaler = reflect.TypeOf((*json.Marshaler)(nil)).Elem()
+	textMarshaler = reflect.TypeOf((*encoding.TextMarshaler)(nil)).Elem()
+)
+
+// flawOf finds what [json.Marshal] refuses without its place, or changes without a word. "" is no flaw.
+func flawOf(v reflect.Value, path string, depth int) string {
+	if !v.IsValid() || v.Type().Implements(jsonMarshaler) || v.Type().Implements(textMarshaler) {
+		return ""
+	}
+	if depth > maxDepth {
+		return "nested too deeply, or within itself"
+	}
+	switch v.Kind() {
+	case reflect.Interface, reflect.Pointer:
+		return flawOf(v.Elem(), path, depth+1)
+	case reflect.Float32, reflect.Float64:
+		switch number := v.Float(); {
+		case math.IsNaN(number):
+			return at(path, "NaN")
+		case math.IsInf(number, 1):
+			return at(path, "Infinity")
+		case math.IsInf(number, -1):
+			return at(path, "-Infinity")
+		}
+	case reflect.String:
+		if !utf8.ValidString(v.String()) {
+			return at(path, "text that is not UTF-8")
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return at(path, v.Type().String()) // json.Marshal would make base64 of it
+		}
+		for i := 0; i < v.Len(); i++ {
+			if flaw := flawOf(v.Index(i), fmt.Sprintf("%s[%d]", path, i), depth+1); flaw != "" {
+				return flaw
+			}
+		}
+	case reflect.Map:
+		keys := v.MapKeys()
+		sort.Slice(keys, func(i, j int) bool { return fmt.Sprint(keys[i]) < fmt.Sprint(keys[j]) })
+		for _, key := range keys {
+			name := fmt.Sprint(key)
+			if !utf8.ValidString(name) {
+				return at(path, "a key that is not UTF-8")
+			}
+			if flaw := flawOf(v.MapIndex(key), below(path, name), depth+1); flaw != "" {
+				return flaw
+			}
+		}
+	case reflect.Struct:
+		for i := 0; i < v.NumField(); i++ {
+			field := v.Type().Field(i)
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if name == "-" || !field.IsExported() {
+				continue
+			}
+			if name == "" {
+				name = field.Name
+			}
+			if flaw := flawOf(v.Field(i), below(path, name), depth+1); flaw != "" {
+				return flaw
+			}
+		}
+	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		return at(path, v.Type().String())
+	}
+	return ""
+}
+
+func below(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func at(path, what string) string {
+	if path == "" {
+		return what + " at the top"
+	}
+	return what + " at " + path
+}
+
+// takeStdinAndStdout returns the protocol's two streams, and leaves the SDK an empty stdin and a stdout that is
+// stderr. What the variables point at is exchanged, not the variables: a logger may have copied os.Stdout
+// before main began.
+func takeStdinAndStdout() (in io.Reader, out io.Writer) {
+	stdin, stdout := *os.Stdin, *os.Stdout
+	if nothing, err := os.Open(os.DevNull); err == nil {
+		*os.Stdin = *nothing
+	}
+	*os.Stdout = *os.Stderr
+	return &stdin, &stdout
+}
+
+func logf(format string, values ...any) {
+	fmt.Fprintf(os.Stderr, "waitproof kit: "+format+"\n", values...)
+}

@@ -1,0 +1,855 @@
+package waitproof;
+
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.lang.reflect.Array;
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.math.RoundingMode;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The Java side of waitproof's adapter protocol, version 1: one file, the JDK alone, Java 17 or later.
+ *
+ * <p>It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
+ * answer. What an SDK is called, how its client is built and which exceptions it has is left to an {@link
+ * Adapter}, handed to {@link #run}:
+ *
+ * <pre>{@code
+ * final class MyAdapter implements Kit.Adapter<MyClient> {
+ *   public Map<String, Object> hello() {
+ *     return Kit.map(
+ *         "sdk", Kit.map("name", "my-sdk", "version", "1.0"),
+ *         "helper", "MyClient.waitForTask",
+ *         "result_path", "result",
+ *         "capabilities", Kit.map("max_concurrency", 0));
+ *   }
+ *
+ *   public MyClient connect(String baseUrl, String apiKey, String apiSecret) {
+ *     return new MyClient(apiKey, apiSecret, baseUrl);
+ *   }
+ *
+ *   public Object waitForTask(MyClient client, Object taskId, Kit.Options options) throws Exception {
+ *     if (options.isEmpty()) {
+ *       return client.waitForTask((String) taskId).getResult();
+ *     }
+ *     ...
+ *   }
+ *
+ *   public static void main(String[] arguments) throws Exception {
+ *     Kit.run(new MyAdapter());
+ *   }
+ * }
+ * }</pre>
+ *
+ * <p>The one fact to know: whatever leaves {@code waitForTask}, {@code getTask} or {@code begin} as an
+ * exception is reported as what the SDK's caller saw, so keep these to the call itself. An exception anywhere
+ * else is an adapter error.
+ */
+public final class Kit {
+  private static final int PROTOCOL = 1;
+
+  private Kit() {}
+
+  /**
+   * What the kit must know of one SDK. Its calls are made on a thread each; what they return is made of maps
+   * with string keys, collections, arrays, strings, numbers, booleans and null.
+   *
+   * @param <C> the SDK's client
+   */
+  public interface Adapter<C> {
+    /**
+     * Returns {@code sdk} (name and version), {@code helper}, {@code result_path} and {@code capabilities}, as
+     * on the wire.
+     *
+     * <p>The kit adds the language and the runtime. It can have any number of calls in flight; whether the SDK
+     * can is for {@code max_concurrency} to say (0 = any number; absent = 1).
+     */
+    Map<String, Object> hello();
+
+    /** Builds a client. The kit calls it once for each client that the harness names. */
+    C connect(String baseUrl, String apiKey, String apiSecret) throws Exception;
+
+    /**
+     * Calls the SDK's helper with exactly the options that are given, and returns the task's result payload.
+     *
+     * @param taskId a String or a Long, as the suite's contract has it
+     */
+    default Object waitForTask(C client, Object taskId, Options options) throws Exception {
+      throw missing(this, "waitForTask");
+    }
+
+    /** Fetches one task; returns its task_id, status, result and error, those that it has. */
+    default Map<String, Object> getTask(C client, Object taskId) throws Exception {
+      throw missing(this, "getTask");
+    }
+
+    /** Begins one of {@code capabilities.operations}, and returns the id of its task. */
+    default Object begin(C client, String operation, Arguments arguments) throws Exception {
+      throw missing(this, "begin");
+    }
+
+    /** Returns kind and fields of an exception that the SDK documents, null for any other. */
+    default Documented describe(Throwable exception) {
+      return null;
+    }
+  }
+
+  /** The options that a wait was given: an absent one is null, and must not be passed to the helper. */
+  public record Options(Duration pollInterval, Duration timeout) {
+    public boolean hasPollInterval() {
+      return pollInterval != null;
+    }
+
+    public boolean hasTimeout() {
+      return timeout != null;
+    }
+
+    public boolean isEmpty() {
+      return pollInterval == null && timeout == null;
+    }
+  }
+
+  /** The arguments of a batch operation; one that the harness left out is an adapter error. */
+  public record Arguments(Map<String, Object> all) {
+    public List<String> strings(String name) {
+      return ((List<?>) get(name)).stream().map(String.class::cast).toList();
+    }
+
+    public boolean flag(String name) {
+      return (Boolean) get(name);
+    }
+
+    private Object get(String name) {
+      if (!all.containsKey(name)) {
+        throw new AdapterFault("begin came without the argument '" + name + "'");
+      }
+      return all.get(name);
+    }
+  }
+
+  /** Which family a documented exception belongs to; the others are OTHER without being described. */
+  public enum Kind {
+    TASK,
+    TRANSPORT,
+    API,
+    OTHER
+  }
+
+  /**
+   * An exception as the SDK documents it.
+   *
+   * @param fields the documented fields that it has, under their documented names; null is a value. One that
+   *     JSON cannot carry is reported as its {@code toString()}.
+   */
+  public record Documented(Kind kind, Map<String, Object> fields) {}
+
+  /** Throw it for a call that the SDK's signature cannot express. */
+  public static final class Unsupported extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    public Unsupported(String reason) {
+      super(reason);
+    }
+  }
+
+  /** Returns a map of names and values in turn. Unlike {@code Map.of} it keeps their order and takes null. */
+  public static Map<String, Object> map(Object... namesAndValues) {
+    Map<String, Object> map = new LinkedHashMap<>();
+    for (int index = 0; index < namesAndValues.length; index += 2) {
+      map.put((String) namesAndValues[index], namesAndValues[index + 1]);
+    }
+    return map;
+  }
+
+  /**
+   * Serves the protocol until the end of stdin, then ends the process, once every call is answered.
+   *
+   * <p>Call it before anything of the SDK's: from here on the SDK has an empty stdin and a stdout that is
+   * stderr, so that what it prints never comes between the lines of the protocol.
+   */
+  public static void run(Adapter<?> adapter) throws IOException, InterruptedException {
+    InputStream lines = System.in;
+    System.setIn(InputStream.nullInputStream());
+    System.setOut(System.err);
+    new Session<>(adapter, lines, new FileOutputStream(FileDescriptor.out)).serve();
+    System.exit(0); // threads that the SDK has left behind must not keep the process
+  }
+
+  private static AdapterFault missing(Adapter<?> adapter, String method) {
+    return new AdapterFault(
+        adapter.getClass().getSimpleName() + " has no " + method + ", and hello did not say so");
+  }
+
+  private static String nameOf(Class<?> type) {
+    return type.getSimpleName().isEmpty() ? type.getName() : type.getSimpleName(); // an anonymous class
+  }
+
+  private static void log(String text) {
+    System.err.println("waitproof.Kit: " + text);
+  }
+
+  /** The call cannot be made, and that is not the SDK's doing. */
+  private static final class AdapterFault extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    AdapterFault(String message) {
+      super(message);
+    }
+  }
+
+  private interface Call {
+    Object make() throws Exception;
+  }
+
+  private record Connection(String baseUrl, String apiKey, String apiSecret) {}
+
+  /** One conversation: reads calls, makes each on a thread of its own, and writes the answers. */
+  private static final class Session<C> {
+    private final Adapter<C> adapter;
+    private final InputStream in;
+    private final OutputStream out;
+    private final Object writing = new Object();
+    private final Set<Thread> inFlight = ConcurrentHashMap.newKeySet();
+    private final Map<String, C> clients = new HashMap<>(); // guarded by itself
+    private volatile Connection connection; // null until hello
+    private volatile Collection<?> operations = List.of();
+
+    Session(Adapter<C> adapter, InputStream in, OutputStream out) {
+      this.adapter = adapter;
+      this.in = new BufferedInputStream(in);
+      this.out = out;
+    }
+
+    void serve() throws IOException, InterruptedException {
+      for (byte[] line = readLine(); line != null; line = readLine()) {
+        Map<String, Object> message = parse(line);
+        if (message != null) {
+          take(message);
+        }
+      }
+      for (Thread call : inFlight) {
+        call.join();
+      }
+    }
+
+    private byte[] readLine() throws IOException {
+      ByteArrayOutputStream line = new ByteArrayOutputStream();
+      int next = in.read();
+      for (; next >= 0 && next != '\n'; next = in.read()) {
+        line.write(next);
+      }
+      return next < 0 && line.size() == 0 ? null : line.toByteArray();
+    }
+
+    /** Returns the object on a line; null, once that was told on stderr, when it is none. */
+    @SuppressWarnings("unchecked")
+    private static Map<String, Object> parse(byte[] line) {
+      try {
+        String text = StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(line)).toString();
+        if (text.isBlank()) {
+          return null;
+        }
+        if (Json.read(text) instanceof Map<?, ?> message) {
+          return (Map<String, Object>) message;
+        }
+        log("a line that is not an object: " + text);
+      } catch (CharacterCodingException error) {
+        log("a line that is not UTF-8: " + new String(line, StandardCharsets.UTF_8));
+      } catch (Json.Malformed error) {
+        log("a line that is not JSON (" + error.getMessage() + "): " + new String(line, StandardCharsets.UTF_8));
+      }
+      return null;
+    }
+
+    private void take(Map<String, Object> message) {
+      if ("hello".equals(message.get("op"))) {
+        greet(message);
+      } else if (!message.containsKey("id")) {
+        log("a call without an id: " + message);
+      } else if ("ping".equals(message.get("op"))) {
+        send(map("id", message.get("id"), "outcome", "returned"));
+      } else {
+        start(message);
+      }
+    }
+
+    private void greet(Map<String, Object> message) {
+      connection =
+          new Connection(
+              (String) message.get("base_url"), (String) message.get("api_key"), (String) message.get("api_secret"));
+      Map<String, Object> hello = map("op", "hello", "protocol", PROTOCOL);
+      hello.putAll(adapter.hello());
+      Map<String, Object> sdk =
+          map(
+              "language", "java",
+              "runtime", System.getProperty("java.vm.name") + " " + System.getProperty("java.version"));
+      sdk.putAll(object(hello.get("sdk")));
+      hello.put("sdk", sdk);
+      hello.putIfAbsent("result_path", "");
+      hello.putIfAbsent("capabilities", Map.of());
+      operations = (Collection<?>) object(hello.get("capabilities")).getOrDefault("operations", List.of());
+      send(hello);
+    }
+
+    private void start(Map<String, Object> message) {
+      Runnable call =
+          () -> {
+            answer(message);
+            inFlight.remove(Thread.currentThread());
+          };
+      Thread thread = new Thread(call, "call " + message.get("id"));
+      inFlight.add(thread);
+      try {
+        thread.start();
+      } catch (OutOfMemoryError error) { // "unable to create native thread"
+        inFlight.remove(thread);
+        fail(message, error.toString());
+      }
+    }
+
+    private void answer(Map<String, Object> message) {
+      try {
+        Map<String, Object> answer = map("id", message.get("id"));
+        answer.putAll(outcome(message));
+        send(answer);
+      } catch (AdapterFault fault) {
+        fail(message, fault.getMessage());
+      } catch (Throwable error) { // whatever it is, the harness waits for an answer
+        error.printStackTrace();
+        fail(message, nameOf(error.getClass()) + ": " + error.getMessage());
+      }
+    }
+
+    private Map<String, Object> outcome(Map<String, Object> message) throws Exception {
+      Call call = bind(message); // from here on its client is built
+      Object returned = null;
+      Throwable raised = null;
+      long started = System.nanoTime();
+      try {
+        returned = call.make();
+      } catch (Throwable exception) { // the caller saw it, whatever it is
+        raised = exception;
+      }
+      double elapsed = Math.round((System.nanoTime() - started) / 1e3) / 1e6;
+
+      if (raised instanceof AdapterFault fault) {
+        throw fault;
+      }
+      if (raised instanceof Unsupported) {
+        return map("outcome", "unsupported", "reason", raised.getMessage());
+      }
+      Map<String, Object> outcome =
+          raised == null
+              ? returned((String) message.get("op"), returned)
+              : map("outcome", "raised", "exception", described(raised));
+      if ("wait".equals(message.get("op"))) {
+        outcome.put("elapsed", elapsed);
+      }
+      return outcome;
+    }
+
+    private Call bind(Map<String, Object> message) throws Exception {
+      String op = String.valueOf(message.get("op"));
+      switch (op) {
+        case "wait":
+          {
+            Object taskId = required(message, "task_id");
+            Options options = options(message.get("options"));
+            C client = client(message);
+            return () -> adapter.waitForTask(client, taskId, options);
+          }
+        case "get_task":
+          {
+            Object taskId = required(message, "task_id");
+            C client = client(message);
+            return () -> adapter.getTask(client, taskId);
+          }
+        case "begin":
+          {
+            String operation = (String) required(message, "operation");
+            Arguments arguments = new Arguments(object(required(message, "arguments")));
+            if (!operations.contains(operation)) {
+              throw new AdapterFault("unknown operation '" + operation + "'");
+            }
+            C client = client(message);
+            return () -> adapter.begin(client, operation, arguments);
+          }
+        default:
+          throw new AdapterFault("unknown op '" + op + "'");
+      }
+    }
+
+    private static Object required(Map<String, Object> message, String name) {
+      if (!message.containsKey(name)) {
+        throw new AdapterFault("the call has no '" + name + "'");
+      }
+      return message.get(name);
+    }
+
+    private static Options options(Object given) {
+      Map<String, Object> options = given == null ? Map.of() : object(given);
+      for (String name : options.keySet()) {
+        if (!name.equals("poll_interval") && !name.equals("timeout")) {
+          throw new AdapterFault("unknown option '" + name + "'"); // dropped, it would be taken for absent
+        }
+      }
+      return new Options(duration(options.get("poll_interval")), duration(options.get("timeout")));
+    }
+
+    private static Duration duration(Object seconds) {
+      if (seconds == null) {
+        return null;
+      }
+      BigDecimal nanos = new BigDecimal(seconds.toString()).movePointRight(9);
+      return Duration.ofNanos(nanos.setScale(0, RoundingMode.HALF_EVEN).longValueExact());
+    }
+
+    private C client(Map<String, Object> message) throws Exception {
+      String name = (String) message.getOrDefault("client", "default");
+      synchronized (clients) {
+        if (!clients.containsKey(name)) {
+          if (connection == null) {
+            throw new AdapterFault("a call before hello");
+          }
+          clients.put(
+              name, adapter.connect(connection.baseUrl(), connection.apiKey(), connection.apiSecret()));
+        }
+        return clients.get(name);
+      }
+    }
+
+    private static Map<String, Object> returned(String op, Object value) {
+      String name = Map.of("wait", "result", "get_task", "task", "begin", "task_id").get(op);
+      try {
+        return map("outcome", "returned", name, new Json.Written(Json.write(value)));
+      } catch (Json.Unencodable reason) {
+        return map("outcome", "returned", "unencodable", reason.getMessage());
+      }
+    }
+
+    private Map<String, Object> described(Throwable exception) {
+      Documented known = adapter.describe(exception);
+      Map<String, Object> fields = new LinkedHashMap<>();
+      if (known != null) {
+        known.fields().forEach((name, value) -> fields.put(name, field(value)));
+      }
+      Map<String, Object> described =
+          map(
+              "kind", (known == null ? Kind.OTHER : known.kind()).name().toLowerCase(java.util.Locale.ROOT),
+              "type", nameOf(exception.getClass()),
+              "message", message(exception),
+              "fields", fields);
+      StackTraceElement[] frames = exception.getStackTrace();
+      if (frames != null) { // an SDK may have overridden it
+        described.put("native_stack_frames", frames.length);
+      }
+      return described;
+    }
+
+    private static Object field(Object value) {
+      try {
+        return new Json.Written(Json.write(value));
+      } catch (Json.Unencodable error) {
+        return String.valueOf(value);
+      }
+    }
+
+    private static String message(Throwable exception) {
+      try {
+        return exception.getMessage();
+      } catch (RuntimeException error) {
+        return "<getMessage() failed>";
+      }
+    }
+
+    private void fail(Map<String, Object> message, String text) {
+      send(map("id", message.get("id"), "outcome", "adapter_error", "message", text));
+    }
+
+    private void send(Map<String, Object> answer) {
+      try {
+        byte[] line = (Json.write(answer) + "\n").getBytes(StandardCharsets.US_ASCII);
+        synchronized (writing) {
+          out.write(line);
+          out.flush();
+        }
+      } catch (Json.Unencodable error) {
+        throw new AdapterFault("the answer cannot be written: " + error.getMessage());
+      } catch (IOException error) {
+        log("the harness is gone: " + error.getMessage());
+      }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, Object> object(Object value) {
+      return (Map<String, Object>) value;
+    }
+  }
+
+  /**
+   * JSON as RFC 8259 has it, since the JDK has none: no comments, no NaN, nothing after the value.
+   *
+   * <p>Objects become maps in their order (of two members with one name the last counts), arrays lists,
+   * integers Long or BigInteger, other numbers Double, or BigDecimal where they are too large for one.
+   */
+  public static final class Json {
+    // Deeper than any scenario, and shallow enough for the stack of a thread.
+    private static final int MAX_DEPTH = 1000;
+
+    private Json() {}
+
+    /** What was read is not JSON; the message says what, and where. */
+    public static final class Malformed extends Exception {
+      private static final long serialVersionUID = 1L;
+
+      Malformed(String message) {
+        super(message);
+      }
+    }
+
+    /** What JSON cannot carry, and where it lies, such as "NaN at a.b[0]". */
+    public static final class Unencodable extends Exception {
+      private static final long serialVersionUID = 1L;
+
+      Unencodable(String message) {
+        super(message);
+      }
+    }
+
+    private record Written(String text) {}
+
+    /** Reads one value. */
+    public static Object read(String text) throws Malformed {
+      return new Reader(text).document();
+    }
+
+    /** Writes one value, in ASCII: a lone surrogate has no UTF-8, but it has an escape. */
+    public static String write(Object value) throws Unencodable {
+      StringBuilder out = new StringBuilder();
+      write(value, out, "", 0);
+      return out.toString();
+    }
+
+    private static void write(Object value, StringBuilder out, String path, int depth) throws Unencodable {
+      if (depth > MAX_DEPTH) {
+        throw new Unencodable("nested too deeply, or within itself");
+      }
+      if (value == null || value instanceof Boolean) {
+        out.append(value);
+      } else if (value instanceof Written written) {
+        out.append(written.text());
+      } else if (value instanceof CharSequence || value instanceof Character) {
+        writeString(value.toString(), out);
+      } else if (value instanceof Number number) {
+        writeNumber(number, out, path);
+      } else if (value instanceof Map<?, ?> map) {
+        writeObject(map, out, path, depth);
+      } else if (value instanceof Collection<?> items) {
+        writeArray(items, out, path, depth);
+      } else if (value.getClass().isArray() && !(value instanceof byte[])) {
+        List<Object> items = new ArrayList<>();
+        for (int index = 0; index < Array.getLength(value); index++) {
+          items.add(Array.get(value, index));
+        }
+        writeArray(items, out, path, depth);
+      } else {
+        throw unencodable(nameOf(value.getClass()), path);
+      }
+    }
+
+    private static void writeNumber(Number number, StringBuilder out, String path) throws Unencodable {
+      if (number instanceof Double || number instanceof Float) {
+        if (!Double.isFinite(number.doubleValue())) {
+          throw unencodable(number.toString(), path);
+        }
+      } else if (!(number instanceof Long
+          || number instanceof Integer
+          || number instanceof Short
+          || number instanceof Byte
+          || number instanceof BigInteger
+          || number instanceof BigDecimal)) {
+        throw unencodable(nameOf(number.getClass()), path);
+      }
+      out.append(number);
+    }
+
+    private static void writeObject(Map<?, ?> map, StringBuilder out, String path, int depth) throws Unencodable {
+      String comma = "";
+      out.append('{');
+      for (Map.Entry<?, ?> member : map.entrySet()) {
+        if (!(member.getKey() instanceof String name)) {
+          Object key = member.getKey();
+          throw unencodable((key == null ? "null" : nameOf(key.getClass())) + " as a key", path);
+        }
+        out.append(comma);
+        writeString(name, out);
+        out.append(':');
+        write(member.getValue(), out, path.isEmpty() ? name : path + "." + name, depth + 1);
+        comma = ",";
+      }
+      out.append('}');
+    }
+
+    private static void writeArray(Collection<?> items, StringBuilder out, String path, int depth)
+        throws Unencodable {
+      int index = 0;
+      out.append('[');
+      for (Object item : items) {
+        out.append(index == 0 ? "" : ",");
+        write(item, out, path + "[" + index + "]", depth + 1);
+        index++;
+      }
+      out.append(']');
+    }
+
+    private static void writeString(String text, StringBuilder out) {
+      out.append('"');
+      for (int index = 0; index < text.length(); index++) {
+        char next = text.charAt(index);
+        if (next == '"' || next == '\\') {
+          out.append('\\').append(next);
+        } else if (next >= ' ' && next < 0x7f) {
+          out.append(next);
+        } else {
+          out.append("\\u"); // then four digits, the highest first
+          for (int shift = 12; shift >= 0; shift -= 4) {
+            out.append(Character.forDigit(next >> shift & 0xf, 16));
+          }
+        }
+      }
+      out.append('"');
+    }
+
+    private static Unencodable unencodable(String what, String path) {
+      return new Unencodable(path.isEmpty() ? what + " at the top" : what + " at " + path);
+    }
+
+    private static final class Reader {
+      private final String text;
+      private int at;
+
+      Reader(String text) {
+        this.text = text;
+      }
+
+      Object document() throws Malformed {
+        Object value = value(0);
+        if (peek() >= 0) {
+          throw malformed("more text after the value");
+        }
+        return value;
+      }
+
+      private Object value(int depth) throws Malformed {
+        if (depth > MAX_DEPTH) {
+          throw malformed("nested too deeply");
+        }
+        switch (peek()) {
+          case '{':
+            return object(depth);
+          case '[':
+            return array(depth);
+          case '"':
+            return string();
+          case 't':
+            return literal("true", true);
+          case 'f':
+            return literal("false", false);
+          case 'n':
+            return literal("null", null);
+          default:
+            return number();
+        }
+      }
+
+      private Map<String, Object> object(int depth) throws Malformed {
+        Map<String, Object> members = new LinkedHashMap<>();
+        at++;
+        if (peek() == '}') {
+          at++;
+          return members;
+        }
+        do {
+          if (peek() != '"') {
+            throw malformed("expected a name");
+          }
+          String name = string();
+          expect(':');
+          members.put(name, value(depth + 1));
+        } while (goesOn('}'));
+        return members;
+      }
+
+      private List<Object> array(int depth) throws Malformed {
+        List<Object> items = new ArrayList<>();
+        at++;
+        if (peek() == ']') {
+          at++;
+          return items;
+        }
+        do {
+          items.add(value(depth + 1));
+        } while (goesOn(']'));
+        return items;
+      }
+
+      private boolean goesOn(char end) throws Malformed {
+        if (peek() == end) {
+          at++;
+          return false;
+        }
+        expect(',');
+        return true;
+      }
+
+      private String string() throws Malformed {
+        StringBuilder value = new StringBuilder();
+        at++;
+        while (true) {
+          char next = take();
+          if (next == '"') {
+            return value.toString();
+          }
+          if (next < ' ') {
+            at--;
+            throw malformed("a control character in a string");
+          }
+          value.append(next == '\\' ? escaped() : next);
+        }
+      }
+
+      private char escaped() throws Malformed {
+        char next = take();
+        int known = "\"\\/bfnrt".indexOf(next);
+        if (known >= 0) {
+          return "\"\\/\b\f\n\r\t".charAt(known);
+        }
+        if (next != 'u') {
+          at--;
+          throw malformed("an unknown escape");
+        }
+        int code = 0;
+        for (int digits = 0; digits < 4; digits++) {
+          char digit = take();
+          int value = digit < 0x80 ? Character.digit(digit, 16) : -1;
+          if (value < 0) {
+            at--;
+            throw malformed("expected a hexadecimal digit");
+          }
+          code = code * 16 + value;
+        }
+        return (char) code;
+      }
+
+      private Object literal(String word, Object value) throws Malformed {
+        if (!text.startsWith(word, at)) {
+          throw malformed("expected a value");
+        }
+        at += word.length();
+        return value;
+      }
+
+      private Number number() throws Malformed {
+        int start = at;
+        accept('-');
+        if (!accept('0')) {
+          digits("expected a value");
+        }
+        boolean isInteger = true;
+        if (accept('.')) {
+          isInteger = false;
+          digits("expected a digit");
+        }
+        if (accept('e') || accept('E')) {
+          isInteger = false;
+          if (!accept('+')) {
+            accept('-');
+          }
+          digits("expected a digit");
+        }
+        return number(text.substring(start, at), isInteger);
+      }
+
+      private Number number(String written, boolean isInteger) throws Malformed {
+        if (isInteger) {
+          // 18 digits fit into a long, whatever they are.
+          return written.length() < 19 ? (Number) Long.valueOf(written) : narrowed(new BigInteger(written));
+        }
+        double value = Double.parseDouble(written);
+        if (Double.isFinite(value)) {
+          return value;
+        }
+        try {
+          return new BigDecimal(written);
+        } catch (NumberFormatException error) { // an exponent of more than 31 bits
+          throw malformed("a number out of all range");
+        }
+      }
+
+      private static Number narrowed(BigInteger value) {
+        return value.bitLength() < Long.SIZE ? (Number) value.longValue() : value;
+      }
+
+      private void digits(String otherwise) throws Malformed {
+        int start = at;
+        while (at < text.length() && text.charAt(at) >= '0' && text.charAt(at) <= '9') {
+          at++;
+        }
+        if (at == start) {
+          throw malformed(otherwise);
+        }
+      }
+
+      private boolean accept(char wanted) {
+        if (at < text.length() && text.charAt(at) == wanted) {
+          at++;
+          return true;
+        }
+        return false;
+      }
+
+      private void expect(char wanted) throws Malformed {
+        if (peek() != wanted) {
+          throw malformed("expected '" + wanted + "'");
+        }
+        at++;
+      }
+
+      private char take() throws Malformed {
+        if (at >= text.length()) {
+          throw malformed("the text ends too early");
+        }
+        return text.charAt(at++);
+      }
+
+      /** Skips white space and returns the next character, -1 at the end of the text. */
+      private int peek() {
+        while (at < text.length() && " \t\n\r".indexOf(text.charAt(at)) >= 0) {
+          at++;
+        }
+        return at < text.length() ? text.charAt(at) : -1;
+      }
+
+      private Malformed malformed(String what) {
+        return new Malformed(what + " at character " + (at + 1));
+      }
+    }
+  }
+}

@@ -1,0 +1,86 @@
+<?php
+
+/** The adapter of the task client beside it. For an SDK of your own, copy this folder and change this file. */
+
+declare(strict_types=1);
+
+use TaskClient\ApiException;
+use TaskClient\Client;
+use TaskClient\TaskException;
+use TaskClient\TransportException;
+
+require __DIR__ . '/kit.php';
+require __DIR__ . '/task_client.php';
+
+if (!extension_loaded('curl')) {
+    fwrite(STDERR, "PHP's curl extension is missing: install it, such as with apt-get install php-curl\n");
+    exit(2);
+}
+
+/** Calls the client and reports what came back. */
+final class TaskClientAdapter extends Waitproof\Adapter
+{
+    public function hello(): array
+    {
+        return [
+            'sdk' => ['name' => 'task-client', 'version' => TaskClient\VERSION],
+            'helper' => 'TaskClient\Client::waitForTask',
+            'result_path' => '', // the helper returns the payload itself
+            'capabilities' => [
+                'max_concurrency' => 1,
+                'operations' => ['delete_channels', 'export_channels', 'export_users', 'delete_users'],
+            ],
+        ];
+    }
+
+    public function connect(string $baseUrl, string $apiKey, string $apiSecret): object
+    {
+        return new Client($apiKey, $apiSecret, $baseUrl);
+    }
+
+    public function wait(object $client, mixed $taskId, array $options): mixed
+    {
+        $options = Waitproof\renamed($options, ['poll_interval' => 'pollInterval']);
+        return $client->waitForTask($taskId, ...$options);
+    }
+
+    public function getTask(object $client, mixed $taskId): mixed
+    {
+        return $client->getTask($taskId);
+    }
+
+    public function begin(object $client, string $operation, array $arguments): mixed
+    {
+        return match ($operation) {
+            'delete_channels' => $client->deleteChannels($arguments['cids'], hardDelete: $arguments['hard_delete']),
+            'export_channels' => $client->exportChannels($arguments['cids']),
+            'export_users' => $client->exportUsers($arguments['user_ids']),
+            'delete_users' => $client->deleteUsers($arguments['user_ids']),
+        };
+    }
+
+    public function describe(Throwable $error): ?array
+    {
+        return match (true) {
+            $error instanceof TaskException => ['kind' => 'task', 'fields' => Waitproof\fieldsOf($error, [
+                'task_id' => 'getTaskId',
+                'error_type' => 'getErrorType',
+                'description' => 'getDescription',
+                'stack_trace' => 'getStackTrace',
+                'version' => 'getVersion',
+            ])],
+            $error instanceof TransportException => [
+                'kind' => 'transport',
+                'fields' => Waitproof\fieldsOf($error, ['error_type' => 'getErrorType']),
+            ],
+            $error instanceof ApiException => ['kind' => 'api', 'fields' => Waitproof\fieldsOf($error, [
+                'status_code' => 'getStatusCode',
+                'code' => 'getApiCode',
+                'message' => 'getMessage',
+            ])],
+            default => null,
+        };
+    }
+}
+
+Waitproof\run(new TaskClientAdapter());

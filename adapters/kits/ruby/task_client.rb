@@ -1,0 +1,237 @@
+# frozen_string_literal: true
+
+# A small client of the documented API with a wait helper that keeps its promises, on the standard library.
+#
+# It stands in for an SDK, so that this folder runs as it is: the adapter of a real SDK needs none of it.
+
+require 'erb'
+require 'json'
+require 'net/http'
+require 'openssl'
+require 'timeout'
+
+module TaskClient
+  VERSION = '1.0'
+  REQUEST_TIMEOUT_S = 30 # of a request outside of a wait; inside, the wait's deadline bounds it
+
+  class Error < StandardError; end
+
+  # An answer whose HTTP status is not 2xx.
+  class ApiError < Error
+    attr_reader :status_code, :code
+
+    def initialize(message, status_code:, code:)
+      super(message)
+      @status_code = status_code
+      @code = code
+    end
+  end
+
+  # No answer, or one that cannot be read. `error_type`: timeout, connection or malformed_answer.
+  class TransportError < Error
+    attr_reader :error_type
+
+    def initialize(message, error_type:)
+      super(message)
+      @error_type = error_type
+    end
+  end
+
+  # A task that failed; a field that the answer leaves out is nil.
+  class TaskError < Error
+    attr_reader :task_id, :error_type, :description, :stack_trace, :version
+
+    def initialize(task_id:, error_type:, description:, stack_trace:, version:)
+      super("task #{task_id} failed: #{description}")
+      @task_id = task_id
+      @error_type = error_type
+      @description = description
+      @stack_trace = stack_trace
+      @version = version
+    end
+  end
+
+  # One answer about a task; `error` is a hash, or nil.
+  Task = Struct.new(:task_id, :status, :result, :error, keyword_init: true)
+
+  # A client of one application, for any number of threads at once. No request is ever repeated.
+  class Client
+    # What Net::HTTP raises where no whole answer came; Timeout::Error is caught before them.
+    BROKEN = [SystemCallError, SocketError, IOError, Net::ProtocolError, Net::HTTPBadResponse,
+              Net::HTTPHeaderSyntaxError, OpenSSL::SSL::SSLError, Zlib::Error].freeze
+
+    # The poll at the deadline has no time left, yet needs some to be answered.
+    LAST_POLL_SHARE = 0.05
+    LAST_POLL_LIMIT_S = 1.0
+
+    def initialize(api_key:, api_secret:, base_url:)
+      @api_key = api_key
+      @api_secret = api_secret
+      @base = URI(base_url)
+      @idle = [] # connections that no request is using
+      @lock = Mutex.new
+    end
+
+    # Wait until the task ends and return its result payload; both options are in seconds.
+    #
+    # The first poll is made at once; after each answer a whole interval is slept, but the last sleep ends at the
+    # deadline, where a last poll is made. Raises TaskError, ApiError and TransportError.
+    def wait_for_task(task_id, poll_interval: 1, timeout: 60)
+      deadline_s = now_s + timeout
+      last_poll_s = [timeout * LAST_POLL_SHARE, LAST_POLL_LIMIT_S].min
+      is_last = false
+      loop do
+        task = fetch_task(task_id, [deadline_s - now_s, last_poll_s].max)
+        case task.status
+        when 'completed' then return task.result
+        when 'failed' then raise task_error(task)
+        end
+        left_s = deadline_s - now_s
+        raise timed_out(task, timeout) if is_last || left_s <= 0
+
+        is_last = left_s <= poll_interval
+        sleep([poll_interval, left_s].min)
+      end
+    end
+
+    def get_task(task_id)
+      fetch_task(task_id, REQUEST_TIMEOUT_S)
+    end
+
+    # Each of these begins a task and returns its id.
+
+    def delete_channels(cids:, hard_delete: false)
+      start_task('/api/v2/chat/channels/delete', cids: cids, hard_delete: hard_delete)
+    end
+
+    def export_channels(cids:)
+      start_task('/api/v2/chat/export_channels', channels: cids.map { |cid| { cid: cid } })
+    end
+
+    def export_users(user_ids:)
+      start_task('/api/v2/export/users', user_ids: user_ids)
+    end
+
+    def delete_users(user_ids:)
+      everything = { user: 'hard', messages: 'hard', conversations: 'hard' }
+      start_task('/api/v2/users/delete', user_ids: user_ids, **everything)
+    end
+
+    private
+
+    def fetch_task(task_id, timeout_s)
+      answer = request(Net::HTTP::Get, "/api/v2/tasks/#{ERB::Util.url_encode(task_id.to_s)}", timeout_s)
+      malformed('it has no status') unless answer['status'].is_a?(String)
+      error = answer['error']
+      Task.new(
+        task_id: answer['task_id'] || task_id,
+        status: answer['status'],
+        result: answer['result'],
+        error: error.is_a?(Hash) ? error : nil
+      )
+    end
+
+    def task_error(task)
+      error = task.error || {}
+      TaskError.new(
+        task_id: task.task_id,
+        error_type: error['type'],
+        description: error['description'],
+        stack_trace: error['stacktrace'],
+        version: error['version']
+      )
+    end
+
+    def timed_out(task, timeout)
+      fact = "task #{task.task_id} was #{task.status.inspect} after #{timeout} s"
+      TransportError.new("#{fact}; it may still be running on the server", error_type: 'timeout')
+    end
+
+    def start_task(path, **body)
+      task_id = request(Net::HTTP::Post, path, REQUEST_TIMEOUT_S, body)['task_id']
+      task_id || malformed('it has no task_id')
+    end
+
+    # Send one request and return the object in its answer.
+    def request(verb, path, timeout_s, body = nil)
+      request = verb.new("#{path}?#{URI.encode_www_form(api_key: @api_key)}", headers)
+      request.body = JSON.generate(body) if body
+      read(exchange(request, timeout_s))
+    end
+
+    def read(response)
+      answer = parse(response.body.to_s)
+      raise api_error(response, answer || {}) unless response.is_a?(Net::HTTPSuccess)
+
+      answer || malformed('it is no JSON object')
+    end
+
+    # Return the object that a body holds, nil where it holds anything else.
+    def parse(body)
+      answer = JSON.parse(body)
+      answer if answer.is_a?(Hash)
+    rescue JSON::ParserError, EncodingError
+      nil
+    end
+
+    def api_error(response, answer)
+      message = answer['message'] || "HTTP status #{response.code}"
+      ApiError.new(message, status_code: response.code.to_i, code: answer['code'])
+    end
+
+    def malformed(fact)
+      raise TransportError.new("the answer cannot be read: #{fact}", error_type: 'malformed_answer')
+    end
+
+    # Timeout bounds the request as a whole: Net::HTTP's own limits begin anew with every piece that arrives.
+    def exchange(request, timeout_s)
+      connection = @lock.synchronize { @idle.pop } || open_connection
+      response = Timeout.timeout(timeout_s) do
+        connection.start unless connection.started?
+        connection.request(request)
+      end
+      @lock.synchronize { @idle.push(connection) }
+      response
+    rescue Timeout::Error
+      close(connection)
+      raise TransportError.new("no answer within #{timeout_s.round(3)} s", error_type: 'timeout')
+    rescue *BROKEN => e
+      close(connection)
+      raise TransportError.new("#{e.class}: #{e.message}", error_type: 'connection')
+    end
+
+    def open_connection
+      connection = Net::HTTP.new(@base.host, @base.port)
+      connection.use_ssl = @base.scheme == 'https'
+      connection.keep_alive_timeout = 60 # seconds; by default two, which is shorter than many an interval
+      connection.max_retries = 0 # by default a GET that got no answer is sent again, unseen by the caller
+      connection.ignore_eof = false if connection.respond_to?(:ignore_eof=) # half an answer is none
+      connection.open_timeout = connection.read_timeout = connection.write_timeout = nil
+      connection
+    end
+
+    def close(connection)
+      connection.finish if connection&.started?
+    rescue IOError
+      nil # it is closed already
+    end
+
+    def headers
+      { 'Authorization' => token, 'Stream-Auth-Type' => 'jwt', 'Content-Type' => 'application/json' }
+    end
+
+    # A JSON Web Token that the server's side of an application signs for itself.
+    def token
+      signed = [{ alg: 'HS256', typ: 'JWT' }, { server: true }].map { |part| base64(JSON.generate(part)) }.join('.')
+      "#{signed}.#{base64(OpenSSL::HMAC.digest('SHA256', @api_secret, signed))}"
+    end
+
+    def base64(bytes)
+      [bytes].pack('m0').tr('+/', '-_').delete('=')
+    end
+
+    def now_s
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+  end
+end
