@@ -12,7 +12,9 @@ from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from harness.contract import Contract, Requirement, StatusMeaning
-from harness.observation import CallRecord, Observation, Poll
+from harness.journal import Ended
+from harness.judge.words import describe
+from harness.observation import CallRecord, Observation, Poll, StillWaiting
 from harness.protocol import Capabilities
 from harness.scenario import Scenario
 from harness.source import Model
@@ -105,10 +107,21 @@ class Case:
 
     def is_terminal(self, poll: Poll) -> bool:
         """Say whether a poll was answered with a status that ends the wait."""
-        step = self.scenario.task[poll.step]
-        return (
-            step.status is not None and self.contract.meaning(step.status) is not StatusMeaning.KEEP_POLLING
-        )
+        if poll.ended is Ended.ABANDONED:  # the client left before its answer, and has not seen it
+            return False
+        return self.ends_the_wait(self.scenario.task[poll.step].status)
+
+    def ends_the_wait(self, status: str | None) -> bool:
+        """Say whether a status ends a wait; a fault, which has none, does not."""
+        return status is not None and self.contract.meaning(status) is not StatusMeaning.KEEP_POLLING
+
+    @property
+    def none_made(self) -> str:
+        """Why there is no call to judge: the play ends at a call that has no answer."""
+        last = self.observation.calls[-1].seen if self.observation.calls else None
+        if isinstance(last, StillWaiting):
+            return f"it was not made: the call before it {describe(last)}"
+        return "no call was made"
 
 
 class NoArguments(Model):

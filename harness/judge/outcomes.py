@@ -6,18 +6,17 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from harness.judge.case import Case, Finding, NoArguments, broken, kept, kind
-from harness.judge.words import describe, differs_at, is_outcome_named, json_equal, shown
+from harness.judge.case import Case, Finding, Mark, NoArguments, broken, kept, kind
+from harness.judge.timing import EARLY_SLACK_S
+from harness.judge.words import MISSING, cut, describe, difference, is_outcome_named, json_equal, shown
 from harness.observation import CallRecord
-from harness.protocol import Raised, Returned
+from harness.protocol import ExceptionKind, Raised, Returned
 from harness.scenario import PollCount
 from harness.source import Json, Model
 from harness.template import at_path, fill
 from harness.timeline import render_body
 
 __all__: list[str] = []
-
-MISSING = object()  # a field that the exception does not have: null and "" are other reports
 
 
 class Kinds(Model):
@@ -87,7 +86,7 @@ def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
 @kind("returns_result", reads=["returns"])
 def returns_result(case: Case, _arguments: NoArguments) -> Finding:
     """A wait whose task completes returns the task's result payload, exactly."""
-    finding = broken("a wait that returns", "there was none")
+    finding = broken("a wait that returns", case.none_made)
     for call in case.waits():
         if call.call.expect.has("returns"):
             finding = _returned(case, call)
@@ -102,12 +101,7 @@ def _returned(case: Case, call: CallRecord) -> Finding:
     if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
         return broken(expected, f"it {describe(call.seen)}")
     if not json_equal(call.seen.result, wanted):
-        where = differs_at(wanted, call.seen.result)
-        explanation = f"the first difference is at {where}" if where else ""
-        if where:
-            told = f"{shown(at_path(wanted, where))}, seen {shown(at_path(call.seen.result, where))}"
-            explanation = f"the first difference is at {where}: expected {told}"
-        return broken(expected, f"it {describe(call.seen)}", explanation)
+        return broken(expected, f"it {describe(call.seen)}", difference(wanted, call.seen.result))
     return kept(expected, "it did")
 
 
@@ -115,7 +109,7 @@ def _returned(case: Case, call: CallRecord) -> Finding:
 def raises_kind(case: Case, arguments: Kinds) -> Finding:
     """The exception is of the documented kind."""
     expected = f"the call raises an exception of kind {' or '.join(arguments.kinds)}"
-    finding = broken(expected, "no call was made")
+    finding = broken(expected, case.none_made)
     for call in _raising(case):
         if not is_outcome_named(call.seen, arguments.kinds):
             return broken(expected, f"it {describe(call.seen)}")
@@ -129,13 +123,13 @@ def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
     promise = case.contract.timeout
     fields = "".join(f", {name} {shown(value)}" for name, value in promise.fields.items())
     expected = f"the call raises an exception of kind {promise.kind}{fields}"
-    finding = broken(expected, "no call was made")
+    finding = broken(expected, case.none_made)
     for call in _raising(case):
         if not is_outcome_named(call.seen, [promise.kind]):
             return broken(expected, f"it {describe(call.seen)}")
         assert isinstance(call.seen, Raised)
         for name, value in promise.fields.items():
-            if not json_equal(call.seen.fields.get(name), value):
+            if not json_equal(call.seen.fields.get(name, MISSING), value):
                 return broken(expected, _told(call.seen, name))
         finding = kept(expected, f"it {describe(call.seen)}")
     return finding
@@ -144,14 +138,15 @@ def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
 @kind("exception_field", arguments=FieldArguments, reads=["raises"])
 def exception_field(case: Case, arguments: FieldArguments) -> Finding:
     """A documented field of the task exception says what the server said."""
-    finding = broken(f"an exception with {arguments.field}", "no call was made")
+    finding = broken(f"an exception with {arguments.field}", case.none_made)
     for call in _raising(case):
-        expected = f"{arguments.field} is {shown(_said(case, call, arguments))}"
+        wanted = _said(case, call, arguments)
+        expected = f"{arguments.field} is {shown(wanted)}"
         if not isinstance(call.seen, Raised):
             return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
         value = call.seen.fields.get(arguments.field, MISSING)
-        if not json_equal(value, _said(case, call, arguments)):
-            return broken(expected, _told(call.seen, arguments.field))
+        if not json_equal(value, wanted):
+            return broken(expected, _told(call.seen, arguments.field), difference(wanted, value))
         finding = kept(expected, "it is")
     return finding
 
@@ -164,29 +159,33 @@ def native_stack_trace_is_apart(case: Case, arguments: FieldArguments) -> Findin
         return finding
     for call in _raising(case):
         assert isinstance(call.seen, Raised)
-        if not call.seen.native_stack_frames:
-            return broken(
-                "the runtime's own stack trace has frames", f"{call.seen.native_stack_frames} frames"
-            )
+        if call.seen.native_stack_frames is None:
+            return Finding(Mark.ERROR, seen="the adapter does not report exception.native_stack_frames")
+        if call.seen.native_stack_frames == 0:
+            return broken("the runtime's own stack trace has frames", "it has none")
     return finding
 
 
 def _said(case: Case, call: CallRecord, arguments: FieldArguments) -> Json:
-    """Return what the server said there: in the terminal answer, else in the scenario's expectation."""
+    """Return what the server said there: in the scenario's expectation, else in the answer that failed.
+
+    Where the wait ended before that answer, it is the one that a patient helper would have seen: an exception
+    that is raised too soon, with nothing in it, must not be held against an answer with nothing in it.
+    """
     raises = call.call.expect.raises
     task = case.observation.task(call)
     if raises is not None and arguments.field in raises.fields:
         return fill(raises.fields[arguments.field], task.values)
-    steps = (case.scenario.task[poll.step] for poll in reversed(case.polls(call)))
-    last = next((step for step in steps if step.status is not None), None)
-    if last is None:  # no poll came; the last step is what a patient helper would have seen
-        last = next((step for step in reversed(case.scenario.task) if step.status is not None), None)
-    return None if last is None else at_path(render_body(case.contract, last, task.values), arguments.from_)
+    polled = [case.scenario.task[poll.step] for poll in reversed(case.polls(call))]
+    with_status = [step for step in [*polled, *reversed(case.scenario.task)] if step.status is not None]
+    ends = (step for step in with_status if case.ends_the_wait(step.status))
+    said = next(ends, with_status[0] if with_status else None)
+    return None if said is None else at_path(render_body(case.contract, said, task.values), arguments.from_)
 
 
 def _told(seen: Raised, name: str) -> str:
     if name not in seen.fields:
-        return f"{seen.type} has no {name}"
+        return f"{cut(seen.type)} has no {name}"
     return f"{name} is {shown(seen.fields[name])}"
 
 
@@ -204,16 +203,22 @@ def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
             expected = f"{call.call.expect.polls} until the task is done"
             return broken(expected, f"{len(polls)}, and then the call {describe(call.seen)}")
         is_done = bool(polls) and case.is_terminal(polls[-1])
-        if isinstance(call.seen, Returned) and not is_done:
+        if _says_done(case, call) and not is_done:
             last = f"the last poll said {polls[-1].status!r}" if polls else "no poll came"
             return broken(expected, f"the call {describe(call.seen)} although {last}")
     return kept(expected, "it did")
 
 
+def _says_done(case: Case, call: CallRecord) -> bool:
+    if isinstance(call.seen, Raised):
+        return call.seen.kind is ExceptionKind.TASK and case.contract.timeout.kind != "task"
+    return isinstance(call.seen, Returned)
+
+
 @kind("outcome_expected", reads=["returns", "raises", "task", "polls"])
 def outcome_expected(case: Case, _arguments: NoArguments) -> Finding:
     """Every call ends as the scenario says, in every part of its expectation."""
-    finding = broken("a call", "no call was made")
+    finding = broken("a call", case.none_made)
     for call in case.observation.calls:
         finding = _expectation(case, call)
         if finding.mark != "kept":
@@ -229,15 +234,18 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
         if finding.mark != "kept":
             return finding
     if expect.task is not None:
-        return _task_seen(call, fill(expect.task, values))
+        finding = task_seen(call, fill(expect.task, values))
+        if finding.mark != "kept":
+            return finding
     if expect.raises is not None:
         wanted = f"the call raises an exception of kind {' or '.join(expect.raises.kind)}"
         if not is_outcome_named(call.seen, expect.raises.kind):
             return broken(wanted, f"it {describe(call.seen)}")
         assert isinstance(call.seen, Raised)
         for name, value in fill(expect.raises.fields, values).items():
-            if not json_equal(call.seen.fields.get(name, MISSING), value):
-                return broken(f"{name} is {shown(value)}", _told(call.seen, name))
+            given = call.seen.fields.get(name, MISSING)
+            if not json_equal(given, value):
+                return broken(f"{name} is {shown(value)}", _told(call.seen, name), difference(value, given))
     return _polls_counted(case, call, expect.polls)
 
 
@@ -248,13 +256,15 @@ def _polls_counted(case: Case, call: CallRecord, wanted: PollCount | None) -> Fi
     return kept("the outcome that the scenario expects", f"the call {describe(call.seen)}")
 
 
-def _task_seen(call: CallRecord, wanted: Json) -> Finding:
+def task_seen(call: CallRecord, wanted: Json) -> Finding:
+    """Say whether a call returned a task that has all that is wanted of it."""
     expected = f"a task with {shown(wanted)}"
     if not isinstance(call.seen, Returned) or not isinstance(call.seen.task, dict):
         return broken(expected, f"the call {describe(call.seen)}")
     for name, value in wanted.items():
-        if not json_equal(call.seen.task.get(name), value):
-            return broken(expected, f"{name} is {shown(call.seen.task.get(name))}")
+        given = call.seen.task.get(name, MISSING)
+        if not json_equal(given, value):
+            return broken(expected, f"{name} is {shown(given)}", difference(value, given))
     return kept(expected, "it is one")
 
 
@@ -263,7 +273,7 @@ def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
     """An answer that goes wrong reaches the caller as an exception of the SDK's own, not as its timeout."""
     expected = f"an exception of kind {' or '.join(arguments.kinds)}"
     expected += " at the poll that went wrong" if arguments.at_that_poll else " before the deadline"
-    finding = broken(expected, "no call was made")
+    finding = broken(expected, case.none_made)
     for call in _raising(case):
         finding = _surfaced(case, call, arguments, expected)
         if finding.mark != "kept":
@@ -275,16 +285,29 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     if not is_outcome_named(call.seen, arguments.kinds):
         return broken(expected, f"the call {describe(call.seen)}")
     assert isinstance(call.seen, Raised)
-    promise = case.contract.timeout
-    is_timeout = call.seen.kind.value == promise.kind and all(
-        json_equal(call.seen.fields.get(name, MISSING), value) for name, value in promise.fields.items()
-    )
     polls = case.polls(call)
-    if is_timeout and promise.fields:
-        return broken(expected, f"the timeout's exception after {len(polls)} polls: the fault was swallowed")
+    count = f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
+    if _is_timeout(case, call):
+        explanation = "the caller cannot tell the fault from a deadline"
+        return broken(expected, f"the timeout's exception after {count}", explanation)
     faulty = [number for number, poll in enumerate(polls, 1) if case.scenario.task[poll.step].fault]
     if not faulty:
         return broken(expected, f"the call {describe(call.seen)} before any answer went wrong")
     if arguments.at_that_poll and len(polls) > faulty[0]:
         return broken(expected, f"poll {faulty[0]} went wrong, and {len(polls) - faulty[0]} more came")
+    wanted = call.call.expect.polls
+    if wanted is not None and not wanted.holds(len(polls)):
+        return broken(f"{expected}: {wanted}", f"{count}, and then the call {describe(call.seen)}")
     return kept(expected, f"the call {describe(call.seen)}")
+
+
+def _is_timeout(case: Case, call: CallRecord) -> bool:
+    """Say whether the exception is a deadline's: by the fields promised for it, else by its time."""
+    promise = case.contract.timeout
+    if not isinstance(call.seen, Raised) or call.seen.kind.value != promise.kind:
+        return False
+    if promise.fields:
+        given = call.seen.fields
+        return all(json_equal(given.get(name, MISSING), value) for name, value in promise.fields.items())
+    took_s = call.took_s
+    return took_s is not None and took_s >= call.timeout_s(case.contract) - EARLY_SLACK_S

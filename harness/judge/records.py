@@ -6,25 +6,47 @@ numbers follow behind it.
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlsplit
+import functools
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from harness.judge.case import Case, Finding, NoArguments, kind, recorded
 from harness.judge.timing import EARLY_SLACK_S, median_period_s
-from harness.judge.words import describe, json_equal, seconds, shown
-from harness.observation import CallRecord
+from harness.judge.words import describe, differs_at, json_equal, seconds, shown
+from harness.observation import CallRecord, StillWaiting
 from harness.protocol import Raised, Returned
-from harness.template import at_path, fill
+from harness.template import fill
 
 __all__: list[str] = []
 
 NOTHING = "nothing: no poll came"
+
+_CheckOfNothing: TypeAlias = Callable[[Case, NoArguments], Finding]
+
+
+def _record(
+    name: str, *, reads: Sequence[str] = (), timed: bool = False
+) -> Callable[[_CheckOfNothing], _CheckOfNothing]:
+    """Register a check that puts something about the first wait on record, where there is one."""
+
+    def register(function: _CheckOfNothing) -> _CheckOfNothing:
+        @functools.wraps(function)
+        def check(case: Case, arguments: NoArguments) -> Finding:
+            if next(case.waits(), None) is None:
+                return recorded("nothing: no wait was made")
+            return function(case, arguments)
+
+        return kind(name, reads=reads, timed=timed)(check)
+
+    return register
 
 
 def _first_wait(case: Case) -> CallRecord:
     return next(iter(case.waits()))
 
 
-@kind("record_first_poll")
+@_record("record_first_poll")
 def record_first_poll(case: Case, _arguments: NoArguments) -> Finding:
     """When the first poll comes: at once, or after an interval."""
     call = _first_wait(case)
@@ -36,7 +58,7 @@ def record_first_poll(case: Case, _arguments: NoArguments) -> Finding:
     return recorded(f"{word}: {seconds(after_s)} after the call")
 
 
-@kind("record_interval_counted_from", timed=True)
+@_record("record_interval_counted_from", timed=True)
 def record_interval_counted_from(case: Case, _arguments: NoArguments) -> Finding:
     """Whether the interval is counted from the request or the response, seen where answers are slow."""
     call = _first_wait(case)
@@ -45,12 +67,14 @@ def record_interval_counted_from(case: Case, _arguments: NoArguments) -> Finding
         return recorded(NOTHING if not polls else "nothing: one poll came")
     interval_s = call.interval_s(case.contract)
     delay_s = max(step.delay for step in case.scenario.task)
+    if delay_s == 0:
+        return recorded("nothing: no answer was slow")
     period_s = median_period_s(polls)
     word = "the response" if period_s > interval_s + delay_s / 2 else "the request"
     return recorded(f"{word}: periods of {seconds(period_s)} where answers take {seconds(delay_s)}")
 
 
-@kind("record_polls_at_deadline", timed=True)
+@_record("record_polls_at_deadline", timed=True)
 def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
     """Whether a last poll is made at the deadline when the timeout is no multiple of the interval."""
     call = _first_wait(case)
@@ -66,7 +90,7 @@ def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
     return recorded(f"the last poll {word}: at {seconds(last_s)} of {seconds(timeout_s)}")
 
 
-@kind("record_outcome")
+@_record("record_outcome")
 def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
     """What became of the call where either outcome is right."""
     call = _first_wait(case)
@@ -74,7 +98,7 @@ def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
     return recorded(f"{_outcome_word(call)}: {polls} poll{'' if polls == 1 else 's'}, {describe(call.seen)}")
 
 
-@kind("record_after_fault")
+@_record("record_after_fault")
 def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
     """Whether a fault that passes ends the wait, or is polled over."""
     call = _first_wait(case)
@@ -84,13 +108,15 @@ def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
         return recorded(f"nothing: no answer went wrong, {describe(call.seen)}")
     after = polls[faulty[0] + 1 :]
     if not after:
-        return recorded(f"surfaces at once: {describe(call.seen)}")
-    pause_s = after[0].arrived_s - (polls[faulty[0]].answered_s or polls[faulty[0]].arrived_s)
-    word = "polls on" if isinstance(call.seen, Returned) else "polls on and then surfaces"
+        words = {Raised: "surfaces at once", Returned: "ends the wait"}
+        return recorded(f"{words.get(type(call.seen), 'never ends')}: {describe(call.seen)}")
+    fault = polls[faulty[0]]
+    pause_s = after[0].arrived_s - (fault.arrived_s if fault.answered_s is None else fault.answered_s)
+    word = "polls on and then surfaces" if isinstance(call.seen, Raised) else "polls on"
     return recorded(f"{word}: the next poll {seconds(pause_s)} later, {describe(call.seen)}")
 
 
-@kind("record_repeated_polls")
+@_record("record_repeated_polls")
 def record_repeated_polls(case: Case, _arguments: NoArguments) -> Finding:
     """Whether the HTTP stack repeats a poll whose connection was dropped, before the helper hears of it."""
     call = _first_wait(case)
@@ -101,7 +127,7 @@ def record_repeated_polls(case: Case, _arguments: NoArguments) -> Finding:
     return recorded(f"{word}: {repeats} repeated, {_outcome_word(call)}")
 
 
-@kind("record_request_timeout", timed=True)
+@_record("record_request_timeout", timed=True)
 def record_request_timeout(case: Case, _arguments: NoArguments) -> Finding:
     """Whether the client gives a stalled poll up by itself before the wait's deadline."""
     call = _first_wait(case)
@@ -121,7 +147,7 @@ def record_request_timeout(case: Case, _arguments: NoArguments) -> Finding:
     return recorded(NOTHING)
 
 
-@kind("record_escaping")
+@_record("record_escaping")
 def record_escaping(case: Case, _arguments: NoArguments) -> Finding:
     """How a task id with reserved characters stands in the path."""
     call = _first_wait(case)
@@ -132,11 +158,12 @@ def record_escaping(case: Case, _arguments: NoArguments) -> Finding:
     before, after = case.contract.endpoint.path.split("{task_id}")
     path = urlsplit(requests[0].target).path
     raw = path.removeprefix(before).removesuffix(after)
-    word = "escaped" if raw == quote(str(task.task_id), safe="") else "not fully escaped"
+    is_escaped = unquote(raw) == str(task.task_id) and "/" not in raw
+    word = "escaped" if is_escaped else "not fully escaped"
     return recorded(f"{word}: {shown(raw)}, {_outcome_word(call)}")
 
 
-@kind("record_connections")
+@_record("record_connections")
 def record_connections(case: Case, _arguments: NoArguments) -> Finding:
     """Whether the polls of a wait share a connection."""
     call = _first_wait(case)
@@ -150,28 +177,29 @@ def record_connections(case: Case, _arguments: NoArguments) -> Finding:
     return recorded(f"{word}: {connections} for {len(polls)} polls")
 
 
-@kind("record_integers", reads=["returns"])
+@_record("record_integers", reads=["returns"])
 def record_integers(case: Case, _arguments: NoArguments) -> Finding:
     """Whether integers beyond 2^53 reach the caller exactly."""
     call = _first_wait(case)
     wanted = fill(call.call.expect.returns, case.observation.task(call).values)
-    if not isinstance(call.seen, Returned) or not isinstance(call.seen.result, dict):
+    if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
         return recorded(f"nothing: the call {describe(call.seen)}")
-    for name, value in wanted.items():
-        seen = at_path(call.seen.result, name)
-        if not json_equal(seen, value):
-            return recorded(f"changed: {name} {shown(value)} became {shown(seen)}")
-    return recorded("exact: every digit arrives")
+    if json_equal(call.seen.result, wanted):
+        return recorded("exact: every digit arrives")
+    path, value, seen = differs_at(wanted, call.seen.result)
+    if isinstance(value, dict | list):
+        return recorded(f"nothing: the call {describe(call.seen)}")
+    return recorded(f"changed: {path or 'the result'} {shown(value)} became {shown(seen)}")
 
 
-@kind("record_payload_path")
+@_record("record_payload_path")
 def record_payload_path(case: Case, _arguments: NoArguments) -> Finding:
     """Whether the helper returns the payload itself or something around it."""
     path = case.observation.hello.result_path
     return recorded(f"inside: the payload is {path} of what it returns" if path else "itself: the payload")
 
 
-@kind("record_sub_second", timed=True)
+@_record("record_sub_second", timed=True)
 def record_sub_second(case: Case, _arguments: NoArguments) -> Finding:
     """How fine the options can be, and whether the fine ones hold."""
     capabilities = case.capabilities
@@ -179,12 +207,19 @@ def record_sub_second(case: Case, _arguments: NoArguments) -> Finding:
     if case.observation.scale > 1:
         return recorded(f"not accepted: the smallest step is {seconds(finest)}")
     call = _first_wait(case)
-    period_s = median_period_s(case.polls(call))
+    polls = case.polls(call)
+    if len(polls) < 2:
+        return recorded(f"nothing: no two polls came, the call {describe(call.seen)}")
+    period_s = median_period_s(polls)
     interval_s = call.interval_s(case.contract)
-    return recorded(f"accepted: an interval of {seconds(interval_s)} gave periods of {seconds(period_s)}")
+    is_kept = abs(period_s - interval_s) <= interval_s / 2
+    word = "accepted" if is_kept else "accepted and not kept"
+    return recorded(f"{word}: an interval of {seconds(interval_s)} gave periods of {seconds(period_s)}")
 
 
 def _outcome_word(call: CallRecord) -> str:
     if isinstance(call.seen, Raised):
         return f"raised a {call.seen.kind.value} exception"
+    if isinstance(call.seen, StillWaiting):
+        return "was still waiting"
     return "returned" if isinstance(call.seen, Returned) else describe(call.seen)

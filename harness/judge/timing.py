@@ -8,11 +8,11 @@ can cause is final here, all else is a suspicion that is seen again alone, or dr
 from __future__ import annotations
 
 import itertools
-from statistics import median
+from statistics import fmean, median
 from typing import ClassVar, Literal
 
 from harness.judge.case import Case, Finding, Mark, broken, kept, kind, suspect
-from harness.judge.words import describe, seconds
+from harness.judge.words import cut, describe, is_outcome_named, seconds
 from harness.observation import CallRecord, Poll
 from harness.protocol import Raised
 from harness.source import Model
@@ -21,6 +21,7 @@ __all__ = [
     "EARLY_SLACK_S",
     "LATE_RATIO",
     "LATE_SLACK_S",
+    "MAX_MEAN_PAUSE_RATIO",
     "MIN_PERIODS",
     "PAUSE_SLACK_RATIO",
     "PAUSE_SLACK_S",
@@ -32,13 +33,15 @@ __all__ = [
 EARLY_SLACK_S = 0.020  # a Windows timer ticks every 15.6 ms and may fire one tick early
 PAUSE_SLACK_S = 0.050  # a runtime's timer, a garbage collection and a new connection fit in
 PAUSE_SLACK_RATIO = 0.05  # what coarse timers add grows with the interval
+MAX_MEAN_PAUSE_RATIO = 1.5  # a median is blind to a helper that slows down in the second half of its polls
 LATE_SLACK_S = 0.100  # the last answer, the exception and the adapter's line, on a machine with two cores
 LATE_RATIO = 0.05  # as for pauses
+MAX_CLAMPED = 2  # a sleep clamped to the deadline may wake a tick early, and be followed by a last short one
 MIN_PERIODS = 4  # fewer have no median to speak of, and one late poll would decide
 
 
 class SourceOfOption(Model):
-    """`from: default` where the caller passes nothing, `from: option` where it passes a value."""
+    """`option: default` where the caller passes nothing, `option: passed` where it passes a value."""
 
     noun: ClassVar[str] = "check's arguments"
     option: Literal["default", "passed"]
@@ -65,8 +68,7 @@ def interval_kept(case: Case, _arguments: SourceOfOption) -> Finding:
 
 def _interval(case: Case, call: CallRecord) -> Finding:
     interval_s = call.interval_s(case.contract)
-    polls = case.polls(call)
-    regular = polls[:-1] if _is_at_deadline(case, call, polls) else polls
+    regular = _without_clamped(case, call, case.polls(call))
     expected = f"a poll every {seconds(interval_s)}"
     for number, poll in enumerate(regular):
         since_call_s = poll.arrived_s - call.sent_s
@@ -74,30 +76,68 @@ def _interval(case: Case, call: CallRecord) -> Finding:
         if since_call_s < bound_s:
             seen = f"poll {number + 1} came {seconds(since_call_s)} after the call"
             return broken(f"{expected}: poll {number + 1} {seconds(bound_s)} after the call or later", seen)
-    periods = _periods(regular)
-    if len(periods) < MIN_PERIODS:
+    if len(regular) <= MIN_PERIODS:
         return suspect(
             f"{expected}, {MIN_PERIODS} periods at least",
-            f"{len(periods)} periods, and then the call {describe(call.seen)}",
+            f"{max(0, len(regular) - 1)} periods, and then the call {describe(call.seen)}",
         )
-    shortest_s = min(periods)
-    if shortest_s < interval_s - EARLY_SLACK_S:
-        number = periods.index(shortest_s) + 2
-        seen = f"poll {number} came {seconds(shortest_s)} after poll {number - 1}"
-        return suspect(f"{expected}: {seconds(interval_s - EARLY_SLACK_S)} or more", seen)
-    pause_s = median_pause_s(regular)
-    bound_s = interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s
-    if pause_s > bound_s:
-        seen = f"a median pause of {seconds(pause_s)} from an answer to the next poll"
-        return suspect(f"{expected}: a median pause of {seconds(bound_s)} or less", seen)
-    return kept(expected, f"a median period of {seconds(median_period_s(regular))}")
+    finding = _too_soon(call, regular, interval_s, expected) or _too_seldom(regular, interval_s, expected)
+    return finding or kept(expected, f"a median period of {seconds(median_period_s(regular))}")
 
 
-def _is_at_deadline(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> bool:
-    """Say whether the last poll came at the deadline: clamping the last sleep is right."""
-    if not polls:
-        return False
-    return polls[-1].arrived_s - call.sent_s >= call.timeout_s(case.contract) - EARLY_SLACK_S
+def _without_clamped(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> tuple[Poll, ...]:
+    """Return the polls without those that came early at the deadline: clamping the last sleep is right.
+
+    The deadline is also where the helper itself gave up: one that gives up too soon has another defect.
+    """
+    deadline_s = call.sent_s + call.timeout_s(case.contract) - EARLY_SLACK_S
+    if is_outcome_named(call.seen, [case.contract.timeout.kind]) and call.received_s is not None:
+        answered_s = polls[-1].answered_s if polls else None
+        if answered_s is not None and answered_s >= call.received_s - LATE_SLACK_S:
+            deadline_s = min(deadline_s, polls[-1].arrived_s - EARLY_SLACK_S)
+    enough_s = call.interval_s(case.contract) - EARLY_SLACK_S
+    for _ in range(MAX_CLAMPED):
+        last = polls[-2:]
+        if len(last) == 2 and last[1].arrived_s >= deadline_s and _periods(last)[0] < enough_s:
+            polls = polls[:-1]
+    return polls
+
+
+def _too_soon(call: CallRecord, polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
+    """Return a suspicion where two polls are closer than the intervals between them.
+
+    Each poll is held against the one before it, and against the one before it that was latest for its number,
+    so that periods which are all a little short add up. A first poll that comes at once is left out: it was
+    due at the call, and against the call every poll has been held already. So the time that it took to
+    connect shortens nobody's period.
+    """
+    comes_at_once = polls[0].arrived_s - call.sent_s < interval_s / 2
+    previous, *others = list(enumerate(polls, 1))[1 if comes_at_once else 0 :]
+    latest = previous
+    for each in others:
+        for before in (previous, latest):
+            bound_s = (each[0] - before[0]) * interval_s - EARLY_SLACK_S
+            came_s = each[1].arrived_s - before[1].arrived_s
+            if came_s < bound_s:
+                seen = f"poll {each[0]} came {seconds(came_s)} after poll {before[0]}"
+                return suspect(f"{expected}: {seconds(bound_s)} or more", seen)
+        previous = each
+        if each[1].arrived_s - latest[1].arrived_s > (each[0] - latest[0]) * interval_s:
+            latest = each
+    return None
+
+
+def _too_seldom(polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
+    """Return a suspicion where the pauses from an answer to the next poll are too long for the interval."""
+    pauses = _pauses(polls)
+    for name, pause_s, bound_s in (
+        ("median", median_pause_s(polls), interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s),
+        ("mean", fmean(pauses or [0.0]), MAX_MEAN_PAUSE_RATIO * interval_s + PAUSE_SLACK_S),
+    ):
+        if pause_s > bound_s:
+            seen = f"a {name} pause of {seconds(pause_s)} from an answer to the next poll"
+            return suspect(f"{expected}: a {name} pause of {seconds(bound_s)} or less", seen)
+    return None
 
 
 def _periods(polls: tuple[Poll, ...]) -> list[float]:
@@ -111,12 +151,16 @@ def median_period_s(polls: tuple[Poll, ...]) -> float:
 
 def median_pause_s(polls: tuple[Poll, ...]) -> float:
     """Return the median time from the end of an answer to the next arrival, 0 when there is none."""
-    pauses = [
+    pauses = _pauses(polls)
+    return median(pauses) if pauses else 0.0
+
+
+def _pauses(polls: tuple[Poll, ...]) -> list[float]:
+    return [
         after.arrived_s - before.answered_s
         for before, after in itertools.pairwise(polls)
         if before.answered_s is not None
     ]
-    return median(pauses) if pauses else 0.0
 
 
 @kind("timeout_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_timeout)
@@ -168,17 +212,17 @@ def timeout_not_late(case: Case, _arguments: Model) -> Finding:
 @kind("deadline_bounds_stalled_poll", timed=True)
 def deadline_bounds_stalled_poll(case: Case, _arguments: Model) -> Finding:
     """A poll that the server does not answer is cut off at the deadline."""
-    return _worst(
-        [
-            _between(
-                call,
-                f"a timeout after {seconds(call.timeout_s(case.contract))} although a poll is stalled",
-                None,
-                late_bound_s(call.timeout_s(case.contract)),
-            )
-            for call in _timed_out(case)
-        ]
-    )
+    return _worst([_stalled(case, call) for call in _timed_out(case)])
+
+
+def _stalled(case: Case, call: CallRecord) -> Finding:
+    timeout_s = call.timeout_s(case.contract)
+    expected = f"a timeout after {seconds(timeout_s)} although a poll is stalled"
+    finding = _between(call, expected, None, late_bound_s(timeout_s))
+    polls = case.observation.requests_of(call)
+    if finding.mark is Mark.KEPT and not any(case.scenario.task[poll.step].delay for poll in polls):
+        return suspect(expected, f"no poll was stalled: {finding.seen}")
+    return finding
 
 
 def late_bound_s(timeout_s: float) -> float:
@@ -190,7 +234,7 @@ def _between(call: CallRecord, expected: str, low_s: float | None, high_s: float
     took_s = call.took_s
     if not isinstance(call.seen, Raised) or took_s is None:
         return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
-    seen = f"the call raised {call.seen.type} after {seconds(took_s)}"
+    seen = f"the call raised {cut(call.seen.type)} after {seconds(took_s)}"
     if low_s is not None and took_s < low_s:
         return broken(f"{expected}: {seconds(low_s)} or more", seen)
     if high_s is not None and took_s > high_s:
@@ -215,17 +259,17 @@ def _stalled_s(case: Case, call: CallRecord) -> float:
     return longest_s
 
 
-@kind("parameters_kept", timed=True)
+def _lacks_either(case: Case, _arguments: Model) -> str:
+    missing = (name for name in ("poll_interval", "timeout") if name not in case.capabilities.options)
+    name = next(missing, "")
+    return f"option {name}" if name and case.capabilities.wait else ""
+
+
+@kind("parameters_kept", timed=True, lacks=_lacks_either)
 def parameters_kept(case: Case, _arguments: Model) -> Finding:
     """Both options are accepted and both are honoured."""
-    for option in ("poll_interval", "timeout"):
-        if option not in case.capabilities.options:
-            return broken(
-                "poll_interval and timeout as the blocking helper takes them", f"no option {option}"
-            )
-    return _worst(
-        [_interval(case, call) for call in case.waits()] + [_timeout(case, c) for c in case.waits()]
-    )
+    waits = list(case.waits())
+    return _worst([_interval(case, call) for call in waits] + [_timeout(case, call) for call in waits])
 
 
 @kind("waits_interleave", timed=True)
@@ -235,9 +279,15 @@ def waits_interleave(case: Case, _arguments: Model) -> Finding:
     spans = []
     for call in case.waits():
         polls = case.polls(call)
-        if not polls:
-            return suspect(expected, f"wait {call.copy} sent no poll, and {describe(call.seen)}")
+        if len(polls) < 2:
+            count = "no poll" if not polls else "one poll"
+            return suspect(
+                f"{expected}, two polls each at least",
+                f"wait {call.copy} sent {count}, and {describe(call.seen)}",
+            )
         spans.append((polls[0].arrived_s, polls[-1].arrived_s, call.copy))
+    if len(spans) < 2:
+        return broken("two waits at once", f"there was {'one' if spans else 'none'}")
     spans.sort()
     for (_, end_s, first), (start_s, _, second) in itertools.pairwise(spans):
         if start_s >= end_s:

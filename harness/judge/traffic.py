@@ -6,14 +6,17 @@ import itertools
 from urllib.parse import parse_qs, urlsplit
 
 from harness.judge.case import Case, Finding, NoArguments, broken, kept, kind, suspect
-from harness.judge.words import describe, json_equal, seconds, shown
+from harness.judge.outcomes import task_seen
+from harness.judge.words import cut, describe, json_equal, seconds
 from harness.observation import CallRecord, Poll
 from harness.protocol import Raised, Returned
 from harness.source import Model
+from harness.template import fill
 
 __all__: list[str] = []
 
 AFTER_SLACK_S = 0.020  # a request already on its way when the outcome was written arrives after it
+STAMP_SLACK_S = 0.020  # a client can have read an answer, and sent its next poll, before the server stamps it
 
 
 def _no_get_task(case: Case, _arguments: Model) -> str:
@@ -28,7 +31,7 @@ def polls_endpoint(case: Case, _arguments: NoArguments) -> Finding:
     for call in case.waits():
         others = case.observation.others_of(call)
         if others:
-            return broken(expected, f"{others[0].method} {others[0].target}")
+            return broken(expected, cut(f"{others[0].method} {others[0].target}"))
         if not case.observation.requests_of(call):
             return broken(expected, f"no poll came, and the call {describe(call.seen)}")
     return kept(expected, "that was all")
@@ -60,11 +63,15 @@ def _missing(poll: Poll, headers: tuple[str, ...], query: tuple[str, ...]) -> st
 def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
     """Once the task is done or the caller has its outcome, no poll comes any more."""
     expected = "no poll after the outcome"
+    seen = f"none until {seconds(case.observation.watched_s)} after the call"
     for call in case.waits():
+        if call.received_s is None:
+            seen = f"there was no outcome: the call {describe(call.seen)}"
         polls = case.observation.polls_of(call)
         needed = case.polls(call)
-        ended = [poll for poll in needed if case.is_terminal(poll)]
-        extra = polls[len(needed) :] if ended else ()
+        ended = next((poll for poll in needed if case.is_terminal(poll)), None)
+        # One that was sent before that answer is one_poll_in_flight's business.
+        extra = [poll for poll in polls[len(needed) :] if ended is not None and not _overlap(ended, poll)]
         if extra:
             count = f"{len(extra)} poll{'' if len(extra) == 1 else 's'}"
             return broken(expected, f"{count} after the answer that ended the wait")
@@ -76,7 +83,7 @@ def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
         if late and call.received_s is not None:
             after_s = late[0].arrived_s - call.received_s
             return suspect(expected, f"a poll came {seconds(after_s)} after the caller had its outcome")
-    return kept(expected, f"none until {seconds(case.observation.watched_s)} after the call")
+    return kept(expected, seen)
 
 
 @kind("one_poll_in_flight", timed=True)
@@ -86,9 +93,13 @@ def one_poll_in_flight(case: Case, _arguments: NoArguments) -> Finding:
     for call in case.waits():
         polls = case.observation.requests_of(call)
         for number, (before, after) in enumerate(itertools.pairwise(polls), 2):
-            if before.answered_s is None or after.arrived_s < before.answered_s:
+            if _overlap(before, after):
                 return suspect(expected, f"poll {number} came while poll {number - 1} had no answer")
     return kept(expected, "there never were two")
+
+
+def _overlap(before: Poll, after: Poll) -> bool:
+    return before.answered_s is None or after.arrived_s < before.answered_s - STAMP_SLACK_S
 
 
 @kind("only_polls_are_sent", reads=["raises", "returns"], watches=True)
@@ -97,23 +108,21 @@ def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
     finding = polls_endpoint(case, NoArguments())
     if finding.mark != "kept":
         return finding
-    expected = "the first wait times out, and a second one gets the result"
-    for call in case.waits():
+    for number, call in enumerate(case.waits(), 1):
+        seen = f"wait {number} {describe(call.seen)}"
         if call.call.expect.raises is not None and not isinstance(call.seen, Raised):
-            return broken(expected, f"the first {describe(call.seen)}")
+            return broken("a wait that times out", seen)
         if call.call.expect.has("returns"):
-            is_right = isinstance(call.seen, Returned) and json_equal(
-                call.seen.result, call.call.expect.returns
-            )
-            if not is_right:
-                return broken(expected, f"the second {describe(call.seen)}")
-    return kept(expected, "so it was")
+            wanted = fill(call.call.expect.returns, case.observation.task(call).values)
+            if not isinstance(call.seen, Returned) or not json_equal(call.seen.result, wanted):
+                return broken("a wait that gets the result after one that timed out", seen)
+    return kept(finding.expected, finding.seen)
 
 
 @kind("one_request_per_call", reads=["task"], lacks=_no_get_task)
 def one_request_per_call(case: Case, _arguments: NoArguments) -> Finding:
     """Each `get_task` is one request, and gives its caller what the server said."""
-    finding = broken("a call of get_task", "there was none")
+    finding = broken("a call of get_task", case.none_made)
     for call in case.observation.calls:
         if call.call.get_task is None:
             continue
@@ -129,8 +138,9 @@ def _one_request(case: Case, call: CallRecord) -> Finding:
     others = case.observation.others_of(call)
     if len(polls) != 1 or others:
         return broken(expected, f"{len(polls) + len(others)} requests, and the call {describe(call.seen)}")
-    for name, value in (call.call.expect.task or {}).items():
-        seen = call.seen.task.get(name) if isinstance(call.seen, Returned) and call.seen.task else None
-        if not json_equal(seen, value):
-            return broken(f"{expected}: {name} {shown(value)}", f"the call {describe(call.seen)}")
+    wanted = call.call.expect.task
+    if wanted is not None:
+        finding = task_seen(call, fill(wanted, case.observation.task(call).values))
+        if finding.mark != "kept":
+            return finding
     return kept(expected, "so it was")

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from harness.contract import Contract, Level, Requirement
 from harness.judge.case import Case, Finding, Mark, checks
-from harness.judge.words import describe, seconds, timeline_line
+from harness.judge.words import cut, describe, seconds, timeline_line
 from harness.observation import CallRecord, NoAnswer, Observation
 from harness.protocol import AdapterFault, ExceptionKind, Raised, Returned, Unsupported
 from harness.scenario import Scenario
@@ -21,6 +21,7 @@ from harness.scenario import Scenario
 __all__ = ["Status", "Verdict", "is_suspicious", "judge", "unplayed"]
 
 WITNESS_SLACK_S = 0.020  # two stamps of one moment, taken in two processes of a busy machine
+MAX_MESSAGE = 4_000  # characters of what an adapter says of itself: its last lines on stderr fit in
 RUNS_ALONE = 2  # exceeded once and twice more is a fact; in between nobody knows
 
 
@@ -83,6 +84,8 @@ def is_suspicious(contract: Contract, scenario: Scenario, observations: Sequence
         return False
     for name in scenario.proves:
         requirement = contract.requirement(name)
+        if requirement.level is Level.INFO:  # goes on record as it was seen first
+            continue
         findings = [_find(requirement, _case(contract, scenario, seen)) for seen in observations]
         if all(finding.mark is Mark.SUSPECT for finding in findings):
             return True
@@ -108,31 +111,32 @@ def _case(contract: Contract, scenario: Scenario, observation: Observation) -> C
 
 def _settle(requirement: Requirement, scenario: Scenario, cases: Sequence[Case]) -> Verdict:
     first = _find(requirement, cases[0])
-    if first.mark is not Mark.SUSPECT:
+    if first.mark is not Mark.SUSPECT or requirement.level is Level.INFO:
         return _verdict(requirement, scenario, _status(requirement, first.mark), first, cases[0])
     for number, case in enumerate(cases[1:], 1):
         again = _find(requirement, case)
         if again.mark is Mark.SUSPECT and number < RUNS_ALONE:
             continue
         if again.mark is Mark.KEPT:
-            return _kept_alone(requirement, scenario, first, again, cases[0], number)
+            return _kept_alone(requirement, scenario, first, again, cases[: number + 1])
         mark = Mark.BROKEN if again.mark is Mark.SUSPECT else again.mark
         told = _with_note(
             again, f"seen again in {number} runs alone" if number > 1 else "seen when run alone"
         )
         return _verdict(requirement, scenario, _status(requirement, mark), told, case, alone_runs=number)
-    told = _with_note(first, f"not settled by a run alone; {_lag(cases[0])}")
+    told = _with_note(first, f"not settled by a run alone; {_lag(cases)}")
     return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[0], alone_runs=len(cases) - 1)
 
 
 def _kept_alone(
-    requirement: Requirement, scenario: Scenario, first: Finding, again: Finding, case: Case, number: int
+    requirement: Requirement, scenario: Scenario, first: Finding, again: Finding, cases: Sequence[Case]
 ) -> Verdict:
-    if number == 1:
-        told = _with_note(again, f"kept when run alone; at first {first.seen} ({_lag(case)})")
-        return _verdict(requirement, scenario, Status.PASS, told, case, alone_runs=1)
-    told = _with_note(first, f"seen twice, and once not; {_lag(case)}")
-    return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, case, alone_runs=number)
+    *exceeded, alone = cases
+    if len(exceeded) == 1:
+        told = _with_note(again, f"kept when run alone; at first {first.seen} ({_lag(exceeded)})")
+        return _verdict(requirement, scenario, Status.PASS, told, alone, alone_runs=1)
+    told = _with_note(first, f"seen twice, and once not; {_lag(exceeded)}")
+    return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, exceeded[0], alone_runs=len(exceeded))
 
 
 def _with_note(finding: Finding, note: str) -> Finding:
@@ -140,11 +144,14 @@ def _with_note(finding: Finding, note: str) -> Finding:
     return Finding(finding.mark, finding.expected, finding.seen, explanation)
 
 
-def _lag(case: Case) -> str:
-    return f"the server's clock overslept by {seconds(case.observation.lag_s)} at worst"
+def _lag(cases: Sequence[Case]) -> str:
+    worst_s = max(case.observation.lag_s for case in cases)
+    return f"the server's clock overslept by {seconds(worst_s)} at worst"
 
 
 def _status(requirement: Requirement, mark: Mark) -> Status:
+    if requirement.level is Level.INFO and mark in {Mark.KEPT, Mark.BROKEN, Mark.SUSPECT}:
+        return Status.INFO  # recorded, never judged, whatever the check
     match mark:
         case Mark.KEPT:
             return Status.PASS
@@ -183,29 +190,29 @@ def _verdict(
 
 
 def _timeline(case: Case) -> str:
-    """Return the polls of the first wait, all of them, as a line; "" where no call polls."""
-    for call in case.observation.calls:
-        if call.call.begin is None:
-            return timeline_line(case.observation.requests_of(call))
-    return ""
+    """Return the polls of the first wait, else of the first look by hand, as one line; "" for neither."""
+    looks = (call for call in case.observation.calls if call.call.get_task is not None)
+    call = next(case.waits(), None) or next(looks, None)
+    return "" if call is None else timeline_line(case.observation.requests_of(call))
 
 
 def _find(requirement: Requirement, case: Case) -> Finding:
     """Judge one case, after what stands in the way of any judgement."""
     observation = case.observation
     wanted = requirement.applies_to
-    if wanted.language is not None and wanted.language != observation.hello.language:
+    if wanted.language is not None and wanted.language.casefold() != observation.hello.language.casefold():
         return Finding(Mark.NOT_APPLICABLE, seen=f"only for {wanted.language}")
     if wanted.non_blocking is not None and wanted.non_blocking != case.capabilities.non_blocking:
-        return Finding(Mark.NOT_APPLICABLE, seen="only for an SDK's asynchronous variant")
+        variant = "asynchronous" if wanted.non_blocking else "blocking"
+        return Finding(Mark.NOT_APPLICABLE, seen=f"only for an SDK's {variant} variant")
     check = checks()[requirement.check]
     arguments = check.arguments.model_validate(requirement.with_, strict=False)
     if not check.lacks(case, arguments):
         for call in observation.calls:
             if isinstance(call.seen, AdapterFault | NoAnswer):
-                return Finding(Mark.ERROR, seen=call.seen.message)
+                return Finding(Mark.ERROR, seen=cut(call.seen.message, MAX_MESSAGE))
             if isinstance(call.seen, Unsupported):
-                return Finding(Mark.UNSUPPORTED, seen=call.seen.reason)
+                return Finding(Mark.UNSUPPORTED, seen=cut(call.seen.reason, MAX_MESSAGE))
             conflict = _witnesses_differ(case, call) or _guessed(case, call)
             if conflict:
                 return Finding(Mark.ERROR, seen=conflict)
@@ -234,8 +241,14 @@ def _witnesses_differ(case: Case, call: CallRecord) -> str:
 
 
 def _guessed(case: Case, call: CallRecord) -> str:
-    """Return what an adapter reports that nobody can know who has not asked the server, "" otherwise."""
-    asked = case.observation.requests_of(call) or case.observation.others_of(call)
+    """Return what an adapter reports that nobody can know who has not asked the server, "" otherwise.
+
+    Whatever was asked before will do, by an earlier call or for another copy's task: an SDK that answers
+    from a cache, or that mixes its callers up, has a defect of its own.
+    """
+    until_s = float("inf") if call.received_s is None else call.received_s
+    requests = (request for task in case.observation.tasks for request in (*task.polls, *task.others))
+    asked = any(request.arrived_s <= until_s for request in requests)
     knows = isinstance(call.seen, Returned) or (
         isinstance(call.seen, Raised) and call.seen.kind is ExceptionKind.TASK
     )

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from harness.observation import NoAnswer, Poll, Seen, StillWaiting
 from harness.protocol import AdapterFault, Raised, Returned, Unsupported
 from harness.source import Json
 
-__all__ = ["describe", "differs_at", "is_outcome_named", "json_equal", "seconds", "shown", "timeline_line"]
+__all__ = [
+    "MISSING",
+    "cut",
+    "describe",
+    "difference",
+    "differs_at",
+    "is_outcome_named",
+    "json_equal",
+    "seconds",
+    "shown",
+    "timeline_line",
+]
+
+MISSING: Final = object()  # what is not there at all: null and "" are other reports
 
 MAX_SHOWN = 300  # characters of a value: a payload of 2 MB must not fill a terminal
+MAX_CONTEXT = 40  # characters of two long texts from where they differ
 MAX_POLLS_SHOWN = 12  # of a timeline: the first and the last tell the story
 
 
 def shown(value: Json) -> str:
-    """Return a value as JSON, cut in the middle when it is long."""
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    if len(text) <= MAX_SHOWN:
+    """Return a value as JSON, cut in the middle when it is long; "nothing" for what is not there."""
+    return "nothing" if value is MISSING else cut(json.dumps(value, ensure_ascii=False, default=repr))
+
+
+def cut(text: str, most: int = MAX_SHOWN) -> str:
+    """Return a text, cut in the middle when it has more characters than that: adapters may say anything."""
+    if len(text) <= most:
         return text
-    return f"{text[: MAX_SHOWN // 2]} … {text[-MAX_SHOWN // 4 :]} ({len(text)} characters)"
+    return f"{text[: most // 2]} … {text[-(most // 4) :]} ({len(text)} characters)"
 
 
 def seconds(value_s: float) -> str:
@@ -33,7 +52,7 @@ def describe(seen: Seen) -> str:
     """Return what became of a call, as a clause that follows "the call"."""
     match seen:
         case Returned(unencodable=str() as what):
-            return f"returned a value that JSON cannot carry: {what}"
+            return f"returned a value that JSON cannot carry: {cut(what)}"
         case Returned(task=task) if task is not None:
             return f"returned the task {shown(task)}"
         case Returned(task_id=task_id) if task_id is not None:
@@ -42,13 +61,13 @@ def describe(seen: Seen) -> str:
             return f"returned {shown(seen.result)}"
         case Raised():
             message = f": {shown(seen.message)}" if seen.message else ""
-            return f"raised {seen.type} (kind {seen.kind.value}){message}"
+            return f"raised {cut(seen.type)} (kind {seen.kind.value}){message}"
         case Unsupported():
-            return f"is not supported: {seen.reason}"
+            return f"is not supported: {cut(seen.reason)}"
         case StillWaiting():
             return f"was still waiting after {seconds(seen.waited_s)}, long past its deadline"
         case AdapterFault() | NoAnswer():
-            return f"got no answer from the adapter: {seen.message}"
+            return f"got no answer from the adapter: {cut(seen.message)}"
         case _:
             assert_never(seen)
 
@@ -71,19 +90,43 @@ def json_equal(left: Json, right: Json) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
-def differs_at(expected: Json, seen: Json, path: str = "") -> str:
-    """Return the dotted path of the first difference, "" when it is the whole value."""
+def differs_at(expected: Json, seen: Json) -> tuple[str, Json, Json]:
+    """Return the first difference of two values that differ.
+
+    Returns:
+        Its path, "" when it is the whole value, and what lies there in either; MISSING for a key that only
+        the other one has. Keys that a dotted path could not tell apart stand in brackets: `a["b.c"].0`.
+    """
+    path, left, right = _differs_below("", expected, seen)
+    return path.removeprefix("."), left, right
+
+
+_PLAIN_KEY = re.compile(r"[\w-]{1,80}")
+
+
+def _differs_below(path: str, expected: Json, seen: Json) -> tuple[str, Json, Json]:
     if isinstance(expected, dict) and isinstance(seen, dict):
         for key in sorted({*expected, *seen}, key=str):
-            if key not in expected or key not in seen:
-                return f"{path}.{key}".lstrip(".")
-            if not json_equal(expected[key], seen[key]):
-                return differs_at(expected[key], seen[key], f"{path}.{key}")
+            left, right = expected.get(key, MISSING), seen.get(key, MISSING)
+            if not json_equal(left, right):
+                step = f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{shown(key)}]"
+                return _differs_below(path + step, left, right)
     if isinstance(expected, list) and isinstance(seen, list) and len(expected) == len(seen):
         for number, (left, right) in enumerate(zip(expected, seen, strict=True)):
             if not json_equal(left, right):
-                return differs_at(left, right, f"{path}.{number}")
-    return path.lstrip(".")
+                return _differs_below(f"{path}.{number}", left, right)
+    return path, expected, seen
+
+
+def difference(expected: Json, seen: Json) -> str:
+    """Return a sentence about the first difference of two values, "" where to see both says enough."""
+    path, left, right = differs_at(expected, seen)
+    if isinstance(left, str) and isinstance(right, str) and max(len(left), len(right)) > MAX_SHOWN:
+        at = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
+        at = min(len(left), len(right)) if at is None else at
+        path = f"character {at + 1}" + (f" of {path}" if path else "")
+        left, right = left[at : at + MAX_CONTEXT], right[at : at + MAX_CONTEXT]
+    return f"the first difference is at {path}: expected {shown(left)}, seen {shown(right)}" if path else ""
 
 
 def timeline_line(polls: Sequence[Poll]) -> str:

@@ -1,0 +1,544 @@
+"""Findings into verdicts: levels, runs alone, and what stands in the way of any judgement."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from observations import (
+    COMPLETED,
+    FAILED,
+    FOREVER,
+    GOT_RESULT,
+    RUNNING,
+    STREAM,
+    TASK_FAILED,
+    TASK_ID,
+    TIMED_OUT,
+    TIMEOUT,
+    Play,
+    contract,
+    fails,
+    got,
+    got_task,
+    got_task_id,
+    hello,
+    judged,
+    observe,
+    passes,
+    raised,
+    scenario,
+    verdict,
+)
+
+from harness.contract import Level
+from harness.judge import Status, Verdict, checks, is_suspicious, judge, unplayed
+from harness.observation import NoAnswer, Observation, Seen, StillWaiting
+from harness.protocol import AdapterFault, Unsupported
+
+LATE = contract("timeout_not_late")
+TIMES_OUT = scenario(FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT)
+EXPECTED = "a timeout after 2.00 s, hardly later"
+
+
+def run(took_s: float, lag_s: float = 0.0, seen: Seen = TIMED_OUT) -> Observation:
+    """Return a wait that timed out after that long; 2.2 s is the most that is right."""
+    return observe(TIMES_OUT, Play(seen, [0.0], received_s=took_s), lag_s=lag_s)
+
+
+def settle(*runs: Observation, level: str = "MUST") -> tuple[Verdict, bool]:
+    of = contract("timeout_not_late", level=level)
+    return judged(of, TIMES_OUT, *runs), is_suspicious(of, TIMES_OUT, runs)
+
+
+# --- suspicions and their runs alone ------------------------------------------------------------------
+
+
+def test_what_was_kept_at_once_needs_no_run_alone() -> None:
+    assert settle(run(2.1)) == (passes(EXPECTED, "the call raised TransportError after 2.10 s"), False)
+
+
+def test_a_suspicion_waits_for_a_run_alone() -> None:
+    told, suspicious = settle(run(2.5, lag_s=0.31))
+
+    assert suspicious
+    assert told == verdict(
+        Status.INCONCLUSIVE,
+        f"{EXPECTED}: 2.20 s or less",
+        "the call raised TransportError after 2.50 s",
+        "not settled by a run alone; the server's clock overslept by 0.31 s at worst",
+    )
+
+
+def test_what_is_kept_alone_is_kept_with_a_note() -> None:
+    told, suspicious = settle(run(2.5, lag_s=0.31), run(2.1))
+
+    assert not suspicious
+    assert told == verdict(
+        Status.PASS,
+        EXPECTED,
+        "the call raised TransportError after 2.10 s",
+        "kept when run alone; at first the call raised TransportError after 2.50 s "
+        "(the server's clock overslept by 0.31 s at worst)",
+        alone_runs=1,
+    )
+
+
+def test_what_is_exceeded_once_alone_is_run_alone_again() -> None:
+    told, suspicious = settle(run(2.5, lag_s=0.01), run(2.6, lag_s=0.2))
+
+    assert suspicious
+    assert told == verdict(
+        Status.INCONCLUSIVE,
+        f"{EXPECTED}: 2.20 s or less",
+        "the call raised TransportError after 2.50 s",
+        "not settled by a run alone; the server's clock overslept by 0.20 s at worst",
+        alone_runs=1,
+    )
+
+
+@pytest.mark.parametrize(("level", "status"), [("MUST", Status.FAIL), ("SHOULD", Status.WARN)])
+def test_what_is_exceeded_twice_more_is_a_fact(level: str, status: Status) -> None:
+    told, suspicious = settle(run(2.5), run(2.6), run(2.7), level=level)
+
+    assert not suspicious
+    assert told == verdict(
+        status,
+        f"{EXPECTED}: 2.20 s or less",
+        "the call raised TransportError after 2.70 s",
+        "seen again in 2 runs alone",
+        level=level,
+        alone_runs=2,
+    )
+
+
+def test_what_is_exceeded_and_then_kept_nobody_knows() -> None:
+    told, suspicious = settle(run(2.5, lag_s=0.01), run(2.6, lag_s=0.2), run(2.1, lag_s=0.9))
+
+    assert not suspicious
+    assert told == verdict(
+        Status.INCONCLUSIVE,
+        f"{EXPECTED}: 2.20 s or less",
+        "the call raised TransportError after 2.50 s",
+        "seen twice, and once not; the server's clock overslept by 0.20 s at worst",
+        alone_runs=2,
+    )
+
+
+def test_what_is_final_alone_is_a_fact() -> None:
+    told, suspicious = settle(run(2.5), run(2.1, seen=got(None)))
+
+    assert not suspicious
+    assert told == fails(
+        EXPECTED, "nothing was raised: the call returned null", "seen when run alone", alone_runs=1
+    )
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_an_error_in_a_run_alone_is_an_error(before: int) -> None:
+    told, suspicious = settle(*[run(2.5)] * before, run(2.0, seen=AdapterFault("it broke")))
+
+    assert not suspicious
+    assert (told.status, told.seen, told.alone_runs) == (Status.ERROR, "it broke", before)
+
+
+def test_a_verdict_that_needed_no_run_alone_is_not_changed_by_one() -> None:
+    assert settle(run(2.1), run(9.0), run(9.0)) == (
+        passes(EXPECTED, "the call raised TransportError after 2.10 s"),
+        False,
+    )
+
+
+def test_what_is_final_is_never_run_alone() -> None:
+    told = scenario(FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT)
+    of = contract("timeout_not_early")
+    early = observe(told, Play(TIMED_OUT, [0.0], received_s=1.0))
+
+    assert not is_suspicious(of, told, [early])
+    assert judged(of, told, early, run(2.1)).alone_runs == 0
+
+
+def test_one_suspicion_among_many_requirements_is_enough_for_a_run_alone() -> None:
+    told = scenario(
+        FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT, proves=["timeout-not-early", "timeout-not-late"]
+    )
+    late = observe(told, Play(TIMED_OUT, [0.0], received_s=2.5))
+
+    assert is_suspicious(STREAM, told, [late])
+    assert [v.status for v in judge(STREAM, told, [late])] == [Status.PASS, Status.INCONCLUSIVE]
+
+
+# --- levels -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("level", "status"), [("MUST", Status.FAIL), ("SHOULD", Status.WARN), ("INFO", Status.INFO)]
+)
+def test_the_level_says_what_a_broken_promise_weighs(level: str, status: Status) -> None:
+    told = scenario(COMPLETED, expect={"returns": 1})
+    seen = observe(told, Play(got(2), [0.0]))
+
+    assert judged(contract("returns_result", level=level), told, seen) == verdict(
+        status, "the call returns 1", "it returned 2", level=level
+    )
+
+
+def test_what_the_documentation_leaves_open_is_never_run_alone() -> None:
+    assert settle(run(9.0), level="INFO") == (
+        verdict(
+            Status.INFO,
+            f"{EXPECTED}: 2.20 s or less",
+            "the call raised TransportError after 9.00 s",
+            level="INFO",
+        ),
+        False,
+    )
+
+
+# --- whom a requirement concerns ----------------------------------------------------------------------
+
+
+def concerned(applies_to: Mapping[str, Any], **by: Any) -> Verdict:
+    told = scenario(COMPLETED, expect={"returns": 1})
+    of = contract("returns_result", applies_to=applies_to)
+    return judged(of, told, observe(told, Play(got(1), [0.0]), by=hello(**by)))
+
+
+@pytest.mark.parametrize(
+    ("applies_to", "by"),
+    [
+        ({}, {}),
+        ({"language": "java"}, {"language": "java"}),
+        ({"language": "java"}, {"language": "Java"}),
+        ({"non_blocking": True}, {"non_blocking": True}),
+        ({"non_blocking": False}, {"non_blocking": False}),
+    ],
+)
+def test_a_requirement_concerns_whom_it_names(applies_to: Mapping[str, Any], by: Mapping[str, Any]) -> None:
+    assert concerned(applies_to, **by) == passes("the call returns 1", "it did")
+
+
+@pytest.mark.parametrize(
+    ("applies_to", "by", "told"),
+    [
+        ({"language": "java"}, {"language": "javascript"}, "only for java"),
+        ({"non_blocking": True}, {}, "only for an SDK's asynchronous variant"),
+        ({"non_blocking": False}, {"non_blocking": True}, "only for an SDK's blocking variant"),
+    ],
+)
+def test_a_requirement_does_not_concern_anybody_else(
+    applies_to: Mapping[str, Any], by: Mapping[str, Any], told: str
+) -> None:
+    assert concerned(applies_to, **by) == verdict(Status.NOT_APPLICABLE, seen=told)
+
+
+def test_what_does_not_concern_an_sdk_is_no_error_of_its_adapter() -> None:
+    told = scenario(COMPLETED)
+    of = contract("returns_result", applies_to={"language": "java"})
+
+    assert judged(of, told, observe(told, Play(NoAnswer("it died")))).status is Status.NOT_APPLICABLE
+
+
+# --- adapters that fail -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("check", list(checks()))
+@pytest.mark.parametrize("seen", [AdapterFault("the SDK did not load"), NoAnswer("the SDK did not load")])
+def test_an_adapter_that_fails_is_never_a_verdict_about_the_sdk(check: str, seen: Seen) -> None:
+    told = scenario(COMPLETED, expect={"returns": 1})
+
+    assert judged(a_contract_for(check), told, observe(told, Play(seen, [0.0]))) == verdict(
+        Status.ERROR, seen="the SDK did not load"
+    )
+
+
+@pytest.mark.parametrize("check", list(checks()))
+def test_what_an_sdk_cannot_express_is_unsupported(check: str) -> None:
+    told = scenario(COMPLETED, expect={"returns": 1})
+    seen = observe(told, Play(Unsupported("wait takes no timeout")))
+
+    assert judged(a_contract_for(check), told, seen) == verdict(
+        Status.UNSUPPORTED, seen="wait takes no timeout"
+    )
+
+
+ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "begin_returns_task_id": {"operations": ["delete_users"]},
+    "exception_field": {"field": "version", "from": "error.version"},
+    "fault_surfaces": {"kinds": ["api"]},
+    "interval_kept": {"option": "passed"},
+    "native_stack_trace_is_apart": {"field": "stack_trace", "from": "error.stacktrace"},
+    "raises_kind": {"kinds": ["task"]},
+    "timeout_kept": {"option": "passed"},
+}
+
+
+def a_contract_for(check: str) -> Any:
+    return contract(check, **ARGUMENTS.get(check, {}))
+
+
+def test_a_helper_that_never_ends_is_the_sdks_doing() -> None:
+    told = scenario(COMPLETED, expect={"returns": 1})
+
+    assert judged(contract("returns_result"), told, observe(told, Play(StillWaiting(70.0), [0.0]))) == fails(
+        "the call returns 1", "it was still waiting after 70.00 s, long past its deadline"
+    )
+
+
+# --- capabilities that are missing --------------------------------------------------------------------
+
+NO_WAIT = hello(wait=False)
+NO_INTERVAL = hello(options=("timeout",))
+NO_TIMEOUT = hello(options=("poll_interval",))
+NO_LOOK = hello(get_task=False)
+NO_OPERATIONS = hello(operations=())
+
+BEGINS: Mapping[str, Any] = {"begin": "delete_users", "arguments": {"user_ids": ["${token}"]}}
+WAITS: Mapping[str, Any] = {"wait": {"poll_interval": "1s", "timeout": "9s"}, "expect": {"returns": 1}}
+LOOKS: Mapping[str, Any] = {"get_task": {}}
+
+
+@pytest.mark.parametrize(
+    ("check", "call", "by", "missing"),
+    [
+        ("helper_is_shipped", WAITS, NO_WAIT, "wait helper"),
+        ("interval_kept", WAITS, NO_INTERVAL, "option poll_interval"),
+        ("timeout_kept", WAITS, NO_TIMEOUT, "option timeout"),
+        ("begin_returns_task_id", BEGINS, NO_OPERATIONS, "operation delete_users"),
+        ("one_request_per_call", LOOKS, NO_LOOK, "get_task"),
+        ("parameters_kept", WAITS, NO_INTERVAL, "option poll_interval"),
+    ],
+)
+def test_what_an_sdk_lacks_breaks_the_requirement_that_is_about_it(
+    check: str, call: Mapping[str, Any], by: Any, missing: str
+) -> None:
+    told = scenario(COMPLETED, calls=[call])
+    seen = observe(told, Play(Unsupported("it lacks that")), by=by)
+
+    assert judged(a_contract_for(check), told, seen) == fails("The promise.", f"the SDK has no {missing}")
+
+
+@pytest.mark.parametrize(
+    ("check", "call", "by"),
+    [
+        ("interval_kept", WAITS, NO_WAIT),
+        ("timeout_kept", WAITS, NO_WAIT),
+        ("parameters_kept", WAITS, NO_WAIT),
+        ("interval_kept", WAITS, NO_TIMEOUT),
+        ("timeout_kept", WAITS, NO_INTERVAL),
+        ("returns_result", WAITS, NO_WAIT),
+        ("returns_result", WAITS, NO_INTERVAL),
+        ("returns_result", BEGINS, NO_OPERATIONS),
+        ("returns_result", LOOKS, NO_LOOK),
+    ],
+)
+def test_what_an_sdk_lacks_makes_everything_else_unsupported(
+    check: str, call: Mapping[str, Any], by: Any
+) -> None:
+    told = scenario(COMPLETED, calls=[call])
+    seen = observe(told, Play(Unsupported("it lacks that")), by=by)
+
+    assert judged(a_contract_for(check), told, seen) == verdict(Status.UNSUPPORTED, seen="it lacks that")
+
+
+def test_an_option_that_an_sdk_lacks_does_not_matter_where_its_default_is_proved() -> None:
+    told = scenario(FOREVER)
+    seen = observe(told, Play(GOT_RESULT, (0.0, 1.0, 2.0, 3.0, 4.0)), by=NO_INTERVAL)
+
+    assert judged(contract("interval_kept", option="default"), told, seen).status is Status.PASS
+
+
+# --- two witnesses ------------------------------------------------------------------------------------
+
+
+def witnessed(
+    elapsed_s: float | None, at: tuple[float, ...] = (0.0, 1.0), received_s: float = 1.1
+) -> Verdict:
+    told = scenario(RUNNING, COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, at, received_s=received_s, elapsed_s=elapsed_s)
+    return judged(contract("returns_result"), told, observe(told, play))
+
+
+@pytest.mark.parametrize("elapsed_s", [None, 1.119, 1.1, 1.001, 0.981])
+def test_two_witnesses_may_differ_by_20_ms(elapsed_s: float | None) -> None:
+    assert witnessed(elapsed_s).status is Status.PASS
+
+
+def test_an_adapter_cannot_measure_longer_than_the_harness() -> None:
+    assert witnessed(1.121) == verdict(
+        Status.ERROR,
+        seen="the adapter says that the call took 1.12 s, the harness had its answer after 1.10 s",
+    )
+
+
+def test_an_adapter_that_measures_milliseconds_is_found_out() -> None:
+    assert witnessed(1005.0).status is Status.ERROR
+
+
+def test_an_adapter_cannot_measure_less_than_the_server_saw() -> None:
+    assert witnessed(0.979) == verdict(
+        Status.ERROR, seen="the adapter says that the call took 0.98 s, the server saw its polls over 1.00 s"
+    )
+
+
+def test_polls_after_the_outcome_do_not_make_a_call_longer() -> None:
+    assert witnessed(1.001, at=(0.0, 1.0, 2.0)).status is Status.PASS
+
+
+def test_an_answer_that_the_server_stamped_late_makes_no_conflict() -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, [0.0], took_s=0.4, received_s=0.1, elapsed_s=0.05)
+
+    assert judged(contract("returns_result"), told, observe(told, play)).status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (GOT_RESULT, 'returned {"channels": 2}'),
+        (TASK_FAILED, 'raised TaskError (kind task): "it failed"'),
+    ],
+)
+def test_an_adapter_that_knows_what_nobody_asked_for_has_guessed(seen: Seen, told: str) -> None:
+    scene = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+
+    assert judged(contract("returns_result"), scene, observe(scene, Play(seen))) == verdict(
+        Status.ERROR, seen=f"the call {told}, but the server saw no request"
+    )
+
+
+def test_a_task_that_nobody_asked_for_was_guessed_too() -> None:
+    told = scenario(RUNNING, calls=[LOOKS])
+
+    assert judged(
+        contract("one_request_per_call"), told, observe(told, Play(got_task({"status": "running"})))
+    ) == verdict(
+        Status.ERROR,
+        seen='the call returned the task {"status": "running"}, but the server saw no request',
+    )
+
+
+@pytest.mark.parametrize("kind", ["transport", "api", "other"])
+def test_an_exception_that_needs_no_server_needs_no_request(kind: str) -> None:
+    told = scenario(COMPLETED, expect={"returns": 1})
+
+    assert judged(contract("returns_result"), told, observe(told, Play(raised(kind)))).status is Status.FAIL
+
+
+def test_an_answer_from_a_cache_is_the_sdks_doing() -> None:
+    told = scenario(COMPLETED, calls=[{"wait": {}}, {"wait": {}, "expect": {"polls": 1}}])
+    seen = observe(told, Play(GOT_RESULT, [0.0]), Play(GOT_RESULT, sent_s=1.0, call=1))
+
+    assert judged(contract("polls_until_terminal"), told, seen) == fails(
+        "1 poll until the task is done", '0, and then the call returned {"channels": 2}'
+    )
+
+
+def test_the_result_of_another_callers_task_is_the_sdks_doing() -> None:
+    told = scenario(COMPLETED, calls=[{"wait": {}, "parallel": 2, "expect": {"returns": "${n}"}}])
+    seen = observe(told, Play(got(1), [0.0], copy=1), Play(got(1), [], copy=2, sent_s=0.0, received_s=0.1))
+
+    assert judged(contract("outcome_expected"), told, seen) == fails("the call returns 2", "it returned 1")
+
+
+def test_an_operation_is_not_asked_for_polls() -> None:
+    told = scenario(COMPLETED, calls=[BEGINS])
+
+    assert (
+        judged(
+            a_contract_for("begin_returns_task_id"), told, observe(told, Play(got_task_id(TASK_ID)))
+        ).status
+        is Status.PASS
+    )
+
+
+# --- what else a verdict says -------------------------------------------------------------------------
+
+
+def test_verdicts_come_in_the_order_in_which_a_scenario_proves() -> None:
+    names = ("no-poll-after-outcome", "failed-raises-task-exception", "polls-until-terminal")
+    told = scenario(RUNNING, FAILED, expect={"raises": {"kind": "task"}, "polls": 2}, proves=names)
+    seen = observe(told, Play(TASK_FAILED, (0.0, 1.0)))
+
+    verdicts = judge(STREAM, told, [seen])
+
+    assert tuple(v.requirement for v in verdicts) == names
+    assert {(v.scenario, v.status) for v in verdicts} == {("topic/name", Status.PASS)}
+    assert [v.level for v in verdicts] == [Level.SHOULD, Level.MUST, Level.MUST]
+
+
+@pytest.mark.parametrize(
+    ("calls", "plays", "line"),
+    [
+        ([WAITS], [Play(GOT_RESULT, (0.2, 1.2))], "0.00 running   1.00 completed"),
+        ([LOOKS], [Play(got_task(None), [0.0])], "0.00 running"),
+        (
+            [LOOKS, WAITS],
+            [Play(got_task(None), [0.0]), Play(GOT_RESULT, [1.0], sent_s=1.0, call=1)],
+            "0.00 completed",
+        ),
+    ],
+)
+def test_a_verdict_shows_the_polls_of_the_wait_else_of_the_look(calls: Any, plays: Any, line: str) -> None:
+    told = scenario(RUNNING, COMPLETED, calls=calls)
+    (seen,) = judge(contract("returns_result"), told, [observe(told, *plays)])
+
+    assert seen.timeline == f"{line}   (seconds since the first arrival)"
+
+
+def test_a_verdict_about_an_operation_alone_shows_no_polls() -> None:
+    told = scenario(RUNNING, calls=[BEGINS])
+    (seen,) = judge(a_contract_for("begin_returns_task_id"), told, [observe(told, Play(got_task_id(None)))])
+
+    assert seen.timeline == ""
+
+
+def test_a_scenario_that_could_not_be_played_has_one_reason_for_all() -> None:
+    told = scenario(COMPLETED, proves=["ships-wait-helper", "reuses-connection"])
+    common = Verdict("topic/name", "ships-wait-helper", Level.MUST, Status.ERROR, seen="it did not start")
+
+    assert unplayed(STREAM, told, Status.ERROR, "it did not start") == (
+        common,
+        replace(common, requirement="reuses-connection", level=Level.INFO),
+    )
+
+
+# --- robustness ---------------------------------------------------------------------------------------
+
+STRANGE = "\ud800\x00\x1b[31m\u202e" + "x" * 100_000
+
+
+@pytest.mark.parametrize("check", list(checks()))
+def test_nothing_that_an_adapter_can_say_crashes_a_check_or_fills_a_report(check: str) -> None:
+    deep: Any = STRANGE
+    for _ in range(150):
+        deep = [deep]
+    expects = (
+        {"returns": {"text": "${text:1MiB}"}},
+        {"raises": {"kind": "task", "fields": {"version": "${text:1MiB}"}}},
+    )
+    outcomes = (
+        got({STRANGE: deep}),
+        got({"text": STRANGE}),
+        got_task(STRANGE),
+        got_task([deep]),
+        got_task_id(deep),
+        replace(raised("task", version=deep), type=STRANGE, message=STRANGE),
+        replace(raised("transport", error_type=STRANGE, **{STRANGE: deep}), message=None),
+        StillWaiting(1e9),
+        Unsupported(STRANGE),
+        AdapterFault(STRANGE),
+    )
+    for expect in expects:
+        for seen in outcomes:
+            told = scenario(RUNNING, COMPLETED, expect=expect)
+            for at in ((), (0.0,), (0.0, 1.0), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)):
+                found = judged(a_contract_for(check), told, observe(told, Play(seen, at)))
+                assert len(found.expected) + len(found.seen) + len(found.explanation) < 5000
+
+
+@pytest.mark.parametrize("check", list(checks()))
+def test_an_observation_without_calls_crashes_no_check(check: str) -> None:
+    told = scenario(COMPLETED, calls=[{"get_task": {}}])
+
+    assert judged(a_contract_for(check), told, observe(told)).status in set(Status)
