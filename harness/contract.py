@@ -8,12 +8,13 @@ Which checks exist and what arguments they take is the judge's business.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from harness.source import Duration, Format, Json, Model, Node, build, invalid
 from harness.template import check
@@ -158,6 +159,19 @@ class TimeoutPromise(Model):
     fields: dict[str, Json] = {}
 
 
+def _pattern(value: object) -> str:
+    if not isinstance(value, str):
+        raise invalid(f"{json.dumps(value)} is no pattern", expected="a regular expression")
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise invalid(f"the pattern {json.dumps(value)} cannot be read: {error}") from None
+    return value
+
+
+Pattern = Annotated[str, PlainValidator(_pattern), WithJsonSchema({"type": "string", "format": "regex"})]
+
+
 class Defaults(Model):
     """What holds when the caller passes no option, in seconds."""
 
@@ -173,7 +187,11 @@ class Defaults(Model):
 
 
 class Contract(Model):
-    """One suite's documentation; see the module."""
+    """One suite's documentation; see the module.
+
+    `sdk_exceptions` is a pattern that the name of every exception of an SDK's own has, those included that
+    are of no documented kind.
+    """
 
     noun: ClassVar[str] = "contract"
     format: Format
@@ -191,6 +209,7 @@ class Contract(Model):
     timeout: TimeoutPromise
     defaults: Defaults
     exception_fields: dict[str, str]
+    sdk_exceptions: Pattern | None = None
     operations: dict[str, Operation] = {}
     environment: tuple[str, ...] = ()
     requirements: tuple[Requirement, ...]
@@ -233,6 +252,10 @@ class Contract(Model):
             if requirement.id == requirement_id:
                 return requirement
         raise KeyError(requirement_id)
+
+    def is_sdk_exception(self, type_name: str) -> bool:
+        """Say whether an exception of this name is one of the SDK's own, whatever its kind."""
+        return self.sdk_exceptions is not None and re.search(self.sdk_exceptions, type_name) is not None
 
     def task_path_pattern(self) -> re.Pattern[str]:
         """Return a pattern that matches the raw path of a poll and captures the escaped task id."""

@@ -27,8 +27,12 @@ class Kinds(Model):
 
 
 class FaultArguments(Kinds):
-    """Also whether the exception must come at the poll that went wrong, or only before the deadline."""
+    """Also whether any exception of the SDK's own will do, and whether it must come at that poll.
 
+    Where it need not, it must come before the deadline.
+    """
+
+    or_own: bool = False
     at_that_poll: bool = False
 
 
@@ -272,6 +276,7 @@ def task_seen(call: CallRecord, wanted: Json) -> Finding:
 def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
     """An answer that goes wrong reaches the caller as an exception of the SDK's own, not as its timeout."""
     expected = f"an exception of kind {' or '.join(arguments.kinds)}"
+    expected += ", or another of the SDK's own," if arguments.or_own else ""
     expected += " at the poll that went wrong" if arguments.at_that_poll else " before the deadline"
     finding = broken(expected, case.none_made)
     for call in _raising(case):
@@ -282,9 +287,14 @@ def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
 
 
 def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected: str) -> Finding:
-    if not is_outcome_named(call.seen, arguments.kinds):
+    is_own = (
+        arguments.or_own
+        and is_outcome_named(call.seen, ["other"])
+        and isinstance(call.seen, Raised)
+        and case.contract.is_sdk_exception(call.seen.type)
+    )
+    if not isinstance(call.seen, Raised) or not (is_own or is_outcome_named(call.seen, arguments.kinds)):
         return broken(expected, f"the call {describe(call.seen)}")
-    assert isinstance(call.seen, Raised)
     polls = case.polls(call)
     count = f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
     if _is_timeout(case, call):

@@ -154,7 +154,7 @@ def record_escaping(case: Case, _arguments: NoArguments) -> Finding:
     task = case.observation.task(call)
     requests = [*case.observation.requests_of(call), *case.observation.others_of(call)]
     if not requests:
-        return recorded(f"nothing: no request came, {describe(call.seen)}")
+        return recorded(f"does not reach the task: {describe(call.seen)}")
     before, after = case.contract.endpoint.path.split("{task_id}")
     path = urlsplit(requests[0].target).path
     raw = path.removeprefix(before).removesuffix(after)

@@ -274,7 +274,7 @@ def parameters_kept(case: Case, _arguments: Model) -> Finding:
 
 @kind("waits_interleave", timed=True)
 def waits_interleave(case: Case, _arguments: Model) -> Finding:
-    """Two waits that begin together poll in turn: neither blocks the other."""
+    """Two waits that begin together poll in turn: neither blocks the other, asleep or in a request."""
     expected = "both waits poll in turn"
     spans = []
     for call in case.waits():
@@ -296,7 +296,23 @@ def waits_interleave(case: Case, _arguments: Model) -> Finding:
                 f"after the last poll of wait {first}: it blocked"
             )
             return suspect(expected, seen)
+    delay_s = max(step.delay for step in case.scenario.task)
+    if delay_s and not _were_in_flight_together(case):
+        seen = f"answers took {seconds(delay_s)}, and no two polls were in flight at once: a request blocked"
+        return suspect(expected, seen)
     return kept(expected, "they did")
+
+
+def _were_in_flight_together(case: Case) -> bool:
+    """Say whether polls of different waits ever were."""
+    first, *others = [case.polls(call) for call in case.waits()]
+    return any(
+        mine.arrived_s < theirs.answered_s and theirs.arrived_s < mine.answered_s
+        for other in others
+        for mine in first
+        for theirs in other
+        if mine.answered_s is not None and theirs.answered_s is not None
+    )
 
 
 _ORDER = (Mark.BROKEN, Mark.SUSPECT, Mark.KEPT)

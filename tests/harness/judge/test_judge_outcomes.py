@@ -634,6 +634,32 @@ def test_a_fault_that_reaches_the_caller_at_once_is_right() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "is_own"),
+    [
+        ("StreamException", True),
+        ("io.getstream.exceptions.StreamException", True),
+        ("GetStream\\Exceptions\\StreamException", True),
+        ("StreamDecodingError", True),
+        ("KeyError", False),
+        ("UpstreamException", False),
+        ("StreamExceptionLike", False),
+    ],
+)
+def test_where_any_exception_of_the_sdks_own_will_do_its_name_tells(name: str, is_own: bool) -> None:
+    told = scenario(RUNNING, {"fault": {"text": "<p>"}}, expect={"raises": {"kind": "api"}})
+    arguments = {"kinds": ["api"], "at_that_poll": True}
+    other = replace(raised("other"), type=name)
+
+    seen = played(contract("fault_surfaces", or_own=True, **arguments), told, other, at=(0.0, 1.0))
+    strict = played(contract("fault_surfaces", **arguments), told, other, at=(0.0, 1.0))
+
+    expected = "an exception of kind api, or another of the SDK's own, at the poll that went wrong"
+    words = f'the call raised {name} (kind other): "it failed"'
+    assert seen == (passes(expected, words) if is_own else fails(expected, words))
+    assert strict.status is Status.FAIL
+
+
 def test_a_lasting_fault_may_be_tried_again_before_it_reaches_the_caller() -> None:
     assert surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0), {"at_least": 2}).status is Status.PASS
 

@@ -602,6 +602,31 @@ def test_a_wait_without_two_polls_shows_no_turns(second: Sequence[float], count:
     )
 
 
+@pytest.mark.parametrize(
+    ("second", "is_kept"),
+    [((0.05, 1.05, 2.05), True), ((0.1, 1.1, 2.1), False)],  # each answer takes 0.1 s
+)
+def test_waits_whose_slow_requests_never_overlap_block_each_other(
+    second: Sequence[float], is_kept: bool
+) -> None:
+    of = contract("waits_interleave")
+    told = scenario({"status": "running", "delay": "100ms"}, calls=[{"wait": {}, "parallel": 2}])
+
+    def play(arrivals: Sequence[float], copy: int) -> Play:
+        answered = {n: {"answered_s": at + 0.1} for n, at in enumerate(arrivals, 1)}
+        return Play(raised("api"), arrivals, copy=copy, poll=answered)
+
+    seen = observe(told, play((0.0, 1.0, 2.0), 1), play(second, 2))
+
+    if is_kept:
+        assert judged(of, told, seen) == passes("both waits poll in turn", "they did")
+    else:
+        assert (judged(of, told, seen), is_suspicious(of, told, [seen])) == suspected(
+            "both waits poll in turn",
+            "answers took 0.10 s, and no two polls were in flight at once: a request blocked",
+        )
+
+
 def test_one_wait_alone_shows_no_turns() -> None:
     told = scenario(FOREVER)
     seen = observe(told, Play(raised("api"), (0.0, 1.0)))
