@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## run the whole Stream suite against the reference client
 	@$(BIN)/waitproof run adapters/reference-client
 
-test: lint types unit ## everything that CI does: lint, types, tests, and the suite through pytest
+test: lint types unit suite ## everything that CI does: lint, types, tests, and the suite through pytest
 
 lint: $(STAMP) ## style, layers and scenario files
 	$(BIN)/ruff check .
@@ -31,8 +31,12 @@ types: $(STAMP) ## static types, strict
 	$(BIN)/mypy
 	$(BIN)/mypy adapters/kits/python/waitproof_kit.py
 
-unit: $(STAMP) ## the tests, and the suite against the reference client (sync and async)
-	$(BIN)/python -m pytest
+unit: $(STAMP) ## the project's own tests
+	$(BIN)/python -m pytest tests
+
+# Apart from the tests: what they start would make every stamp of the suite late.
+suite: $(STAMP) ## the suite through pytest: the reference client, and the kit of each language that is here
+	$(BIN)/python -m pytest scenarios
 
 schema: $(STAMP) ## write scenarios/scenario.schema.json anew from the model
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json

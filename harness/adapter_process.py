@@ -260,6 +260,11 @@ class AdapterProcess:
                 return
             with self._lock:
                 self._closing = True
+                if self._hello is None and self._failure is None:  # somebody may be waiting for it
+                    self._failure = self._error(
+                        Mistake("", "was ended by the harness before it answered hello")
+                    )
+            self._greeted.set()
             self._outbox.put(None)
             self._end(grace_s if self._failure is None else 0)
             _join(self._readers, _DRAIN_S)

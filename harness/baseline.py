@@ -48,15 +48,28 @@ class Baseline:
 
     deviations: tuple[Deviation, ...] = ()
 
-    def excuse(self, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-        """Return the verdicts, those that a deviation excuses with its reason."""
-        return tuple(replace(verdict, excused=self.reason(verdict)) for verdict in verdicts)
+    def excuse(self, verdicts: Sequence[Verdict], *, lacked: str = "") -> tuple[Verdict, ...]:
+        """Return the verdicts, those that a deviation excuses with its reason and link.
 
-    def reason(self, verdict: Verdict) -> str:
-        """Return why a verdict is excused, "" when it is not."""
-        if verdict.status not in {Status.FAIL, Status.WARN}:
-            return ""
-        return next((known.reason for known in self.deviations if known.matches(verdict)), "")
+        Args:
+            verdicts: What was judged.
+            lacked: The requirement that the SDK ships a helper, where it ships none: what is UNSUPPORTED
+                then follows from that, and is excused with it.
+        """
+        excused = []
+        for verdict in verdicts:
+            known = self._known(verdict, lacked)
+            excused.append(
+                verdict if known is None else replace(verdict, excused=known.reason, link=known.link)
+            )
+        return tuple(excused)
+
+    def _known(self, verdict: Verdict, lacked: str) -> Deviation | None:
+        if verdict.status in {Status.FAIL, Status.WARN}:
+            return next((known for known in self.deviations if known.matches(verdict)), None)
+        if verdict.status is Status.UNSUPPORTED and lacked:
+            return next((known for known in self.deviations if known.deviation == lacked), None)
+        return None
 
 
 def parse_baseline(text: str, place: str, today: date) -> Baseline:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import json
+import os
+import shlex
 import signal
 import sys
 import textwrap
@@ -16,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from rich.console import Console
 
@@ -23,8 +27,10 @@ from harness.adapter_folder import AdapterSpec, find_adapter, load_baseline, pre
 from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
+from harness.new_adapter import languages, new_adapter
 from harness.report import data, text
 from harness.report.progress import BarListener, LineListener
+from harness.report.results import results_page
 from harness.runner import Runner, RunResult
 from harness.scenario import Scenario, scenario_schema
 from harness.selection import select
@@ -33,24 +39,27 @@ from harness.summary import ExitCode, exit_code
 
 __all__ = ["main", "suite_folder"]
 
+DEFAULT_SUITE = "stream"
 PLAIN_WIDTH = 200  # of a table that no terminal limits
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that knows ASCII alone is no reason to give up
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(argv)
     try:
-        return int(options.command(options))
+        code = int(options.command(options))
+        sys.stdout.flush()
     except WaitproofError as error:
         print(text.plain(f"{error}"), file=sys.stderr)
         return int(ExitCode.WRONG_USE if isinstance(error, InputError) else ExitCode.UNKNOWN)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read the output has seen enough; Python must not complain about it at exit.
-        with contextlib.suppress(OSError):
-            sys.stdout.close()
+        _discard_stdout()
         return int(ExitCode.KEPT)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,6 +106,21 @@ def _parser() -> argparse.ArgumentParser:
     _suite_option(doctor)
     doctor.set_defaults(command=_doctor)
 
+    report = commands.add_parser("report", help="make a page of results from report.json files")
+    report.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="written by run --json")
+    report.add_argument("--results", type=Path, metavar="FILE", help="write it there; default: print it")
+    report.add_argument(
+        "--not-run", action="append", default=[], metavar="NAME", help="an adapter that was not run"
+    )
+    report.set_defaults(command=_report)
+
+    new = commands.add_parser("new", help="lay down a working adapter for a new SDK")
+    kinds = new.add_subparsers(required=True, metavar="adapter")
+    adapter = kinds.add_parser("adapter", help="copy a language's kit, a working adapter, to a folder")
+    adapter.add_argument("language", help=", ".join(languages()))
+    adapter.add_argument("folder", type=Path, help="a folder that does not exist yet")
+    adapter.set_defaults(command=_new_adapter)
+
     schema = commands.add_parser("schema", help="print the JSON Schema of scenario files, for editors")
     schema.set_defaults(command=_schema)
     return parser
@@ -104,7 +128,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _suite_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--suite", default="stream", metavar="DIR", help="folder with a contract.yaml; default: stream"
+        "--suite",
+        default=DEFAULT_SUITE,
+        metavar="DIR",
+        help="folder with a contract.yaml; default: %(default)s",
     )
 
 
@@ -124,8 +151,8 @@ def _run(options: argparse.Namespace) -> ExitCode:
             )
         )
     scenarios = select(suite.scenarios, options.patterns)
-    if options.json is not None and not options.json.absolute().parent.is_dir():
-        raise InputError(Mistake("--json", f"the folder of {options.json} does not exist", mend="make it"))
+    if options.json is not None:
+        _check_report_file(options.json)
     console = _console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in wanted])
     baselines = {spec.name: load_baseline(spec) for spec in specs}
@@ -143,6 +170,9 @@ def _run(options: argparse.Namespace) -> ExitCode:
         listener=listener,
         port=options.port,
     )
+    runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
+    for adapter, argument in zip(runner.result.adapters, wanted, strict=True):
+        adapter.argument = argument
     with listener:
         result = _run_interruptibly(runner)
     level = Level(options.fail_on.upper())
@@ -156,6 +186,14 @@ def _run(options: argparse.Namespace) -> ExitCode:
     if options.json is not None:
         data.write(data.document(result, exit_code=code, fail_on=level), options.json)
     return code
+
+
+def _check_report_file(path: Path) -> None:
+    """Find out before a run, rather than after it, that its report cannot be written."""
+    if path.is_dir():
+        raise InputError(Mistake("--json", f"{path} is a folder", mend=f"--json {path / 'report.json'}"))
+    if not path.absolute().parent.is_dir():
+        raise InputError(Mistake("--json", f"the folder of {path} does not exist", mend="make it"))
 
 
 def _print_end(console: Console, result: RunResult, suite: Suite) -> None:
@@ -181,10 +219,7 @@ def _run_interruptibly(runner: Runner) -> RunResult:
     with _signals(runner.cancel):
         thread.start()
         while thread.is_alive():
-            try:
-                thread.join(0.2)
-            except KeyboardInterrupt:
-                runner.cancel()
+            thread.join(0.2)
     if trouble:
         raise trouble[0]
     return runner.result
@@ -192,19 +227,25 @@ def _run_interruptibly(runner: Runner) -> RunResult:
 
 @contextlib.contextmanager
 def _signals(cancel: Callable[[], None]) -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does."""
+    """Let Ctrl-C, SIGTERM and the end of the terminal cancel, in a thread: a second Ctrl-C breaks nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def on_term(_number: int, _frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         threading.Thread(target=cancel, daemon=True).start()
 
-    before = signal.signal(signal.SIGTERM, on_term)
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # nohup, or a shell's background job
+                signal.signal(number, on_signal)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _prepare_all(specs: Sequence[AdapterSpec], console: Console) -> None:
@@ -322,7 +363,32 @@ def _doctor(options: argparse.Namespace) -> ExitCode:
     spec = find_adapter(options.adapter)
     console = _console(sys.stdout)
     _prepare_all([spec], console)
-    return ExitCode.KEPT if examine(spec.launch(), suite.contract, print) else ExitCode.UNKNOWN
+
+    def say(line: str) -> None:
+        console.print(text.plain(line), markup=False, highlight=False, soft_wrap=True)
+
+    return ExitCode.KEPT if examine(spec.launch(), suite.contract, say) else ExitCode.UNKNOWN
+
+
+def _report(options: argparse.Namespace) -> ExitCode:
+    page = results_page([data.read(path) for path in options.reports], options.not_run)
+    if options.results is None:
+        print(page, end="")
+        return ExitCode.KEPT
+    try:
+        options.results.write_text(page, encoding="utf-8")
+    except OSError as error:
+        fact = f"the page cannot be written: {(error.strerror or str(error)).lower()}"
+        raise InputError(Mistake(str(options.results), fact)) from None
+    return ExitCode.KEPT
+
+
+def _new_adapter(options: argparse.Namespace) -> ExitCode:
+    files = new_adapter(options.language, options.folder)
+    print(f"{options.folder}: {', '.join(str(file) for file in files)}")
+    print(f"It works as it is: waitproof doctor {shlex.quote(str(options.folder))}")
+    print("Then call your SDK where it calls the task client, and run: waitproof run", options.folder)
+    return ExitCode.KEPT
 
 
 def _schema(_options: argparse.Namespace) -> ExitCode:
@@ -330,10 +396,26 @@ def _schema(_options: argparse.Namespace) -> ExitCode:
     return ExitCode.KEPT
 
 
-def _console(stream: object) -> Console:
-    console = Console(file=stream)  # type: ignore[arg-type]
+class _Console(Console):
+    """A console whose reader may go away: a run goes on, for its report and its exit code."""
+
+    def on_broken_pipe(self) -> None:
+        """Write on into nothing."""
+        self.quiet = True
+        _discard_stdout()
+
+
+def _discard_stdout() -> None:
+    """Whoever read the output has seen enough; Python must not complain about it at exit."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
+
+
+def _console(stream: IO[str]) -> Console:
+    console = _Console(file=stream)
     if not console.is_terminal:
-        console = Console(file=stream, width=PLAIN_WIDTH, color_system=None)  # type: ignore[arg-type]
+        console = _Console(file=stream, width=PLAIN_WIDTH, color_system=None)
     return console
 
 

@@ -166,12 +166,13 @@ class _Examination:
         return _Step("wait times out", f"{seen.type}, fields {shown(seen.fields)}")
 
     def _two_at_once(self) -> _Step:
-        going_on = Step(status=self._going_on()).model_copy(update={"delay": 0.5})
-        calls = []
+        done = Step(status=self._done()).model_copy(update={"delay": 0.5})
+        task_ids = {client: self._task(done) for client in ("doctor", "doctor-2")}
         began_s = time.monotonic()
-        for client in ("doctor", "doctor-2"):
-            task_id = self._task(going_on, Step(status=self._done()))
-            calls.append(self._process.send("get_task", client=client, task_id=task_id))
+        calls = [
+            self._process.send("wait", client=client, task_id=task_id, options={})
+            for client, task_id in task_ids.items()
+        ]
         for call in calls:
             self._call(call)
         took_s = time.monotonic() - began_s

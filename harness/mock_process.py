@@ -100,7 +100,7 @@ class ServerProcess:
         self._lags: deque[tuple[int, float]] = deque(maxlen=MAX_LAGS)
         self._callbacks: list[Callable[[JournalEntry], None]] = []
         self._requests = 0
-        self._acknowledged: set[int] = set()
+        self._acknowledged: dict[int, str] = {}  # by number of the request: why it was refused, or ""
         self._port: int | None = None
         self._refused: InputError | HarnessError | None = None
         self._failure: HarnessError | None = None
@@ -265,9 +265,11 @@ class ServerProcess:
                 lambda: number in self._acknowledged or self._is_over, ACKNOWLEDGE_LIMIT_S
             )
             self._check()
-            if number in self._acknowledged:
-                self._acknowledged.remove(number)
-                return
+            refusal = self._acknowledged.pop(number, None)
+        if refusal:
+            raise HarnessError(f"the mock server cannot do '{message['op']}': {refusal}")
+        if refusal is not None:
+            return
         if done:
             raise HarnessError(f"the mock server was closed during '{message['op']}'")
         fact = f"the mock server did not acknowledge '{message['op']}' within {ACKNOWLEDGE_LIMIT_S:g} s"
@@ -322,7 +324,7 @@ class ServerProcess:
                 mistakes = [Mistake(**mistake) for mistake in message["mistakes"]]
                 self._refused = InputError(mistakes) if mistakes else HarnessError(message["message"])
             else:
-                self._acknowledged.add(message["id"])
+                self._acknowledged[message["id"]] = message.get("message", "")
             self._changed.notify_all()
 
     def _take_entry(self, entry: JournalEntry) -> None:
@@ -430,7 +432,7 @@ def main() -> int:
             return FAILED_TO_START
         with LagMeter(lambda at_ns, late_s: outlet.put({"event": "lag", "at_ns": at_ns, "late_s": late_s})):
             for line in sys.stdin.buffer:
-                _obey(server, json.loads(line), outlet)
+                outlet.put(_obey(server, json.loads(line)))
         return 0
     finally:
         if server is not None:
@@ -456,19 +458,27 @@ def _serve(outlet: _Outlet) -> TaskServer | None:
     return server
 
 
-def _obey(server: TaskServer, request: dict[str, Any], outlet: _Outlet) -> None:
+def _obey(server: TaskServer, request: dict[str, Any]) -> dict[str, Any]:
+    """Do what the parent asks, and return the acknowledgement."""
     match request["op"]:
         case "create":
-            for task in request["tasks"]:
-                steps = [Step.model_validate_json(json.dumps(step)) for step in task["steps"]]
-                server.create(task["task_id"], steps, token=task["token"], n=task["n"])
-            outlet.put({"event": "created", "id": request["id"]})
+            try:
+                plans = [(task, [_step(step) for step in task["steps"]]) for task in request["tasks"]]
+                for task, steps in plans:
+                    server.create(task["task_id"], steps, token=task["token"], n=task["n"])
+            except ValueError as error:  # one scenario's steps should not end the run
+                return {"event": "refused", "id": request["id"], "message": str(error) or repr(error)}
+            return {"event": "created", "id": request["id"]}
         case "forget":
             for task_id in request["task_ids"]:
                 server.forget(task_id)
-            outlet.put({"event": "forgotten", "id": request["id"]})
+            return {"event": "forgotten", "id": request["id"]}
         case _:
-            outlet.put({"event": "settled", "id": request["id"]})
+            return {"event": "settled", "id": request["id"]}
+
+
+def _step(text: dict[str, Any]) -> Step:
+    return Step.model_validate_json(json.dumps(text))
 
 
 if __name__ == "__main__":

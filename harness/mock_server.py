@@ -52,7 +52,7 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_JOURNAL = 100_000
 MAX_LOGGED = 200  # requests that pytest-httpserver keeps, whole, with their responses
 BACKLOG = 1024  # the kernel drops connects beyond it, and a dropped one is tried again after a second
-ACCEPT_POLL_S = 0.05  # how soon the accepting thread sees that it shall stop
+ACCEPT_POLL_S = 0.02  # how soon the accepting thread sees that it shall stop
 JOIN_S = 0.6  # for threads whose sockets are shut; only a matcher's own handler can take longer
 LINGER_S = 1.0  # for a client to read a last answer before an early close could destroy it
 LINGER_BYTES = 16 * 1024 * 1024
@@ -616,7 +616,7 @@ class _Server(ThreadedWSGIServer):
 
     def join_connections(self, within_s: float) -> None:
         with self._lock:
-            threads = [thread for _, thread in self._connections.values()]
+            threads = {thread for _, thread in self._connections.values()} - {threading.current_thread()}
         deadline = time.monotonic() + within_s
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))

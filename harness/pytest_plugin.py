@@ -8,6 +8,8 @@ verdict. Only pytest's public interface is used.
 
 from __future__ import annotations
 
+import re
+import shlex
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +21,9 @@ import pytest
 from harness.adapter_folder import AdapterSpec, find_adapter, load_baseline, prepare, unique_names
 from harness.baseline import Baseline
 from harness.contract import Contract
-from harness.errors import InputError, WaitproofError
+from harness.errors import InputError
 from harness.judge import Status, Verdict
-from harness.report.text import explain_verdict
+from harness.report.text import explain_verdict, plain
 from harness.runner import Runner
 from harness.scenario import Scenario
 from harness.suite import CONTRACT, Suite, load_contract, load_scenario
@@ -111,8 +113,10 @@ class ScenarioFile(pytest.File):
         for spec in specs:
             for name in scenario.proves:
                 title = f"{name}[{spec.name}]"
+                # As text: pytest 9.2 would not find the "[" of a name again, and `--lf` would forget it.
+                nodeid = f"{self.nodeid}::{title}"
                 yield VerdictItem.from_parent(
-                    self, name=title, spec=spec, scenario=scenario, requirement=name
+                    self, name=title, nodeid=nodeid, spec=spec, scenario=scenario, requirement=name
                 )
 
 
@@ -144,13 +148,19 @@ class VerdictItem(pytest.Item):
     def setup(self) -> None:
         """Wait for the verdict; what is no verdict about the SDK is an error here.
 
-        Raises:
-            UnjudgedError: The adapter or the harness is at fault.
+        What fails in a setup is shown without its traceback by `pytest.fail` alone.
         """
-        verdict = self.config.stash[_RUNS].verdict(self)
+        trouble = ""
+        verdict: Verdict | None = None
+        try:
+            verdict = self.config.stash[_RUNS].verdict(self)
+        except UnjudgedError as error:
+            trouble = str(error)
+        if verdict is not None and verdict.status is Status.ERROR:
+            trouble = f"ERROR {verdict.requirement}: {verdict.seen}"
+        if verdict is None or trouble:
+            pytest.fail(plain(trouble), pytrace=False)
         self._verdict = verdict
-        if verdict.status is Status.ERROR:
-            raise UnjudgedError(f"ERROR {verdict.requirement}: {verdict.seen}")
         if verdict.excused:
             mark = pytest.mark.xfail(reason=verdict.excused, raises=DeviationError, strict=False)
             self.add_marker(mark)
@@ -175,10 +185,12 @@ class VerdictItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """Show a verdict in full and no traceback; trouble of pytest itself as pytest does."""
         if isinstance(excinfo.value, DeviationError):
-            again = f"  {'again:':<13}pytest '{self.nodeid}' --adapter {self.spec.folder}"
+            argument = self.config.stash[_RUNS].argument(self.spec)
+            command = shlex.join(["pytest", self.nodeid, "--adapter", argument])
+            again = plain(f"  {'again:':<13}{command}")
             return "\n".join([*self._told(excinfo.value.verdict), again])
-        if isinstance(excinfo.value, UnjudgedError | WaitproofError):
-            return str(excinfo.value)
+        if isinstance(excinfo.value, WaitproofWarning):
+            return plain(str(excinfo.value))
         return str(super().repr_failure(excinfo, style))
 
     def _told(self, verdict: Verdict) -> list[str]:
@@ -192,7 +204,9 @@ class VerdictItem(pytest.Item):
 
 def _line_of(path: Path, requirement: str) -> int:
     lines = path.read_text(encoding="utf-8").splitlines()
-    return next((number for number, line in enumerate(lines) if requirement in line), 0)
+    proves = next((number for number, line in enumerate(lines) if line.startswith("proves")), 0)
+    whole = re.compile(rf"(?<![\w-]){re.escape(requirement)}(?![\w-])")
+    return next((n for n, line in enumerate(lines) if n >= proves and whole.search(line)), proves)
 
 
 # --- the run ------------------------------------------------------------------------------------------
@@ -203,7 +217,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Start the run when the test loop starts, and end it with the loop, however that ends."""
     runs = session.config.stash[_RUNS]
     items = [item for item in session.items if isinstance(item, VerdictItem)]
-    if items and not session.config.option.collectonly:
+    option = session.config.option
+    is_refused = session.testsfailed and not option.continue_on_collection_errors
+    if items and not option.collectonly and not is_refused:
         runs.start(items)
     try:
         return (yield)
@@ -304,6 +320,10 @@ class _Runs:
         if self._specs is None:
             self._specs = unique_names([find_adapter(argument) for argument in self.arguments])
         return self._specs
+
+    def argument(self, spec: AdapterSpec) -> str:
+        """Return what the user typed to name an adapter."""
+        return self.arguments[[each.name for each in self.specs()].index(spec.name)]
 
     def contract(self, folder: Path) -> Contract:
         """Return the contract in a folder, read once.

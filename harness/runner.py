@@ -13,17 +13,17 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from harness.adapter_process import AdapterCommand, AdapterProcess, close_all
 from harness.baseline import Baseline
-from harness.errors import AdapterError, HarnessError, WaitproofError
+from harness.errors import AdapterError, WaitproofError
 from harness.journal import JournalEntry
 from harness.judge import Status, Verdict, is_suspicious, judge, unplayed
 from harness.mock_process import ServerProcess
-from harness.observation import NoAnswer, Observation
+from harness.observation import NoAnswer, Observation, StillWaiting
 from harness.player import Player
 from harness.protocol import Hello
 from harness.scenario import Scenario
@@ -35,7 +35,7 @@ __all__ = ["AdapterResult", "Listener", "RunResult", "Runner", "ScenarioResult",
 API_KEY = "waitproof-key"
 MAX_LIVE_WAITS = 80  # two cores answer a thousand pollers; the clients under test share them too
 MAX_POLLS_PER_S = 400.0  # of all adapters together; their answers stay a few milliseconds late at most
-MAX_STARTS = 3  # of one place in the schedule: an adapter that dies again and again is not started for ever
+MAX_DEATHS = 3  # of one place on end, nothing played in between: such an adapter is not started for ever
 START_LIMIT_S = 60.0  # a JVM on a busy machine, a first compilation
 MIN_HORIZON_S = 1.0
 
@@ -89,6 +89,7 @@ class AdapterResult:
         error: Why it could not be run at all, "" when it could.
         scenarios: By id, in the suite's order.
         stderr_tail: The last lines that one of its processes wrote to stderr.
+        argument: What its user typed to name it, "" where nobody did.
     """
 
     name: str
@@ -96,6 +97,7 @@ class AdapterResult:
     error: str = ""
     scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
     stderr_tail: tuple[str, ...] = ()
+    argument: str = ""
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict known so far."""
@@ -112,6 +114,7 @@ class RunResult:
         seconds: How long it took.
         interrupted: It was ended before its end.
         strays: Requests that no scenario could be found for.
+        argument: What its user typed to name the suite, "" for the usual one.
     """
 
     suite: Suite
@@ -121,6 +124,7 @@ class RunResult:
     adapters: list[AdapterResult] = field(default_factory=list)
     strays: tuple[JournalEntry, ...] = ()
     origin_ns: int = 0
+    argument: str = ""
 
 
 @dataclass
@@ -187,7 +191,7 @@ class Runner:
                 try:
                     self._phases(server)
                 finally:
-                    close_all(list(self._open))
+                    close_all(self.processes())
                     self.result.strays = server.strays()
                 if server.failure is not None and not self._cancelled.is_set():
                     raise server.failure
@@ -200,9 +204,7 @@ class Runner:
         """End the run as soon as possible; what is known so far stays in `result`."""
         self._cancelled.set()
         self._budget.wake()
-        with self._lock:
-            processes = list(self._open)
-        close_all(processes, 0.0)
+        close_all(self.processes(), 0.0)
 
     # --- phases ---
 
@@ -218,7 +220,7 @@ class Runner:
         lanes = [(driver, lane) for driver in drivers for lane in driver.lanes]
         lanes.sort(key=lambda pair: pair[0].length_s(pair[1].scenarios[0]), reverse=True)
         _at_once([lambda d=driver, la=lane: d.play_lane(la) for driver, lane in lanes])  # type: ignore[misc]
-        close_all(list(self._open))
+        close_all(self.processes())
         for driver in drivers:
             driver.play_again_alone()
 
@@ -230,6 +232,8 @@ class Runner:
         Raises:
             AdapterError: It cannot be started, or the run was interrupted.
         """
+        if self._cancelled.is_set():
+            raise AdapterError(f"{command.name}: not started, for the run was interrupted")
         process = AdapterProcess(
             command, clean=self.suite.contract.environment, start_limit_s=self._start_limit_s
         )
@@ -237,11 +241,27 @@ class Runner:
             self._open.append(process)
         if self._cancelled.is_set():
             process.close(0.0)
+            raise AdapterError(f"{command.name}: ended, for the run was interrupted")
         return process
 
-    def excuse(self, adapter: str, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    def close(self, process: AdapterProcess) -> None:
+        """End a process that is needed no longer, before the others are."""
+        process.close(0.0)
+        with self._lock:
+            self._open = [each for each in self._open if each is not process]
+
+    def processes(self) -> list[AdapterProcess]:
+        """Return the processes that have not been ended."""
+        with self._lock:
+            return list(self._open)
+
+    def excuse(self, adapter: AdapterResult, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
         """Return an adapter's verdicts, those that its baseline excuses with the reason."""
-        return self._baselines.get(adapter, Baseline()).excuse(verdicts)
+        lacked = ""
+        if adapter.hello is not None and not adapter.hello.capabilities.wait:
+            requirements = self.suite.contract.requirements
+            lacked = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
+        return self._baselines.get(adapter.name, Baseline()).excuse(verdicts, lacked=lacked)
 
     @property
     def cancelled(self) -> threading.Event:
@@ -259,51 +279,111 @@ class Runner:
         return self._budget
 
 
+@dataclass(eq=False)
+class _Stay:
+    """A scenario's time in a process.
+
+    Attributes:
+        shared: Others were there before or at the same time: the process's death may be their doing.
+        lost: Why no answer came to one of its calls, "" when all were answered.
+        stuck: One of its calls is in flight for ever.
+    """
+
+    process: AdapterProcess
+    shared: bool = False
+    lost: str = ""
+    stuck: bool = False
+
+
 class _Place:
-    """One process of an adapter, started when first needed and again when it died."""
+    """One process of an adapter, started when first needed, and anew when it has died or is stuck."""
 
     def __init__(self, driver: _Driver, clients: Sequence[str]) -> None:
         self._driver = driver
         self._clients = clients
+        self._starting = threading.Lock()  # held for as long as a start takes
         self._lock = threading.Lock()
         self._process: AdapterProcess | None = None
-        self._starts = 0
-        self._error: AdapterError | HarnessError | None = None
-        self.live = 0
+        self._spent: set[AdapterProcess] = set()
+        self._used = False
+        self._stays: list[_Stay] = []
+        self._deaths = 0
+        self._error = ""
 
-    def process(self) -> AdapterProcess:
-        """Return a process that has said hello and whose clients are warm.
+    def start(self) -> None:
+        """Start a process that has said hello and whose clients are warm, unless one is there.
 
         Raises:
             AdapterError: It could not be started, or died too often.
         """
-        with self._lock:
-            if self._process is not None and self._process.failure is None and self._process.alive:
-                return self._process
-            if self._starts >= MAX_STARTS:
-                raise self._error or AdapterError("it died too often")
-            self._starts += 1
-            if self._process is not None:
-                self._error = self._process.failure or self._error
-                self._driver.keep_stderr(self._process)
-            try:
-                self._process = self._driver.open_warm(self._clients)
-            except AdapterError as error:
-                self._error = error
-                self._starts = MAX_STARTS
-                raise
-            return self._process
+        with self._starting:
+            self._usable()
 
     @contextlib.contextmanager
-    def taken(self) -> Iterator[None]:
-        """Count a scenario that is being played here."""
-        with self._lock:
-            self.live += 1
-        try:
-            yield
-        finally:
+    def stay(self) -> Iterator[_Stay]:
+        """Have a scenario played in the process, which is started when there is none that can be used.
+
+        Raises:
+            AdapterError: It could not be started, or died too often.
+        """
+        with self._starting:
+            stay = _Stay(self._usable())
             with self._lock:
-                self.live -= 1
+                mates = [other for other in self._stays if other.process is stay.process]
+                for mate in mates:
+                    mate.shared = True
+                stay.shared = self._used
+                self._used = True
+                self._stays.append(stay)
+        try:
+            yield stay
+        finally:
+            self._leave(stay)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._driver.end(self._process)
+
+    def _leave(self, stay: _Stay) -> None:
+        process = stay.process
+        with self._lock:
+            self._stays.remove(stay)
+            if not stay.lost:
+                self._deaths = 0
+            elif process not in self._spent:
+                self._deaths += 1
+                self._error = str(process.failure or stay.lost)
+            if stay.lost or stay.stuck:
+                self._spent.add(process)
+            is_over = process in self._spent and all(other.process is not process for other in self._stays)
+        if is_over:
+            self._driver.end(process)
+
+    def _usable(self) -> AdapterProcess:
+        is_over = False
+        with self._lock:
+            process = self._process
+            if process is not None and process not in self._spent:
+                if process.failure is None and process.alive:
+                    return process
+                self._spent.add(process)
+                self._deaths += 1
+                self._error = str(process.failure or self._error)
+                is_over = all(stay.process is not process for stay in self._stays)
+        if process is not None and is_over:
+            self._driver.end(process)
+        if self._deaths >= MAX_DEATHS:
+            fact = f"given up after {self._deaths} processes on end; the last:"
+            raise AdapterError(f"{self._driver.name}: {fact} {self._error}")
+        try:
+            self._process = self._driver.open_warm(self._clients)
+        except AdapterError as error:
+            self._deaths = MAX_DEATHS
+            self._error = str(error)
+            raise
+        self._used = False
+        return self._process
 
 
 class _Driver:
@@ -320,11 +400,17 @@ class _Driver:
         self._player = Player(self._contract, server, runner.cancelled)
         self._secret = secrets.token_hex(24)
         self._blocks = False
+        self._has_failed_tail = False
         self._played: set[str] = set()
         self._places: list[_Place] = []
         self._scaled: dict[str, tuple[Scenario, int]] = {}
         self._forecasts: dict[str, Forecast] = {}
         self.lanes: list[_Lane] = []
+
+    @property
+    def name(self) -> str:
+        """The adapter's name."""
+        return self._command.name
 
     # --- start ---
 
@@ -337,14 +423,14 @@ class _Driver:
                 base_url=self._server.base_url, api_key=API_KEY, api_secret=self._secret
             )
         except AdapterError as error:
-            self._fail(error)
-            return
-        finally:
             self._keep_last_stderr()
-        first.close()
+            if not self._runner.cancelled.is_set():
+                self._fail(error)
+            return
+        self.end(first)
         capabilities = self._result.hello.capabilities
         for scenario in self._runner.scenarios:
-            factor = scale_for(scenario, capabilities)
+            factor = scale_for(self._contract, scenario, capabilities)
             self._scaled[scenario.id] = (scaled(scenario, factor or 1), factor or 0)
             self._forecasts[scenario.id] = forecast(self._contract, self._scaled[scenario.id][0])
 
@@ -361,24 +447,30 @@ class _Driver:
         try:
             hello = process.hello(base_url=self._server.base_url, api_key=API_KEY, api_secret=self._secret)
         except AdapterError:
-            self.keep_stderr(process)
+            self.end(process)
             raise
         for client in clients:
-            if self._runner.cancelled.is_set():
-                break
-            self._player.warm(process, hello.capabilities, client)
+            if self._runner.cancelled.is_set() or not self._player.warm(process, hello.capabilities, client):
+                break  # a mute adapter is as mute for the next client
         return process
 
-    def keep_stderr(self, process: AdapterProcess) -> None:
-        """Keep the last lines of a process for the report."""
+    def end(self, process: AdapterProcess) -> None:
+        """End a process before the others, and keep what it had to say."""
+        self._keep_stderr(process)
+        self._runner.close(process)
+
+    def _keep_stderr(self, process: AdapterProcess) -> None:
+        """Keep the last lines of a process for the report, those of one that failed above all."""
         tail = process.stderr_tail()
-        if tail:
+        failed = process.failure is not None
+        if tail and (failed or not self._has_failed_tail):
             self._result.stderr_tail = tail
+            self._has_failed_tail = failed
 
     def _keep_last_stderr(self) -> None:
-        for process in self._runner._open:  # noqa: SLF001 - the driver is a part of the runner
+        for process in self._runner.processes():
             if process.command is self._command:
-                self.keep_stderr(process)
+                self._keep_stderr(process)
 
     def _fail(self, error: WaitproofError) -> None:
         """Give everything that has no verdict yet an ERROR with the same reason."""
@@ -411,6 +503,7 @@ class _Driver:
                 and self._is_interleaving(verdict.requirement)
                 for verdict in self._result.scenarios[scenario.id].verdicts
             )
+        place.close()
 
     def _proves_interleaving(self, scenario: Scenario) -> bool:
         return any(self._is_interleaving(name) for name in scenario.proves)
@@ -432,9 +525,7 @@ class _Driver:
         for timed in (True, False):
             chosen = [s for s in left if is_timed(self._contract, s) is timed]
             lanes = pack(chosen, self.length_s, horizon_s)
-            size = at_once or len(lanes)
-            for start in range(0, len(lanes), size or 1):
-                together = lanes[start : start + size]
+            for together in _together(lanes, at_once):
                 clients = [s.id for lane in together for s in lane if not s.cold]
                 place = _Place(self, clients)
                 self._places.append(place)
@@ -444,7 +535,7 @@ class _Driver:
 
     def _try_start(self, place: _Place) -> None:
         with contextlib.suppress(AdapterError):  # the lane that needs it will say so
-            place.process()
+            place.start()
 
     def play_lane(self, lane: _Lane) -> None:
         """Play a lane's scenarios one after another."""
@@ -466,31 +557,44 @@ class _Driver:
             return
         self._runner.listener.started(self._command.name, scenario, self.length_s(scenario))
         try:
-            with place.taken():
-                shared = place.live > 1
-                observation = self._observe(place, scenario, scenario.id)
-            if shared and _lost_its_process(observation):
-                # Another scenario may have ended the process: this one gets a process of its own.
-                own = _Place(self, [] if scenario.cold else [scenario.id])
-                observation = self._observe(own, scenario, scenario.id)
+            with place.stay() as stay:
+                observation = self._observe(stay, scenario)
+            if stay.shared and stay.lost and not self._runner.cancelled.is_set():
+                observation = self._observe_apart(scenario)
         except WaitproofError as error:
             if not self._runner.cancelled.is_set():
                 self._settle(result, unplayed(self._contract, scenario, Status.ERROR, str(error)))
             return
-        if self._runner.cancelled.is_set() and _lost_its_process(observation):
-            return
+        if self._runner.cancelled.is_set():
+            return  # what was seen may have been cut short
         result.observations.append(observation)
         self._settle(result, judge(self._contract, self._scaled[scenario.id][0], result.observations))
 
-    def _observe(self, place: _Place, scenario: Scenario, client: str, *, alone: bool = False) -> Observation:
+    def _observe(self, stay: _Stay, scenario: Scenario, *, alone: bool = False) -> Observation:
         assert self._result.hello is not None
         played, factor = self._scaled[scenario.id]
-        return self._player.play(
-            place.process(), self._result.hello, played, client=client, scale=factor, alone=alone
+        hello = self._result.hello
+        if self._blocks and not self._proves_interleaving(scenario):
+            hello = replace(hello, capabilities=replace(hello.capabilities, max_concurrency=1))
+        observation = self._player.play(
+            stay.process, hello, played, client=scenario.id, scale=factor, alone=alone
         )
+        lost = (call.seen.message for call in observation.calls if isinstance(call.seen, NoAnswer))
+        stay.lost = next(lost, "")
+        stay.stuck = any(isinstance(call.seen, StillWaiting) for call in observation.calls)
+        return observation
+
+    def _observe_apart(self, scenario: Scenario, *, alone: bool = False) -> Observation:
+        """Play a scenario in a fresh warm process that is ended afterwards."""
+        place = _Place(self, [] if scenario.cold else [scenario.id])
+        try:
+            with place.stay() as stay:
+                return self._observe(stay, scenario, alone=alone)
+        finally:
+            place.close()
 
     def _settle(self, result: ScenarioResult, verdicts: tuple[Verdict, ...], *, final: bool = False) -> None:
-        result.verdicts = self._runner.excuse(self._command.name, verdicts)
+        result.verdicts = self._runner.excuse(self._result, verdicts)
         final = final or not (result.observations and self._is_suspicious(result))
         self._runner.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
 
@@ -505,19 +609,33 @@ class _Driver:
             scenario = result.scenario
             while result.observations and not self._runner.cancelled.is_set() and self._is_suspicious(result):
                 self._runner.listener.phase(self._command.name, f"again alone: {scenario.id}")
-                place = _Place(self, [] if scenario.cold else [scenario.id])
                 try:
-                    observation = self._observe(place, scenario, scenario.id, alone=True)
+                    observation = self._observe_apart(scenario, alone=True)
                 except WaitproofError:
-                    self._settle(result, result.verdicts, final=True)  # nobody will know more
+                    if not self._runner.cancelled.is_set():
+                        self._settle(result, result.verdicts, final=True)  # nobody will know more
+                    break
+                if self._runner.cancelled.is_set():
                     break
                 result.observations.append(observation)
                 self._settle(result, judge(self._contract, self._scaled[scenario.id][0], result.observations))
         self._runner.listener.phase(self._command.name, "done")
 
 
-def _lost_its_process(observation: Observation) -> bool:
-    return any(isinstance(call.seen, NoAnswer) for call in observation.calls)
+def _together(lanes: Sequence[list[Scenario]], at_once: int) -> Iterator[list[list[Scenario]]]:
+    """Yield lanes that share a process, which can have `at_once` calls in flight; 0 is any number."""
+    together: list[list[Scenario]] = []
+    calls = 0
+    for lane in lanes:
+        # More at once than the adapter takes is UNSUPPORTED, and never sent.
+        most = max((s.parallel for s in lane if s.parallel <= at_once), default=1)
+        if together and 0 < at_once < calls + most:
+            yield together
+            together, calls = [], 0
+        together.append(lane)
+        calls += most
+    if together:
+        yield together
 
 
 def _at_once(bodies: Sequence[Callable[[], None]]) -> None:

@@ -50,6 +50,7 @@ class Verdict:
         timeline: The polls of the call in question as one line, "" where there are none.
         alone_runs: How often the scenario was run again alone to settle this verdict.
         excused: The reason that a baseline gives for it, "" when none does.
+        link: Where the baseline says more, "" when it does not.
     """
 
     scenario: str
@@ -62,6 +63,7 @@ class Verdict:
     timeline: str = ""
     alone_runs: int = 0
     excused: str = ""
+    link: str = ""
 
 
 def judge(contract: Contract, scenario: Scenario, observations: Sequence[Observation]) -> tuple[Verdict, ...]:

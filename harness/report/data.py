@@ -19,7 +19,7 @@ from harness.observation import CallRecord, Observation, Poll
 from harness.runner import AdapterResult, RunResult, ScenarioResult
 from harness.source import Json
 
-__all__ = ["SCHEMA_FILE", "document", "waitproof_version", "write"]
+__all__ = ["SCHEMA_FILE", "document", "read", "waitproof_version", "write"]
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
@@ -60,6 +60,32 @@ def document(result: RunResult, *, exit_code: int, fail_on: Level = Level.MUST) 
             for entry in result.strays
         ],
     }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the report in a file.
+
+    Raises:
+        InputError: It cannot be read, or is no report of a schema that this version knows.
+    """
+    try:
+        report = json.loads(path.read_bytes())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(Mistake(str(path), f"the report cannot be read: {reason}")) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(Mistake(str(path), f"this is no JSON: {error}")) from None
+    number = report.get("schema") if isinstance(report, dict) else None
+    if number != SCHEMA:
+        raise InputError(
+            Mistake(
+                str(path),
+                "this is no report that this version of waitproof can read",
+                found=f"schema: {json.dumps(number)}",
+                expected=f"schema: {SCHEMA}, as written by waitproof run --json",
+            )
+        )
+    return dict(report)
 
 
 def write(report: Mapping[str, Json], path: Path) -> None:
@@ -124,6 +150,7 @@ def _verdict(verdict: Verdict) -> dict[str, Json]:
         "explanation": verdict.explanation,
         "timeline": verdict.timeline,
         "excused": verdict.excused,
+        "link": verdict.link,
         "alone_runs": verdict.alone_runs,
     }
 

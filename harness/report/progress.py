@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from harness.judge import Status, Verdict
-from harness.report.text import STYLES
+from harness.report.text import STYLES, plain
 from harness.scenario import Scenario
 from harness.summary import count
 
@@ -53,7 +54,7 @@ class LineListener:
 
     def _print(self, line: str) -> None:
         with self._lock:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class BarListener:
@@ -76,7 +77,9 @@ class BarListener:
             expand=True,
         )
         self._bars: dict[str, TaskID] = {
-            name: self._progress.add_task("", total=scenarios, adapter=name, counts="", running="")
+            name: self._progress.add_task(
+                "", total=scenarios, adapter=escape(plain(name)), counts="", running=""
+            )
             for name in adapters
         }
         self._done: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
@@ -94,7 +97,7 @@ class BarListener:
 
     def phase(self, adapter: str, text: str) -> None:
         """Show what an adapter's run has come to."""
-        self._progress.update(self._bars[adapter], running=text)
+        self._progress.update(self._bars[adapter], running=escape(plain(text)))
 
     def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
         """Show that a scenario runs."""
@@ -128,5 +131,8 @@ class BarListener:
         shown = ", ".join(running[:SHOWN_RUNNING])
         more = f" and {len(running) - SHOWN_RUNNING} more" if len(running) > SHOWN_RUNNING else ""
         self._progress.update(
-            self._bars[adapter], completed=len(done), counts=" ".join(parts), running=shown + more
+            self._bars[adapter],
+            completed=len(done),
+            counts=" ".join(parts),
+            running=escape(plain(shown + more)),
         )

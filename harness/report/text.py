@@ -7,6 +7,7 @@ terminal. Colour and width are the console's business.
 from __future__ import annotations
 
 import shlex
+import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -33,6 +34,7 @@ STYLES = {
 }
 TOLD_IN_FULL = {Status.ERROR, Status.FAIL, Status.WARN, Status.INCONCLUSIVE}
 SHORT = {Status.NOT_APPLICABLE: "n/a"}
+HANGING = 15  # where the text of a row begins
 SAME_TOLD = 3  # verdicts of one requirement for the same reason that are told before the rest is counted
 
 
@@ -52,7 +54,7 @@ def print_report(console: Console, result: RunResult) -> None:
     for adapter in result.adapters:
         for lines in _attention(result, adapter):
             console.print()
-            console.print(Text("\n".join(lines)), soft_wrap=True)
+            console.print(Text("\n".join(_fitted(console, lines))), soft_wrap=True)
     console.print()
     for adapter in result.adapters:
         _print_counts(console, adapter)
@@ -63,13 +65,30 @@ def print_report(console: Console, result: RunResult) -> None:
         console.print(Text(plain(told)), soft_wrap=True)
 
 
+def _fitted(console: Console, lines: Sequence[str]) -> Iterator[str]:
+    """Yield lines that fit a terminal's width, what is wrapped below the text that it continues."""
+    for line in lines:
+        if console.is_terminal and len(line) > console.width > HANGING:
+            indent = " " * HANGING if line.startswith("  ") else ""
+            yield from textwrap.wrap(
+                line,
+                console.width,
+                subsequent_indent=indent,
+                drop_whitespace=True,
+                replace_whitespace=False,
+                break_on_hyphens=False,
+            )
+        else:
+            yield line
+
+
 def _print_counts(console: Console, adapter: AdapterResult) -> None:
     verdicts = list(adapter.verdicts())
-    console.print(Text(f"{adapter.name}: {sentence(verdicts)}"), soft_wrap=True)
+    console.print(Text(plain(f"{adapter.name}: {sentence(verdicts)}")), soft_wrap=True)
     missing = unproved(verdicts)
     if missing:
         told = f"{adapter.name}: nobody knows whether these hold: {', '.join(missing)}"
-        console.print(Text(told), soft_wrap=True)
+        console.print(Text(plain(told)), soft_wrap=True)
 
 
 def _table(result: RunResult) -> Table:
@@ -85,10 +104,10 @@ def _table(result: RunResult) -> Table:
     return table
 
 
-def _heading(adapter: AdapterResult) -> str:
+def _heading(adapter: AdapterResult) -> Text:
     if adapter.hello is None:
-        return adapter.name
-    return plain(f"{adapter.name}\n{adapter.hello.sdk_name} {adapter.hello.sdk_version}")
+        return Text(plain(adapter.name))
+    return Text(plain(f"{adapter.name}\n{adapter.hello.sdk_name} {adapter.hello.sdk_version}"))
 
 
 def _cell(adapter: AdapterResult, requirement: Requirement) -> Text | None:
@@ -111,11 +130,12 @@ def _cell(adapter: AdapterResult, requirement: Requirement) -> Text | None:
 
 def _attention(result: RunResult, adapter: AdapterResult) -> Iterator[list[str]]:
     if adapter.error:
-        yield plain(f"ERROR {adapter.name}: {adapter.error}").splitlines()
+        error = adapter.error.removeprefix(f"{adapter.name}: ")
+        yield plain(f"ERROR {adapter.name}: {error}").splitlines()
         if adapter.stderr_tail:
             yield ["  its last lines on stderr:", *(f"    {plain(line)}" for line in adapter.stderr_tail)]
         return
-    told = [verdict for verdict in adapter.verdicts() if verdict.status in TOLD_IN_FULL]
+    told = [v for v in adapter.verdicts() if v.status in TOLD_IN_FULL and not v.excused]
     told.sort(key=lambda verdict: ORDER.index(verdict.status))
     by_reason: dict[tuple[str, Status], int] = {}
     for verdict in told:
@@ -125,23 +145,38 @@ def _attention(result: RunResult, adapter: AdapterResult) -> Iterator[list[str]]
             yield verdict_lines(result, adapter, verdict)
     for (requirement, status), count in by_reason.items():
         if count > SAME_TOLD:
-            yield [f"… and {count - SAME_TOLD} more {status.value} of {requirement} ({adapter.name})"]
+            yield [plain(f"… and {count - SAME_TOLD} more {status.value} of {requirement} ({adapter.name})")]
+    excused = list(_excused(adapter))
+    if excused:
+        yield excused
     if adapter.stderr_tail and any(verdict.status is Status.ERROR for verdict in told):
-        head = f"{adapter.name}: the adapter's last lines on stderr:"
+        head = plain(f"{adapter.name}: the adapter's last lines on stderr:")
         yield [head, *(f"  {plain(line)}" for line in adapter.stderr_tail)]
+
+
+def _excused(adapter: AdapterResult) -> Iterator[str]:
+    """Yield a line for each known deviation that was seen, with its reason."""
+    seen: dict[tuple[Status, str, str], list[Verdict]] = {}
+    for verdict in adapter.verdicts():
+        if verdict.excused and verdict.status is not Status.UNSUPPORTED:
+            seen.setdefault((verdict.status, verdict.requirement, verdict.excused), []).append(verdict)
+    for (status, requirement, reason), verdicts in seen.items():
+        where = verdicts[0].scenario if len(verdicts) == 1 else f"{len(verdicts)} scenarios"
+        yield plain(f"{status.value} {requirement} ({adapter.name}), excused in {where}: {reason}")
 
 
 def verdict_lines(result: RunResult, adapter: AdapterResult, verdict: Verdict) -> list[str]:
     """Return a verdict in full, and the command that repeats it; the first line stands alone."""
     requirement = result.suite.contract.requirement(verdict.requirement)
-    again = f"-k {shlex.quote(f'{verdict.scenario}:{verdict.requirement}')}"
+    again = ["waitproof", "run", "--adapter", adapter.argument or adapter.name]
+    again += ["--suite", result.argument] if result.argument else []
+    again += ["-k", f"{verdict.scenario}:{verdict.requirement}"]
     lines = explain_verdict(adapter.name, verdict, requirement)
-    return [*lines, f"  {'again:':<13}waitproof run --adapter {adapter.name} {again}"]
+    return [*lines, plain(f"  {'again:':<13}{shlex.join(again)}")]
 
 
 def explain_verdict(adapter: str, verdict: Verdict, requirement: Requirement) -> list[str]:
     """Return a verdict in full, but for the command that repeats it."""
-    excused = f"excused, {verdict.excused}: " if verdict.excused else ""
     seen = verdict.seen.splitlines() or [""]
     word = "quoted" if requirement.quote else "by reason"
     rows: list[tuple[str, str | Sequence[str]]] = [
@@ -149,8 +184,9 @@ def explain_verdict(adapter: str, verdict: Verdict, requirement: Requirement) ->
         ("expected", verdict.expected),
         ("seen", [*seen, verdict.explanation] if verdict.explanation else seen),
         ("polls", verdict.timeline),
+        ("excused", verdict.excused),
     ]
-    lines = [f"{verdict.status.value} {verdict.scenario} ({adapter}): {excused}{seen[0]}"]
+    lines = [f"{verdict.status.value} {verdict.scenario} ({adapter}): {seen[0]}"]
     for name, value in rows:
         for number, line in enumerate([value] if isinstance(value, str) else value):
             if line:

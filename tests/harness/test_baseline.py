@@ -49,14 +49,14 @@ def test_a_deviation_excuses_its_requirement_everywhere_or_in_one_scenario() -> 
         "",
         "",
     ]
-    assert [replace(each, excused="") for each in excused] == verdicts
+    assert [replace(each, excused="", link="") for each in excused] == verdicts
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_only_a_fail_and_a_warning_are_excused(status: Status) -> None:
-    reason = baseline().reason(verdict("fields/other", "exception-version", status))
+    (excused,) = baseline().excuse([verdict("fields/other", "exception-version", status)])
 
-    assert reason == ("It is dropped." if status in {Status.FAIL, Status.WARN} else "")
+    assert excused.excused == ("It is dropped." if status in {Status.FAIL, Status.WARN} else "")
 
 
 def test_the_first_deviation_that_matches_gives_the_reason() -> None:
@@ -66,7 +66,30 @@ def test_the_first_deviation_that_matches_gives_the_reason() -> None:
         "  - {deviation: r, reason: Everywhere.}\n"
     )
 
-    assert [both.reason(verdict(name, "r")) for name in ("a/b", "a/c")] == ["Here.", "Everywhere."]
+    excused = both.excuse([verdict("a/b", "r"), verdict("a/c", "r")])
+
+    assert [each.excused for each in excused] == ["Here.", "Everywhere."]
+
+
+@pytest.mark.parametrize(
+    ("lacked", "reasons"), [("", ["None.", "", ""]), ("ships-helper", ["None.", "None.", ""])]
+)
+def test_what_an_sdk_without_a_helper_cannot_do_is_excused_with_the_helper(
+    lacked: str, reasons: list[str]
+) -> None:
+    known = baseline(
+        "format: 1\ndeviations:\n  - {deviation: ships-helper, reason: None., link: 'https://x.test/1'}\n"
+    )
+    verdicts = [
+        verdict("a/b", "ships-helper"),
+        verdict("a/b", "other", Status.UNSUPPORTED),
+        verdict("a/b", "another", Status.ERROR),
+    ]
+
+    excused = known.excuse(verdicts, lacked=lacked)
+
+    assert [each.excused for each in excused] == reasons
+    assert excused[0].link == "https://x.test/1"
 
 
 def test_no_baseline_excuses_nothing() -> None:

@@ -648,7 +648,7 @@ def test_a_fault_that_reaches_the_caller_at_once_is_right() -> None:
 )
 def test_where_any_exception_of_the_sdks_own_will_do_its_name_tells(name: str, is_own: bool) -> None:
     told = scenario(RUNNING, {"fault": {"text": "<p>"}}, expect={"raises": {"kind": "api"}})
-    arguments = {"kinds": ["api"], "at_that_poll": True}
+    arguments: dict[str, Any] = {"kinds": ["api"], "at_that_poll": True}
     other = replace(raised("other"), type=name)
 
     seen = played(contract("fault_surfaces", or_own=True, **arguments), told, other, at=(0.0, 1.0))

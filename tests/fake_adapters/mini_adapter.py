@@ -1,0 +1,262 @@
+"""Adapters of the Mini SDK: `python mini_adapter.py MODE [MARK]`, a correct one and one for each defect.
+
+MARK is any text: tests look for it in the list of processes.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import waitproof_kit
+from mini_sdk import AsyncClient, Client, GaveUp
+from waitproof_kit import Adapter, run, run_async
+
+
+class MiniAdapter(Adapter):
+    """The correct one."""
+
+    capabilities: dict[str, Any] = {"max_concurrency": 0, "operations": ["print_parcel_label"]}
+    task_id_path = "job"
+    result_path = "output"
+
+    def hello(self) -> dict[str, Any]:
+        return {
+            "sdk": {"name": "mini", "version": "1.0"},
+            "helper": "Client.wait",
+            "result_path": self.result_path,
+            "capabilities": self.capabilities,
+        }
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        return AsyncClient(base_url, api_key)
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        return client.wait(task_id, **options)
+
+    def get_task(self, client: Any, task_id: Any) -> Any:
+        state = client.look(task_id)
+        return {
+            "task_id": state["job"],
+            "status": state["phase"],
+            "result": state["output"],
+            "error": state["trouble"],
+        }
+
+    def begin(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        return client.print_label(arguments["parcel"])
+
+    def describe(self, exception: BaseException) -> dict[str, Any] | None:
+        return {"kind": "other"} if isinstance(exception, GaveUp) else None
+
+
+class Async(MiniAdapter):
+    """The correct one of the async variant."""
+
+    capabilities = {**MiniAdapter.capabilities, "non_blocking": True}
+
+    async def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        return await client.wait_async(task_id, **options)
+
+    async def get_task(self, client: Any, task_id: Any) -> Any:
+        return super().get_task(client, task_id)
+
+    async def begin(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        return super().begin(client, operation, arguments)
+
+
+class AsyncThatBlocks(Async):
+    """Sleeps in the manner of a blocking SDK."""
+
+    async def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        return client.wait(task_id, **options)
+
+
+class OneAtATime(MiniAdapter):
+    """Takes one call at a time, and dies when there is a second one."""
+
+    capabilities = {"operations": ["print_parcel_label"]}
+    busy = threading.Lock()
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        if not self.busy.acquire(blocking=False):
+            die("two waits at once")
+        try:
+            return client.wait(task_id, **options)
+        finally:
+            self.busy.release()
+
+
+class WholeSeconds(MiniAdapter):
+    """Its helper takes whole seconds alone."""
+
+    capabilities = {**MiniAdapter.capabilities, "poll_interval_resolution": 1, "timeout_resolution": 1}
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        for value in options.values():
+            if type(value) is not int:
+                raise TypeError(f"{value!r} is no whole number")
+        return client.wait(task_id, **options)
+
+
+class NoHelper(MiniAdapter):
+    """The SDK ships none."""
+
+    capabilities = {**MiniAdapter.capabilities, "wait": False}
+
+
+class HalfTheTime(MiniAdapter):
+    """Gives up after half of its time."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        return client.wait(task_id, **{**options, "timeout": options.get("timeout", 0.6) / 2})
+
+
+class NoKey(MiniAdapter):
+    """Breaks a SHOULD alone."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        return Client(base_url, "")
+
+
+class LateOnce(MiniAdapter):
+    """Gives up far too late, but only where the file that it is given does not exist yet."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return client.wait(task_id, **options)
+        except GaveUp:
+            if not options:
+                with contextlib.suppress(FileExistsError):
+                    Path(sys.argv[3]).touch(exist_ok=False)
+                    time.sleep(0.5)
+            raise
+
+
+class NeverGivesUp(MiniAdapter):
+    """Its helper polls on after its deadline."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        return client.wait(task_id, **{**options, "timeout": 1e6})
+
+
+class NeverGivesUpOneAtATime(NeverGivesUp):
+    """The same, in an adapter that takes one call at a time and answers no ping meanwhile."""
+
+    capabilities = {"operations": ["print_parcel_label"]}
+    turn = threading.Lock()
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        with self.turn:
+            return super().wait(client, task_id, **options)
+
+    def get_task(self, client: Any, task_id: Any) -> Any:
+        with self.turn:
+            return super().get_task(client, task_id)
+
+
+class DiesGivingUp(MiniAdapter):
+    """The process dies where its helper should give up; every other wait is as it should be."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return client.wait(task_id, **options)
+        except GaveUp:
+            die("the helper brought the process down")
+
+
+class DiesAtEveryWait(MiniAdapter):
+    """No wait ever comes back."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        die("\x1b[31mno wait ever comes back\x1b[0m")
+
+
+class LiesAboutElapsed(MiniAdapter):
+    """Reports thrice the time."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        class Clock:
+            monotonic = staticmethod(lambda: 3 * time.monotonic())
+
+        vars(waitproof_kit)["time"] = Clock
+        return Client(base_url, api_key)
+
+
+class IgnoresTheEnd(MiniAdapter):
+    """Outlives the end of stdin and SIGTERM."""
+
+    def hello(self) -> dict[str, Any]:
+        threading.Thread(target=lambda: time.sleep(120)).start()
+        return super().hello()
+
+
+class Escapes(MiniAdapter):
+    """Says things that no terminal and no encoding should see."""
+
+    def hello(self) -> dict[str, Any]:
+        sys.stderr.write("\x1b[31mred\x1b[0m and \x07\n")
+        sys.stderr.flush()
+        return {
+            **super().hello(),
+            "sdk": {"name": "[red]mini[/blue]\x1b[31m\ud800", "version": "\x1b]0;x\x07"},
+        }
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        raise RuntimeError("\x1b[2J\ud800 [bold]")
+
+
+class WrongPath(MiniAdapter):
+    """Looks for the payload in the wrong place."""
+
+    result_path = "trouble"
+
+
+class Answerless(MiniAdapter):
+    """Forgets the task's id, and has an operation that nobody knows."""
+
+    task_id_path = "id"
+    capabilities = {"max_concurrency": 1, "operations": ["print_parcel_label", "print_money"]}
+
+
+class TakesTurns(MiniAdapter):
+    """Says that it can do many calls at once, and does one after another."""
+
+    turn = threading.Lock()
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        with self.turn:
+            return client.wait(task_id, **options)
+
+
+class WrongServer(MiniAdapter):
+    """Does not use the base URL that it is given."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        return Client("http://127.0.0.1:9", api_key)
+
+
+def die(words: str) -> Any:
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+    os._exit(3)
+
+
+MODES = {
+    name: kind
+    for name, kind in list(globals().items())
+    if isinstance(kind, type) and issubclass(kind, MiniAdapter)
+}
+
+if __name__ == "__main__":
+    mode = sys.argv[1]
+    if mode == "IgnoresTheEnd":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if issubclass(MODES[mode], Async):
+        run_async(MODES[mode]())
+    else:
+        run(MODES[mode]())

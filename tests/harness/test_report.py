@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import MINI
+from jsonschema import Draft202012Validator
+from rich.console import Console
+
+from harness.contract import Level
+from harness.errors import InputError
+from harness.journal import JournalEntry
+from harness.judge import Status, Verdict
+from harness.observation import CallRecord, Observation, Poll, TaskRecord
+from harness.protocol import Capabilities, Given, Hello, Returned
+from harness.report import data
+from harness.report.progress import BarListener, LineListener
+from harness.report.text import plain, print_report
+from harness.runner import AdapterResult, RunResult, ScenarioResult
+from harness.suite import load_suite
+
+SUITE = load_suite(MINI)
+HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_concurrency=0))
+
+
+def verdict(requirement: str, status: Status, scenario: str = "outcomes/completes", **more: Any) -> Verdict:
+    level = SUITE.contract.requirement(requirement).level
+    return Verdict(scenario, requirement, level, status, "this", "that", **more)
+
+
+def result(*verdicts: Verdict, name: str = "sdk", hello: Hello | None = HELLO, **more: Any) -> RunResult:
+    """Return a run of one adapter in which each scenario has the verdicts given for it."""
+    scenarios = {
+        each.id: ScenarioResult(each, tuple(v for v in verdicts if v.scenario == each.id))
+        for each in SUITE.scenarios
+    }
+    adapter = AdapterResult(name, hello, scenarios=scenarios, **more)
+    return RunResult(SUITE, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1.5, adapters=[adapter])
+
+
+def printed(run: RunResult) -> str:
+    file = io.StringIO()
+    print_report(Console(file=file, width=200, color_system=None), run)
+    return file.getvalue()
+
+
+def errors(document: Any) -> list[str]:
+    schema = json.loads(data.SCHEMA_FILE.read_text(encoding="utf-8"))
+    found = Draft202012Validator(schema).iter_errors(document)
+    return sorted(f"{error.json_path}: {error.message}" for error in found)
+
+
+# --- report.json --------------------------------------------------------------------------------------
+
+
+def whole_run() -> RunResult:
+    run = result(verdict("returns-output", Status.PASS), stderr_tail=("\ud800",))
+    scenario = SUITE.scenarios[1]
+    task = TaskRecord(
+        1,
+        7,
+        polls=(Poll(1, 0.1, None, "queued"), Poll(2, 0.2, 0.25, "done")),
+        others=(Poll(0, 0.3, 0.4, method="POST", target="/x", http=None),),
+    )
+    call = CallRecord(
+        0, 1, scenario.calls[0], 0.0, None, Returned(Given.RESULT, result=1), None, {"id": "1"}, None
+    )
+    run.adapters[0].scenarios[scenario.id].observations = [Observation(HELLO, (call,), (task,))]
+    run.strays = (JournalEntry(1, None, "other", "GET", "/y", {}, 5_000_000_000, 1, True),)
+    return run
+
+
+def test_a_report_is_as_its_schema_says() -> None:
+    document = data.document(whole_run(), exit_code=0)
+
+    assert errors(document) == []
+    assert document["started"] == "2026-01-02T03:04:05+00:00"
+    assert document["strays"] == [{"method": "GET", "target": "/y", "arrived_s": 5.0, "nearest": ""}]
+    assert document["adapters"][0]["scenarios"][0]["calls"][0]["received_s"] is None
+
+
+def test_a_report_of_an_adapter_that_said_nothing_is_too() -> None:
+    assert errors(data.document(result(hello=None, error="dead"), exit_code=3)) == []
+
+
+def test_the_schema_allows_additions_and_refuses_another_number() -> None:
+    document = data.document(whole_run(), exit_code=0)
+    document["adapters"][0]["verdicts"][0]["new"] = document["new"] = [1]
+    assert errors(document) == []
+
+    document["schema"] = 2
+    document["adapters"][0]["verdicts"][0]["status"] = "FINE"
+    document["adapters"][0]["scenarios"][0]["polls"][0]["n"] = "1"
+    del document["adapters"][0]["name"]
+
+    assert [error.partition(":")[0] for error in errors(document)] == [
+        "$.adapters[0].scenarios[0].polls[0].n",
+        "$.adapters[0].verdicts[0].status",
+        "$.adapters[0]",
+        "$.schema",
+    ]
+
+
+def test_a_report_carries_lone_surrogates_and_cuts_long_payloads(tmp_path: Path) -> None:
+    run = whole_run()
+    (seen,) = run.adapters[0].scenarios[SUITE.scenarios[1].id].observations
+    call = seen.calls[0]
+    vars(call)["answer"] = {"result": [{"text": "x" * 10_001}]}
+
+    data.write(data.document(run, exit_code=0), tmp_path / "r.json")
+    read = json.loads((tmp_path / "r.json").read_bytes())
+
+    assert read["adapters"][0]["stderr_tail"] == ["\ud800"]
+    text = read["adapters"][0]["scenarios"][0]["calls"][0]["answer"]["result"][0]["text"]
+    assert text == "x" * 10_000 + "… (10001 characters)"
+
+
+def test_a_report_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the report cannot be written: is a directory"):
+        data.write({}, tmp_path)
+
+
+# --- text ---------------------------------------------------------------------------------------------
+
+
+def test_the_table_has_a_row_for_each_requirement_that_was_judged() -> None:
+    text = printed(
+        result(
+            verdict("returns-output", Status.PASS),
+            verdict("returns-output", Status.FAIL, "outcomes/begun"),
+            verdict("sends-its-key", Status.WARN, excused="known"),
+            verdict("first-look", Status.INFO),
+        )
+    )
+
+    assert [line.split() for line in text.splitlines()[:5]] == [
+        ["sdk"],
+        ["level", "requirement", "mini", "1.0"],
+        ["MUST", "returns-output", "FAIL", "1", "of", "2"],
+        ["SHOULD", "sends-its-key", "WARN", "(excused)"],
+        ["INFO", "first-look", "that"],
+    ]
+    assert text.endswith("\nsdk: 1 PASS, 1 FAIL, 1 WARN (1 excused), 1 INFO\n")
+
+
+def test_a_failure_is_told_with_requirement_expected_seen_polls_and_the_way_to_see_it_again() -> None:
+    run = result(
+        verdict("returns-output", Status.FAIL, explanation="because", timeline="0.00 done"),
+        argument="my adapters/sdk",
+    )
+    run.argument = "suites/mini"
+
+    told = printed(run)
+
+    assert (
+        "\n"
+        "FAIL outcomes/completes (sdk): that\n"
+        "  requirement: returns-output (MUST, quoted): done: the helper returns the job's output.\n"
+        "  expected:    this\n"
+        "  seen:        that\n"
+        "               because\n"
+        "  polls:       0.00 done\n"
+        "  again:       waitproof run --adapter 'my adapters/sdk' --suite suites/mini "
+        "-k outcomes/completes:returns-output\n"
+    ) in told
+
+
+def test_what_an_adapter_named_itself_is_neither_markup_nor_escape() -> None:
+    hello = Hello("[/red]\x1b[31m", "\u202e1", "python", "CPython", "wait", "")
+
+    text = printed(result(verdict("returns-output", Status.PASS), name="[a]", hello=hello))
+
+    assert text.splitlines()[0].strip() == "[a]"
+    assert r"[/red]\x1b[31m \u202e1" in text
+
+
+def test_plain_text_leaves_languages_alone_and_escapes_what_a_terminal_acts_on() -> None:
+    assert plain("Ωmega 漢字 …\n") == "Ωmega 漢字 …\n"
+    assert plain("\x1b\r\t\x9b\u200b\ud800") == r"\x1b\r\t\x9b\u200b\ud800"
+
+
+# --- progress -----------------------------------------------------------------------------------------
+
+
+def test_elsewhere_than_on_a_terminal_each_scenario_is_one_plain_line() -> None:
+    file = io.StringIO()
+    listener = LineListener(Console(file=file, width=20, color_system=None))
+
+    with listener:
+        listener.phase("[sdk]", "running")
+        listener.started("[sdk]", SUITE.scenarios[0], 1.0)
+        passed = [verdict("returns-output", Status.PASS)]
+        listener.finished("[sdk]", SUITE.scenarios[0], passed, final=True)
+        listener.finished("[sdk]", SUITE.scenarios[1], passed, final=False)
+
+    assert file.getvalue().splitlines() == [
+        "[sdk]: running",
+        "[sdk]: outcomes/begun: 1 PASS",
+        "[sdk]: outcomes/broken: 1 PASS (something is played again alone at the end)",
+    ]
+
+
+def test_a_terminal_shows_a_bar_whatever_the_names_are() -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=160, force_terminal=True, color_system=None)
+    listener = BarListener(console, ["[/sdk]"], 2)
+
+    with listener:
+        listener.phase("[/sdk]", "warming [up]")
+        for scenario in SUITE.scenarios[:2]:
+            listener.started("[/sdk]", scenario.named("outcomes/[/x]"), 1.0)
+        done = [verdict("returns-output", Status.FAIL)]
+        listener.finished("[/sdk]", SUITE.scenarios[0], done, final=False)
+
+    last = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).strip())[-1]
+    assert last.startswith("[/sdk] ")
+    assert "1/2" in last
+    assert "1 FAIL 1 to play again alone" in last
+    assert last.endswith("outcomes/[/x]")
+    assert Level.MUST.value not in last

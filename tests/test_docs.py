@@ -1,0 +1,66 @@
+"""What the README and the docs show is run: code, scenarios, commands and tables."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.scenario import cross_check, parse_scenario
+from harness.source import read
+from harness.suite import bundled_suite, load_contract
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("adapters/**/README.md")),
+]
+PAGES = [page for page in PAGES if not {"node_modules", ".venv", "vendor", "target"} & set(page.parts)]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    return ["".join(line[len(indent) :] for line in body.splitlines(keepends=True)) for indent, body in found]
+
+
+def test_the_readmes_python_runs_and_prints_what_it_says() -> None:
+    (code,) = blocks(ROOT / "README.md", "python")
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert ended.stdout.splitlines() == ["pending", "running", "completed", "3 polls"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_scenario_shown_is_one(page: Path) -> None:
+    contract = load_contract(bundled_suite() / "contract.yaml")
+
+    for text in blocks(page, "yaml"):
+        if "calls:" in text:
+            node = read(text, page.name)
+            cross_check(parse_scenario(node, page.name, "shown/here"), contract, node, page.name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+
+    assert missing == []
+
+
+def test_every_command_of_ours_in_the_docs_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    known = set(re.findall(r"^    ([a-z]+) ", capsys.readouterr().out, re.MULTILINE))
+
+    for page in PAGES:
+        used = set(re.findall(r"`(?:\.venv/bin/)?waitproof ([a-z]+)", page.read_text(encoding="utf-8")))
+        assert used <= known, page
