@@ -15,6 +15,7 @@ from pydantic import Field
 
 from harness.errors import InputError
 from harness.judge import Status, Verdict
+from harness.scenario import Scenario
 from harness.source import Format, Model, build, mistake_at, read
 
 __all__ = ["Baseline", "Deviation", "parse_baseline"]
@@ -30,10 +31,10 @@ class Deviation(Model):
     expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     sometimes: bool = False
 
-    def matches(self, verdict: Verdict) -> bool:
-        """Say whether a verdict is what this deviation is about."""
-        scenario, _, requirement = self.deviation.rpartition(":")
-        return requirement == verdict.requirement and scenario in {"", verdict.scenario}
+    def covers(self, scenario: str, requirement: str) -> bool:
+        """Say whether a requirement in a scenario is what this deviation is about."""
+        where, _, name = self.deviation.rpartition(":")
+        return name == requirement and where in {"", scenario}
 
 
 class _File(Model):
@@ -64,9 +65,20 @@ class Baseline:
             )
         return tuple(excused)
 
+    def known(self, scenario: Scenario) -> frozenset[str]:
+        """Return the requirements whose deviation is known in a scenario."""
+        return frozenset(
+            name
+            for name in scenario.proves
+            if any(each.covers(scenario.id, name) for each in self.deviations)
+        )
+
     def _known(self, verdict: Verdict, lacked: str) -> Deviation | None:
         if verdict.status in {Status.FAIL, Status.WARN}:
-            return next((known for known in self.deviations if known.matches(verdict)), None)
+            return next(
+                (known for known in self.deviations if known.covers(verdict.scenario, verdict.requirement)),
+                None,
+            )
         if verdict.status is Status.UNSUPPORTED and lacked:
             return next((known for known in self.deviations if known.deviation == lacked), None)
         return None

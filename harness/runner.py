@@ -261,7 +261,11 @@ class Runner:
         if adapter.hello is not None and not adapter.hello.capabilities.wait:
             requirements = self.suite.contract.requirements
             lacked = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
-        return self._baselines.get(adapter.name, Baseline()).excuse(verdicts, lacked=lacked)
+        return self.baseline(adapter.name).excuse(verdicts, lacked=lacked)
+
+    def baseline(self, adapter: str) -> Baseline:
+        """Return what is known of an adapter's deviations."""
+        return self._baselines.get(adapter, Baseline())
 
     @property
     def cancelled(self) -> threading.Event:
@@ -568,7 +572,7 @@ class _Driver:
         if self._runner.cancelled.is_set():
             return  # what was seen may have been cut short
         result.observations.append(observation)
-        self._settle(result, judge(self._contract, self._scaled[scenario.id][0], result.observations))
+        self._settle(result, self._judge(result))
 
     def _observe(self, stay: _Stay, scenario: Scenario, *, alone: bool = False) -> Observation:
         assert self._result.hello is not None
@@ -600,7 +604,14 @@ class _Driver:
 
     def _is_suspicious(self, result: ScenarioResult) -> bool:
         played, _ = self._scaled[result.scenario.id]
-        return is_suspicious(self._contract, played, result.observations)
+        return is_suspicious(self._contract, played, result.observations, known=self._known(played))
+
+    def _judge(self, result: ScenarioResult) -> tuple[Verdict, ...]:
+        played, _ = self._scaled[result.scenario.id]
+        return judge(self._contract, played, result.observations, known=self._known(played))
+
+    def _known(self, scenario: Scenario) -> frozenset[str]:
+        return self._runner.baseline(self._command.name).known(scenario)
 
     def play_again_alone(self) -> None:
         """Play again, alone and in fresh warm processes, what looks suspicious."""
@@ -618,7 +629,7 @@ class _Driver:
                 if self._runner.cancelled.is_set():
                     break
                 result.observations.append(observation)
-                self._settle(result, judge(self._contract, self._scaled[scenario.id][0], result.observations))
+                self._settle(result, self._judge(result))
         self._runner.listener.phase(self._command.name, "done")
 
 

@@ -16,8 +16,8 @@ ORDER = (
     Status.FAIL,
     Status.INCONCLUSIVE,
     Status.WARN,
-    Status.UNSUPPORTED,
     Status.PASS,
+    Status.UNSUPPORTED,
     Status.INFO,
     Status.NOT_APPLICABLE,
 )

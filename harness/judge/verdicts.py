@@ -7,7 +7,7 @@ for each requirement that the scenario proves comes out. It is pure; whoever ran
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,27 +66,45 @@ class Verdict:
     link: str = ""
 
 
-def judge(contract: Contract, scenario: Scenario, observations: Sequence[Observation]) -> tuple[Verdict, ...]:
+def judge(
+    contract: Contract,
+    scenario: Scenario,
+    observations: Sequence[Observation],
+    *,
+    known: Collection[str] = (),
+) -> tuple[Verdict, ...]:
     """Return a verdict for each requirement that the scenario proves, in the scenario's order.
 
     Args:
         contract: The documentation.
         scenario: What was played.
         observations: The run, and after it the runs alone that a suspicion led to; never empty.
+        known: Requirements whose deviation is known: a suspicion that it is there needs no run alone.
     """
     return tuple(
-        _settle(contract.requirement(name), scenario, [_case(contract, scenario, o) for o in observations])
+        _settle(
+            contract.requirement(name),
+            scenario,
+            [_case(contract, scenario, seen) for seen in observations],
+            is_known=name in known,
+        )
         for name in scenario.proves
     )
 
 
-def is_suspicious(contract: Contract, scenario: Scenario, observations: Sequence[Observation]) -> bool:
+def is_suspicious(
+    contract: Contract,
+    scenario: Scenario,
+    observations: Sequence[Observation],
+    *,
+    known: Collection[str] = (),
+) -> bool:
     """Say whether another run alone would settle something that these observations leave open."""
     if len(observations) > RUNS_ALONE:
         return False
     for name in scenario.proves:
         requirement = contract.requirement(name)
-        if requirement.level is Level.INFO:  # goes on record as it was seen first
+        if requirement.level is Level.INFO or name in known:  # that is on record as it was seen first
             continue
         findings = [_find(requirement, _case(contract, scenario, seen)) for seen in observations]
         if all(finding.mark is Mark.SUSPECT for finding in findings):
@@ -111,10 +129,15 @@ def _case(contract: Contract, scenario: Scenario, observation: Observation) -> C
     return Case(contract, scenario, observation)
 
 
-def _settle(requirement: Requirement, scenario: Scenario, cases: Sequence[Case]) -> Verdict:
+def _settle(
+    requirement: Requirement, scenario: Scenario, cases: Sequence[Case], *, is_known: bool
+) -> Verdict:
     first = _find(requirement, cases[0])
     if first.mark is not Mark.SUSPECT or requirement.level is Level.INFO:
         return _verdict(requirement, scenario, _status(requirement, first.mark), first, cases[0])
+    if is_known:
+        told = _with_note(first, "a known deviation, so it was not played again alone")
+        return _verdict(requirement, scenario, _status(requirement, Mark.BROKEN), told, cases[0])
     for number, case in enumerate(cases[1:], 1):
         again = _find(requirement, case)
         if again.mark is Mark.SUSPECT and number < RUNS_ALONE:

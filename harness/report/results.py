@@ -64,7 +64,16 @@ def _runs(adapters: Mapping[str, tuple[_Adapter, str]], names: Sequence[str]) ->
         sdk = adapter["sdk"] or {}
         counts = _counts([Status(verdict["status"]) for verdict in adapter["verdicts"]])
         named = f"{sdk.get('name', '')} {sdk.get('version', '')}"
-        yield _row([name, named, sdk.get("runtime", ""), f"`{adapter['helper']}`", counts, day])
+        yield _row(
+            [
+                name,
+                named,
+                sdk.get("runtime", ""),
+                f"`{adapter['helper']}`" if adapter["helper"] else "none",
+                counts,
+                day,
+            ]
+        )
 
 
 def _counts(statuses: Sequence[Status]) -> str:
@@ -114,7 +123,7 @@ def _deviations(
 
 
 def _deviation(verdict: Mapping[str, Any]) -> str:
-    why = f" {verdict['excused'][0].upper()}{verdict['excused'][1:]}." if verdict["excused"] else ""
+    why = f" Why: {_plain(verdict['excused']).rstrip('.')}." if verdict["excused"] else ""
     source = f" [Source]({verdict['link']})." if verdict.get("link") else ""
     expected, seen = _plain(verdict["expected"]), _plain(verdict["seen"])
     return f"- {verdict['status']} in `{verdict['scenario']}`: expected {expected}; {seen}.{why}{source}"

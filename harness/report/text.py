@@ -39,12 +39,12 @@ SAME_TOLD = 3  # verdicts of one requirement for the same reason that are told b
 
 
 def plain(text: str) -> str:
-    """Return text with every character escaped that a terminal would act on or cannot show."""
+    """Return text whose tabs are spaces, with everything escaped that a terminal would act on."""
     return "".join(
         character
         if character == "\n" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
+        for character in text.expandtabs(4)
     )
 
 
@@ -119,7 +119,9 @@ def _cell(adapter: AdapterResult, requirement: Requirement) -> Text | None:
     if status is Status.INFO:
         text = "; ".join(sorted({plain(verdict.seen).partition(":")[0] for verdict in verdicts}))
     elif status is Status.PASS:
-        text += f" {len(verdicts)}" if len(verdicts) > 1 else ""
+        count = sum(verdict.status is status for verdict in verdicts)
+        text += f" {count} of {len(verdicts)}" if count < len(verdicts) else ""
+        text += f" {count}" if 1 < count == len(verdicts) else ""
     elif len(verdicts) > 1 and status is not Status.NOT_APPLICABLE:
         count = sum(verdict.status is status for verdict in verdicts)
         text += f" {count} of {len(verdicts)}"

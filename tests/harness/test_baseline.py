@@ -7,6 +7,8 @@ from harness.baseline import Baseline, parse_baseline
 from harness.contract import Level
 from harness.errors import InputError
 from harness.judge import Status, Verdict
+from harness.scenario import parse_scenario
+from harness.source import read
 
 TODAY = date(2027, 6, 30)
 KNOWN = """\
@@ -184,3 +186,16 @@ def test_every_wrong_date_is_told_at_once() -> None:
 )
 def test_a_file_that_is_no_baseline_is_told(text: str, first_line: str) -> None:
     assert [told.splitlines()[0] for told in mistakes(text)] == [first_line]
+
+
+def test_a_baseline_says_which_requirements_of_a_scenario_it_knows() -> None:
+    text = "summary: It ends.\nproves: [exception-version, exception-task-id, polls-until-terminal]\n"
+    text += "task: [{status: failed}]\ncalls: [{wait: {}}]\n"
+
+    every, other = (
+        parse_scenario(read(text, "s.yaml"), "s.yaml", name)
+        for name in ("fields/every-field", "fields/other")
+    )
+
+    assert baseline().known(other) == {"exception-version"}
+    assert baseline().known(every) == {"exception-version", "exception-task-id"}

@@ -108,9 +108,9 @@ def test_the_summary_counts_every_status_that_occurs(verdicts: list[Verdict], to
     [
         ([], None),
         ([ALIEN, INFO], Status.INFO),
-        ([INFO, PASS], Status.PASS),
-        ([PASS, LACKS], Status.UNSUPPORTED),
-        ([LACKS, WARN], Status.WARN),
+        ([INFO, LACKS], Status.UNSUPPORTED),
+        ([LACKS, PASS], Status.PASS),
+        ([PASS, WARN], Status.WARN),
         ([WARN, UNSURE], Status.INCONCLUSIVE),
         ([UNSURE, FAIL], Status.FAIL),
         ([FAIL, BROKEN], Status.ERROR),

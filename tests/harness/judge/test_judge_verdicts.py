@@ -70,6 +70,20 @@ def test_a_suspicion_waits_for_a_run_alone() -> None:
     )
 
 
+def test_a_known_deviation_needs_no_run_alone() -> None:
+    late = [run(2.5)]
+
+    (told,) = judge(LATE, TIMES_OUT, late, known={"it"})
+
+    assert not is_suspicious(LATE, TIMES_OUT, late, known={"it"})
+    assert replace(told, timeline="") == fails(
+        f"{EXPECTED}: 2.20 s or less",
+        "the call raised TransportError after 2.50 s",
+        "a known deviation, so it was not played again alone",
+    )
+    assert judge(LATE, TIMES_OUT, [run(2.1)], known={"it"})[0].status is Status.PASS
+
+
 def test_what_is_kept_alone_is_kept_with_a_note() -> None:
     told, suspicious = settle(run(2.5, lag_s=0.31), run(2.1))
 
