@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fakes import MINI
 from jsonschema import Draft202012Validator
 from rich.console import Console
 
+from harness.cli import main
 from harness.contract import Level
 from harness.errors import InputError
 from harness.journal import JournalEntry
@@ -20,6 +22,7 @@ from harness.observation import CallRecord, Observation, Poll, TaskRecord
 from harness.protocol import Capabilities, Given, Hello, Returned
 from harness.report import data
 from harness.report.progress import BarListener, LineListener
+from harness.report.results import results_page
 from harness.report.text import plain, print_report
 from harness.runner import AdapterResult, RunResult, ScenarioResult
 from harness.suite import load_suite
@@ -181,7 +184,53 @@ def test_what_an_adapter_named_itself_is_neither_markup_nor_escape() -> None:
 
 def test_plain_text_leaves_languages_alone_and_escapes_what_a_terminal_acts_on() -> None:
     assert plain("Ωmega 漢字 …\n") == "Ωmega 漢字 …\n"
-    assert plain("\x1b\r\t\x9b\u200b\ud800") == r"\x1b\r\t\x9b\u200b\ud800"
+    assert plain("\x1b\r\x9b\u200b\ud800") == r"\x1b\r\x9b\u200b\ud800"
+    assert plain("\tfrom x:1") == "    from x:1"
+
+
+def test_a_known_deviation_is_one_line_with_its_reason_and_the_unknown_is_told_in_full() -> None:
+    known = replace(verdict("returns-output", Status.WARN), excused="It rounds.")
+    other = verdict("returns-output", Status.WARN)
+
+    text = printed(result(known, known, other))
+
+    assert "WARN returns-output (sdk), excused in 2 scenarios: It rounds.\n" in text
+    assert text.count("  requirement: ") == 1
+
+
+# --- a page of results --------------------------------------------------------------------------------
+
+
+def test_a_page_of_results_has_every_sdk_its_departures_and_their_source() -> None:
+    link = "https://example.test/sdk.py#L7"
+    known = replace(
+        verdict("returns-output", Status.WARN),
+        expected="the call returns 2",
+        seen="it returned <b>|3",
+        excused="It rounds.",
+        link=link,
+    )
+    kept = verdict("returns-output", Status.PASS, "together/two-take-turns")
+    report = data.document(result(known, kept), exit_code=0)
+
+    page = results_page([report], ["sdk-of-elsewhere"])
+
+    assert "| level | requirement | sdk | sdk-of-elsewhere |" in page
+    assert "| MUST | returns-output | WARN 1 of 2 |  |" in page
+    assert (
+        "- WARN in `outcomes/completes`: expected the call returns 2; it returned &lt;b>\\|3. "
+        f"Why: It rounds. [Source]({link}).\n"
+    ) in page
+
+
+def test_the_newest_of_two_reports_of_one_adapter_counts() -> None:
+    old = data.document(result(verdict("returns-output", Status.FAIL)), exit_code=1)
+    new = data.document(result(verdict("returns-output", Status.PASS)), exit_code=0)
+
+    page = results_page([{**new, "started": "2027-02-01"}, {**old, "started": "2027-01-01"}])
+
+    assert "| MUST | returns-output | PASS |" in page
+    assert "FAIL" not in page
 
 
 # --- progress -----------------------------------------------------------------------------------------
@@ -223,3 +272,45 @@ def test_a_terminal_shows_a_bar_whatever_the_names_are() -> None:
     assert "1 FAIL 1 to play again alone" in last
     assert last.endswith("outcomes/[/x]")
     assert Level.MUST.value not in last
+
+
+# --- reading a report ---------------------------------------------------------------------------------
+
+
+def test_what_was_written_is_read_back(tmp_path: Path) -> None:
+    document = data.document(whole_run(), exit_code=0)
+    data.write(document, tmp_path / "report.json")
+
+    assert data.read(tmp_path / "report.json") == document
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "this is no JSON"),
+        ("[]", "this is no report that this version of waitproof can read\n  found:    schema: null"),
+        ('{"schema": 2}', "this is no report that this version of waitproof can read\n  found:    schema: 2"),
+    ],
+)
+def test_what_is_no_report_of_ours_is_refused(text: str, told: str, tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    file.write_text(text)
+
+    with pytest.raises(InputError) as caught:
+        data.read(file)
+
+    assert str(caught.value).startswith(f"{file}: {told}")
+
+
+def test_the_command_line_makes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data.write(
+        data.document(result(verdict("returns-output", Status.PASS)), exit_code=0), tmp_path / "a.json"
+    )
+
+    assert main(["report", str(tmp_path / "a.json"), "--results", str(tmp_path / "page.md")]) == 0
+    assert main(["report", str(tmp_path / "a.json")]) == 0
+    assert main(["report", str(tmp_path / "b.json")]) == 2
+
+    said = capsys.readouterr()
+    assert said.out == (tmp_path / "page.md").read_text()
+    assert said.err == f"{tmp_path / 'b.json'}: the report cannot be read: no such file or directory\n"
