@@ -36,8 +36,10 @@ if sys.platform != "win32":  # adapters do not run there, but this module is imp
     import fcntl
 
 __all__ = [
+    "FILE_NAME",
     "AdapterSpec",
     "Need",
+    "adapters_in",
     "find_adapter",
     "load_baseline",
     "parse_adapter",
@@ -166,7 +168,10 @@ def read_adapter(folder: Path) -> AdapterSpec:
     """
     file = folder / FILE_NAME
     if not os.path.lexists(file):
+        inside = adapters_in(folder)
         mend = f"write {file} with at least format, name and command, or pass a command instead"
+        if inside:
+            mend = f"name one of those in it: {', '.join(str(each) for each in inside)}"
         raise InputError(Mistake(str(folder), f"the folder has no {FILE_NAME}", mend=mend))
     spec = parse_adapter(read_file(file), str(file))
     if spec.baseline is None:
@@ -176,6 +181,11 @@ def read_adapter(folder: Path) -> AdapterSpec:
         mend = f"write it, or leave the key out: {_BASELINE_NAME} is found by itself"
         raise InputError(Mistake(str(file), f"its baseline {spec.baseline} is missing", mend=mend))
     return spec
+
+
+def adapters_in(folder: Path) -> list[Path]:
+    """Return the adapters that lie in a folder which is none itself, as one that holds kits."""
+    return sorted(file.parent for file in folder.glob(f"*/{FILE_NAME}"))
 
 
 def parse_adapter(text: str, place: str) -> AdapterSpec:

@@ -23,7 +23,15 @@ from typing import IO
 
 from rich.console import Console
 
-from harness.adapter_folder import AdapterSpec, find_adapter, load_baseline, prepare, unique_names
+from harness.adapter_folder import (
+    FILE_NAME,
+    AdapterSpec,
+    adapters_in,
+    find_adapter,
+    load_baseline,
+    prepare,
+    unique_names,
+)
 from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
@@ -140,7 +148,7 @@ def _suite_option(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> ExitCode:
     suite = load_suite(suite_folder(options.suite))
-    wanted = [*options.adapters, *options.adapter]
+    wanted = [*_without_collections(options.adapters), *options.adapter]
     if not wanted:
         raise InputError(
             Mistake(
@@ -194,6 +202,20 @@ def _check_report_file(path: Path) -> None:
         raise InputError(Mistake("--json", f"{path} is a folder", mend=f"--json {path / 'report.json'}"))
     if not path.absolute().parent.is_dir():
         raise InputError(Mistake("--json", f"the folder of {path} does not exist", mend="make it"))
+
+
+def _without_collections(arguments: Sequence[str]) -> list[str]:
+    """Return the adapters that `adapters/*` means: a folder that only holds some is skipped, and told."""
+    if len(arguments) < 2:
+        return list(arguments)
+    wanted = []
+    for argument in arguments:
+        folder = Path(argument)
+        if not (folder / FILE_NAME).exists() and adapters_in(folder):
+            print(text.plain(f"{argument}: skipped, it holds adapters and is none"), file=sys.stderr)
+        else:
+            wanted.append(argument)
+    return wanted
 
 
 def _print_end(console: Console, result: RunResult, suite: Suite) -> None:

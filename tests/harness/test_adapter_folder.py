@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapter_folder import AdapterSpec, Need, find_adapter, parse_adapter, prepare, read_adapter
+from harness.adapter_folder import (
+    AdapterSpec,
+    Need,
+    adapters_in,
+    find_adapter,
+    parse_adapter,
+    prepare,
+    read_adapter,
+)
 from harness.adapter_process import AdapterCommand, AdapterProcess
 from harness.errors import InputError
 
@@ -442,3 +450,17 @@ def test_a_folder_can_be_read_prepared_and_greeted(tmp_path: Path) -> None:
 
     assert hello.sdk_name == "hostile"
     assert (tmp_path / "made").exists()
+
+
+def test_a_folder_that_holds_adapters_is_told_from_one_that_lacks_its_file(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter.yaml").write_text("")
+
+    assert adapters_in(tmp_path) == [tmp_path / "a", tmp_path / "b"]
+    with pytest.raises(InputError) as caught:
+        read_adapter(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: the folder has no adapter.yaml\n"
+        f"  mend:     name one of those in it: {tmp_path / 'a'}, {tmp_path / 'b'}"
+    )

@@ -434,7 +434,7 @@ class Async(Mini):
                 await machine.sleep_async(0.1)
 
 
-@pytest.mark.parametrize(("blocks", "last_s"), [(False, 0.29), (True, 0.49)])
+@pytest.mark.parametrize(("blocks", "last_s"), [(False, 0.29), (True, 0.46)])
 def test_coroutines_take_turns_on_one_loop_unless_one_blocks_it(*, blocks: bool, last_s: float) -> None:
     played = scenario(*[WORKING] * 2, DONE, calls=[{"wait": {}, "parallel": 2}])
 
