@@ -42,7 +42,16 @@ from harness.report.results import results_page
 from harness.runner import Runner, RunResult
 from harness.scenario import Scenario, scenario_schema
 from harness.selection import select
-from harness.suite import Suite, bundled_suite, lint, load_contract, load_scenario, load_suite, read_file
+from harness.suite import (
+    Suite,
+    bundled_suite,
+    lint,
+    lint_scenario,
+    load_contract,
+    load_scenario,
+    load_suite,
+    read_file,
+)
 from harness.summary import ExitCode, exit_code
 
 __all__ = ["main", "suite_folder"]
@@ -55,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that knows ASCII alone is no reason to give up
         sys.stdout.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    options = _parser(is_proof="prove" in given).parse_args(given)
     try:
         code = int(options.command(options))
         sys.stdout.flush()
@@ -70,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="waitproof",
         description="Proves that an SDK's wait-for-task helper keeps the promises of its documentation.",
@@ -113,6 +123,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("adapter", metavar="ADAPTER", help="a folder, else a command")
     _suite_option(doctor)
     doctor.set_defaults(command=_doctor)
+
+    proving = commands.add_parser("prove", help="prove that the suite catches every known defect")
+    if is_proof:  # it imports the reference client, which no other command needs
+        from harness import proof  # noqa: PLC0415
+
+        proof.add_options(proving)
+        proving.set_defaults(command=proof.main)
 
     report = commands.add_parser("report", help="make a page of results from report.json files")
     report.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="written by run --json")
@@ -221,7 +238,10 @@ def _without_collections(arguments: Sequence[str]) -> list[str]:
 def _print_end(console: Console, result: RunResult, suite: Suite) -> None:
     played = sum(bool(each.verdicts) for adapter in result.adapters for each in adapter.scenarios.values())
     wanted = sum(len(adapter.scenarios) for adapter in result.adapters)
-    head = f"{suite.name}: {played} scenarios in {result.seconds:.1f} s"
+    each = len(result.adapters[0].scenarios)
+    head = f"{suite.name}: {each} scenario{'' if each == 1 else 's'}"
+    head += f" with {len(result.adapters)} adapters" if len(result.adapters) > 1 else ""
+    head += f" in {result.seconds:.1f} s"
     if result.interrupted:
         head = f"{suite.name}: interrupted after {result.seconds:.1f} s: {played} of {wanted} scenarios"
     console.print(head, markup=False, highlight=False)
@@ -376,8 +396,13 @@ def _lint_file(path: Path) -> None:
         raise InputError(Mistake(str(path), "no contract.yaml lies above this file", mend=mend))
     contract_file = folder / "contract.yaml"
     contract = load_contract(contract_file)
-    if path.absolute() != contract_file:
-        load_scenario(path.absolute(), folder, contract)
+    if path.absolute() == contract_file:
+        return
+    scenario = load_scenario(path.absolute(), folder, contract)
+    alone = Suite(folder, contract, (scenario,), {scenario.id: path.absolute()})
+    mistakes = list(lint_scenario(alone, scenario))
+    if mistakes:
+        raise InputError(mistakes)
 
 
 def _doctor(options: argparse.Namespace) -> ExitCode:
@@ -398,7 +423,7 @@ def _report(options: argparse.Namespace) -> ExitCode:
         print(page, end="")
         return ExitCode.KEPT
     try:
-        options.results.write_text(page, encoding="utf-8")
+        options.results.write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         fact = f"the page cannot be written: {(error.strerror or str(error)).lower()}"
         raise InputError(Mistake(str(options.results), fact)) from None

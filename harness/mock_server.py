@@ -267,6 +267,8 @@ class _Desk:
         self.went_wrong = went_wrong
         self.poll_method = contract.endpoint.method
         self.poll_path = contract.task_path_pattern()
+        before, _, _ = contract.endpoint.path.partition("{task_id}")
+        self.task_path = re.compile(re.escape(before) + "([^/?]+)")
         self.operations: dict[tuple[str, str], Operation] = {
             (each.method, each.path): each for each in contract.operations.values()
         }
@@ -708,7 +710,17 @@ class _Handler(WSGIRequestHandler):
         operation = desk.operations.get((request.method, request.path))
         if operation is not None:
             return self._serve_operation(operation, request)
-        return self._serve_rest(request)
+        return self._serve_rest(request, self._concerned(request) or self._carried_task())
+
+    def _concerned(self, request: _Received) -> str | None:
+        """Return the task whose path a request has that is no poll: another method, or a path below it."""
+        found = self.desk.task_path.match(request.path)
+        task_id = _decoded(found[1]) if found is not None else ""
+        return task_id if task_id in self.desk.tasks else None
+
+    def _carried_task(self) -> str | None:
+        """Return the task whose requests this connection carried, unless it has been forgotten."""
+        return self.carried if self.carried in self.desk.tasks else None
 
     def _serve_poll(self, task: _Task, request: _Received) -> bool:
         self.carried = task.id
@@ -761,8 +773,9 @@ class _Handler(WSGIRequestHandler):
         return self._answer(entry, request, response)
 
     def _serve_stray(self, request: _Received, message: str, task_id: str = "") -> bool:
-        nearest = "" if self.carried else self.desk.nearest(request.method, request.path)
-        entry = self._arrived(request, task_id=self.carried, kind="other", nearest=nearest)
+        owner = self._carried_task()
+        nearest = "" if owner else self.desk.nearest(request.method, request.path)
+        entry = self._arrived(request, task_id=owner, kind="other", nearest=nearest)
         self.desk.tell(entry)
         return self._answer(entry, request, self.desk.error(404, message, task_id))
 
@@ -770,17 +783,16 @@ class _Handler(WSGIRequestHandler):
         method, _, target = _shown(refused.line).partition(" ")
         request = _Received(method, target.partition(" ")[0], "", 1, {}, "", refused.arrived_ns)
         request.headers["connection"] = "close"
-        nearest = "" if self.carried else self.desk.nearest(method, request.target)
-        entry = self._arrived(
-            replace(request, headers={}), task_id=self.carried, kind="other", nearest=nearest
-        )
+        owner = self._carried_task()
+        nearest = "" if owner else self.desk.nearest(method, request.target)
+        entry = self._arrived(replace(request, headers={}), task_id=owner, kind="other", nearest=nearest)
         self.desk.tell(entry)
         self._answer(entry, request, self.desk.error(refused.http, refused.message))
 
     # --- what falls through
 
-    def _serve_rest(self, request: _Received) -> bool:
-        entry = self._arrived(request, task_id=self.carried, kind="other")
+    def _serve_rest(self, request: _Received, owner: str | None) -> bool:
+        entry = self._arrived(request, task_id=owner, kind="other")
         self.desk.tell(entry)
         try:
             environ = self._environ(request)
@@ -800,7 +812,7 @@ class _Handler(WSGIRequestHandler):
                 return self._end(entry, Ended.DROPPED, http)
             self.desk.went_wrong(error)
             return self._answer(entry, request, self.desk.error(500, f"{type(error).__name__}: {error}"))
-        nearest = str(environ.get(_STRAY, "")) if self.carried is None else ""
+        nearest = str(environ.get(_STRAY, "")) if owner is None else ""
         self._end(replace(entry, nearest=nearest), Ended.ANSWERED, http)
         return keep or self._say_farewell()
 

@@ -10,12 +10,11 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.adapter_process import AdapterProcess, PendingCall
 from harness.contract import Contract, TaskIdFormat
-from harness.journal import JournalEntry
 from harness.mock_process import ServerProcess, TaskPlan
 from harness.observation import CallRecord, NoAnswer, Observation, Poll, Seen, StillWaiting, TaskRecord
 from harness.protocol import Capabilities, Hello, Unsupported
@@ -51,12 +50,19 @@ class _Sent:
 
 
 class Player:
-    """Plays scenarios of one contract against one server; used from several threads at once."""
+    """Plays scenarios of one contract against one server; used from several threads at once.
+
+    Attributes:
+        claimed: Serials of strays that turned out to be a scenario's: they came on a connection that
+            carried its polls, which no other scenario's client uses.
+    """
 
     def __init__(self, contract: Contract, server: ServerProcess, cancelled: threading.Event) -> None:
         self._contract = contract
         self._server = server
         self._cancelled = cancelled
+        self.claimed: set[int] = set()
+        self._warmed: dict[str, set[int]] = {}  # connections of each client's first request
 
     def warm(self, process: AdapterProcess, capabilities: Capabilities, client: str) -> bool:
         """Let a client make one request on a throw-away task, so that its first real one is not its first.
@@ -74,6 +80,7 @@ class Player:
         else:
             return True
         answered = pending.wait(WARM_LIMIT_S) and pending.answer is not None
+        self._warmed[client] = {entry.connection for entry in self._server.entries(str(task_id))}
         self._server.forget([task_id])
         return answered
 
@@ -119,7 +126,7 @@ class Player:
                 task_ids[0] = getattr(batch[0].pending.answer.outcome, "task_id", None)
         last_ns = max((_received_ns(each) for each in sent), default=0)
         self._watch(last_ns, watch_s(self._contract, scenario))
-        observation = self._observation(hello, sent, tasks, alone=alone, scale=scale)
+        observation = self._observation(hello, sent, tasks, client, alone=alone, scale=scale)
         self._server.forget([task.task_id for task in tasks])
         return observation
 
@@ -228,6 +235,7 @@ class Player:
         hello: Hello,
         sent: Sequence[_Sent],
         tasks: Sequence[TaskRecord],
+        client: str,
         *,
         alone: bool,
         scale: int,
@@ -238,20 +246,34 @@ class Player:
         return Observation(
             hello=hello,
             calls=tuple(_record(each, origin_ns) for each in sent),
-            tasks=tuple(
-                TaskRecord(
-                    task.n,
-                    task.task_id,
-                    task.token,
-                    _polls(self._server.entries(str(task.task_id)), origin_ns, lambda kind: kind == "poll"),
-                    _polls(self._server.entries(str(task.task_id)), origin_ns, lambda kind: kind == "other"),
-                )
-                for task in tasks
-            ),
+            tasks=tuple(self._task_record(task, client, origin_ns) for task in tasks),
             watched_s=(now_ns - origin_ns) / 1e9,
             lag_s=self._server.worst_lag_s(origin_ns, now_ns),
             alone=alone,
             scale=scale,
+        )
+
+    def _task_record(self, task: TaskRecord, client: str, origin_ns: int) -> TaskRecord:
+        """Return all that was seen of a task, strays on its client's connections included."""
+        entries = self._server.entries(str(task.task_id))
+        polls = [entry for entry in entries if entry.kind == "poll"]
+        connections = {entry.connection for entry in polls} | self._warmed.get(client, set())
+        strays = [
+            entry
+            for entry in self._server.strays()
+            if entry.connection in connections
+            and entry.arrived_ns >= origin_ns
+            and entry.serial not in self.claimed
+        ]
+        self.claimed.update(entry.serial for entry in strays)
+        others = [entry for entry in entries if entry.kind == "other"] + strays
+        others.sort(key=lambda entry: entry.serial)
+        return TaskRecord(
+            task.n,
+            task.task_id,
+            task.token,
+            tuple(Poll.of(entry, origin_ns) for entry in polls),
+            tuple(Poll.of(entry, origin_ns) for entry in others),
         )
 
 
@@ -271,7 +293,7 @@ def _lacking(capabilities: Capabilities, call: Call) -> str:
     if call.begin is not None and call.begin not in capabilities.operations:
         return f"the SDK has no operation {call.begin}"
     if call.parallel > 1 and 0 < capabilities.max_concurrency < call.parallel:
-        return f"{call.parallel} calls at once, the adapter takes {capabilities.max_concurrency}"
+        return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
     if call.wait is not None:
         for name in ("poll_interval", "timeout"):
             if getattr(call.wait, name) is not None and name not in capabilities.options:
@@ -315,9 +337,3 @@ def _record(sent: _Sent, origin_ns: int) -> CallRecord:
         request=pending.request,
         answer=None if pending.answer is None else pending.answer.raw,
     )
-
-
-def _polls(
-    entries: Sequence[JournalEntry], origin_ns: int, wanted: Callable[[str], bool]
-) -> tuple[Poll, ...]:
-    return tuple(Poll.of(entry, origin_ns) for entry in entries if wanted(entry.kind))

@@ -70,8 +70,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the place where the runs of this session are kept."""
-    config.stash[_RUNS] = _Runs(config)
+    """Make the place where the runs of this session are kept.
+
+    Raises:
+        UsageError: An adapter that was named is not there, or not as it must be.
+    """
+    runs = config.stash[_RUNS] = _Runs(config)
+    try:
+        runs.specs()
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 # --- collection ---------------------------------------------------------------------------------------

@@ -9,9 +9,11 @@ nothing that one of them does costs another a verdict.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import secrets
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -38,6 +40,10 @@ MAX_POLLS_PER_S = 400.0  # of all adapters together; their answers stay a few mi
 MAX_DEATHS = 3  # of one place on end, nothing played in between: such an adapter is not started for ever
 START_LIMIT_S = 60.0  # a JVM on a busy machine, a first compilation
 MIN_HORIZON_S = 1.0
+# How much of the longest scenario's time a lane is planned to fill. Forecasts know no slow helper, and one
+# that never answers costs its lane a timeout for each fault; nothing untimed minds company.
+TIMED_FILL = 0.8
+UNTIMED_FILL = 0.25
 
 
 class Listener(Protocol):
@@ -132,7 +138,7 @@ class _Lane:
     """Scenarios that one thread plays one after another, in one place of an adapter's processes."""
 
     place: _Place
-    scenarios: list[Scenario]
+    scenarios: deque[Scenario]
 
 
 class Runner:
@@ -175,6 +181,7 @@ class Runner:
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._open: list[AdapterProcess] = []
+        self._drivers: list[_Driver] = []
         self._budget = _Budget(MAX_LIVE_WAITS, MAX_POLLS_PER_S, self._cancelled)
 
     def run(self) -> RunResult:
@@ -192,7 +199,8 @@ class Runner:
                     self._phases(server)
                 finally:
                     close_all(self.processes())
-                    self.result.strays = server.strays()
+                    claimed = {serial for driver in self._drivers for serial in driver.claimed}
+                    self.result.strays = tuple(e for e in server.strays() if e.serial not in claimed)
                 if server.failure is not None and not self._cancelled.is_set():
                     raise server.failure
         finally:
@@ -209,7 +217,7 @@ class Runner:
     # --- phases ---
 
     def _phases(self, server: ServerProcess) -> None:
-        drivers = [
+        drivers = self._drivers = [
             _Driver(self, server, command, result)
             for command, result in zip(self._commands, self.result.adapters, strict=True)
         ]
@@ -312,6 +320,7 @@ class _Place:
         self._used = False
         self._stays: list[_Stay] = []
         self._deaths = 0
+        self._cannot_start = False
         self._error = ""
 
     def start(self) -> None:
@@ -377,13 +386,15 @@ class _Place:
                 is_over = all(stay.process is not process for stay in self._stays)
         if process is not None and is_over:
             self._driver.end(process)
+        if self._cannot_start:
+            raise AdapterError(self._error)
         if self._deaths >= MAX_DEATHS:
             fact = f"given up after {self._deaths} processes on end; the last:"
             raise AdapterError(f"{self._driver.name}: {fact} {self._error}")
         try:
             self._process = self._driver.open_warm(self._clients)
         except AdapterError as error:
-            self._deaths = MAX_DEATHS
+            self._cannot_start = True
             self._error = str(error)
             raise
         self._used = False
@@ -415,6 +426,11 @@ class _Driver:
     def name(self) -> str:
         """The adapter's name."""
         return self._command.name
+
+    @property
+    def claimed(self) -> set[int]:
+        """Serials of strays that turned out to be a scenario's."""
+        return self._player.claimed
 
     # --- start ---
 
@@ -481,7 +497,7 @@ class _Driver:
         self._result.error = str(error)
         for result in self._result.scenarios.values():
             if not result.verdicts:
-                self._settle(result, unplayed(self._contract, result.scenario, Status.ERROR, str(error)))
+                self._settle(result, self._unplayed(result.scenario, Status.ERROR, str(error)))
 
     # --- schedule ---
 
@@ -501,10 +517,10 @@ class _Driver:
         place = _Place(self, [scenario.id for scenario in proofs])
         for scenario in proofs:
             self._play(place, scenario)
+            self._play_again(self._result.scenarios[scenario.id])  # nothing else runs yet
             self._played.add(scenario.id)
             self._blocks |= any(
-                verdict.status in {Status.FAIL, Status.INCONCLUSIVE}
-                and self._is_interleaving(verdict.requirement)
+                verdict.status is Status.FAIL and self._is_interleaving(verdict.requirement)
                 for verdict in self._result.scenarios[scenario.id].verdicts
             )
         place.close()
@@ -528,14 +544,24 @@ class _Driver:
         horizon_s = max(MIN_HORIZON_S, *(self.length_s(scenario) for scenario in left))
         for timed in (True, False):
             chosen = [s for s in left if is_timed(self._contract, s) is timed]
-            lanes = pack(chosen, self.length_s, horizon_s)
+            lanes = pack(chosen, self.length_s, horizon_s * (TIMED_FILL if timed else UNTIMED_FILL))
             for together in _together(lanes, at_once):
                 clients = [s.id for lane in together for s in lane if not s.cold]
                 place = _Place(self, clients)
                 self._places.append(place)
-                self.lanes += [_Lane(place, lane) for lane in together]
+                self.lanes += self._lanes(place, together, at_once)
         _at_once([lambda p=place: self._try_start(p) for place in self._places])  # type: ignore[misc]
         self._runner.listener.phase(self._command.name, "running")
+
+    def _lanes(self, place: _Place, together: list[list[Scenario]], at_once: int) -> list[_Lane]:
+        """Return lanes of one place; where any number may be live, each takes whatever is left next.
+
+        So a helper that is slower than the forecast holds up one lane, and the others do its share.
+        """
+        if at_once:
+            return [_Lane(place, deque(lane)) for lane in together]
+        left = deque(sorted(itertools.chain(*together), key=self.length_s, reverse=True))
+        return [_Lane(place, left) for _ in together]
 
     def _try_start(self, place: _Place) -> None:
         with contextlib.suppress(AdapterError):  # the lane that needs it will say so
@@ -543,8 +569,10 @@ class _Driver:
 
     def play_lane(self, lane: _Lane) -> None:
         """Play a lane's scenarios one after another."""
-        for scenario in lane.scenarios:
-            if self._runner.cancelled.is_set():
+        while not self._runner.cancelled.is_set():
+            try:
+                scenario = lane.scenarios.popleft()
+            except IndexError:
                 return
             ahead = self._forecasts[scenario.id]
             with self._runner.budget.taken(scenario.parallel, ahead.polls / max(ahead.length_s, 0.1)):
@@ -557,7 +585,7 @@ class _Driver:
         result = self._result.scenarios[scenario.id]
         if self._scaled[scenario.id][1] == 0:
             reason = "the helper's options are too coarse for it, even multiplied to a minute"
-            self._settle(result, unplayed(self._contract, scenario, Status.UNSUPPORTED, reason))
+            self._settle(result, self._unplayed(scenario, Status.UNSUPPORTED, reason))
             return
         self._runner.listener.started(self._command.name, scenario, self.length_s(scenario))
         try:
@@ -567,12 +595,15 @@ class _Driver:
                 observation = self._observe_apart(scenario)
         except WaitproofError as error:
             if not self._runner.cancelled.is_set():
-                self._settle(result, unplayed(self._contract, scenario, Status.ERROR, str(error)))
+                self._settle(result, self._unplayed(scenario, Status.ERROR, str(error)))
             return
         if self._runner.cancelled.is_set():
             return  # what was seen may have been cut short
         result.observations.append(observation)
         self._settle(result, self._judge(result))
+
+    def _unplayed(self, scenario: Scenario, status: Status, reason: str) -> tuple[Verdict, ...]:
+        return unplayed(self._contract, scenario, status, reason, self._result.hello)
 
     def _observe(self, stay: _Stay, scenario: Scenario, *, alone: bool = False) -> Observation:
         assert self._result.hello is not None
@@ -617,20 +648,22 @@ class _Driver:
         """Play again, alone and in fresh warm processes, what looks suspicious."""
         self._keep_last_stderr()
         for result in self._result.scenarios.values():
-            scenario = result.scenario
-            while result.observations and not self._runner.cancelled.is_set() and self._is_suspicious(result):
-                self._runner.listener.phase(self._command.name, f"again alone: {scenario.id}")
-                try:
-                    observation = self._observe_apart(scenario, alone=True)
-                except WaitproofError:
-                    if not self._runner.cancelled.is_set():
-                        self._settle(result, result.verdicts, final=True)  # nobody will know more
-                    break
-                if self._runner.cancelled.is_set():
-                    break
-                result.observations.append(observation)
-                self._settle(result, self._judge(result))
+            self._play_again(result)
         self._runner.listener.phase(self._command.name, "done")
+
+    def _play_again(self, result: ScenarioResult) -> None:
+        while result.observations and not self._runner.cancelled.is_set() and self._is_suspicious(result):
+            self._runner.listener.phase(self._command.name, f"again alone: {result.scenario.id}")
+            try:
+                observation = self._observe_apart(result.scenario, alone=True)
+            except WaitproofError:
+                if not self._runner.cancelled.is_set():
+                    self._settle(result, result.verdicts, final=True)  # nobody will know more
+                return
+            if self._runner.cancelled.is_set():
+                return
+            result.observations.append(observation)
+            self._settle(result, self._judge(result))
 
 
 def _together(lanes: Sequence[list[Scenario]], at_once: int) -> Iterator[list[list[Scenario]]]:

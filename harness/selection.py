@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
@@ -14,7 +15,7 @@ __all__ = ["select"]
 def select(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> tuple[Scenario, ...]:
     """Return the scenarios that one of the patterns means, all of them when there is no pattern.
 
-    A pattern is a part of, or a glob for, `scenario` or `scenario:requirement`; one that names a
+    A pattern is a part, from the beginning of a word on, of, or a glob for, `scenario` or `scenario:requirement`; one that names a
     requirement leaves only the requirements that it means.
 
     Raises:
@@ -46,4 +47,7 @@ def select(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> tuple[Scen
 
 
 def _means(pattern: str, name: str) -> bool:
-    return fnmatchcase(name, pattern) if any(sign in pattern for sign in "*?[") else pattern in name
+    """Say whether a pattern means a name: as a glob, else as a part that begins where a word does."""
+    if any(sign in pattern for sign in "*?["):
+        return fnmatchcase(name, pattern)
+    return re.search(rf"(?<![a-z0-9]){re.escape(pattern)}", name) is not None

@@ -7,7 +7,7 @@ at once. `lint` is what a suite must be beyond being readable: every promise pro
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ __all__ = [
     "Suite",
     "bundled_suite",
     "lint",
+    "lint_scenario",
     "load_contract",
     "load_scenario",
     "load_suite",
@@ -241,11 +242,12 @@ def lint(suite: Suite) -> list[Mistake]:
         if requirement.id not in proved
     ]
     for scenario in suite.scenarios:
-        mistakes += _lint_scenario(suite, scenario)
+        mistakes += lint_scenario(suite, scenario)
     return mistakes
 
 
-def _lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
+def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
+    """Yield what is wrong with one scenario that can be read."""
     known = checks()
     place = suite.place(scenario.id)
     proved = [suite.contract.requirement(name) for name in scenario.proves]
@@ -258,7 +260,12 @@ def _lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
                     f"call {number} expects '{part}', but no requirement that it proves reads that",
                     expected=f"a requirement whose check reads it, or no '{part}'",
                 )
+    expected = {part for call in scenario.calls for part in call.expect.parts()}
     for requirement in proved:
+        reads = known[requirement.check].reads
+        if reads and not expected.intersection(reads):
+            fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
+            yield Mistake(place, fact, expected=f"{_either(reads)} under 'expect' of a call")
         arguments = known[requirement.check].arguments.model_validate(requirement.with_, strict=False)
         option = getattr(arguments, "option", None)
         name = {"interval_kept": "poll_interval", "timeout_kept": "timeout"}.get(requirement.check)
@@ -269,6 +276,10 @@ def _lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
                 yield from _lint_option(
                     suite, scenario, call, requirement, name, is_passed=option == "passed"
                 )
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"'{name}'" for name in names)
 
 
 def _lint_option(

@@ -6,9 +6,9 @@ import asyncio
 import functools
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import httpx
 
@@ -16,11 +16,31 @@ from reference_client import wire
 from reference_client.task import Task
 from reference_client.waiting import DEFAULT_POLL_INTERVAL_S, DEFAULT_TIMEOUT_S, Poll, Sleep, wait_steps
 
-__all__ = ["AsyncClient"]
+__all__ = ["AsyncClient", "AsyncTransport", "HttpxTransport"]
 
 # No wait may queue for another's connection: that would count against its deadline. As many as the
 # synchronous client keeps are kept, for a minute: longer than any sensible interval.
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0)
+
+
+class AsyncTransport(Protocol):
+    """All that a client does to the world, so that another world can be put in its place."""
+
+    def now(self) -> float:
+        """Return the time of a monotonic clock, in seconds."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Do nothing for so long."""
+
+    async def send(self, request: wire.Request, timeout_s: float) -> wire.Answer:
+        """Exchange a request for its answer within `timeout_s`.
+
+        Raises:
+            StreamTransportException: No answer came, or none that could be read.
+        """
+
+    async def close(self) -> None:
+        """Close the connections that were opened."""
 
 
 class AsyncClient:
@@ -35,14 +55,20 @@ class AsyncClient:
         base_url: Scheme, host and port of the API.
         session: Used as it is, and left open, in place of the client's own, which ignores the machine's
             proxies.
+        transport: Sends the requests and keeps the time, in place of `session`.
     """
 
     def __init__(
-        self, api_key: str, api_secret: str, base_url: str, *, session: httpx.AsyncClient | None = None
+        self,
+        api_key: str,
+        api_secret: str,
+        base_url: str,
+        *,
+        session: httpx.AsyncClient | None = None,
+        transport: AsyncTransport | None = None,
     ) -> None:
         self._api = wire.Api(api_key, api_secret, base_url)
-        self._owns_session = session is None
-        self._session = _new_session() if session is None else session
+        self._transport = HttpxTransport(session) if transport is None else transport
 
     async def __aenter__(self) -> Self:
         return self
@@ -54,8 +80,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connections that the client opened."""
-        if self._owns_session:
-            await self._session.aclose()
+        await self._transport.close()
 
     async def wait_for_task(
         self,
@@ -86,7 +111,7 @@ class AsyncClient:
         transport exception with error_type 'timeout'; the task may still be running on the server";
         "defaults: poll every 1 second, wait 60 seconds; either can be overridden".
         """
-        steps = wait_steps(task_id, poll_interval=poll_interval, timeout=timeout, now=time.monotonic)
+        steps = self._steps(task_id, poll_interval, timeout)
         try:
             step = next(steps)
             while True:
@@ -94,7 +119,7 @@ class AsyncClient:
                     case Poll(timeout_s):
                         step = steps.send(await self._get_task(task_id, timeout_s))
                     case Sleep(seconds):
-                        await asyncio.sleep(seconds)
+                        await self._transport.sleep(seconds)
                         step = next(steps)
         except StopIteration as finished:
             return finished.value
@@ -123,6 +148,11 @@ class AsyncClient:
         """Begin to delete users with all they wrote, for good, and return the id of the task."""
         return await self._begin(self._api.delete_users(user_ids))
 
+    def _steps(
+        self, task_id: str, poll_interval: float, timeout: float
+    ) -> Generator[Poll | Sleep, Task, Any]:
+        return wait_steps(task_id, poll_interval=poll_interval, timeout=timeout, now=self._transport.now)
+
     async def _get_task(self, task_id: str, timeout_s: float) -> Task:
         request = self._api.get_task(task_id)
         return wire.read_task(task_id, request, await self._send(request, timeout_s))
@@ -131,6 +161,31 @@ class AsyncClient:
         return wire.read_task_id(request, await self._send(request, wire.REQUEST_TIMEOUT_S))
 
     async def _send(self, request: wire.Request, timeout_s: float) -> wire.Answer:
+        return await self._transport.send(request, timeout_s)
+
+
+class HttpxTransport:
+    """The world itself: its clock, and connections by httpx; `session` as for `AsyncClient`."""
+
+    def __init__(self, session: httpx.AsyncClient | None = None) -> None:
+        self._owns_session = session is None
+        self._session = _new_session() if session is None else session
+
+    def now(self) -> float:
+        """Return the machine's monotonic clock."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the event loop go on with something else."""
+        await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        """Close the session, if it is the transport's own."""
+        if self._owns_session:
+            await self._session.aclose()
+
+    async def send(self, request: wire.Request, timeout_s: float) -> wire.Answer:
+        """Send one request, and bound the exchange as a whole."""
         try:
             # httpx bounds each read; this bounds the exchange as a whole.
             async with asyncio.timeout(timeout_s):

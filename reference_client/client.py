@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import requests
 import urllib3
@@ -15,12 +15,32 @@ from reference_client.task import Task
 from reference_client.total_timeout import TotalTimeoutAdapter
 from reference_client.waiting import DEFAULT_POLL_INTERVAL_S, DEFAULT_TIMEOUT_S, Poll, Sleep, wait_steps
 
-__all__ = ["Client"]
+__all__ = ["Client", "RequestsTransport", "Transport"]
 
 # One connection for each wait that runs at once; more than these are opened and closed again.
 _KEPT_CONNECTIONS = 100
 # Sockets refuse a timeout of 25 days; a poll that hangs for a day may as well be cut off.
 _LONGEST_TIMEOUT_S = 86_400.0
+
+
+class Transport(Protocol):
+    """All that a client does to the world, so that another world can be put in its place."""
+
+    def now(self) -> float:
+        """Return the time of a monotonic clock, in seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so long."""
+
+    def send(self, request: wire.Request, timeout_s: float) -> wire.Answer:
+        """Exchange a request for its answer within `timeout_s`.
+
+        Raises:
+            StreamTransportException: No answer came, or none that could be read.
+        """
+
+    def close(self) -> None:
+        """Close the connections that were opened."""
 
 
 class Client:
@@ -35,14 +55,20 @@ class Client:
         base_url: Scheme, host and port of the API.
         session: Used as it is, and left open, in place of the client's own, which ignores the machine's
             proxies; mount `TotalTimeoutAdapter` on it, else a server that dribbles outlasts the timeout.
+        transport: Sends the requests and keeps the time, in place of `session`.
     """
 
     def __init__(
-        self, api_key: str, api_secret: str, base_url: str, *, session: requests.Session | None = None
+        self,
+        api_key: str,
+        api_secret: str,
+        base_url: str,
+        *,
+        session: requests.Session | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self._api = wire.Api(api_key, api_secret, base_url)
-        self._owns_session = session is None
-        self._session = _new_session() if session is None else session
+        self._transport = RequestsTransport(session) if transport is None else transport
 
     def __enter__(self) -> Self:
         return self
@@ -54,8 +80,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections that the client opened."""
-        if self._owns_session:
-            self._session.close()
+        self._transport.close()
 
     def wait_for_task(
         self,
@@ -86,7 +111,7 @@ class Client:
         transport exception with error_type 'timeout'; the task may still be running on the server";
         "defaults: poll every 1 second, wait 60 seconds; either can be overridden".
         """
-        steps = wait_steps(task_id, poll_interval=poll_interval, timeout=timeout, now=time.monotonic)
+        steps = self._steps(task_id, poll_interval, timeout)
         try:
             step = next(steps)
             while True:
@@ -94,7 +119,7 @@ class Client:
                     case Poll(timeout_s):
                         step = steps.send(self._get_task(task_id, timeout_s))
                     case Sleep(seconds):
-                        time.sleep(seconds)
+                        self._transport.sleep(seconds)
                         step = next(steps)
         except StopIteration as finished:
             return finished.value
@@ -123,6 +148,11 @@ class Client:
         """Begin to delete users with all they wrote, for good, and return the id of the task."""
         return self._begin(self._api.delete_users(user_ids))
 
+    def _steps(
+        self, task_id: str, poll_interval: float, timeout: float
+    ) -> Generator[Poll | Sleep, Task, Any]:
+        return wait_steps(task_id, poll_interval=poll_interval, timeout=timeout, now=self._transport.now)
+
     def _get_task(self, task_id: str, timeout_s: float) -> Task:
         request = self._api.get_task(task_id)
         return wire.read_task(task_id, request, self._send(request, timeout_s))
@@ -131,6 +161,31 @@ class Client:
         return wire.read_task_id(request, self._send(request, wire.REQUEST_TIMEOUT_S))
 
     def _send(self, request: wire.Request, timeout_s: float) -> wire.Answer:
+        return self._transport.send(request, timeout_s)
+
+
+class RequestsTransport:
+    """The world itself: its clock, and connections by requests; `session` as for `Client`."""
+
+    def __init__(self, session: requests.Session | None = None) -> None:
+        self._owns_session = session is None
+        self._session = _new_session() if session is None else session
+
+    def now(self) -> float:
+        """Return the machine's monotonic clock."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Block the thread."""
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Close the session, if it is the transport's own."""
+        if self._owns_session:
+            self._session.close()
+
+    def send(self, request: wire.Request, timeout_s: float) -> wire.Answer:
+        """Send one request, and bound the exchange as a whole."""
         timeout_s = min(timeout_s, _LONGEST_TIMEOUT_S)
         deadline = time.monotonic() + timeout_s
         try:

@@ -30,7 +30,7 @@ class TotalTimeoutAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
-    def send(  # noqa: PLR0917  # the signature is requests' own
+    def send(  # the signature is requests' own
         self,
         request: requests.PreparedRequest,
         stream: bool = False,

@@ -8,7 +8,16 @@ from pydantic import Field
 
 from harness.judge.case import Case, Finding, Mark, NoArguments, broken, kept, kind
 from harness.judge.timing import EARLY_SLACK_S
-from harness.judge.words import MISSING, cut, describe, difference, is_outcome_named, json_equal, shown
+from harness.judge.words import (
+    MISSING,
+    cut,
+    describe,
+    difference,
+    is_outcome_named,
+    json_equal,
+    seconds,
+    shown,
+)
 from harness.observation import CallRecord
 from harness.protocol import ExceptionKind, Raised, Returned
 from harness.scenario import PollCount
@@ -303,6 +312,10 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     faulty = [number for number, poll in enumerate(polls, 1) if case.scenario.task[poll.step].fault]
     if not faulty:
         return broken(expected, f"the call {describe(call.seen)} before any answer went wrong")
+    took_s = call.took_s
+    late_s = call.timeout_s(case.contract) - EARLY_SLACK_S
+    if call.call.wait is not None and not arguments.at_that_poll and took_s is not None and took_s >= late_s:
+        return broken(expected, f"the call {describe(call.seen)} after {seconds(took_s)}, at its deadline")
     if arguments.at_that_poll and len(polls) > faulty[0]:
         return broken(expected, f"poll {faulty[0]} went wrong, and {len(polls) - faulty[0]} more came")
     wanted = call.call.expect.polls

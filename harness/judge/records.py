@@ -83,7 +83,7 @@ def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
         return recorded(NOTHING)
     timeout_s = call.timeout_s(case.contract)
     last_s = polls[-1].arrived_s - call.sent_s
-    after = last_s >= timeout_s + EARLY_SLACK_S + case.contract.defaults.poll_interval * 0.05
+    after = last_s >= timeout_s + EARLY_SLACK_S + call.interval_s(case.contract) * 0.05
     word = "after the deadline" if after else "at the deadline"
     if last_s < timeout_s - EARLY_SLACK_S * 2:
         word = "before the deadline"

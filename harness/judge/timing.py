@@ -296,6 +296,12 @@ def waits_interleave(case: Case, _arguments: Model) -> Finding:
                 f"after the last poll of wait {first}: it blocked"
             )
             return suspect(expected, seen)
+    for call in case.waits():
+        slow = _too_seldom(case.polls(call), call.interval_s(case.contract), expected)
+        if slow is not None:
+            return suspect(
+                slow.expected, f"wait {call.copy} has {slow.seen}: the other one's sleep blocks it"
+            )
     delay_s = max(step.delay for step in case.scenario.task)
     if delay_s and not _were_in_flight_together(case):
         seen = f"answers took {seconds(delay_s)}, and no two polls were in flight at once: a request blocked"

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.contract import Contract, Level, Requirement
+from harness.journal import Ended
 from harness.judge.case import Case, Finding, Mark, checks
 from harness.judge.words import cut, describe, seconds, timeline_line
 from harness.observation import CallRecord, NoAnswer, Observation
-from harness.protocol import AdapterFault, ExceptionKind, Raised, Returned, Unsupported
+from harness.protocol import AdapterFault, ExceptionKind, Hello, Raised, Returned, Unsupported
 from harness.scenario import Scenario
 
 __all__ = ["Status", "Verdict", "is_suspicious", "judge", "unplayed"]
@@ -112,17 +113,24 @@ def is_suspicious(
     return False
 
 
-def unplayed(contract: Contract, scenario: Scenario, status: Status, reason: str) -> tuple[Verdict, ...]:
-    """Return the same verdict for all that a scenario proves, because it could not be played.
+def unplayed(
+    contract: Contract, scenario: Scenario, status: Status, reason: str, hello: Hello | None = None
+) -> tuple[Verdict, ...]:
+    """Return the same verdict for all that a scenario proves about an SDK, because it could not be played.
 
     Args:
         contract: The documentation.
         scenario: What was not played.
         status: ERROR where an adapter or the harness is at fault, UNSUPPORTED where the SDK cannot do it.
         reason: Why, for whoever reads the report.
+        hello: The adapter's introduction, where it came so far: it tells what does not apply.
     """
-    finding = Finding(Mark.ERROR, seen=reason)
-    return tuple(_verdict(contract.requirement(name), scenario, status, finding) for name in scenario.proves)
+    verdicts = []
+    for requirement in (contract.requirement(name) for name in scenario.proves):
+        foreign = "" if hello is None else _is_foreign(requirement, hello)
+        shown = Status.NOT_APPLICABLE if foreign else status
+        verdicts.append(_verdict(requirement, scenario, shown, Finding(Mark.ERROR, seen=foreign or reason)))
+    return tuple(verdicts)
 
 
 def _case(contract: Contract, scenario: Scenario, observation: Observation) -> Case:
@@ -221,15 +229,22 @@ def _timeline(case: Case) -> str:
     return "" if call is None else timeline_line(case.observation.requests_of(call))
 
 
+def _is_foreign(requirement: Requirement, hello: Hello) -> str:
+    """Return which SDKs a requirement is about, where this is none of them, else ""."""
+    wanted = requirement.applies_to
+    if wanted.language is not None and wanted.language.casefold() != hello.language.casefold():
+        return f"only for {wanted.language}"
+    if wanted.non_blocking is not None and wanted.non_blocking != hello.capabilities.non_blocking:
+        return f"only for an SDK's {'asynchronous' if wanted.non_blocking else 'blocking'} variant"
+    return ""
+
+
 def _find(requirement: Requirement, case: Case) -> Finding:
     """Judge one case, after what stands in the way of any judgement."""
     observation = case.observation
-    wanted = requirement.applies_to
-    if wanted.language is not None and wanted.language.casefold() != observation.hello.language.casefold():
-        return Finding(Mark.NOT_APPLICABLE, seen=f"only for {wanted.language}")
-    if wanted.non_blocking is not None and wanted.non_blocking != case.capabilities.non_blocking:
-        variant = "asynchronous" if wanted.non_blocking else "blocking"
-        return Finding(Mark.NOT_APPLICABLE, seen=f"only for an SDK's {variant} variant")
+    foreign = _is_foreign(requirement, observation.hello)
+    if foreign:
+        return Finding(Mark.NOT_APPLICABLE, seen=foreign)
     check = checks()[requirement.check]
     arguments = check.arguments.model_validate(requirement.with_, strict=False)
     if not check.lacks(case, arguments):
@@ -254,9 +269,17 @@ def _witnesses_differ(case: Case, call: CallRecord) -> str:
             f"the adapter says that the call took {seconds(call.elapsed_s)}, "
             f"the harness had its answer after {seconds(harness_s)}"
         )
-    # Arrivals alone: an answer's last byte can be read before the server has stamped it.
-    arrivals = [p.arrived_s for p in case.observation.requests_of(call) if p.arrived_s <= call.received_s]
-    span_s = arrivals[-1] - arrivals[0] if arrivals else 0.0
+    polls = [poll for poll in case.observation.requests_of(call) if poll.arrived_s <= call.received_s]
+    first_s = polls[0].arrived_s if polls else 0.0
+    # An arrival is stamped before its answer can be read, an answer's last byte perhaps only after that: by
+    # as much as the server's process was late, which its lag meter saw.
+    lasts = [poll.arrived_s for poll in polls]
+    lasts += [
+        poll.answered_s - case.observation.lag_s
+        for poll in polls
+        if poll.ended is Ended.ANSWERED and poll.answered_s is not None and poll.answered_s <= call.received_s
+    ]
+    span_s = max(lasts, default=0.0) - first_s
     if call.elapsed_s < span_s - WITNESS_SLACK_S:
         return (
             f"the adapter says that the call took {seconds(call.elapsed_s)}, "

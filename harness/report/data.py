@@ -76,7 +76,7 @@ def read(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(Mistake(str(path), f"this is no JSON: {error}")) from None
     number = report.get("schema") if isinstance(report, dict) else None
-    if number != SCHEMA:
+    if number != SCHEMA or not {"started", "requirements", "adapters"} <= set(report):
         raise InputError(
             Mistake(
                 str(path),

@@ -47,7 +47,7 @@ class LineListener:
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Say what became of a scenario."""
-        again = "" if final else " (something is played again alone at the end)"
+        again = "" if final else " for now (suspected, and played again alone at the end)"
         counts = count(verdicts)
         told = ", ".join(f"{number} {status.value}" for status, number in sorted(counts.items()))
         self._print(f"{adapter}: {scenario.id}: {told}{again}")

@@ -68,7 +68,8 @@ def print_report(console: Console, result: RunResult) -> None:
 def _fitted(console: Console, lines: Sequence[str]) -> Iterator[str]:
     """Yield lines that fit a terminal's width, what is wrapped below the text that it continues."""
     for line in lines:
-        if console.is_terminal and len(line) > console.width > HANGING:
+        is_command = line.startswith("  again:")  # one line, so that it can be copied
+        if console.is_terminal and not is_command and len(line) > console.width > HANGING:
             indent = " " * HANGING if line.startswith("  ") else ""
             yield from textwrap.wrap(
                 line,

@@ -382,7 +382,7 @@ def test_an_unknown_task_is_refused_in_the_apis_words_and_a_stray(server: TaskSe
     ("method", "path", "nearest"),
     [
         ("GET", "/v2/jobs/7/state", "GET /v1/jobs/{task_id}/state"),
-        ("HEAD", "/v1/jobs/7/state", "GET /v1/jobs/{task_id}/state"),
+        ("HEAD", "/v1/jobs/8/state", "GET /v1/jobs/{task_id}/state"),
         ("POST", "/v1/parcel", "POST /v1/parcels"),
         ("POST", "/v1/depot", "POST /v1/depots"),
     ],
@@ -407,6 +407,35 @@ def test_a_request_that_nothing_handles_names_the_nearest_route(
     assert again[0] == 200
     with pytest.raises(AssertionError, match="No handler found for request"):
         server.check_assertions()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("DELETE", "/v1/jobs/7/state"), ("DELETE", "/v1/jobs/7"), ("POST", "/v1/jobs/7/cancel")],
+)
+def test_a_request_below_a_tasks_path_that_is_no_poll_belongs_to_the_task(
+    server: TaskServer, method: str, path: str
+) -> None:
+    server.create(7, QUEUED)
+
+    with Client(server) as client:
+        client.get(path, method=method)
+
+    assert others(server) == [("7", "other", path, "")]
+    assert server.strays() == ()
+
+
+def test_a_connection_forgets_a_task_that_the_server_has_forgotten(server: TaskServer) -> None:
+    server.create(7, QUEUED)
+    with Client(server) as client:
+        client.get("/v1/jobs/7/state")
+        server.forget(7)
+        client.get("/v1/app")
+
+    assert [each[:3] for each in others(server)] == [
+        ("7", "poll", "/v1/jobs/7/state"),
+        (None, "other", "/v1/app"),
+    ]
 
 
 def test_a_request_on_a_connection_that_carried_polls_belongs_to_their_task(server: TaskServer) -> None:

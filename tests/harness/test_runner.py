@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +21,7 @@ from harness.mock_process import ServerProcess
 from harness.runner import AdapterResult, Runner, RunResult, SilentListener
 from harness.scenario import Scenario
 from harness.selection import select
-from harness.suite import Suite, load_suite
+from harness.suite import Suite, bundled_suite, load_suite
 
 Results = dict[str, AdapterResult]
 
@@ -156,7 +158,7 @@ def test_an_adapter_that_takes_one_call_at_a_time_gets_more_processes(
     assert statuses(adapter) == {**CORRECT, "together/two-take-turns:returns-output": "UNSUPPORTED"}
     assert adapter.stderr_tail == ()  # it dies of a second wait, and says so
     seen = verdict(adapter, "together/two-take-turns:returns-output").seen
-    assert seen == "2 calls at once, the adapter takes 1"
+    assert seen == "2 calls at once, and it can have 1 in flight"
 
 
 def test_durations_are_scaled_to_whole_seconds_for_a_helper_that_takes_no_others(
@@ -404,3 +406,41 @@ def test_two_runs_at_once_do_not_disturb_each_other(suite: Suite, mark: Mark) ->
         thread.join(LIMIT_S)
 
     assert [statuses(result.adapters[0]) for result in results] == [CORRECT, CORRECT]
+
+
+# --- requests that are no polls -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("defect", "pattern", "seen"),
+    [
+        (
+            "asks-first",
+            "outcomes/completes-after-3-polls:polls-task-status-endpoint",
+            r"GET /api/v2/app",
+        ),
+        (
+            "ends-the-task",
+            "polling/timeout-then-a-look:timeout-leaves-task-running",
+            r"DELETE /api/v2/tasks/[0-9a-f-]+",
+        ),
+    ],
+)
+def test_a_request_beside_the_polls_is_the_scenarios_whatever_connection_it_came_on(
+    defect: str, pattern: str, seen: str
+) -> None:
+    stream = load_suite(bundled_suite())
+    root = Path(__file__).parents[2]
+    command = AdapterCommand(
+        defect,
+        (sys.executable, str(root / "tests" / "fake_adapters" / "asks_first.py"), defect),
+        root,
+        {"PYTHONPATH": os.pathsep.join([str(root), str(root / "adapters" / "kits" / "python")])},
+    )
+
+    run = Runner(stream, [command], scenarios=select(stream.scenarios, [pattern])).run()
+
+    (verdict,) = run.adapters[0].verdicts()
+    assert verdict.status in {Status.FAIL, Status.WARN}
+    assert re.fullmatch(seen, verdict.seen)
+    assert run.strays == ()

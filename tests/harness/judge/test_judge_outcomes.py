@@ -660,6 +660,15 @@ def test_where_any_exception_of_the_sdks_own_will_do_its_name_tells(name: str, i
     assert strict.status is Status.FAIL
 
 
+def test_a_fault_that_surfaces_at_the_deadline_has_been_swallowed_until_then() -> None:
+    told = surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0, 4.0), received_s=5.001)
+
+    assert told == fails(
+        BEFORE_DEADLINE,
+        'the call raised ApiError (kind api): "it failed" after 5.00 s, at its deadline',
+    )
+
+
 def test_a_lasting_fault_may_be_tried_again_before_it_reaches_the_caller() -> None:
     assert surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0), {"at_least": 2}).status is Status.PASS
 

@@ -1,0 +1,200 @@
+"""Runs the suite live again and again on a machine that is far too busy, and counts what it gets wrong.
+
+    python benchmarks/soak.py                                # 50 rounds of everything; more than an hour
+    python benchmarks/soak.py --times 3 -k overrides/ --only ticker --only sync
+
+Every core is kept busy by processes of this program's own, and now and then an adapter's processes are
+stopped for 300 ms, as a laptop does that swaps. In each round correct clients (the reference client, sync and
+async, and every equivalent) play the selected scenarios, and then mutants of time play what proves their
+requirement. Under any load:
+
+- no correct client may get a FAIL or a WARN (INCONCLUSIVE is honest, and counted);
+- a mutant must get a FAIL or a WARN in one at least of the scenarios in which the simulator, which has no
+  load, says that it is caught. (A stop can hide an early timeout in one of them: the caller did wait. How
+  often that happens is counted.)
+
+It exits with 1 if that is not so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.judge import Status, Verdict, checks
+from harness.proof import Bench, Line, live_command, reference, variant_named, weigh
+from harness.runner import Runner
+from harness.scenario import Scenario
+from harness.selection import select
+from harness.suite import Suite, bundled_suite, load_suite
+from reference_client.mutants import EQUIVALENTS, MUTANTS, Ending, Variant
+
+STOP_S = 0.3  # a stop of this length is invisible to the server, and longer than any tolerance
+BETWEEN_STOPS_S = (0.2, 2.0)
+SPIN = "while True: pass"
+
+
+@contextlib.contextmanager
+def busy_cores(count: int) -> Iterator[None]:
+    """Keep that many cores busy with processes of our own, and end them."""
+    spinners = [subprocess.Popen([sys.executable, "-S", "-c", SPIN]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+        for spinner in spinners:
+            spinner.wait()
+
+
+@contextlib.contextmanager
+def stopping(runner: Runner, seed: int) -> Iterator[Counter[str]]:
+    """Stop one of a run's adapter processes, with its children, at random moments; count the stops."""
+    chance, over, counts = random.Random(seed), threading.Event(), Counter[str]()
+
+    def body() -> None:
+        while not over.wait(chance.uniform(*BETWEEN_STOPS_S)):
+            processes = runner.processes()
+            if not processes:
+                continue
+            group = chance.choice(processes)._process.pid  # noqa: SLF001 - nobody else stops an adapter
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGSTOP)
+                try:
+                    over.wait(STOP_S)
+                finally:
+                    os.killpg(group, signal.SIGCONT)
+                counts["stops"] += 1
+
+    thread = threading.Thread(target=body, name="stops")
+    thread.start()
+    try:
+        yield counts
+    finally:
+        over.set()
+        thread.join()
+
+
+def run(
+    suite: Suite, variants: Sequence[Variant], scenarios: Sequence[Scenario], seed: int
+) -> tuple[dict[str, list[Verdict]], int]:
+    """Run variants live under stops; return their verdicts by name, and how many stops there were."""
+    runner = Runner(suite, [live_command(variant) for variant in variants], scenarios=scenarios)
+    with stopping(runner, seed) as counts:
+        result = runner.run()
+    return {adapter.name: list(adapter.verdicts()) for adapter in result.adapters}, counts["stops"]
+
+
+def timing_mutants(suite: Suite, scenarios: Sequence[Scenario]) -> dict[str, Line]:
+    """Return the mutants that a check of time catches in these scenarios, as the simulator sees them."""
+    bench, lines = Bench(suite), {}
+    for variant in MUTANTS.values():
+        requirement = suite.contract.requirement(variant.requirement)
+        if variant.ending is not Ending.CAUGHT or not checks()[requirement.check].timed:
+            continue
+        chosen = [scenario for scenario in scenarios if variant.requirement in scenario.proves]
+        line = weigh(suite, variant, bench.simulate(variant, chosen), {})
+        if line.caught_in:
+            lines[variant.name] = line
+    return lines
+
+
+class Tally:
+    """What all rounds have come to."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[str] = Counter()
+        self.runs_alone = 0
+        self.wrong: list[str] = []
+        self.missed: list[str] = []
+        self.stops = 0
+        self.mutant_statuses: Counter[str] = Counter()
+
+    def add_correct(self, name: str, verdicts: Sequence[Verdict]) -> None:
+        """Count what a correct client got."""
+        runs: dict[str, int] = {}
+        for verdict in verdicts:
+            self.statuses[verdict.status.value] += 1
+            runs[verdict.scenario] = max(runs.get(verdict.scenario, 0), verdict.alone_runs)
+            if verdict.status in {Status.FAIL, Status.WARN, Status.ERROR}:
+                what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
+                self.wrong.append(f"{what}: {verdict.seen.partition(chr(10))[0]}; {verdict.explanation}")
+            elif verdict.status is Status.INCONCLUSIVE:
+                print(f"  INCONCLUSIVE {verdict.scenario}:{verdict.requirement} ({name}): {verdict.seen}")
+        self.runs_alone += sum(runs.values())
+
+    def add_mutant(self, line: Line, verdicts: Sequence[Verdict]) -> None:
+        """Count what a mutant got where it must be caught."""
+        told = [
+            verdict
+            for verdict in verdicts
+            if verdict.requirement == line.variant.requirement and verdict.scenario in line.caught_in
+        ]
+        self.mutant_statuses.update(verdict.status.value for verdict in told)
+        for verdict in told:
+            if not any(each.status in {Status.FAIL, Status.WARN} for each in told):
+                what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({line.name})"
+                self.missed.append(f"{what}: {verdict.seen}")
+
+    def told(self) -> str:
+        """Return the counts."""
+        return (
+            f"correct clients {dict(self.statuses)}, {self.runs_alone} runs alone, {self.stops} stops, "
+            f"mutants {dict(self.mutant_statuses)}, wrong {len(self.wrong)}, missed {len(self.missed)}"
+        )
+
+
+def main() -> int:
+    """Soak, and say whether the suite was right each time."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--times", type=int, default=50, help="rounds; default: %(default)s")
+    parser.add_argument("-k", action="append", default=[], dest="patterns", help="only these scenarios")
+    parser.add_argument("--only", action="append", default=[], help="only variants in whose name this stands")
+    parser.add_argument("--busy", type=int, default=os.cpu_count() or 1, help="busy processes")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+
+    suite = load_suite(bundled_suite())
+    scenarios = select(suite.scenarios, options.patterns)
+
+    def is_meant(name: str) -> bool:
+        return not options.only or any(part in name for part in options.only)
+
+    everyone = [reference(), reference(is_async=True), *EQUIVALENTS.values()]
+    correct = [variant for variant in everyone if is_meant(variant.name)]
+    lines = {n: line for n, line in timing_mutants(suite, scenarios).items() if is_meant(n)}
+    tally = Tally()
+    for number in range(1, options.times + 1):
+        began_s = time.monotonic()
+        seed = options.seed + 1000 * number
+        with busy_cores(options.busy):
+            if correct:
+                seen, stops = run(suite, correct, scenarios, seed)
+                tally.stops += stops
+                for name, verdicts in seen.items():
+                    tally.add_correct(name, verdicts)
+            for requirement in dict.fromkeys(line.variant.requirement for line in lines.values()):
+                group = [line for line in lines.values() if line.variant.requirement == requirement]
+                needed = {scenario_id for line in group for scenario_id in line.caught_in}
+                chosen = [s for s in select(scenarios, [f"*:{requirement}"]) if s.id in needed]
+                seen, stops = run(suite, [variant_named(line.name) for line in group], chosen, seed)
+                tally.stops += stops
+                for line in group:
+                    tally.add_mutant(line, seen[line.name])
+        print(f"round {number} ({time.monotonic() - began_s:.0f} s): {tally.told()}", flush=True)
+    for told in (*tally.wrong, *tally.missed):
+        print(told)
+    return 1 if tally.wrong or tally.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
