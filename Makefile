@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test lint types unit suite schema clean
+.PHONY: help run test lint types unit suite prove schema clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ unit: $(STAMP) ## the project's own tests
 # Apart from the tests: what they start would make every stamp of the suite late.
 suite: $(STAMP) ## the suite through pytest: the reference client, and the kit of each language that is here
 	$(BIN)/python -m pytest scenarios
+
+prove: $(STAMP) ## every mutant against every scenario, simulated and then live (a quarter of an hour)
+	$(BIN)/waitproof prove --simulated --live
 
 schema: $(STAMP) ## write scenarios/scenario.schema.json anew from the model
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json

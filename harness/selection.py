@@ -15,8 +15,8 @@ __all__ = ["select"]
 def select(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> tuple[Scenario, ...]:
     """Return the scenarios that one of the patterns means, all of them when there is no pattern.
 
-    A pattern is a part, from the beginning of a word on, of, or a glob for, `scenario` or `scenario:requirement`; one that names a
-    requirement leaves only the requirements that it means.
+    A pattern is a part of `scenario` or `scenario:requirement`, from the beginning of a word on, or a glob
+    for the whole of it; one that names a requirement leaves only the requirements that it means.
 
     Raises:
         InputError: A pattern means nothing.

@@ -271,22 +271,6 @@ class SevenDigits(_ChangesPayload):
 
 
 @kills("payload-arrives-intact")
-class ObjectsOnly(_Returning):
-    """Returns an empty object in place of a result that is a list or a text."""
-
-    def on_result(self, result: Any, task_id: str) -> Any:
-        return result if isinstance(result, dict) or result is None else {}
-
-
-@kills("payload-arrives-intact")
-class NoPlainValues(_Returning):
-    """Returns null in place of a result that is a text, a number or a truth value."""
-
-    def on_result(self, result: Any, task_id: str) -> Any:
-        return None if isinstance(result, str | int | float) else result
-
-
-@kills("payload-arrives-intact")
 class Stripped(_ChangesPayload):
     """Takes spaces off both ends of a text."""
 

@@ -24,14 +24,6 @@ from reference_client.mutants import EQUIVALENTS, MUTANTS, Ending
 ROOT = Path(__file__).parents[2]
 KEPT = {Status.PASS, Status.INFO, Status.NOT_APPLICABLE}
 
-# Mutants that survive, or are caught for another reason alone: what is to be mended, in the check or in a
-# scenario. Each is expected to survive until then, so that it cannot be forgotten here.
-KNOWN_GAPS = {
-    # The API's schema says object or null, so an SDK that refuses other results departs from nothing.
-    "payload-arrives-intact.no-plain-values": "no result is a text, a number or a truth value",
-    "payload-arrives-intact.objects-only": "no result is a list or a text",
-}
-
 
 @pytest.fixture(scope="module")
 def suite() -> Suite:
@@ -52,15 +44,7 @@ def test_the_reference_client_keeps_every_promise_in_virtual_time(suite: Suite, 
     assert [verdict for verdict in verdicts if verdict.status not in KEPT] == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(reason=KNOWN_GAPS[name], strict=True))
-        if name in KNOWN_GAPS
-        else name
-        for name in MUTANTS
-    ],
-)
+@pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_killed_by_the_requirement_that_it_is_named_after(
     lines: dict[str, Line], name: str
 ) -> None:

@@ -112,11 +112,11 @@ def test_a_broken_file_is_an_error_of_collection(project: pytest.Pytester, mark:
     assert mark.processes() == []
 
 
-def test_an_adapter_that_is_not_there_is_an_error_of_collection(project: pytest.Pytester) -> None:
+def test_an_adapter_that_is_not_there_is_told_once_and_before_collection(project: pytest.Pytester) -> None:
     result = run(project, "mini/outcomes/broken.yaml", "--adapter", "no/such/folder")
 
-    assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(["--adapter: no such folder or program"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --adapter: no such folder or program"])
 
 
 def test_xdist_is_refused_with_the_mend(project: pytest.Pytester, mark: Mark) -> None:

@@ -91,3 +91,9 @@ def test_a_pattern_that_means_nothing_is_told_with_the_nearest_name() -> None:
     assert refusal("zzz*") == (
         "-k: no scenario and no requirement matches 'zzz*'\n  mend:     'waitproof list' shows all scenarios"
     )
+
+
+def test_a_part_begins_where_a_word_begins() -> None:
+    chosen = select([scenario("defaults/a", "r"), scenario("faults/b", "r")], ["faults"])
+
+    assert [each.id for each in chosen] == ["faults/b"]
