@@ -39,8 +39,8 @@ from reference_client import (
 KEY, SECRET = "the key", "a secret of at least thirty-two bytes"
 # How long a test waits for something that never should take so long.
 PATIENCE_S = 5.0
-# By how much a busy machine may delay an end; a read that got the whole timeout anew would take longer.
-LATE_S = 0.2
+# By how much a busy machine may delay an end; each defect that these tests are about takes far longer.
+LATE_S = 2.0
 
 Call = Callable[..., Any]
 
@@ -225,7 +225,7 @@ def test_a_timeout_comes_at_the_deadline(call: Call, httpserver: HTTPServer) -> 
 
     began_s = time.monotonic()
     with pytest.raises(StreamTransportException) as raised:
-        call(url_of(httpserver), "wait_for_task", "t1", poll_interval=1, timeout=0.25)
+        call(url_of(httpserver), "wait_for_task", "t1", poll_interval=10, timeout=0.25)
     elapsed_s = time.monotonic() - began_s
     assert str(raised.value) == (
         "timeout: task t1 was 'running' after 0.25 s; it may still be running on the server"
@@ -518,7 +518,7 @@ def test_a_stalled_or_dribbling_answer_is_cut_off_at_the_deadline(
     def serve(connection: socket.socket, n: int) -> bool:
         connection.sendall(start)
         # Pauses far shorter than the timeout, which each byte might start anew, and long enough in all.
-        for _ in range(30):
+        for _ in range(120):
             if server.stopped.wait(0.05):
                 break
             if dribbles:
