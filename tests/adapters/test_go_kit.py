@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kit_process import LIMIT_S, Json, KitProcess
 
 KIT = Path(__file__).parents[2] / "adapters" / "kits" / "go"
 HELLO = {"op": "hello", "protocol": 1, "base_url": "http://h:1", "api_key": "k", "api_secret": "s"}
-LIMIT_S = 10  # a hang is a failure with a name, not a stuck run; nothing here takes a tenth of a second
 
 pytestmark = pytest.mark.skipif(
     shutil.which("go") is None, reason="the Go kit needs Go 1.21 or later: no go on PATH"
 )
-
-Json = dict[str, Any]
 
 # An adapter of an SDK that does no network: what a call comes to is in its task id. So that tests order calls
 # by events and not by sleeping, a task named "gate:…" waits until the operation "open" opens it.
@@ -182,73 +177,6 @@ func main() {
 """
 
 
-class AdapterProcess:
-    """A running adapter: writes lines, and reads answers in the order in which they came."""
-
-    def __init__(self, *command: str | Path) -> None:
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        self.lines: queue.Queue[bytes | None] = queue.Queue()
-        self.stderr = b""
-        self._threads = [
-            threading.Thread(target=self._read_lines),
-            threading.Thread(target=self._read_stderr),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def write(self, *messages: Json | bytes) -> None:
-        assert self.process.stdin is not None
-        for message in messages:
-            line = message if isinstance(message, bytes) else json.dumps(message).encode()
-            self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
-
-    def read(self) -> Json:
-        line = self.lines.get(timeout=LIMIT_S)
-        assert line is not None, f"the adapter ended: {self.stderr.decode()}"
-        answer = json.loads(line)
-        assert isinstance(answer, dict)
-        return answer
-
-    def ask(self, **message: Any) -> Json:
-        """Make one call and return its answer without id and elapsed time."""
-        self.write({"id": "ask", **message})
-        answer = self.read()
-        assert answer.pop("id") == "ask"
-        answer.pop("elapsed", None)
-        return answer
-
-    def end(self) -> int:
-        """Close stdin; return the exit code, once the adapter has ended and all it wrote was read."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        code = self.process.wait(LIMIT_S)
-        for thread in self._threads:
-            thread.join(LIMIT_S)
-        return code
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.end()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
-
-    def _read_lines(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put(None)
-
-    def _read_stderr(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.stderr += line
-
-
 def build(folder: Path, program: Path) -> Path:
     # GOPROXY=off: a kit that needs more than the standard library does not build.
     environment = {**os.environ, "GOPROXY": "off", "GOFLAGS": "", "GOWORK": "off"}
@@ -277,9 +205,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(program: Path) -> Iterator[AdapterProcess]:
+def shared(program: Path) -> Iterator[KitProcess]:
     """One process for the tests that leave nothing behind; it has said hello."""
-    adapter = AdapterProcess(program)
+    adapter = KitProcess(program)
     adapter.write(HELLO)
     adapter.read()
     yield adapter
@@ -287,13 +215,13 @@ def shared(program: Path) -> Iterator[AdapterProcess]:
 
 
 @pytest.fixture
-def fresh(program: Path) -> Iterator[AdapterProcess]:
-    adapter = AdapterProcess(program)
+def fresh(program: Path) -> Iterator[KitProcess]:
+    adapter = KitProcess(program)
     yield adapter
     adapter.close()
 
 
-def test_hello_names_the_protocol_the_sdk_and_the_runtime(fresh: AdapterProcess) -> None:
+def test_hello_names_the_protocol_the_sdk_and_the_runtime(fresh: KitProcess) -> None:
     fresh.write(HELLO)
 
     hello = fresh.read()
@@ -310,7 +238,7 @@ def test_hello_names_the_protocol_the_sdk_and_the_runtime(fresh: AdapterProcess)
 
 
 def test_what_an_adapter_leaves_out_the_sdk_does_not_have(program: Path) -> None:
-    adapter = AdapterProcess(program, "bare")
+    adapter = KitProcess(program, "bare")
     try:
         adapter.write(HELLO)
 
@@ -329,7 +257,7 @@ def test_what_an_adapter_leaves_out_the_sdk_does_not_have(program: Path) -> None
         adapter.close()
 
 
-def test_a_call_before_hello_is_an_adapter_error(fresh: AdapterProcess) -> None:
+def test_a_call_before_hello_is_an_adapter_error(fresh: KitProcess) -> None:
     assert fresh.ask(op="wait", task_id="x") == {"outcome": "adapter_error", "message": "a call before hello"}
 
 
@@ -343,7 +271,7 @@ def test_a_call_before_hello_is_an_adapter_error(fresh: AdapterProcess) -> None:
     ],
 )
 def test_exactly_the_options_that_were_given_reach_the_helper(
-    shared: AdapterProcess, options: Json, durations: Json
+    shared: KitProcess, options: Json, durations: Json
 ) -> None:
     answer = shared.ask(op="wait", task_id="options", options=options)
 
@@ -360,11 +288,11 @@ def test_exactly_the_options_that_were_given_reach_the_helper(
         ("lone \ud800", "lone \ufffd"),  # Go's text is UTF-8, which has none
     ],
 )
-def test_a_task_id_reaches_the_helper_as_text(shared: AdapterProcess, task_id: str | int, seen: str) -> None:
+def test_a_task_id_reaches_the_helper_as_text(shared: KitProcess, task_id: str | int, seen: str) -> None:
     assert shared.ask(op="wait", task_id=task_id) == {"outcome": "returned", "result": seen}
 
 
-def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared: AdapterProcess) -> None:
+def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared: KitProcess) -> None:
     shared.write(
         {"id": "1", "op": "wait", "task_id": "gate:one"}, {"id": "2", "op": "wait", "task_id": "gate:two"}
     )
@@ -380,7 +308,7 @@ def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared:
     assert second["1"]["elapsed"] > first["2"]["elapsed"] > 0
 
 
-def test_a_ping_is_answered_while_a_wait_is_in_flight(shared: AdapterProcess) -> None:
+def test_a_ping_is_answered_while_a_wait_is_in_flight(shared: KitProcess) -> None:
     shared.write({"id": "1", "op": "wait", "task_id": "gate:ping"}, {"id": "2", "op": "ping"})
 
     assert shared.read() == {"id": "2", "outcome": "returned"}
@@ -388,7 +316,7 @@ def test_a_ping_is_answered_while_a_wait_is_in_flight(shared: AdapterProcess) ->
     assert {shared.read()["id"], shared.read()["id"]} == {"1", "3"}
 
 
-def test_calls_with_one_name_share_a_client_and_an_absent_name_is_default(fresh: AdapterProcess) -> None:
+def test_calls_with_one_name_share_a_client_and_an_absent_name_is_default(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
     names = [{"client": "a"}, {"client": "b"}, {"client": "a"}, {}, {"client": "default"}]
@@ -398,7 +326,7 @@ def test_calls_with_one_name_share_a_client_and_an_absent_name_is_default(fresh:
     assert numbers == [1, 2, 1, 3, 3]
 
 
-def test_calls_at_once_build_one_client(fresh: AdapterProcess) -> None:
+def test_calls_at_once_build_one_client(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
 
@@ -409,7 +337,7 @@ def test_calls_at_once_build_one_client(fresh: AdapterProcess) -> None:
     assert {answer["id"]: answer["result"] for answer in answers} == {str(n): only for n in range(50)}
 
 
-def test_a_client_that_cannot_be_built_is_an_adapter_error(fresh: AdapterProcess) -> None:
+def test_a_client_that_cannot_be_built_is_an_adapter_error(fresh: KitProcess) -> None:
     fresh.write({**HELLO, "api_key": "refused"})
     fresh.read()
 
@@ -451,18 +379,18 @@ def test_a_client_that_cannot_be_built_is_an_adapter_error(fresh: AdapterProcess
     ],
 )
 def test_whatever_the_sdk_raises_is_what_its_caller_saw(
-    shared: AdapterProcess, task_id: str, exception: Json
+    shared: KitProcess, task_id: str, exception: Json
 ) -> None:
     assert shared.ask(op="wait", task_id=task_id) == {"outcome": "raised", "exception": exception}
 
 
-def test_a_wait_that_raised_has_its_elapsed_time(shared: AdapterProcess) -> None:
+def test_a_wait_that_raised_has_its_elapsed_time(shared: KitProcess) -> None:
     shared.write({"id": "1", "op": "wait", "task_id": "fails"})
 
     assert 0 <= shared.read()["elapsed"] < LIMIT_S
 
 
-def test_what_a_signature_cannot_express_is_unsupported(shared: AdapterProcess) -> None:
+def test_what_a_signature_cannot_express_is_unsupported(shared: KitProcess) -> None:
     answer = shared.ask(op="wait", task_id="unsupported")
 
     assert answer == {"outcome": "unsupported", "reason": "no overload with the interval alone"}
@@ -482,9 +410,7 @@ def test_what_a_signature_cannot_express_is_unsupported(shared: AdapterProcess) 
         ("loop", "nested too deeply, or within itself"),
     ],
 )
-def test_what_json_cannot_carry_is_named_with_its_place(
-    shared: AdapterProcess, name: str, reason: str
-) -> None:
+def test_what_json_cannot_carry_is_named_with_its_place(shared: KitProcess, name: str, reason: str) -> None:
     answer = shared.ask(op="wait", task_id=f"payload:{name}")
 
     assert answer == {"outcome": "returned", "unencodable": reason}
@@ -499,20 +425,20 @@ def test_what_json_cannot_carry_is_named_with_its_place(
         ("time", ["2026-01-02T00:00:00Z"]),
     ],
 )
-def test_what_json_can_carry_comes_through_exactly(shared: AdapterProcess, name: str, result: Any) -> None:
+def test_what_json_can_carry_comes_through_exactly(shared: KitProcess, name: str, result: Any) -> None:
     answer = shared.ask(op="wait", task_id=f"payload:{name}")
 
     assert answer == {"outcome": "returned", "result": result}
 
 
-def test_a_task_has_its_four_fields(shared: AdapterProcess) -> None:
+def test_a_task_has_its_four_fields(shared: KitProcess) -> None:
     answer = shared.ask(op="get_task", task_id="t")
 
     task = {"task_id": "t", "status": "failed", "result": None, "error": {"type": "t"}}
     assert answer == {"outcome": "returned", "task": task}
 
 
-def test_a_task_that_json_cannot_carry_is_named_with_its_place(shared: AdapterProcess) -> None:
+def test_a_task_that_json_cannot_carry_is_named_with_its_place(shared: KitProcess) -> None:
     answer = shared.ask(op="get_task", task_id="nan")
 
     assert answer == {"outcome": "returned", "unencodable": "NaN at result.a.b[1]"}
@@ -528,17 +454,15 @@ def test_a_task_that_json_cannot_carry_is_named_with_its_place(shared: AdapterPr
         ({"op": "wait", "task_id": "undescribable"}, "panic: describe is broken"),
     ],
 )
-def test_a_fault_outside_of_the_sdk_is_an_adapter_error(
-    shared: AdapterProcess, call: Json, text: str
-) -> None:
+def test_a_fault_outside_of_the_sdk_is_an_adapter_error(shared: KitProcess, call: Json, text: str) -> None:
     assert shared.ask(**call) == {"outcome": "adapter_error", "message": text}
 
 
-def test_the_sdk_has_an_empty_stdin(shared: AdapterProcess) -> None:
+def test_the_sdk_has_an_empty_stdin(shared: KitProcess) -> None:
     assert shared.ask(op="wait", task_id="stdin") == {"outcome": "returned", "result": ""}
 
 
-def test_what_the_sdk_prints_goes_to_stderr(fresh: AdapterProcess) -> None:
+def test_what_the_sdk_prints_goes_to_stderr(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
 
@@ -557,7 +481,7 @@ def test_what_the_sdk_prints_goes_to_stderr(fresh: AdapterProcess) -> None:
     ],
 )
 def test_a_broken_line_is_told_on_stderr_and_the_next_is_served(
-    fresh: AdapterProcess, line: bytes, text: str
+    fresh: KitProcess, line: bytes, text: str
 ) -> None:
     fresh.write(HELLO, line, b"", {"id": "2", "op": "ping"})
 
@@ -567,7 +491,7 @@ def test_a_broken_line_is_told_on_stderr_and_the_next_is_served(
     assert fresh.stderr.decode().startswith(f"waitproof kit: {text}")
 
 
-def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(fresh: AdapterProcess) -> None:
+def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
     fresh.write(
@@ -583,13 +507,13 @@ def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(fresh: AdapterP
     assert fresh.lines.get(timeout=LIMIT_S) is None
 
 
-def test_without_a_line_the_adapter_ends_at_once(fresh: AdapterProcess) -> None:
+def test_without_a_line_the_adapter_ends_at_once(fresh: KitProcess) -> None:
     assert fresh.end() == 0
     assert fresh.stderr == b""
 
 
 def test_the_folder_to_copy_is_an_adapter_that_works(tmp_path: Path) -> None:
-    adapter = AdapterProcess(build(KIT, tmp_path / "adapter"))
+    adapter = KitProcess(build(KIT, tmp_path / "adapter"))
     try:
         adapter.write({**HELLO, "base_url": "http://127.0.0.1:1"})  # a port on which nothing listens
 

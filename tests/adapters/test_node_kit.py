@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import queue
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kit_process import LIMIT_S, Json, KitProcess
 
 KIT = Path(__file__).parents[2] / "adapters" / "kits" / "node"
 HELLO = {"op": "hello", "protocol": 1, "base_url": "http://h:1", "api_key": "k", "api_secret": "s"}
-LIMIT_S = 10  # a hang is a failure with a name, not a stuck run; nothing here takes a tenth of a second
 
 pytestmark = pytest.mark.skipif(
     shutil.which("node") is None, reason="the Node kit needs Node.js 18 or later: no node on PATH"
 )
-
-Json = dict[str, Any]
 
 # An adapter of an SDK that does no network: what a call comes to is in its task id. So that tests order calls
 # by events and not by sleeping, a task named "gate:…" waits until the operation "open" opens it.
@@ -136,73 +131,6 @@ if (process.argv[2] === 'bare') {
 """
 
 
-class AdapterProcess:
-    """A running adapter: writes lines, and reads answers in the order in which they came."""
-
-    def __init__(self, *command: str | Path) -> None:
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        self.lines: queue.Queue[bytes | None] = queue.Queue()
-        self.stderr = b""
-        self._threads = [
-            threading.Thread(target=self._read_lines),
-            threading.Thread(target=self._read_stderr),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def write(self, *messages: Json | bytes) -> None:
-        assert self.process.stdin is not None
-        for message in messages:
-            line = message if isinstance(message, bytes) else json.dumps(message).encode()
-            self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
-
-    def read(self) -> Json:
-        line = self.lines.get(timeout=LIMIT_S)
-        assert line is not None, f"the adapter ended: {self.stderr.decode()}"
-        answer = json.loads(line)
-        assert isinstance(answer, dict)
-        return answer
-
-    def ask(self, **message: Any) -> Json:
-        """Make one call and return its answer without id and elapsed time."""
-        self.write({"id": "ask", **message})
-        answer = self.read()
-        assert answer.pop("id") == "ask"
-        answer.pop("elapsed", None)
-        return answer
-
-    def end(self) -> int:
-        """Close stdin; return the exit code, once the adapter has ended and all it wrote was read."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        code = self.process.wait(LIMIT_S)
-        for thread in self._threads:
-            thread.join(LIMIT_S)
-        return code
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.end()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
-
-    def _read_lines(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put(None)
-
-    def _read_stderr(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.stderr += line
-
-
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fake-adapter")
@@ -212,9 +140,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(program: Path) -> Iterator[AdapterProcess]:
+def shared(program: Path) -> Iterator[KitProcess]:
     """One process for the tests that leave nothing behind; it has said hello."""
-    adapter = AdapterProcess("node", program)
+    adapter = KitProcess("node", program)
     adapter.write(HELLO)
     adapter.read()
     yield adapter
@@ -222,13 +150,13 @@ def shared(program: Path) -> Iterator[AdapterProcess]:
 
 
 @pytest.fixture
-def fresh(program: Path) -> Iterator[AdapterProcess]:
-    adapter = AdapterProcess("node", program)
+def fresh(program: Path) -> Iterator[KitProcess]:
+    adapter = KitProcess("node", program)
     yield adapter
     adapter.close()
 
 
-def test_hello_names_the_protocol_the_sdk_and_the_runtime(fresh: AdapterProcess) -> None:
+def test_hello_names_the_protocol_the_sdk_and_the_runtime(fresh: KitProcess) -> None:
     fresh.write(HELLO)
 
     hello = fresh.read()
@@ -251,7 +179,7 @@ def test_hello_names_the_protocol_the_sdk_and_the_runtime(fresh: AdapterProcess)
 
 
 def test_what_an_adapter_leaves_out_the_sdk_does_not_have(program: Path) -> None:
-    adapter = AdapterProcess("node", program, "bare")
+    adapter = KitProcess("node", program, "bare")
     try:
         adapter.write(HELLO)
 
@@ -270,33 +198,33 @@ def test_what_an_adapter_leaves_out_the_sdk_does_not_have(program: Path) -> None
         adapter.close()
 
 
-def test_a_call_before_hello_is_an_adapter_error(fresh: AdapterProcess) -> None:
+def test_a_call_before_hello_is_an_adapter_error(fresh: KitProcess) -> None:
     assert fresh.ask(op="wait", task_id="x") == {"outcome": "adapter_error", "message": "a call before hello"}
 
 
 @pytest.mark.parametrize(
     "options", [{}, {"timeout": 2}, {"poll_interval": 0.2}, {"poll_interval": 1, "timeout": 2.5}]
 )
-def test_exactly_the_options_that_were_given_reach_the_helper(shared: AdapterProcess, options: Json) -> None:
+def test_exactly_the_options_that_were_given_reach_the_helper(shared: KitProcess, options: Json) -> None:
     answer = shared.ask(op="wait", task_id="x", options=options)
 
     assert answer["result"]["options"] == options
 
 
 @pytest.mark.parametrize("task_id", ["17", 17, "a/b ?#%é\u2028\ud800"])
-def test_a_task_id_reaches_the_helper_as_it_is(shared: AdapterProcess, task_id: str | int) -> None:
+def test_a_task_id_reaches_the_helper_as_it_is(shared: KitProcess, task_id: str | int) -> None:
     answer = shared.ask(op="wait", task_id=task_id)
 
     assert answer["result"]["taskId"] == task_id
 
 
-def test_a_line_may_hold_what_other_readers_take_for_its_end(shared: AdapterProcess) -> None:
+def test_a_line_may_hold_what_other_readers_take_for_its_end(shared: KitProcess) -> None:
     shared.write('{"id": "1", "op": "wait", "task_id": "a\u2028b\u0085c"}\r'.encode())
 
     assert shared.read()["result"]["taskId"] == "a\u2028b\u0085c"
 
 
-def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared: AdapterProcess) -> None:
+def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared: KitProcess) -> None:
     shared.write(
         {"id": "1", "op": "wait", "task_id": "gate:one"}, {"id": "2", "op": "wait", "task_id": "gate:two"}
     )
@@ -312,7 +240,7 @@ def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared:
     assert second["1"]["elapsed"] > first["2"]["elapsed"] > 0
 
 
-def test_a_ping_is_answered_while_a_wait_is_in_flight(shared: AdapterProcess) -> None:
+def test_a_ping_is_answered_while_a_wait_is_in_flight(shared: KitProcess) -> None:
     shared.write({"id": "1", "op": "wait", "task_id": "gate:ping"}, {"id": "2", "op": "ping"})
 
     assert shared.read() == {"id": "2", "outcome": "returned"}
@@ -320,7 +248,7 @@ def test_a_ping_is_answered_while_a_wait_is_in_flight(shared: AdapterProcess) ->
     assert {shared.read()["id"], shared.read()["id"]} == {"1", "3"}
 
 
-def test_calls_with_one_name_share_a_client_and_an_absent_name_is_default(fresh: AdapterProcess) -> None:
+def test_calls_with_one_name_share_a_client_and_an_absent_name_is_default(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
     names = [{"client": "a"}, {"client": "b"}, {"client": "a"}, {}, {"client": "default"}]
@@ -330,7 +258,7 @@ def test_calls_with_one_name_share_a_client_and_an_absent_name_is_default(fresh:
     assert numbers == [1, 2, 1, 3, 3]
 
 
-def test_calls_at_once_build_one_client(fresh: AdapterProcess) -> None:
+def test_calls_at_once_build_one_client(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
 
@@ -343,7 +271,7 @@ def test_calls_at_once_build_one_client(fresh: AdapterProcess) -> None:
     }
 
 
-def test_a_client_that_cannot_be_built_is_an_adapter_error(fresh: AdapterProcess) -> None:
+def test_a_client_that_cannot_be_built_is_an_adapter_error(fresh: KitProcess) -> None:
     fresh.write({**HELLO, "api_key": "refused"})
     fresh.read()
 
@@ -380,18 +308,18 @@ def test_a_client_that_cannot_be_built_is_an_adapter_error(fresh: AdapterProcess
     ],
 )
 def test_whatever_the_sdk_raises_is_what_its_caller_saw(
-    shared: AdapterProcess, task_id: str, exception: Json
+    shared: KitProcess, task_id: str, exception: Json
 ) -> None:
     assert shared.ask(op="wait", task_id=task_id) == {"outcome": "raised", "exception": exception}
 
 
-def test_a_wait_that_raised_has_its_elapsed_time(shared: AdapterProcess) -> None:
+def test_a_wait_that_raised_has_its_elapsed_time(shared: KitProcess) -> None:
     shared.write({"id": "1", "op": "wait", "task_id": "fails"})
 
     assert 0 <= shared.read()["elapsed"] < LIMIT_S
 
 
-def test_what_a_signature_cannot_express_is_unsupported(shared: AdapterProcess) -> None:
+def test_what_a_signature_cannot_express_is_unsupported(shared: KitProcess) -> None:
     answer = shared.ask(op="wait", task_id="unsupported")
 
     assert answer == {"outcome": "unsupported", "reason": "no overload with the interval alone"}
@@ -413,7 +341,7 @@ def test_what_a_signature_cannot_express_is_unsupported(shared: AdapterProcess) 
     ],
 )
 def test_what_json_cannot_carry_is_named_with_its_place(
-    shared: AdapterProcess, task_id: str, reason: str
+    shared: KitProcess, task_id: str, reason: str
 ) -> None:
     answer = shared.ask(op="wait", task_id=task_id)
 
@@ -430,18 +358,18 @@ def test_what_json_cannot_carry_is_named_with_its_place(
         ("proto", {"__proto__": 1}),
     ],
 )
-def test_what_json_can_carry_comes_through_exactly(shared: AdapterProcess, task_id: str, result: Any) -> None:
+def test_what_json_can_carry_comes_through_exactly(shared: KitProcess, task_id: str, result: Any) -> None:
     assert shared.ask(op="wait", task_id=task_id) == {"outcome": "returned", "result": result}
 
 
-def test_a_task_has_its_four_fields(shared: AdapterProcess) -> None:
+def test_a_task_has_its_four_fields(shared: KitProcess) -> None:
     answer = shared.ask(op="get_task", task_id="t")
 
     task = {"task_id": "t", "status": "failed", "result": None, "error": {"type": "a"}}
     assert answer == {"outcome": "returned", "task": task}
 
 
-def test_a_task_that_json_cannot_carry_is_named_with_its_place(shared: AdapterProcess) -> None:
+def test_a_task_that_json_cannot_carry_is_named_with_its_place(shared: KitProcess) -> None:
     answer = shared.ask(op="get_task", task_id="nan")
 
     assert answer == {"outcome": "returned", "unencodable": "NaN at result.a.b[1]"}
@@ -457,13 +385,11 @@ def test_a_task_that_json_cannot_carry_is_named_with_its_place(shared: AdapterPr
         ({"op": "wait", "task_id": "undescribable"}, "describe is broken"),
     ],
 )
-def test_a_fault_outside_of_the_sdk_is_an_adapter_error(
-    shared: AdapterProcess, call: Json, text: str
-) -> None:
+def test_a_fault_outside_of_the_sdk_is_an_adapter_error(shared: KitProcess, call: Json, text: str) -> None:
     assert shared.ask(**call) == {"outcome": "adapter_error", "message": text}
 
 
-def test_what_the_sdk_prints_goes_to_stderr(fresh: AdapterProcess) -> None:
+def test_what_the_sdk_prints_goes_to_stderr(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
 
@@ -483,7 +409,7 @@ def test_what_the_sdk_prints_goes_to_stderr(fresh: AdapterProcess) -> None:
     ],
 )
 def test_a_broken_line_is_told_on_stderr_and_the_next_is_served(
-    fresh: AdapterProcess, line: bytes, text: str
+    fresh: KitProcess, line: bytes, text: str
 ) -> None:
     fresh.write(HELLO, line, b"", {"id": "2", "op": "ping"})
 
@@ -493,7 +419,7 @@ def test_a_broken_line_is_told_on_stderr_and_the_next_is_served(
     assert f"\nwaitproof kit: {text}" in fresh.stderr.decode()
 
 
-def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(fresh: AdapterProcess) -> None:
+def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(fresh: KitProcess) -> None:
     fresh.write(HELLO)
     fresh.read()
     fresh.write(
@@ -509,13 +435,13 @@ def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(fresh: AdapterP
     assert fresh.lines.get(timeout=LIMIT_S) is None
 
 
-def test_without_a_line_the_adapter_ends_at_once(fresh: AdapterProcess) -> None:
+def test_without_a_line_the_adapter_ends_at_once(fresh: KitProcess) -> None:
     assert fresh.end() == 0
     assert fresh.stderr == b"printed while the SDK is loaded\n"
 
 
 def test_the_folder_to_copy_is_an_adapter_that_works() -> None:
-    adapter = AdapterProcess("node", KIT / "adapter.mjs")
+    adapter = KitProcess("node", KIT / "adapter.mjs")
     try:
         adapter.write({**HELLO, "base_url": "http://127.0.0.1:2"})  # a port on which nothing listens
 

@@ -2,97 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import queue
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from kit_process import LIMIT_S, Json, KitProcess
 
 HERE = Path(__file__).parent
 KIT = HERE.parents[1] / "adapters" / "kits" / "python"
 HELLO = {"op": "hello", "protocol": 1, "base_url": "http://h:1", "api_key": "k", "api_secret": "s"}
-LIMIT_S = 10  # a hang is a failure with a name, not a stuck run; nothing here takes a tenth of a second
-
-Json = dict[str, Any]
 
 
-class AdapterProcess:
+class AdapterProcess(KitProcess):
     """A running fake adapter: writes lines, and reads answers in the order in which they came."""
 
     def __init__(self, variant: str) -> None:
         # -S: without site-packages, so a kit that needs more than the standard library does not start.
-        self.process = subprocess.Popen(
-            [sys.executable, "-S", str(HERE / "fake_sdk_adapter.py"), variant],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+        super().__init__(
+            sys.executable,
+            "-S",
+            str(HERE / "fake_sdk_adapter.py"),
+            variant,
             env={**os.environ, "PYTHONPATH": str(KIT)},
         )
-        self.lines: queue.Queue[bytes | None] = queue.Queue()
-        self.stderr = b""
-        self._threads = [
-            threading.Thread(target=self._read_lines),
-            threading.Thread(target=self._read_stderr),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def write(self, *messages: Json | bytes) -> None:
-        assert self.process.stdin is not None
-        for message in messages:
-            line = message if isinstance(message, bytes) else json.dumps(message).encode()
-            self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
-
-    def read(self) -> Json:
-        line = self.lines.get(timeout=LIMIT_S)
-        assert line is not None, f"the adapter ended: {self.stderr.decode()}"
-        answer = json.loads(line)
-        assert isinstance(answer, dict)
-        return answer
-
-    def ask(self, **message: Any) -> Json:
-        """Make one call and return its answer without id and elapsed time."""
-        self.write({"id": "ask", **message})
-        answer = self.read()
-        assert answer.pop("id") == "ask"
-        answer.pop("elapsed", None)
-        return answer
-
-    def end(self) -> int:
-        """Close stdin; return the exit code, once the adapter has ended and all it wrote was read."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        code = self.process.wait(LIMIT_S)
-        for thread in self._threads:
-            thread.join(LIMIT_S)
-        return code
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.end()
-        for pipe in (self.process.stdout, self.process.stderr):
-            assert pipe is not None
-            pipe.close()
-
-    def _read_lines(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put(None)
-
-    def _read_stderr(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.stderr += line
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
