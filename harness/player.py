@@ -19,7 +19,7 @@ from harness.mock_process import ServerProcess, TaskPlan
 from harness.observation import CallRecord, NoAnswer, Observation, Poll, Seen, StillWaiting, TaskRecord
 from harness.protocol import Capabilities, Hello, Unsupported
 from harness.scenario import Call, Scenario, Step
-from harness.schedule import watch_s
+from harness.schedule import lacking, watch_s
 from harness.source import Json
 from harness.template import fill
 
@@ -149,10 +149,10 @@ class Player:
         task: TaskRecord,
         begun: Json,
     ) -> _Sent:
-        lacking = _lacking(capabilities, call)
-        if lacking:
+        missing = lacking(capabilities, call)
+        if missing:
             now_ns = time.monotonic_ns()
-            return _Sent(index, task.n, call, None, Unsupported(lacking), now_ns)
+            return _Sent(index, task.n, call, None, Unsupported(missing), now_ns)
         task_id = task.task_id if begun is None else begun
         if call.wait is not None:
             options = {
@@ -282,23 +282,6 @@ def _ends_the_play(sent: _Sent, capabilities: Capabilities) -> bool:
     if isinstance(sent.seen, NoAnswer):
         return True
     return isinstance(sent.seen, StillWaiting) and capabilities.max_concurrency == 1
-
-
-def _lacking(capabilities: Capabilities, call: Call) -> str:
-    """Return why a call cannot be made on this SDK, "" when it can."""
-    if call.wait is not None and not capabilities.wait:
-        return "the SDK ships no wait helper"
-    if call.get_task is not None and not capabilities.get_task:
-        return "the SDK cannot fetch a task's status"
-    if call.begin is not None and call.begin not in capabilities.operations:
-        return f"the SDK has no operation {call.begin}"
-    if call.parallel > 1 and 0 < capabilities.max_concurrency < call.parallel:
-        return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
-    if call.wait is not None:
-        for name in ("poll_interval", "timeout"):
-            if getattr(call.wait, name) is not None and name not in capabilities.options:
-                return f"the helper takes no {name}"
-    return ""
 
 
 def _number(value_s: float) -> int | float:

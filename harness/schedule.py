@@ -15,11 +15,11 @@ from typing import TypeVar
 from harness.contract import Contract, StatusMeaning
 from harness.judge import checks
 from harness.protocol import Capabilities
-from harness.scenario import Scenario
+from harness.scenario import Call, Scenario
 from harness.source import MAX_DURATION_S
 from harness.timeline import TaskState, answer
 
-__all__ = ["Forecast", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
+__all__ = ["Forecast", "forecast", "is_timed", "lacking", "pack", "scale_for", "scaled", "watch_s"]
 
 WATCH_INTERVALS = 2  # an interval may be counted from the response, and the poll too many comes then
 MAX_WATCH_S = 3.0
@@ -109,6 +109,23 @@ def pack(items: Sequence[_T], length_s: Callable[[_T], float], horizon_s: float)
         lanes[number].append(item)
         ends[number] += length_s(item)
     return lanes
+
+
+def lacking(capabilities: Capabilities, call: Call) -> str:
+    """Return why a call cannot be made on this SDK, "" when it can."""
+    if call.wait is not None and not capabilities.wait:
+        return "the SDK ships no wait helper"
+    if call.get_task is not None and not capabilities.get_task:
+        return "the SDK cannot fetch a task's status"
+    if call.begin is not None and call.begin not in capabilities.operations:
+        return f"the SDK has no operation {call.begin}"
+    if call.parallel > 1 and 0 < capabilities.max_concurrency < call.parallel:
+        return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
+    if call.wait is not None:
+        for name in ("poll_interval", "timeout"):
+            if getattr(call.wait, name) is not None and name not in capabilities.options:
+                return f"the helper takes no {name}"
+    return ""
 
 
 def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities) -> int | None:

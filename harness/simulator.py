@@ -31,7 +31,7 @@ from harness.journal import Ended
 from harness.observation import CallRecord, NoAnswer, Observation, Poll, Seen, StillWaiting, TaskRecord
 from harness.protocol import Capabilities, Hello, JsonObject, LogLine, Unsupported, read_answer, read_hello
 from harness.scenario import Call, Drop, Scenario
-from harness.schedule import forecast, watch_s
+from harness.schedule import forecast, lacking, watch_s
 from harness.source import Json
 from harness.template import at_path, fill
 from harness.timeline import Answer as TaskAnswer
@@ -800,9 +800,9 @@ class _Play:
 
     def _new_call(self, index: int, call: Call, task: TaskRecord) -> _Sent:
         sent = _Sent(index, task.n, call, self._schedule.now)
-        lacking = _lacking(self._capabilities, call)
-        if lacking:
-            return replace(sent, seen=Unsupported(lacking), received_s=sent.sent_s)
+        missing = lacking(self._capabilities, call)
+        if missing:
+            return replace(sent, seen=Unsupported(missing), received_s=sent.sent_s)
         task_id = task.task_id if self._begun is None else self._begun
         if call.wait is not None:
             options = {
@@ -907,23 +907,6 @@ class _Play:
         read = read_answer(json.dumps(message).encode())
         assert not isinstance(read, LogLine)
         sent.seen, sent.elapsed_s, sent.answer = read.outcome, read.elapsed_s, read.raw
-
-
-def _lacking(capabilities: Capabilities, call: Call) -> str:
-    """Return why a call cannot be made on this SDK, "" when it can; the player's rule."""
-    if call.wait is not None and not capabilities.wait:
-        return "the SDK ships no wait helper"
-    if call.get_task is not None and not capabilities.get_task:
-        return "the SDK cannot fetch a task's status"
-    if call.begin is not None and call.begin not in capabilities.operations:
-        return f"the SDK has no operation {call.begin}"
-    if call.parallel > 1 and 0 < capabilities.max_concurrency < call.parallel:
-        return f"{call.parallel} calls at once, the adapter takes {capabilities.max_concurrency}"
-    if call.wait is not None:
-        for name in ("poll_interval", "timeout"):
-            if getattr(call.wait, name) is not None and name not in capabilities.options:
-                return f"the helper takes no {name}"
-    return ""
 
 
 def _record(sent: _Sent) -> CallRecord:
