@@ -195,6 +195,10 @@ class IgnoresTheEnd(MiniAdapter):
         return super().hello()
 
 
+class IgnoresTheEndAndDeadlines(IgnoresTheEnd, NeverGivesUp):
+    """The same, and its waits outlast any test: whenever it is interrupted, something is in flight."""
+
+
 class Escapes(MiniAdapter):
     """Says things that no terminal and no encoding should see."""
 
@@ -254,7 +258,7 @@ MODES = {
 
 if __name__ == "__main__":
     mode = sys.argv[1]
-    if mode == "IgnoresTheEnd":
+    if issubclass(MODES[mode], IgnoresTheEnd):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if issubclass(MODES[mode], Async):
         run_async(MODES[mode]())

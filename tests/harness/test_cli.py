@@ -209,7 +209,7 @@ def test_the_reader_of_a_run_may_go_away(mark: Mark, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "mode"), [(signal.SIGINT, "IgnoresTheEnd"), (signal.SIGTERM, "MiniAdapter")]
+    ("number", "mode"), [(signal.SIGINT, "IgnoresTheEndAndDeadlines"), (signal.SIGTERM, "NeverGivesUp")]
 )
 def test_an_interrupted_run_tells_what_is_known_and_leaves_nothing(
     mark: Mark, tmp_path: Path, number: signal.Signals, mode: str
