@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -73,6 +74,11 @@ def clean_env(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
+def _hear_interrupts() -> None:
+    """A shell's background job ignores SIGINT, and so would all that these tests start in one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def running(*argv: str, cwd: Path | None = None, **env: str) -> Iterator[subprocess.Popen[str]]:
     """Run `waitproof` in a process that is ended, at the latest, with the block."""
@@ -85,6 +91,7 @@ def running(*argv: str, cwd: Path | None = None, **env: str) -> Iterator[subproc
         encoding="utf-8",
         cwd=cwd or ROOT,
         env=clean_env(PYTHONPATH=str(ROOT), **env),
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - one call that takes no lock
     )
     try:
         yield process
