@@ -290,7 +290,9 @@ def test_an_adapter_that_dies_at_every_wait_is_not_started_for_ever(
     adapter = side_by_side["DiesAtEveryWait"]
 
     assert statuses(adapter) == ALL_BUT_ONE
-    assert adapter.stderr_tail == ("\x1b[31mno wait ever comes back\x1b[0m",)
+    assert set(adapter.stderr_tail) == {
+        "\x1b[31mno wait ever comes back\x1b[0m"
+    }  # one or two waits were live
 
 
 def test_an_adapter_that_answers_nothing_is_an_error_and_delays_no_other(
