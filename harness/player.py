@@ -174,8 +174,8 @@ class Player:
         if call.wait is None:
             return longest_delay_s + ANSWER_LIMIT_S
         defaults = self._contract.defaults
-        interval_s = defaults.poll_interval if call.wait.poll_interval is None else call.wait.poll_interval
-        timeout_s = defaults.timeout if call.wait.timeout is None else call.wait.timeout
+        interval_s = call.wait.interval_s(defaults)
+        timeout_s = call.wait.timeout_s(defaults)
         return timeout_s + interval_s + longest_delay_s + ANSWER_LIMIT_S
 
     def _collect(self, process: AdapterProcess, batch: Sequence[_Sent], limit_s: float) -> None:
@@ -214,7 +214,7 @@ class Player:
         entries = [entry for entry in self._server.entries(task_id) if entry.kind == "poll"]
         sent_ns = sent.pending.sent_ns or 0
         if sent.call.wait is not None:
-            timeout_s = sent.call.wait.timeout or self._contract.defaults.timeout
+            timeout_s = sent.call.wait.timeout_s(self._contract.defaults)
             deadline_ns = sent_ns + int(timeout_s * 1e9)
             if any(entry.answered_ns is None or entry.arrived_ns > deadline_ns for entry in entries):
                 return StillWaiting(limit_s)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
 
-from harness.contract import Contract, Name
+from harness.contract import Contract, Defaults, Name
 from harness.errors import InputError, nearest
 from harness.source import (
     MAX_MISTAKES,
@@ -150,6 +150,14 @@ class WaitOptions(Model):
             if getattr(self, name) == 0:
                 raise invalid(f"{name} cannot be 0", expected="a duration above 0")
         return self
+
+    def interval_s(self, defaults: Defaults) -> float:
+        """Return the interval that holds: the one passed, else the default, in seconds."""
+        return defaults.poll_interval if self.poll_interval is None else self.poll_interval
+
+    def timeout_s(self, defaults: Defaults) -> float:
+        """Return the timeout that holds: the one passed, else the default, in seconds."""
+        return defaults.timeout if self.timeout is None else self.timeout
 
 
 class GetTaskOptions(Model):

@@ -49,8 +49,8 @@ def forecast(contract: Contract, scenario: Scenario) -> Forecast:
             now_s += max(step.delay for step in scenario.task) if call.get_task else 0.0
             continue
         passed = call.wait
-        interval_s = contract.defaults.poll_interval if passed.poll_interval is None else passed.poll_interval
-        timeout_s = contract.defaults.timeout if passed.timeout is None else passed.timeout
+        interval_s = passed.interval_s(contract.defaults)
+        timeout_s = passed.timeout_s(contract.defaults)
         deadline_s = now_s + timeout_s
         while now_s < deadline_s and polls < MAX_POLLS:
             connection += 1
@@ -69,11 +69,7 @@ def watch_s(contract: Contract, scenario: Scenario) -> float:
     known = checks()
     if not any(known[contract.requirement(name).check].watches for name in scenario.proves):
         return 0.0
-    intervals = [
-        contract.defaults.poll_interval if call.wait.poll_interval is None else call.wait.poll_interval
-        for call in scenario.calls
-        if call.wait is not None
-    ]
+    intervals = [call.wait.interval_s(contract.defaults) for call in scenario.calls if call.wait is not None]
     return min(WATCH_INTERVALS * max(intervals, default=0.0), MAX_WATCH_S)
 
 

@@ -293,8 +293,8 @@ def _lint_option(
     if name != "timeout":
         return
     defaults = suite.contract.defaults
-    interval_s = defaults.poll_interval if call.wait.poll_interval is None else call.wait.poll_interval
-    timeout_s = defaults.timeout if call.wait.timeout is None else call.wait.timeout
+    interval_s = call.wait.interval_s(defaults)
+    timeout_s = call.wait.timeout_s(defaults)
     if timeout_s < MIN_TIMEOUT_INTERVALS * interval_s:
         fact = f"'{requirement.id}' is proved by a timeout of {timeout_s / interval_s:.1f} intervals"
         yield Mistake(place, fact, expected=f"{MIN_TIMEOUT_INTERVALS} or more, so that an interval off shows")
