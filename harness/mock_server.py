@@ -26,10 +26,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http.client import HTTPException, parse_headers, responses
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from urllib.parse import unquote_to_bytes
 
 from pytest_httpserver import METHOD_ALL, HTTPServer, HTTPServerError
@@ -45,7 +45,7 @@ from harness.template import at_path, fill
 from harness.timeline import Response as TaskResponse
 from harness.timeline import TaskState, answer, respond
 
-__all__ = ["TaskServer"]
+__all__ = ["TaskServer", "Unprepared"]
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 1024 * 1024
@@ -62,12 +62,32 @@ MAX_STENCIL_BYTES = 64 * 1024
 
 _REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([0-9])")
 _ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)  # of a target as proxies are sent it
+_PORT = re.compile(r":[0-9]*$")  # of a Host header
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # SO_LINGER on, for no time
 _STRAY = "waitproof.stray"  # in the environ of a request that no matcher handles
 _BODILESS = {204, 304}
 _FREE_PORT = "--port 0 lets the system choose a free one"
+
+
+class Unprepared(Protocol):
+    """Makes tasks that nobody has prepared, at the moment they are asked for.
+
+    Called by the thread of a connection, without a lock; it makes a task with `TaskServer.create`.
+    """
+
+    def task(self, task_id: str) -> str:
+        """Make the task with this id if the id says what it is; return "", else why there is none."""
+
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+        """Return the id of the task that an operation without a prepared task begins, "" for none.
+
+        Args:
+            name: The operation's name in the contract.
+            headers: The request's, names in lower case.
+            body: As it came.
+        """
 
 
 class TaskServer(HTTPServer):
@@ -81,6 +101,9 @@ class TaskServer(HTTPServer):
         port: int = 0,
         on_entry: Callable[[JournalEntry], None] | None = None,
         journal_limit: int = MAX_JOURNAL,
+        unprepared: Unprepared | None = None,
+        allowed_hosts: Collection[str] | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         """Make a server that does not listen yet.
 
@@ -91,9 +114,17 @@ class TaskServer(HTTPServer):
             on_entry: Called for each request on its arrival and again when it ended, with the same
                 serial, by the thread of its connection, which holds no lock.
             journal_limit: How many requests are remembered; the oldest finished ones go first.
+            unprepared: Makes tasks that `create` has not made; None where such an id is unknown.
+            allowed_hosts: Names, without a port and in lower case, that a request's Host may have, so that
+                no page of another site reaches the server under a name of its own (DNS rebinding); None
+                for any.
+            max_body_bytes: Larger requests are refused.
         """
         super().__init__(host=host, port=port, threaded=True)
         self._desk = _Desk(contract, on_entry, self._went_wrong, journal_limit)
+        self._desk.unprepared = unprepared
+        self._desk.allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
+        self._desk.max_body_bytes = max_body_bytes
 
     @property
     def base_url(self) -> str:
@@ -120,6 +151,28 @@ class TaskServer(HTTPServer):
     def forget(self, task_id: str | int) -> None:
         """Drop a task, whose id is unknown from now on; its requests stay in the journal."""
         self._desk.tasks.pop(str(task_id), None)
+
+    def change(self, task_id: str | int, change: Callable[[TaskState], TaskState]) -> bool:
+        """Change how far a task is, between two of its polls; return False when there is no such task.
+
+        Args:
+            task_id: Its id.
+            change: Returns the state after the change; called with the task's lock held, so it must be quick.
+        """
+        task = self._desk.tasks.get(str(task_id))
+        if task is None:
+            return False
+        task.change(change)
+        return True
+
+    def state(self, task_id: str | int) -> TaskState | None:
+        """Return how far a task is, None when there is no such task."""
+        task = self._desk.tasks.get(str(task_id))
+        return None if task is None else task.state
+
+    def entries(self, task_id: str | int) -> tuple[JournalEntry, ...]:
+        """Return every request that concerns a task, in order of arrival, polls included."""
+        return self._desk.journal.entries(str(task_id))
 
     def journal(self) -> tuple[JournalEntry, ...]:
         """Return every request remembered, in order of arrival, those in flight included."""
@@ -227,6 +280,12 @@ class _Task:
         self._rendered: int | None = None
         self._stencil: tuple[int, TaskResponse, list[bytes]] | None = None
 
+    def change(self, change: Callable[[TaskState], TaskState]) -> None:
+        """Change the state between two polls; other steps may say something else under the same index."""
+        with self.lock:
+            self.state = change(self.state)
+            self._rendered = self._stencil = None
+
     def respond(self, contract: Contract, index: int, step: Step) -> TaskResponse:
         """Return what the step says now.
 
@@ -272,6 +331,9 @@ class _Desk:
         self.operations: dict[tuple[str, str], Operation] = {
             (each.method, each.path): each for each in contract.operations.values()
         }
+        self.unprepared: Unprepared | None = None
+        self.allowed_hosts: frozenset[str] | None = None
+        self.max_body_bytes = MAX_BODY_BYTES
         self._on_entry = on_entry
 
     def error(self, http: int, message: str, task_id: Json = "") -> TaskResponse:
@@ -301,6 +363,32 @@ class _Desk:
         fitting = [task for task in list(self.tasks.values()) if task.token and task.token in text]
         return max(fitting, key=lambda task: len(task.token), default=None)
 
+    def find(self, task_id: str) -> tuple[_Task | None, str]:
+        """Return the task with an id, made now if need be, or why there is none."""
+        task = self.tasks.get(task_id)
+        if task is not None:
+            return task, ""
+        why = self.unprepared.task(task_id) if self.unprepared is not None else ""
+        return self.tasks.get(task_id), why or f"no task has the id {_shown(task_id)}"
+
+    def begin(self, operation: Operation, request: _Received) -> _Task | None:
+        """Return the task that an operation begins, made now if need be; None where there is none."""
+        task = self.begun_by(operation, request.body)
+        if task is None and self.unprepared is not None:
+            name = next(name for name, each in self.contract.operations.items() if each is operation)
+            task = self.tasks.get(self.unprepared.operation(name, request.headers, request.body))
+        return task
+
+    def misdirected(self, request: _Received) -> str:
+        """Return what is wrong with the name under which a request came, "" for nothing."""
+        if self.allowed_hosts is None:
+            return ""
+        host = request.headers.get("host", "")
+        name = _PORT.sub("", host).lower()
+        if name in self.allowed_hosts:
+            return ""
+        return f"this server does not serve '{_shown(name)}', which the Host header names"
+
     def ended(self, entry: JournalEntry) -> None:
         """Put the end of a request on record."""
         self.journal.update(entry)
@@ -323,7 +411,7 @@ class _Journal:
         self._changed = threading.Condition()
         self._serials = itertools.count(1)
         self._entries: dict[int, JournalEntry] = {}
-        self._polls: dict[str, dict[int, None]] = {}  # sets that keep their order
+        self._of_task: dict[str, dict[int, None]] = {}  # sets that keep their order
         self._finished: deque[int] = deque()
 
     def add(self, **fields: Any) -> JournalEntry:
@@ -332,8 +420,8 @@ class _Journal:
         entry = JournalEntry(serial=serial, **fields)
         with self._changed:  # short, for every connection wants it
             self._entries[serial] = entry
-            if entry.kind == "poll" and entry.task_id is not None:
-                self._polls.setdefault(entry.task_id, {})[serial] = None
+            if entry.task_id is not None:
+                self._of_task.setdefault(entry.task_id, {})[serial] = None
             while len(self._entries) > self._limit and self._finished:
                 self._drop(self._finished.popleft())
             self._changed.notify_all()
@@ -349,25 +437,28 @@ class _Journal:
         with self._changed:
             return tuple(self._entries[serial] for serial in sorted(self._entries))
 
-    def polls(self, task_id: str) -> tuple[JournalEntry, ...]:
+    def entries(self, task_id: str) -> tuple[JournalEntry, ...]:
         with self._changed:
-            return tuple(self._entries[serial] for serial in sorted(self._polls.get(task_id, ())))
+            return tuple(self._entries[serial] for serial in sorted(self._of_task.get(task_id, ())))
+
+    def polls(self, task_id: str) -> tuple[JournalEntry, ...]:
+        return tuple(entry for entry in self.entries(task_id) if entry.kind == "poll")
 
     def wait_for_polls(self, task_id: str, count: int, within_s: float) -> bool:
         def have_come() -> bool:
-            serials = self._polls.get(task_id, ())
-            return sum(not self._entries[serial].repeat for serial in serials) >= count
+            entries = (self._entries[serial] for serial in self._of_task.get(task_id, ()))
+            return sum(entry.kind == "poll" and not entry.repeat for entry in entries) >= count
 
         with self._changed:
             return self._changed.wait_for(have_come, within_s)
 
     def _drop(self, serial: int) -> None:
         entry = self._entries.pop(serial)
-        if entry.kind == "poll" and entry.task_id is not None:
-            serials = self._polls[entry.task_id]
+        if entry.task_id is not None:
+            serials = self._of_task[entry.task_id]
             del serials[serial]
             if not serials:
-                del self._polls[entry.task_id]
+                del self._of_task[entry.task_id]
 
 
 # --- bytes into requests ------------------------------------------------------------------------------
@@ -416,8 +507,9 @@ class _Received:
 class _Wire:
     """One connection's bytes, read request by request."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, max_body_bytes: int) -> None:
         self.sock = sock
+        self.max_body_bytes = max_body_bytes
         self.buffer = bytearray()
         self._line = ""
         self._arrived_ns = 0
@@ -555,8 +647,8 @@ class _Wire:
             self._refuse(431, f"the request's header is larger than {MAX_HEAD_BYTES} bytes")
 
     def _check_body(self, length: int) -> None:
-        if length > MAX_BODY_BYTES:
-            self._refuse(413, f"the request's body is larger than {MAX_BODY_BYTES} bytes")
+        if length > self.max_body_bytes:
+            self._refuse(413, f"the request's body is larger than {self.max_body_bytes} bytes")
 
     def _refuse(self, http: int, message: str) -> NoReturn:
         line = self._line or bytes(self.buffer[:200]).decode("latin-1")
@@ -657,8 +749,8 @@ class _Handler(WSGIRequestHandler):
     def setup(self) -> None:
         self.connection = self.request
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self.wire = _Wire(self.connection)
         self.desk = self.server.desk
+        self.wire = _Wire(self.connection, self.desk.max_body_bytes)
         self.number = self.server.number_of(self.connection)
         self.is_fresh = True
         self.carried: str | None = None  # the task of the latest poll or operation that came here
@@ -699,14 +791,17 @@ class _Handler(WSGIRequestHandler):
 
     def _serve(self, request: _Received) -> bool:
         desk = self.desk
+        misdirected = desk.misdirected(request)
+        if misdirected:
+            return self._serve_stray(request, misdirected, http=421)
         if request.method == desk.poll_method:
             found = desk.poll_path.fullmatch(request.path)
             if found is not None:
                 task_id = _decoded(found[1])
-                task = desk.tasks.get(task_id)
+                task, why = desk.find(task_id)
                 if task is not None:
                     return self._serve_poll(task, request)
-                return self._serve_stray(request, f"no task has the id {_shown(task_id)}", task_id)
+                return self._serve_stray(request, why, task_id)
         operation = desk.operations.get((request.method, request.path))
         if operation is not None:
             return self._serve_operation(operation, request)
@@ -758,7 +853,7 @@ class _Handler(WSGIRequestHandler):
         return self._answer(entry, request, response)
 
     def _serve_operation(self, operation: Operation, request: _Received) -> bool:
-        task = self.desk.begun_by(operation, request.body)
+        task = self.desk.begin(operation, request)
         if task is None:
             fact = f"the body has no scenario's token at '{operation.token}'"
             return self._serve_stray(request, fact)
@@ -772,12 +867,12 @@ class _Handler(WSGIRequestHandler):
             response = self.desk.error(500, str(error), task.values["task_id"])
         return self._answer(entry, request, response)
 
-    def _serve_stray(self, request: _Received, message: str, task_id: str = "") -> bool:
+    def _serve_stray(self, request: _Received, message: str, task_id: str = "", http: int = 404) -> bool:
         owner = self._carried_task()
         nearest = "" if owner else self.desk.nearest(request.method, request.path)
         entry = self._arrived(request, task_id=owner, kind="other", nearest=nearest)
         self.desk.tell(entry)
-        return self._answer(entry, request, self.desk.error(404, message, task_id))
+        return self._answer(entry, request, self.desk.error(http, message, task_id))
 
     def _refuse(self, refused: _Refused) -> None:
         method, _, target = _shown(refused.line).partition(" ")

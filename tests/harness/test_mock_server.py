@@ -6,12 +6,13 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+import requests
 from werkzeug import Request, Response
 
 from harness.contract import Contract, parse_contract
@@ -1035,3 +1036,102 @@ def test_an_on_entry_that_raises_costs_no_client_its_answer(contract: Contract) 
     assert status == 200
     with pytest.raises(ZeroDivisionError):
         server.check_handler_errors()
+
+
+# --- tasks that nobody has prepared -------------------------------------------------------------------
+
+
+class MakesOne:
+    """Makes any task whose number begins with a 7: it is done at once."""
+
+    def __init__(self) -> None:
+        self.server: TaskServer | None = None
+
+    def task(self, task_id: str) -> str:
+        if not task_id.startswith("7"):
+            return f"{task_id} does not begin with a 7"
+        assert self.server is not None
+        self.server.create(int(task_id), steps('{"status": "done"}'))
+        return ""
+
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+        task_id = f"7{headers['x-number']}"
+        return "" if name != "send" or self.task(task_id) else task_id
+
+
+@pytest.fixture
+def making(contract: Contract) -> Iterator[TaskServer]:
+    maker = MakesOne()
+    with TaskServer(contract, unprepared=maker, allowed_hosts={"127.0.0.1", "[::1]"}) as server:
+        maker.server = server
+        yield server
+
+
+def test_a_task_is_made_when_its_id_is_asked_for(making: TaskServer) -> None:
+    answer = requests.get(f"{making.base_url}/v1/jobs/78/state", timeout=5)
+
+    assert answer.json()["state"] == "done"
+    assert [poll.n for poll in making.polls(78)] == [1]
+
+
+def test_an_id_that_says_nothing_is_answered_with_the_reason(making: TaskServer) -> None:
+    answer = requests.get(f"{making.base_url}/v1/jobs/87/state", timeout=5)
+
+    assert (answer.status_code, answer.json()["text"]) == (404, "87 does not begin with a 7")
+
+
+def test_an_operation_without_a_prepared_task_begins_one_that_is_made_now(making: TaskServer) -> None:
+    url = f"{making.base_url}/v1/parcels"
+
+    answer = requests.post(url, json={"to": [{"name": "x"}]}, headers={"X-Number": "12"}, timeout=5)
+
+    assert (answer.status_code, answer.json()["job"]) == (202, 712)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "127.0.0.1:80:80x"])
+def test_a_request_under_another_name_is_refused(making: TaskServer, host: str) -> None:
+    answer = requests.get(f"{making.base_url}/v1/jobs/7/state", headers={"Host": host}, timeout=5)
+
+    assert answer.status_code == 421
+    assert "does not serve" in answer.json()["text"]
+    assert making.polls(7) == ()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "[::1]:80"])
+def test_a_request_under_a_known_name_is_served(making: TaskServer, host: str) -> None:
+    answer = requests.get(f"{making.base_url}/v1/jobs/7/state", headers={"Host": host}, timeout=5)
+
+    assert answer.status_code == 200
+
+
+def test_a_task_can_be_changed_between_two_polls(server: TaskServer) -> None:
+    server.create(3, QUEUED)
+    url = f"{server.base_url}/v1/jobs/3/state"
+    before = [requests.get(url, timeout=5).json()["state"] for _ in range(3)]
+
+    done = tuple(steps('{"status": "done", "result": {"channels": 2}}'))
+    assert server.change(3, lambda state: replace(state, steps=done, step=0, used=0, began_s=None))
+
+    after = requests.get(url, timeout=5).json()
+    assert (before, after["state"], after["parcel"]) == (["queued"] * 3, "done", {"channels": 2})
+    assert [poll.n for poll in server.polls(3)] == [1, 2, 3, 4]
+    assert not server.change(4, lambda state: state)
+
+
+def test_a_request_that_is_no_poll_is_among_the_entries_of_its_task(server: TaskServer) -> None:
+    server.create(3, steps('{"status": "done"}'))
+    url = f"{server.base_url}/v1/jobs/3/state"
+    requests.get(url, timeout=5)
+    requests.delete(url, timeout=5)
+
+    assert [entry.method for entry in server.entries(3)] == ["GET", "DELETE"]
+
+
+def test_a_body_over_the_limit_is_refused(contract: Contract) -> None:
+    with TaskServer(contract, max_body_bytes=100) as server:
+        answer = requests.post(f"{server.base_url}/x", data=b"x" * 101, timeout=5)
+
+    assert (answer.status_code, answer.json()["text"]) == (
+        413,
+        "the request's body is larger than 100 bytes",
+    )
