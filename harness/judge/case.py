@@ -6,6 +6,7 @@ under the name that contracts use. Which verdict a finding becomes is `verdicts`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,12 +49,18 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found, in words for the person who maintains the SDK."""
+    """What a check found, in words for the person who maintains the SDK.
+
+    Attributes:
+        excess_s: For a suspicion: by how many seconds one event missed its bound, so that a machine which
+            was as late as that itself can be told from an SDK; infinite where no single event did.
+    """
 
     mark: Mark
     expected: str = ""
     seen: str = ""
     explanation: str = ""
+    excess_s: float = math.inf
 
 
 def kept(expected: str = "", seen: str = "") -> Finding:
@@ -66,9 +73,9 @@ def broken(expected: str, seen: str, explanation: str = "") -> Finding:
     return Finding(Mark.BROKEN, expected, seen, explanation)
 
 
-def suspect(expected: str, seen: str, explanation: str = "") -> Finding:
+def suspect(expected: str, seen: str, *, excess_s: float = math.inf) -> Finding:
     """Return that the promise seems not kept, but that a busy machine could look the same."""
-    return Finding(Mark.SUSPECT, expected, seen, explanation)
+    return Finding(Mark.SUSPECT, expected, seen, excess_s=excess_s)
 
 
 def recorded(seen: str) -> Finding:

@@ -36,6 +36,9 @@ PAUSE_SLACK_RATIO = 0.05  # what coarse timers add grows with the interval
 MAX_MEAN_PAUSE_RATIO = 1.5  # a median is blind to a helper that slows down in the second half of its polls
 LATE_SLACK_S = 0.100  # the last answer, the exception and the adapter's line, on a machine with two cores
 LATE_RATIO = 0.05  # as for pauses
+GRID_SLACK_S = 0.002  # two polls that are both on time, one of them stamped a moment sooner
+ON_TIME_RATIO = 2 / 3  # fewer on time are no ticker; a helper that alternates long and short has a half
+MAX_PHASE_RATIO = 1 / 4  # of an interval: from the call to a ticker's start, on a busy machine
 MAX_CLAMPED = 2  # a sleep clamped to the deadline may wake a tick early, and be followed by a last short one
 MIN_PERIODS = 4  # fewer have no median to speak of, and one late poll would decide
 
@@ -119,12 +122,31 @@ def _too_soon(call: CallRecord, polls: tuple[Poll, ...], interval_s: float, expe
             bound_s = (each[0] - before[0]) * interval_s - EARLY_SLACK_S
             came_s = each[1].arrived_s - before[1].arrived_s
             if came_s < bound_s:
+                if _is_ticker(call, polls, interval_s):
+                    return None
                 seen = f"poll {each[0]} came {seconds(came_s)} after poll {before[0]}"
-                return suspect(f"{expected}: {seconds(bound_s)} or more", seen)
+                return suspect(f"{expected}: {seconds(bound_s)} or more", seen, excess_s=bound_s - came_s)
         previous = each
         if each[1].arrived_s - latest[1].arrived_s > (each[0] - latest[0]) * interval_s:
             latest = each
     return None
+
+
+def _is_ticker(call: CallRecord, polls: tuple[Poll, ...], interval_s: float) -> bool:
+    """Say whether polls come at whole intervals after the call, one at each at most, and only some late.
+
+    On a busy machine a ticker's late poll is followed by one that is on time again, and so close behind it.
+    """
+    for first in polls:
+        phase_s = (first.arrived_s - call.sent_s) % interval_s
+        if phase_s > MAX_PHASE_RATIO * interval_s:
+            continue
+        cells = [divmod(poll.arrived_s - first.arrived_s + GRID_SLACK_S, interval_s) for poll in polls]
+        on_time = sum(late_s <= EARLY_SLACK_S for _, late_s in cells)
+        are_apart = all(before[0] < after[0] for before, after in itertools.pairwise(cells))
+        if are_apart and on_time > ON_TIME_RATIO * len(polls):
+            return True
+    return False
 
 
 def _too_seldom(polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
@@ -238,7 +260,7 @@ def _between(call: CallRecord, expected: str, low_s: float | None, high_s: float
     if low_s is not None and took_s < low_s:
         return broken(f"{expected}: {seconds(low_s)} or more", seen)
     if high_s is not None and took_s > high_s:
-        return suspect(f"{expected}: {seconds(high_s)} or less", seen)
+        return suspect(f"{expected}: {seconds(high_s)} or less", seen, excess_s=took_s - high_s)
     return kept(expected, seen)
 
 

@@ -65,6 +65,18 @@ def suspected(expected: str, seen: str) -> tuple[Verdict, bool]:
     return verdict(Status.INCONCLUSIVE, expected, seen, lag), True
 
 
+def test_polls_that_are_close_are_no_ticker_where_two_share_a_tick_or_a_third_is_late() -> None:
+    bound = f"{KEPT}: 0.98 s or more"
+
+    shared = interval_of((0.0, 1.0, 2.0, 4.3, 4.9, 6.0, 7.0, 8.0, 9.0))
+    a_third_is_late = interval_of((0.0, 1.0, 2.3, 3.0, 4.0, 5.3))
+    not_from_the_call = interval_of((1.0, 1.5, 2.5, 3.5, 4.5))
+
+    assert shared == suspected(bound, "poll 5 came 0.60 s after poll 4")
+    assert a_third_is_late == suspected(bound, "poll 4 came 0.70 s after poll 3")
+    assert not_from_the_call == suspected(bound, "poll 2 came 0.50 s after poll 1")
+
+
 # --- interval_kept: helpers that are right ------------------------------------------------------------
 
 
@@ -77,7 +89,10 @@ def suspected(expected: str, seen: str) -> tuple[Verdict, bool]:
         ((0.04, 1.0, 2.0, 3.0, 4.0), "1.00"),  # a ticker that had to connect first
         ((0.3, 1.0, 2.0, 3.0, 4.0), "1.00"),
         ((0.0, 1.019, 2.0, 3.019, 4.0), "1.00"),  # a ticker with polls that are late
+        ((0.0, 1.3, 2.0, 3.0, 4.0), "1.00"),  # and with one that is much later
+        ((0.9, 1.0, 2.4, 3.0, 4.0, 5.0, 6.0, 7.0), "1.00"),
         ((0.0, 1.0, 2.0, 6.0, 7.0, 8.0, 9.0, 10.0), "1.00"),  # a stop of three seconds
+        ((0.0, 1.0, 2.0, 5.7, 6.0, 7.0, 8.0, 9.0, 10.0), "1.00"),  # one in the middle of an interval
     ],
 )
 def test_a_helper_that_keeps_its_interval_is_right(at: Sequence[float], period: str) -> None:
@@ -243,8 +258,8 @@ def test_the_worse_of_two_waits_is_told() -> None:
 
 
 def test_a_single_short_period_is_a_suspicion() -> None:
-    assert interval_of((0.0, 1.3, 2.0, 3.0, 4.0)) == suspected(
-        f"{KEPT}: 0.98 s or more", "poll 3 came 0.70 s after poll 2"
+    assert interval_of((0.0, 1.3, 2.1, 3.1, 4.1)) == suspected(
+        f"{KEPT}: 0.98 s or more", "poll 3 came 0.80 s after poll 2"
     )
 
 

@@ -126,6 +126,25 @@ def test_what_is_exceeded_twice_more_is_a_fact(level: str, status: Status) -> No
     )
 
 
+def test_what_is_exceeded_by_no_more_than_the_machine_was_late_nobody_knows() -> None:
+    told, suspicious = settle(run(2.5, lag_s=0.31), run(2.6, lag_s=0.41), run(2.3, lag_s=0.1))
+
+    assert not suspicious
+    assert told == verdict(
+        Status.INCONCLUSIVE,
+        f"{EXPECTED}: 2.20 s or less",
+        "the call raised TransportError after 2.30 s",
+        "seen again in 2 runs alone, but the server's clock overslept by 0.41 s at worst: as late as that",
+        alone_runs=2,
+    )
+
+
+def test_what_is_exceeded_by_more_than_the_machine_was_late_is_a_fact_even_once() -> None:
+    told, _ = settle(run(2.5, lag_s=0.31), run(2.6, lag_s=0.3), run(2.3, lag_s=0.1))
+
+    assert (told.status, told.explanation) == (Status.FAIL, "seen again in 2 runs alone")
+
+
 def test_what_is_exceeded_and_then_kept_nobody_knows() -> None:
     told, suspicious = settle(run(2.5, lag_s=0.01), run(2.6, lag_s=0.2), run(2.1, lag_s=0.9))
 
