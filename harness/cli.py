@@ -42,6 +42,7 @@ from harness.report.results import results_page
 from harness.runner import Runner, RunResult
 from harness.scenario import Scenario, scenario_schema
 from harness.selection import select
+from harness.serve import command as serve
 from harness.suite import (
     Suite,
     bundled_suite,
@@ -123,6 +124,10 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
     doctor.add_argument("adapter", metavar="ADAPTER", help="a folder, else a command")
     _suite_option(doctor)
     doctor.set_defaults(command=_doctor)
+
+    serving = commands.add_parser("serve", help="serve mock tasks for whoever develops an SDK")
+    serve.add_options(serving)
+    serving.set_defaults(command=serve.serve)
 
     proving = commands.add_parser("prove", help="prove that the suite catches every known defect")
     if is_proof:  # it imports the reference client, which no other command needs

@@ -190,7 +190,9 @@ class Contract(Model):
     """One suite's documentation; see the module.
 
     `sdk_exceptions` is a pattern that the name of every exception of an SDK's own has, those included that
-    are of no documented kind.
+    are of no documented kind. `example` is the id of the scenario that is shown and served where none is
+    named; `snippets` are calls to paste, by language: `${base_url}` is the mock server's and `${task_id}` a
+    task's.
     """
 
     noun: ClassVar[str] = "contract"
@@ -212,6 +214,8 @@ class Contract(Model):
     sdk_exceptions: Pattern | None = None
     operations: dict[str, Operation] = {}
     environment: tuple[str, ...] = ()
+    example: str | None = None
+    snippets: dict[str, str] = {}
     requirements: tuple[Requirement, ...]
 
     @model_validator(mode="after")
@@ -237,6 +241,7 @@ class Contract(Model):
         yield "http_error.body", self.http_error.body, {"http", "message"}
         for name, operation in self.operations.items():
             yield f"operations.{name}", [operation.arguments, operation.body], set()
+        yield "snippets", self.snippets, {"base_url"}
 
     def meaning(self, status: str) -> StatusMeaning:
         """Return what `status` must lead to; unknown ones have a meaning too."""

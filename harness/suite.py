@@ -171,6 +171,10 @@ def load_suite(folder: Path) -> Suite:
             )
         scenarios.append(scenario)
         files[scenario.id] = path
+    if contract is not None and contract.example is not None and contract.example not in files:
+        fact = f"the example '{contract.example}' is no scenario of this suite"
+        mend = nearest(contract.example, files)
+        mistakes.append(Mistake(shown_path(folder / CONTRACT), fact, mend=mend))
     if not mistakes and not scenarios:
         mistakes.append(Mistake(shown_path(folder), "the suite has no scenario", mend="add a YAML file"))
     if mistakes or contract is None:

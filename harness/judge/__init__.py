@@ -1,25 +1,30 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
 `case` says what a check is, `outcomes`, `timing`, `traffic` and `records` hold the checks, `verdicts`
-makes findings into verdicts.
+makes findings into verdicts. `witness` judges a client that has no adapter by the journal alone.
 """
 
 from harness.judge import outcomes, records, timing, traffic
 from harness.judge.case import Case, Check, Finding, Mark, checks
 from harness.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
+from harness.judge.witness import Progress, Sighting, options_of, sight
 
 __all__ = [
     "Case",
     "Check",
     "Finding",
     "Mark",
+    "Progress",
+    "Sighting",
     "Status",
     "Verdict",
     "checks",
     "is_suspicious",
     "judge",
+    "options_of",
     "outcomes",
     "records",
+    "sight",
     "timing",
     "traffic",
     "unplayed",

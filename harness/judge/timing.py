@@ -28,6 +28,8 @@ __all__ = [
     "late_bound_s",
     "median_pause_s",
     "median_period_s",
+    "regularity",
+    "stalled_s",
 ]
 
 EARLY_SLACK_S = 0.020  # a Windows timer ticks every 15.6 ms and may fire one tick early
@@ -86,6 +88,24 @@ def _interval(case: Case, call: CallRecord) -> Finding:
         )
     finding = _too_soon(call, regular, interval_s, expected) or _too_seldom(regular, interval_s, expected)
     return finding or kept(expected, f"a median period of {seconds(median_period_s(regular))}")
+
+
+def regularity(case: Case, call: CallRecord) -> Finding | None:
+    """Return what a wait's polls alone say about its interval, None while they are too few to say.
+
+    For whoever does not know when the call began: a poll that is too early for it is a suspicion here.
+    """
+    interval_s = call.interval_s(case.contract)
+    polls = _without_clamped(case, call, case.polls(call))
+    expected = f"a poll every {seconds(interval_s)}"
+    if not polls:
+        return None
+    finding = _too_soon(call, polls, interval_s, expected)
+    if finding is not None or len(polls) <= MIN_PERIODS:
+        return finding
+    return _too_seldom(polls, interval_s, expected) or kept(
+        expected, f"a median period of {seconds(median_period_s(polls))}"
+    )
 
 
 def _without_clamped(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> tuple[Poll, ...]:
@@ -193,9 +213,9 @@ def timeout_kept(case: Case, _arguments: SourceOfOption) -> Finding:
 
 def _timeout(case: Case, call: CallRecord) -> Finding:
     timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
-    stalled_s = _stalled_s(case, call)
+    in_flight_s = stalled_s(case, call)
     low_s = timeout_s - min(interval_s, timeout_s / 2) - EARLY_SLACK_S
-    high_s = timeout_s + interval_s + stalled_s + LATE_SLACK_S
+    high_s = timeout_s + interval_s + in_flight_s + LATE_SLACK_S
     return _between(call, f"a timeout after {seconds(timeout_s)}", low_s, high_s)
 
 
@@ -224,7 +244,7 @@ def timeout_not_late(case: Case, _arguments: Model) -> Finding:
                 call,
                 f"a timeout after {seconds(call.timeout_s(case.contract))}, hardly later",
                 None,
-                late_bound_s(call.timeout_s(case.contract)) + _stalled_s(case, call),
+                late_bound_s(call.timeout_s(case.contract)) + stalled_s(case, call),
             )
             for call in _timed_out(case)
         ]
@@ -269,7 +289,7 @@ def _timed_out(case: Case) -> list[CallRecord]:
     return [call for call in case.waits() if call.call.expect.raises is not None]
 
 
-def _stalled_s(case: Case, call: CallRecord) -> float:
+def stalled_s(case: Case, call: CallRecord) -> float:
     """Return how long the poll lasted that was in flight at the deadline, 0 when none was."""
     deadline_s = call.sent_s + call.timeout_s(case.contract)
     until_s = call.received_s if call.received_s is not None else float("inf")

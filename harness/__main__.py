@@ -1,0 +1,26 @@
+"""The program `waitproof`: `serve` on its own short way, every other command through `cli`.
+
+A server that is to answer within a third of a second cannot import what runs and reports; so this module
+looks at the first word before anything is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    if sys.argv[1:2] == ["serve"]:
+        from harness.serve.command import main as serve  # noqa: PLC0415
+
+        return serve(sys.argv[2:])
+    from harness.cli import main as run  # noqa: PLC0415
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

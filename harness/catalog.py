@@ -1,0 +1,205 @@
+"""A suite's scenarios by name, read when they are asked for and read again when their files change.
+
+A server of scenarios starts before it has read a hundred files, and lives for days while its user edits
+them. So a file is read at its first use and after each change; one that cannot be read keeps its last good
+version, with its mistakes beside it.
+
+One fact to know before reading on: whether a file has changed is seen by its time and size alone, at each
+look. That is a few milliseconds for a hundred files, on any file system; a library that watches would only
+say when to look.
+"""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.contract import Contract
+from harness.errors import InputError, Mistake
+from harness.scenario import Scenario, cross_check, parse_scenario
+from harness.source import read
+from harness.suite import CONTRACT, bundled_suite, load_contract, load_scenario, scenario_paths
+
+__all__ = ["SEPARATOR", "Catalog", "Change", "Entry"]
+
+SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
+MAX_NEAREST = 3
+INLINE = "inline"  # the place of a text that stands in no file
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One scenario file.
+
+    Attributes:
+        id: Path below the suite without its ending: `outcomes/completes-after-3-polls`.
+        scenario: Its last good version, None while there has been none.
+        mistakes: What is wrong with the file as it is now.
+    """
+
+    id: str
+    path: Path
+    scenario: Scenario | None = None
+    mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The last part of its id."""
+        return self.id.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one file since it was looked at last; its entry is None where it has gone."""
+
+    id: str
+    entry: Entry | None
+
+
+class Catalog:
+    """The scenarios of one folder; any thread may ask."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Read the contract, and see which scenario files there are.
+
+        Args:
+            folder: A suite; None for the one that comes with waitproof.
+
+        Raises:
+            InputError: There is no suite, or its contract cannot be read.
+        """
+        self.folder = bundled_suite() if folder is None else folder
+        if not (self.folder / CONTRACT).is_file():
+            raise InputError(
+                Mistake(
+                    str(folder),
+                    "this is no suite",
+                    expected=f"a folder that holds a {CONTRACT}",
+                    mend="name the folder itself, such as scenarios/stream",
+                )
+            )
+        self.contract: Contract = load_contract(self.folder / CONTRACT)
+        self._lock = threading.RLock()
+        self._entries: dict[str, Entry] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}  # of the version that was read; no entry: not read yet
+        self._list()
+
+    def ids(self) -> list[str]:
+        """Return the ids of all scenarios, read or not, in their order."""
+        with self._lock:
+            return sorted(self._entries)
+
+    def entries(self) -> list[Entry]:
+        """Return all scenarios in the order of their ids, every file read."""
+        with self._lock:
+            return [self._read(scenario_id) for scenario_id in sorted(self._entries)]
+
+    def known(self) -> list[Entry]:
+        """Return the same as they were read last, without a look at the files."""
+        with self._lock:
+            return [self._entries[scenario_id] for scenario_id in sorted(self._entries)]
+
+    def refresh(self) -> list[Change]:
+        """Look at every file again, and return what has changed since the last look, in the order of ids."""
+        with self._lock:
+            before = dict(self._entries)
+            was_read = set(self._stamps)
+            self._list()
+            changes = [Change(gone, None) for gone in before if gone not in self._entries]
+            for scenario_id in self._entries:
+                entry = self._read(scenario_id)
+                if before.get(scenario_id) != entry and (
+                    scenario_id in was_read or scenario_id not in before
+                ):
+                    changes.append(Change(scenario_id, entry))
+            return sorted(changes, key=lambda change: change.id)
+
+    def get(self, name: str) -> Scenario:
+        """Return the scenario with that id, or with that last part of an id; the file as it is now.
+
+        Raises:
+            InputError: None is called so, several are, or its file has never been right.
+        """
+        with self._lock:
+            fitting = [each for each in self._entries if each == name or each.rpartition("/")[2] == name]
+            if name in self._entries:
+                fitting = [name]
+            if len(fitting) != 1:
+                raise InputError(self._unknown(name, fitting))
+            entry = self._read(fitting[0])
+            if entry.scenario is None:
+                raise InputError(entry.mistakes)
+            return entry.scenario
+
+    def named_by(self, task_id: str) -> Scenario:
+        """Return the scenario that a task id names: `completes-after-3-polls`, `completes-after-3-polls~7`.
+
+        In an id, `.` stands for the `/` of a scenario's id, since a task id is one part of a path.
+
+        Raises:
+            InputError: As `get` does.
+        """
+        name = task_id.partition(SEPARATOR)[0]
+        return self.get(name.replace(".", "/"))
+
+    def inline(self, text: str) -> Scenario:
+        """Return the scenario in a text, held against the contract.
+
+        Raises:
+            InputError: With every mistake; their places read `inline:line:column`.
+        """
+        node = read(text, INLINE)
+        scenario = parse_scenario(node, INLINE, INLINE)
+        cross_check(scenario, self.contract, node, INLINE)
+        return scenario
+
+    def _list(self) -> None:
+        found = {
+            path.relative_to(self.folder).with_suffix("").as_posix(): path
+            for path in scenario_paths(self.folder)
+        }
+        for gone in self._entries.keys() - found.keys():
+            self._stamps.pop(gone, None)
+        self._entries = {
+            scenario_id: self._entries.get(scenario_id) or Entry(scenario_id, path)
+            for scenario_id, path in found.items()
+        }
+
+    def _read(self, scenario_id: str) -> Entry:
+        """Return an entry in its newest version."""
+        entry = self._entries[scenario_id]
+        try:
+            status = entry.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+        except OSError:  # it has gone since the folder was listed; the reading says so
+            stamp = (0, 0)
+        if self._stamps.get(scenario_id) == stamp:
+            return entry
+        try:
+            scenario = load_scenario(entry.path, self.folder, self.contract)
+            entry = replace(entry, scenario=scenario, mistakes=())
+        except InputError as error:
+            entry = replace(entry, mistakes=error.mistakes)
+        self._stamps[scenario_id] = stamp
+        self._entries[scenario_id] = entry
+        return entry
+
+    def _unknown(self, name: str, fitting: list[str]) -> Mistake:
+        if fitting:
+            mend = f"name one of them whole: {' or '.join(sorted(fitting))}"
+            return Mistake("", f"{len(fitting)} scenarios are called '{_cut(name)}'", mend=mend)
+        near = ", ".join(self._nearest(name))
+        return Mistake(
+            "", f"no scenario is called '{_cut(name)}'", mend=f"the nearest are {near}" if near else ""
+        )
+
+    def _nearest(self, name: str) -> Iterator[str]:
+        names = [each.rpartition("/")[2] for each in self._entries]
+        yield from difflib.get_close_matches(_cut(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 100 else name[:100] + "…"

@@ -1,0 +1,289 @@
+"""`waitproof serve`: the mock task server in a terminal, until it is ended.
+
+Its own business is options, what is printed, and signals. It listens before it has read the scenarios, and
+imports nothing that a server does not need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import shutil
+import signal
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from harness.catalog import Change
+from harness.contract import Contract
+from harness.errors import InputError, Mistake, WaitproofError
+from harness.judge import Progress, Status
+from harness.judge.words import seconds, timeline_line
+from harness.observation import Poll
+from harness.scenario import WaitOptions
+from harness.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
+from harness.serve.tasks import SCENARIO_HEADER, Limits, TaskView, counts
+from harness.suite import bundled_suite
+from harness.template import fill
+
+__all__ = ["add_options", "main", "serve"]
+
+DEFAULT_PORT = 8080
+DEFAULT_SUITE = "stream"
+WRONG_USE = 2
+MAX_WIDTH = 110
+HANGING = 12
+TROUBLE = {Status.FAIL, Status.WARN, Status.INCONCLUSIVE, Status.ERROR}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options to a parser."""
+    defaults = Limits()
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help="0 for a free one; default: %(default)s"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: %(default)s")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name under which requests may come, such as host.docker.internal; may be repeated",
+    )
+    parser.add_argument(
+        "--scenarios",
+        default=DEFAULT_SUITE,
+        metavar="DIR",
+        help="folder with a contract.yaml, or a suite that comes with waitproof; default: %(default)s",
+    )
+    parser.add_argument(
+        "--default-scenario",
+        default="",
+        metavar="NAME",
+        help="what an operation begins that names none; default: the contract's example",
+    )
+    parser.add_argument("--judge", action="store_true", help="print verdicts about each wait when it is over")
+    parser.add_argument(
+        "--poll-interval",
+        metavar="DURATION",
+        help="what your code passes, such as 1s; default: the scenario's",
+    )
+    parser.add_argument(
+        "--timeout", metavar="DURATION", help="what your code passes; default: the scenario's"
+    )
+    parser.add_argument(
+        "--max-tasks",
+        type=_count,
+        default=defaults.tasks,
+        metavar="N",
+        help="tasks kept; default: %(default)s",
+    )
+    parser.add_argument(
+        "--keep",
+        type=_count,
+        default=round(defaults.finished_s),
+        metavar="S",
+        help="seconds that a finished task is kept, an unfinished one six times; default: %(default)s",
+    )
+    parser.add_argument(
+        "--journal",
+        type=_count,
+        default=DEFAULT_JOURNAL,
+        metavar="N",
+        help="requests kept; default: %(default)s",
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve until a signal comes, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="waitproof serve", description="The mock task server for whoever develops an SDK."
+    )
+    add_options(parser)
+    options = parser.parse_args(argv)
+    try:
+        return serve(options)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except WaitproofError as error:
+        print(_plain(str(error)), file=sys.stderr)
+        return WRONG_USE
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("1 or more")
+    return number
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve until a signal comes, and return the exit code."""
+    folder = Path(options.scenarios)
+    finished_s = float(options.keep)
+    told = ServeOptions(
+        folder=folder if folder.is_dir() else bundled_suite(options.scenarios),
+        host=options.host,
+        port=options.port,
+        allowed_hosts=tuple(options.allow_host),
+        default_scenario=options.default_scenario,
+        options=_wait_options(options),
+        limits=Limits(tasks=options.max_tasks, finished_s=finished_s, idle_s=6 * finished_s),
+        journal=options.journal,
+    )
+    say = _Printer()
+    over = threading.Event()
+    with (
+        _signals(over),
+        serving(told, on_over=say.judged if options.judge else None, on_change=say.changed) as service,
+    ):
+        gc.collect()
+        gc.freeze()  # what was loaded stays: no collection has to look at it again
+        say.hello(service.base_url, service.keeper.catalog.ids(), service.keeper.contract)
+        for entry in service.keeper.catalog.entries():
+            if entry.mistakes:
+                say.changed(Change(entry.id, entry))
+        over.wait()
+    return 0
+
+
+def _wait_options(options: argparse.Namespace) -> WaitOptions | None:
+    given = {"poll_interval": options.poll_interval, "timeout": options.timeout}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not given:
+        return None
+    try:
+        return WaitOptions.model_validate(given)
+    except ValueError:
+        names = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+        raise InputError(
+            Mistake(names, "this is no duration", expected="a number above 0 with ms, s or m, such as 200ms")
+        ) from None
+
+
+@contextlib.contextmanager
+def _signals(over: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and the end of the terminal end the server."""
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN:  # nohup, or a shell's background job
+                signal.signal(number, on_signal)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Printer:
+    """What the terminal shows; several threads have something to say."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
+
+    def hello(self, base_url: str, ids: Sequence[str], contract: Contract) -> None:
+        """Print what is served, and how to use it."""
+        topics: dict[str, list[str]] = {}
+        for scenario_id in ids:
+            topic, _, name = scenario_id.rpartition("/")
+            topics.setdefault(topic, []).append(name)
+        lines = [f"{len(ids)} scenarios of {contract.title}; a task id that names one behaves like it:", ""]
+        for topic, names in topics.items():
+            lines += self._wrapped(topic, ", ".join(names))
+        example = contract.example or ids[0]
+        task_id = f"{example.rpartition('/')[2]}~1"
+        lines.append("")
+        for language, text in contract.snippets.items():
+            filled = str(fill(text, {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}))
+            first, *rest = filled.rstrip().splitlines()
+            lines += [f"  {language:<{HANGING - 2}}{first}", *(f"{'':<{HANGING}}{line}" for line in rest)]
+        lines += [
+            "",
+            *self._wrapped(
+                "",
+                f"Whatever follows a ~ makes another task. Operations begin one too: of the "
+                f"scenario that a cid or user id names, or the header {SCENARIO_HEADER}.",
+            ),
+            "",
+            f"  {'page':<{HANGING - 2}}{base_url}/",
+            f"  {'control':<{HANGING - 2}}{base_url}/_waitproof/openapi.json",
+            f"  {'base URL':<{HANGING - 2}}{base_url}   (Ctrl-C ends it)",
+        ]
+        self._print(lines)
+
+    def changed(self, change: Change) -> None:
+        """Print what became of a scenario file."""
+        entry = change.entry
+        if entry is None:
+            self._print([f"{_now()} {change.id}: gone; tasks that it made go on"])
+        elif not entry.mistakes:
+            self._print([f"{_now()} {change.id}: read again; it takes effect for the next task"])
+        else:
+            kept = "the version before it stays" if entry.scenario is not None else "it makes no task"
+            lines = [line for mistake in entry.mistakes for line in str(mistake).splitlines()]
+            self._print([f"{_now()} {change.id}: this cannot be read; {kept}", *lines])
+
+    def judged(self, view: TaskView) -> None:
+        """Print the verdicts about a wait."""
+        told = ", ".join(f"{count} {status.value}" for status, count in counts(view.verdicts).items())
+        polls = [Poll.of(entry, view.origin_ns) for entry in view.polls]
+        span_s = polls[-1].arrived_s if polls else 0.0
+        word = "done" if view.progress is Progress.DONE else "stopped"
+        some = f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
+        lines = [
+            f"{_now()} {view.task_id} ({view.scenario}): {word} after {some} in {seconds(span_s)}: {told}"
+        ]
+        for verdict in view.verdicts:
+            if verdict.status not in TROUBLE:
+                continue
+            lines.append(f"  {verdict.status.value} {verdict.requirement} ({verdict.level.value})")
+            rows = (("expected", verdict.expected), ("seen", verdict.seen), ("", verdict.explanation))
+            lines += [f"    {f'{name}:' if name else '':<11}{text}" for name, text in rows if text]
+        if any(verdict.status in TROUBLE for verdict in view.verdicts):
+            lines.append(f"    {'polls:':<11}{timeline_line(polls)}")
+            lines.append(
+                f"    {'judged by:':<11}an interval of {seconds(view.interval_s)}, a timeout of "
+                f"{seconds(view.timeout_s)}; if your code passes others: --poll-interval, --timeout"
+            )
+        self._print(lines)
+
+    def _wrapped(self, head: str, text: str) -> list[str]:
+        return textwrap.wrap(
+            text,
+            self._width,
+            initial_indent=f"  {head:<{HANGING - 1}} " if head else "  ",
+            subsequent_indent=" " * (HANGING + 2) if head else "  ",
+            break_on_hyphens=False,
+        )
+
+    def _print(self, lines: Sequence[str]) -> None:
+        with self._lock:
+            print("\n".join(_plain(line) for line in lines), flush=True)
+
+
+def _plain(text: str) -> str:
+    """Return text with everything escaped that a terminal would act on; it may come from any client."""
+    return "".join(
+        character
+        if character.isprintable() or character == "\n"
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%S")

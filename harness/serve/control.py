@@ -1,0 +1,526 @@
+"""The control API: tasks made, looked at and steered over HTTP, as JSON.
+
+A handler of everything below `/_waitproof/`, documented by `openapi.json`. It serves whoever runs the
+server, and no page of another site: a request that a browser sends for one is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import quote, urlsplit
+
+from werkzeug import Request, Response
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+
+from harness.catalog import Entry
+from harness.errors import InputError, Mistake
+from harness.journal import JournalEntry
+from harness.judge import Verdict
+from harness.scenario import Scenario, WaitOptions
+from harness.serve.tasks import Action, Keeper, TaskView, counts
+from harness.source import Json
+from harness.timeline import respond
+
+__all__ = ["PREFIX", "Control", "openapi"]
+
+PREFIX = "/_waitproof"
+MAX_LISTED = 500  # tasks in one answer; the newest, which a page can show
+EVENT_PAUSE_S = 0.1  # ten updates a second look live, and cost little
+PING_EVERY = 100  # pauses without news, until a comment shows that the connection lives
+MAX_BODY_SHOWN = 10_000  # bytes of an answer: a payload of 2 MB helps no reader
+MASKED = "…"
+_SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
+_FOLDER = Path(__file__).parent
+_PAGE_FILES = {
+    "page.html": "text/html; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+@cache
+def openapi() -> JsonObject:
+    """Return the OpenAPI description of the control API."""
+    document: JsonObject = json.loads((_FOLDER / "openapi.json").read_text(encoding="utf-8"))
+    return document
+
+
+class _Refused(Exception):
+    """A request that cannot be served, with what is wrong in the words of this project."""
+
+    def __init__(self, http: int, mistakes: Iterable[Mistake]) -> None:
+        super().__init__()
+        self.http = http
+        self.mistakes = tuple(mistakes)
+
+
+class Control:
+    """The application; `pytest_httpserver` calls it with each request that is no poll and no operation."""
+
+    def __init__(self, keeper: Keeper, *, base_url: Callable[[], str], version: str) -> None:
+        """Make the application of one keeper.
+
+        Args:
+            keeper: Has the tasks.
+            base_url: Returns where the server listens.
+            version: Of waitproof, for the status.
+        """
+        self._keeper = keeper
+        self._base_url = base_url
+        self._version = version
+        task = f"{PREFIX}/tasks/<path:task_id>"
+        actions = f"any({', '.join(each.value for each in Action)})"
+        self._routes = Map(
+            [
+                Rule("/", endpoint=self._page, methods=["GET"]),
+                Rule(
+                    f"{PREFIX}/<any({', '.join(repr(n) for n in _PAGE_FILES)}):name>",
+                    endpoint=self._page_file,
+                    methods=["GET"],
+                ),
+                Rule(f"{PREFIX}/openapi.json", endpoint=self._openapi, methods=["GET"]),
+                Rule(f"{PREFIX}/status", endpoint=self._status, methods=["GET"]),
+                Rule(f"{PREFIX}/events", endpoint=self._events, methods=["GET"]),
+                Rule(f"{PREFIX}/scenarios", endpoint=self._scenarios, methods=["GET"]),
+                Rule(f"{PREFIX}/scenarios/<path:name>", endpoint=self._scenario, methods=["GET"]),
+                Rule(f"{PREFIX}/check", endpoint=self._check, methods=["POST"]),
+                Rule(f"{PREFIX}/tasks", endpoint=self._tasks, methods=["GET"]),
+                Rule(f"{PREFIX}/tasks", endpoint=self._add, methods=["POST"]),
+                Rule(f"{PREFIX}/tasks", endpoint=self._delete_all, methods=["DELETE"]),
+                Rule(f"{PREFIX}/actions/<{actions}:action>", endpoint=self._act_on_all, methods=["POST"]),
+                Rule(f"{PREFIX}/journal", endpoint=self._whole_journal, methods=["GET"]),
+                Rule(f"{task}/journal", endpoint=self._journal, methods=["GET"]),
+                Rule(f"{task}/verdicts", endpoint=self._verdicts, methods=["GET"]),
+                Rule(f"{task}/actions/<{actions}:action>", endpoint=self._act, methods=["POST"]),
+                Rule(task, endpoint=self._task, methods=["GET"]),
+                Rule(task, endpoint=self._delete, methods=["DELETE"]),
+            ],
+            strict_slashes=True,
+            merge_slashes=False,
+        )
+
+    def is_ours(self, path: str) -> bool:
+        """Say whether a path belongs to the control API or the page."""
+        return path in {"/", PREFIX} or path.startswith(f"{PREFIX}/")
+
+    def __call__(self, request: Request) -> Response:
+        """Answer a request."""
+        try:
+            _check_site(request)
+            endpoint, values = self._routes.bind_to_environ(request.environ).match()
+            response: Response = endpoint(request, **values)
+        except _Refused as refused:
+            response = _refusal(refused.http, refused.mistakes)
+        except InputError as error:
+            response = _refusal(422, error.mistakes)
+        except MethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.valid_methods or ()))
+            fact = f"{request.method} cannot be asked of this path"
+            response = _refusal(405, [Mistake(request.path, fact, expected=allowed)])
+            response.headers["Allow"] = allowed
+        except HTTPException as error:
+            fact = "the control API has no such path"
+            mend = f"{PREFIX}/openapi.json has them all"
+            response = _refusal(error.code or 500, [Mistake(request.path, fact, mend=mend)])
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    # --- page and description
+
+    def _page(self, request: Request) -> Response:
+        return self._page_file(request, "page.html")
+
+    def _page_file(self, _request: Request, name: str) -> Response:
+        response = Response((_FOLDER / name).read_bytes(), content_type=_PAGE_FILES[name])
+        response.headers["Content-Security-Policy"] = _POLICY
+        return response
+
+    def _openapi(self, _request: Request) -> Response:
+        return _json(openapi())
+
+    def _status(self, _request: Request) -> Response:
+        return _json(self._told_status())
+
+    def _told_status(self) -> JsonObject:
+        keeper = self._keeper
+        limits = keeper.limits
+        return {
+            "waitproof": self._version,
+            "suite": keeper.contract.name,
+            "title": keeper.contract.title,
+            "base_url": self._base_url(),
+            "endpoint": f"{keeper.contract.endpoint.method} {keeper.contract.endpoint.path}",
+            "tasks": len(keeper.ids()),
+            "limits": {
+                "tasks": limits.tasks,
+                "finished_s": limits.finished_s,
+                "idle_s": limits.idle_s,
+            },
+            "defaults": {
+                "poll_interval_s": keeper.contract.defaults.poll_interval,
+                "timeout_s": keeper.contract.defaults.timeout,
+            },
+            "broken": [_entry(entry) for entry in keeper.catalog.entries() if entry.mistakes],
+        }
+
+    def _events(self, _request: Request) -> Response:
+        response = Response(self._stream(), content_type="text/event-stream; charset=utf-8")
+        response.headers["X-Accel-Buffering"] = "no"
+        return response
+
+    def _stream(self) -> Iterator[bytes]:
+        """Yield what changes, first everything there is: a page that is loaded again has lost nothing."""
+        keeper = self._keeper
+        broken: list[JsonObject] | None = None
+        version, quiet = -1, 0
+        while True:
+            at = keeper.version
+            if at != version:
+                fresh, gone = keeper.changed(version, MAX_LISTED)
+                is_first, version, quiet = version < 0, at, 0
+                told = {"tasks": [_task(view) for view in fresh], "gone": gone, "all": is_first}
+                yield _event("tasks", told)
+            now_broken = [_entry(entry) for entry in keeper.catalog.known() if entry.mistakes]
+            if now_broken != broken:
+                broken = now_broken
+                yield _event("broken", broken)
+            quiet += 1
+            if quiet % PING_EVERY == 0:
+                yield b": still here\n\n"
+            if keeper.closing.wait(EVENT_PAUSE_S):
+                return
+
+    # --- scenarios
+
+    def _scenarios(self, _request: Request) -> Response:
+        return _json({"scenarios": [_entry(entry) for entry in self._keeper.catalog.entries()]})
+
+    def _scenario(self, _request: Request, name: str) -> Response:
+        catalog = self._keeper.catalog
+        try:
+            scenario = catalog.get(name)
+        except InputError as error:
+            raise _Refused(404, error.mistakes) from None
+        entry = next(each for each in catalog.entries() if each.id == scenario.id)
+        text = entry.path.read_text(encoding="utf-8", errors="replace")
+        return _json({**_entry(entry), "yaml": text})
+
+    def _check(self, request: Request) -> Response:
+        body = _body(request, {"yaml": str}, required=["yaml"])
+        try:
+            self._keeper.catalog.inline(body["yaml"])
+        except InputError as error:
+            return _json({"mistakes": [_mistake(each) for each in error.mistakes]})
+        return _json({"mistakes": []})
+
+    # --- tasks
+
+    def _tasks(self, _request: Request) -> Response:
+        views, _ = self._keeper.changed(-1, MAX_LISTED)
+        return _json({"tasks": [_task(view) for view in views], "count": len(self._keeper.ids())})
+
+    def _add(self, request: Request) -> Response:
+        body = _body(request, {"scenario": str, "yaml": str, "task_id": (str, int), "wait": dict})
+        if ("scenario" in body) == ("yaml" in body):
+            fact = "a task is made of one thing"
+            raise _Refused(422, [Mistake("", fact, expected="exactly one of 'scenario' and 'yaml'")])
+        catalog = self._keeper.catalog
+        scenario = catalog.get(body["scenario"]) if "scenario" in body else catalog.inline(body["yaml"])
+        if body.get("task_id") == "":
+            raise _Refused(422, [Mistake("task_id", "a task id cannot be empty")])
+        view = self._keeper.add(scenario, body.get("task_id"), _options(body.get("wait")))
+        response = _json(_task(view), 201)
+        response.headers["Location"] = f"{PREFIX}/tasks/{_quoted(view.task_id)}"
+        return response
+
+    def _task(self, _request: Request, task_id: str) -> Response:
+        return _json(_task(self._view(task_id)))
+
+    def _journal(self, _request: Request, task_id: str) -> Response:
+        view = self._view(task_id)
+        requests = sorted((*view.polls, *view.others), key=lambda entry: entry.serial)
+        return _json(
+            {
+                "requests": [_exchange(each, view.origin_ns) for each in requests],
+                "answers": self._answers(view),
+            }
+        )
+
+    def _answers(self, view: TaskView) -> list[JsonObject]:
+        """Return what each step of a task says, by its index, as it would now."""
+        state = self._keeper.server.state(view.task_id)
+        told: list[JsonObject] = []
+        for index, step in enumerate(() if state is None else state.steps):
+            values: dict[str, Json] = {"task_id": view.task_id, "token": "", "n": 1}
+            if step.fault is not None and step.fault.drop is not None:
+                told.append({"step": index, "http": None, "headers": {}, "body": f"({step.label})"})
+                continue
+            said = respond(self._keeper.contract, step, values, now_ns=0)
+            text = said.body[:MAX_BODY_SHOWN].decode("utf-8", "replace")
+            cut = f"… ({len(said.body)} bytes)" if len(said.body) > MAX_BODY_SHOWN else ""
+            told.append({"step": index, "http": said.http, "headers": dict(said.headers), "body": text + cut})
+        return told
+
+    def _verdicts(self, _request: Request, task_id: str) -> Response:
+        view = self._view(task_id)
+        return _json(
+            {"progress": view.progress.value, "verdicts": [_verdict(each) for each in view.verdicts]}
+        )
+
+    def _delete(self, _request: Request, task_id: str) -> Response:
+        if not self._keeper.delete(task_id):
+            raise self._no_task(task_id)
+        return Response(status=204)
+
+    def _delete_all(self, _request: Request) -> Response:
+        count = sum(self._keeper.delete(task_id) for task_id in self._keeper.ids())
+        return _json({"count": count})
+
+    def _act(self, request: Request, task_id: str, action: str) -> Response:
+        if not self._keeper.act(task_id, Action(action), **_arguments(request, Action(action))):
+            raise self._no_task(task_id)
+        return _json(_task(self._view(task_id)))
+
+    def _act_on_all(self, request: Request, action: str) -> Response:
+        arguments = _arguments(request, Action(action))
+        ids = self._keeper.ids()
+        return _json(
+            {"count": sum(self._keeper.act(task_id, Action(action), **arguments) for task_id in ids)}
+        )
+
+    def _whole_journal(self, _request: Request) -> Response:
+        entries = self._keeper.server.journal()
+        origin_ns = entries[0].arrived_ns if entries else 0
+        return _json({"requests": [_exchange(entry, origin_ns) for entry in entries[-MAX_LISTED:]]})
+
+    def _view(self, task_id: str) -> TaskView:
+        view = self._keeper.view(task_id)
+        if view is None:
+            raise self._no_task(task_id)
+        return view
+
+    def _no_task(self, task_id: str) -> _Refused:
+        mend = f"POST {PREFIX}/tasks makes one; or poll an id that names a scenario"
+        return _Refused(404, [Mistake("", f"no task has the id {task_id[:100]}", mend=mend)])
+
+
+# --- requests -----------------------------------------------------------------------------------------
+
+
+def _check_site(request: Request) -> None:
+    """Refuse what a browser sends for a page of another site; a program sends none of these headers.
+
+    A body must be JSON, which no form of another site can send without asking first, and is never told yes.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    origin = request.headers.get("Origin")
+    is_foreign = site not in {"same-origin", "none"} or (
+        origin is not None and urlsplit(origin).netloc != request.headers.get("Host", "")
+    )
+    is_visit = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    if is_foreign and not (is_visit and origin is None):
+        fact = "a page of another site may not use the control API"
+        raise _Refused(403, [Mistake(origin or "Sec-Fetch-Site", fact)])
+
+
+def _body(
+    request: Request, known: Mapping[str, type | tuple[type, ...]], required: Iterable[str] = ()
+) -> JsonObject:
+    """Return a request's JSON object, its members checked."""
+    data = request.get_data()
+    if not data and not list(required):
+        return {}
+    if request.mimetype != "application/json":
+        fact = f"a body of type '{request.mimetype}' is not read"
+        raise _Refused(415, [Mistake("", fact, expected="Content-Type: application/json")])
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _Refused(400, [Mistake("", f"this is no JSON: {error}")]) from None
+    if not isinstance(body, dict):
+        raise _Refused(422, [Mistake("", "the body is no JSON object", found=_shown(body))])
+    mistakes = [
+        Mistake(name[:100], "no such member", expected=", ".join(known) or "none")
+        for name in body
+        if name not in known
+    ]
+    for name, kinds in known.items():
+        value = body.get(name)
+        is_right = isinstance(value, kinds) and not (isinstance(value, bool) and kinds is not bool)
+        if name in body and not is_right:
+            mistakes.append(Mistake(name, "this is of the wrong type", found=_shown(value)))
+    mistakes += [Mistake(name, "this must be given") for name in required if name not in body]
+    if mistakes:
+        raise _Refused(422, mistakes)
+    return body
+
+
+def _arguments(request: Request, action: Action) -> dict[str, Any]:
+    match action:
+        case Action.COMPLETE:
+            body = _body(request, {"result": object})
+            return {"payload": body["result"]} if "result" in body else {}
+        case Action.FAIL:
+            body = _body(request, {"error": object})
+            return {"payload": body["error"]} if "error" in body else {}
+        case Action.STALL:
+            seconds = _body(request, {"seconds": (int, float)}).get("seconds", 3600.0)
+            if not 0 < seconds <= 86_400:
+                raise _Refused(
+                    422, [Mistake("seconds", f"{seconds} is too little or too much", expected="up to 86400")]
+                )
+            return {"stall_s": float(seconds)}
+        case _:
+            _body(request, {})
+            return {}
+
+
+def _options(given: JsonObject | None) -> WaitOptions | None:
+    if given is None:
+        return None
+    known = {"poll_interval_s", "timeout_s"}
+    mistakes = [
+        Mistake(f"wait.{name[:100]}", "no such member", expected=", ".join(sorted(known)))
+        for name in given
+        if name not in known
+    ]
+    for name in known & given.keys():
+        value = given[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 86_400:
+            mistakes.append(
+                Mistake(
+                    f"wait.{name}",
+                    "this is no duration",
+                    found=_shown(value),
+                    expected="seconds, 0.001 to 86400",
+                )
+            )
+    if mistakes:
+        raise _Refused(422, mistakes)
+    return WaitOptions.model_validate(
+        {name.removesuffix("_s"): f"{round(value * 1000)}ms" for name, value in given.items()}
+    )
+
+
+# --- answers ------------------------------------------------------------------------------------------
+
+
+def _json(value: Json, http: int = 200) -> Response:
+    # Escaped beyond ASCII, so that a lone surrogate in somebody's payload breaks no answer.
+    return Response(json.dumps(value), http, content_type="application/json")
+
+
+def _refusal(http: int, mistakes: Iterable[Mistake]) -> Response:
+    told = [_mistake(each) for each in mistakes]
+    return _json({"message": str(told[0]["fact"]) if told else "", "mistakes": told}, http)
+
+
+def _event(name: str, value: Json) -> bytes:
+    return f"event: {name}\ndata: {json.dumps(value)}\n\n".encode()
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else text[:200] + "…"
+
+
+def _quoted(task_id: str | int) -> str:
+    return quote(str(task_id), safe="~")
+
+
+def _mistake(mistake: Mistake) -> JsonObject:
+    line, column = None, None
+    place, _, last = mistake.place.rpartition(":")
+    if last.isdigit():
+        middle = place.rpartition(":")[2]
+        line, column = (int(middle), int(last)) if middle.isdigit() else (int(last), None)
+    return {
+        "place": mistake.place,
+        "line": line,
+        "column": column,
+        "fact": mistake.fact,
+        "found": mistake.found,
+        "expected": mistake.expected,
+        "mend": mistake.mend,
+    }
+
+
+def _entry(entry: Entry) -> JsonObject:
+    scenario: Scenario | None = entry.scenario
+    return {
+        "id": entry.id,
+        "name": entry.name,
+        "summary": "" if scenario is None else scenario.summary,
+        "proves": [] if scenario is None else list(scenario.proves),
+        "steps": [] if scenario is None else [step.label for step in scenario.task],
+        "mistakes": [_mistake(each) for each in entry.mistakes],
+    }
+
+
+def _task(view: TaskView) -> JsonObject:
+    return {
+        "task_id": view.task_id,
+        "scenario": view.scenario,
+        "summary": view.summary,
+        "created": view.created.isoformat(timespec="seconds"),
+        "progress": view.progress.value,
+        "step": view.step,
+        "steps": list(view.steps),
+        "wait": {"poll_interval_s": view.interval_s, "timeout_s": view.timeout_s},
+        "count": view.count,
+        "polls": [_poll(entry, view.origin_ns) for entry in view.polls],
+        "others": len(view.others),
+        "verdicts": {status.value: count for status, count in counts(view.verdicts).items()},
+        "version": view.version,
+    }
+
+
+def _poll(entry: JournalEntry, origin_ns: int) -> JsonObject:
+    return {
+        "n": entry.n,
+        "arrived_s": round((entry.arrived_ns - origin_ns) / 1e9, 6),
+        "answered_s": None if entry.answered_ns is None else round((entry.answered_ns - origin_ns) / 1e9, 6),
+        "status": entry.status,
+        "http": entry.http,
+        "ended": entry.ended.value,
+        "repeat": entry.repeat,
+    }
+
+
+def _exchange(entry: JournalEntry, origin_ns: int) -> JsonObject:
+    headers = {name: MASKED if name in _SECRET_HEADERS else value for name, value in entry.headers.items()}
+    return {
+        **_poll(entry, origin_ns),
+        "serial": entry.serial,
+        "task_id": entry.task_id,
+        "kind": entry.kind,
+        "method": entry.method,
+        "target": entry.target,
+        "headers": headers,
+        "connection": entry.connection,
+        "step": entry.step,
+    }
+
+
+def _verdict(verdict: Verdict) -> JsonObject:
+    return {
+        "requirement": verdict.requirement,
+        "level": verdict.level.value,
+        "status": verdict.status.value,
+        "expected": verdict.expected,
+        "seen": verdict.seen,
+        "explanation": verdict.explanation,
+    }

@@ -1,0 +1,113 @@
+"""The server, its keeper and its control API, put together."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from harness.catalog import Catalog, Change
+from harness.mock_server import TaskServer
+from harness.scenario import WaitOptions
+from harness.serve.control import Control
+from harness.serve.tasks import Keeper, Limits, TaskView
+
+__all__ = ["DEFAULT_JOURNAL", "ServeOptions", "Service", "serving"]
+
+DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
+MAX_BODY_BYTES = 64 * 1024
+LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What to serve, and where.
+
+    Attributes:
+        folder: The suite.
+        allowed_hosts: Names under which requests may come, besides this machine's own and `host`.
+        default_scenario: Which one an operation begins that names none, "" for the contract's example.
+        options: What clients pass to their helpers, None for what each scenario's own wait passes.
+        journal: How many requests are remembered.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    allowed_hosts: tuple[str, ...] = ()
+    default_scenario: str = ""
+    options: WaitOptions | None = None
+    limits: Limits = field(default_factory=Limits)
+    journal: int = DEFAULT_JOURNAL
+
+
+@dataclass(frozen=True)
+class Service:
+    """A server that listens, and the keeper of its tasks."""
+
+    server: TaskServer
+    keeper: Keeper
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        return self.server.base_url
+
+
+@contextlib.contextmanager
+def serving(
+    options: ServeOptions,
+    *,
+    on_over: Callable[[TaskView], None] | None = None,
+    on_change: Callable[[Change], None] | None = None,
+) -> Iterator[Service]:
+    """Serve a suite while the context lasts.
+
+    Args:
+        options: What to serve, and where.
+        on_over: Called when a wait is over, and again when more came after it.
+        on_change: Called when a scenario file has changed.
+
+    Raises:
+        InputError: There is no such suite or scenario, or nothing can listen there.
+    """
+    catalog = Catalog(options.folder)
+    keeper = Keeper(
+        catalog,
+        default_scenario=options.default_scenario,
+        options=options.options,
+        limits=options.limits,
+        on_over=on_over,
+        on_change=on_change,
+    )
+    names = {*LOCAL_NAMES, TaskServer.format_host(options.host).lower()}
+    names |= {name.lower() for name in options.allowed_hosts}
+    server = TaskServer(
+        catalog.contract,
+        host=options.host,
+        port=options.port,
+        on_entry=keeper.on_entry,
+        journal_limit=options.journal,
+        unprepared=keeper,
+        allowed_hosts=names,
+        max_body_bytes=MAX_BODY_BYTES,
+    )
+    control = Control(keeper, base_url=lambda: server.base_url, version=_version())
+    server.expect_request(re.compile(r"^/(_waitproof(/.*)?)?$")).respond_with_handler(control)
+    server.start()
+    keeper.attach(server)
+    try:
+        yield Service(server, keeper)
+    finally:
+        keeper.close()
+        server.stop()
+
+
+def _version() -> str:
+    try:
+        return version("waitproof")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,494 @@
+"""The tasks of a server that nobody prepares: made when asked for, steered by hand, judged by the journal.
+
+A task id that names a scenario behaves like it; an operation begins a task of the scenario that a header, its
+body or the default names. What a task answers is `timeline`'s, what its polls prove is the judge's.
+
+One fact to know before reading on: `on_entry` is called for every request by the thread that serves it, so it
+only notes what came; everything that takes time is done by the keeper's own thread, or when somebody asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from harness.catalog import Catalog, Change
+from harness.contract import Contract, StatusMeaning, TaskIdFormat
+from harness.errors import InputError, Mistake
+from harness.journal import Ended, JournalEntry
+from harness.judge import Progress, Sighting, Status, Verdict, options_of, sight
+from harness.judge.witness import RUNS, verdicts
+from harness.lag import LagMeter
+from harness.mock_server import TaskServer
+from harness.observation import Poll, TaskRecord
+from harness.scenario import Scenario, Step, WaitOptions
+from harness.source import Json
+from harness.template import at_path
+from harness.timeline import TaskState
+
+__all__ = ["SCENARIO_HEADER", "Action", "Keeper", "Limits", "TaskView"]
+
+SCENARIO_HEADER = "x-waitproof-scenario"
+KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
+LOOK_PAUSE_S = 0.5  # between two looks at the scenario files
+STALL_S = 3600.0
+MAX_REMOVED = 10_000  # ids of tasks that have gone, for pages that have not heard of it yet
+MAX_POLLS_SHOWN = 60  # of a task in a list: the page draws no more
+
+JsonObject: TypeAlias = Mapping[str, Json]
+
+
+class Action(StrEnum):
+    """What can be done to a task by hand."""
+
+    ADVANCE = "advance"  # to its next step
+    COMPLETE = "complete"
+    FAIL = "fail"
+    STALL = "stall"  # answer no poll any more
+    RESET = "reset"  # begin anew, with an empty journal
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server keeps that runs for days.
+
+    Attributes:
+        tasks: How many at most; the one that was asked for longest ago goes first.
+        finished_s: How long after its last request a task goes whose wait is over, in seconds.
+        idle_s: The same for one whose wait is not.
+    """
+
+    tasks: int = 10_000
+    finished_s: float = 600.0
+    idle_s: float = 3600.0
+
+
+class _Served:
+    """One task, and what its requests have shown so far."""
+
+    def __init__(self, task_id: str | int, scenario: Scenario, options: WaitOptions, serial: int) -> None:
+        self.task_id = task_id
+        self.scenario = scenario
+        self.options = options
+        self.created = datetime.now(UTC)
+        self.version = 0
+        self.clear(serial)
+
+    def clear(self, serial: int) -> None:
+        """Begin anew: requests up to that serial are no part of the wait."""
+        self.serial = serial
+        self.began_ns = self.last_ns = time.monotonic_ns()
+        self.polls = 0
+        self.is_over = False
+        self.has_news = False  # a request has come since the wait was judged last
+        self.sighting: Sighting | None = None
+        self.verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task at one moment, for the control API, the page and the terminal.
+
+    Attributes:
+        step: Index of the step that answered last, or answers first.
+        steps: Labels of its steps.
+        wait: Interval and timeout that hold for whoever waits on it, in seconds.
+        polls: Its polls, the newest 60 in a list.
+        count: How many polls there were.
+        others: Requests of its client that are no polls.
+        origin_ns: What the polls' times count from, on the monotonic clock.
+    """
+
+    task_id: str | int
+    scenario: str
+    summary: str
+    created: datetime
+    progress: Progress
+    step: int
+    steps: tuple[str, ...]
+    interval_s: float
+    timeout_s: float
+    polls: tuple[JournalEntry, ...]
+    count: int
+    others: tuple[JournalEntry, ...]
+    origin_ns: int
+    verdicts: tuple[Verdict, ...]
+    version: int
+
+
+class Keeper:
+    """Makes, steers, judges and forgets the tasks of one server; it is that server's `Unprepared`."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        default_scenario: str = "",
+        options: WaitOptions | None = None,
+        limits: Limits | None = None,
+        on_over: Callable[[TaskView], None] | None = None,
+        on_change: Callable[[Change], None] | None = None,
+    ) -> None:
+        """Make a keeper; `attach` gives it its server.
+
+        Args:
+            catalog: The scenarios.
+            default_scenario: Which one an operation begins that names none, "" for the contract's example.
+            options: What clients pass to their helpers, None for what each scenario's own wait passes.
+            limits: What is kept.
+            on_over: Called when a wait is over, and again when more came after it.
+            on_change: Called when a scenario file has changed.
+
+        Raises:
+            InputError: There is no such default scenario.
+        """
+        self.catalog = catalog
+        self.limits = limits or Limits()
+        self._options = options
+        self._default = default_scenario or catalog.contract.example or catalog.ids()[0]
+        catalog.get(self._default)
+        self._on_over = on_over or (lambda _view: None)
+        self._on_change = on_change or (lambda _change: None)
+        self._server: TaskServer | None = None
+        self._lock = threading.RLock()
+        self._tasks: dict[str, _Served] = {}  # in the order in which they were asked for last
+        self._versions = itertools.count(1)
+        self.version = 0
+        self._removed: deque[tuple[int, str]] = deque(maxlen=MAX_REMOVED)
+        self._earlier: dict[tuple[str, float, float], deque[tuple[str, Sighting]]] = {}
+        self._numbers = itertools.count(1)
+        self._serial = 0  # of the newest request
+        self._stop = threading.Event()
+        self._lag = LagMeter()
+        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+
+    def attach(self, server: TaskServer) -> None:
+        """Take charge of a server that was made with this keeper, and begin to keep."""
+        self._server = server
+        self._lag.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the keeping; the tasks stay as they are."""
+        self._stop.set()
+        self._lag.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @property
+    def closing(self) -> threading.Event:
+        """Set when the keeping ends."""
+        return self._stop
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the scenarios."""
+        return self.catalog.contract
+
+    @property
+    def server(self) -> TaskServer:
+        """The server whose tasks these are."""
+        assert self._server is not None, "attach comes first"
+        return self._server
+
+    # --- asked by the server
+
+    def task(self, task_id: str) -> str:
+        """Make the task whose id names a scenario; return "", else why there is none."""
+        if self.contract.task_id is TaskIdFormat.INTEGER:
+            return ""
+        try:
+            scenario = self.catalog.named_by(task_id)
+        except InputError as error:
+            first = error.mistakes[0]
+            place = f"{first.place}: " if first.place else ""
+            return f"{place}{first.fact}{'; ' if first.mend else ''}{first.mend}"
+        self.add(scenario, task_id)
+        return ""
+
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+        """Begin a task of the scenario that a header or the operation's body names, else of the default."""
+        try:
+            scenario = self._meant(name, headers, body)
+        except InputError:
+            return ""
+        return str(self.add(scenario).task_id)
+
+    def on_entry(self, entry: JournalEntry) -> None:
+        """Note that a request has come, or that one has ended."""
+        self._serial = max(self._serial, entry.serial)
+        served = self._tasks.get(entry.task_id or "")
+        if served is None:
+            return
+        served.last_ns = max(served.last_ns, entry.answered_ns or entry.arrived_ns)
+        if entry.ended is Ended.IN_FLIGHT and entry.kind == "poll" and not entry.repeat:
+            served.polls += 1
+        served.has_news = True
+        self._touch(served)
+
+    def _meant(self, name: str, headers: Mapping[str, str], body: bytes) -> Scenario:
+        named = headers.get(SCENARIO_HEADER)
+        if named:
+            return self.catalog.get(named)
+        with contextlib.suppress(ValueError, RecursionError, InputError):
+            text = at_path(json.loads(body), self.contract.operations[name].token)
+            if isinstance(text, str):
+                return self.catalog.named_by(text.rpartition(":")[2])
+        return self.catalog.get(self._default)
+
+    # --- asked by people
+
+    def add(
+        self, scenario: Scenario, task_id: str | int | None = None, options: WaitOptions | None = None
+    ) -> TaskView:
+        """Make a task, in place of one that has the same id.
+
+        Args:
+            scenario: How it behaves.
+            task_id: Its id, None for a new one.
+            options: What its client passes to the helper, None for what the server or the scenario says.
+
+        Raises:
+            InputError: The contract's ids are no such thing.
+        """
+        chosen = self._new_id() if task_id is None else self._checked(task_id)
+        held = options or self._options or options_of(scenario)
+        served = _Served(chosen, scenario, held, self._serial)
+        with self._lock:
+            self._tasks.pop(str(chosen), None)
+            self._tasks[str(chosen)] = served
+            self.server.create(chosen, scenario.task)
+            self._touch(served)
+            self._make_room()
+        return self._view(served)
+
+    def act(
+        self, task_id: str, action: Action, *, payload: JsonObject | None = None, stall_s: float = STALL_S
+    ) -> bool:
+        """Do something to a task, between two of its polls; return False when there is no such task.
+
+        Args:
+            task_id: Its id.
+            action: What to do.
+            payload: Result of the task, or its error; None for the scenario's own, else the contract's.
+            stall_s: How long a stalled poll waits for its answer, in seconds.
+        """
+        with self._lock:
+            served = self._tasks.get(task_id)
+            if served is None:
+                return False
+            if action is Action.RESET:
+                served.clear(self._serial)
+                steps = served.scenario.task
+                self.server.change(task_id, lambda _state: TaskState(steps))
+            elif action is Action.ADVANCE:
+                self.server.change(task_id, _advanced)
+            else:
+                step = self._step(served.scenario, action, payload, stall_s)
+                self.server.change(task_id, lambda state: _appended(state, step))
+            self._touch(served)
+            return True
+
+    def delete(self, task_id: str) -> bool:
+        """Forget a task; return False when there is no such task."""
+        with self._lock:
+            if self._tasks.pop(task_id, None) is None:
+                return False
+            self.server.forget(task_id)
+            self.version = next(self._versions)
+            self._removed.append((self.version, task_id))
+            return True
+
+    def ids(self) -> list[str]:
+        """Return the ids of all tasks, the one that was made last first."""
+        with self._lock:
+            return list(reversed(self._tasks))
+
+    def view(self, task_id: str) -> TaskView | None:
+        """Return a task with all its polls and what can be said of its wait now; None for no such task."""
+        served = self._tasks.get(task_id)
+        if served is None:
+            return None
+        self._judge(served)
+        return self._view(served, all_polls=True)
+
+    def changed(self, since: int, most: int) -> tuple[list[TaskView], list[str]]:
+        """Return the tasks that changed since a version, newest first, and the ids of those that went."""
+        with self._lock:
+            fresh = [each for each in self._tasks.values() if each.version > since]
+            gone = [task_id for version, task_id in self._removed if version > since]
+            gone = [task_id for task_id in gone if task_id not in self._tasks]
+        fresh.sort(key=lambda each: each.version, reverse=True)
+        return [self._view(each) for each in fresh[:most]], gone
+
+    # --- inside
+
+    def _touch(self, served: _Served) -> None:
+        self.version = served.version = next(self._versions)
+
+    def _new_id(self) -> str | int:
+        if self.contract.task_id is TaskIdFormat.INTEGER:
+            return next(number for number in self._numbers if str(number) not in self._tasks)
+        return str(uuid.uuid4())
+
+    def _checked(self, task_id: str | int) -> str | int:
+        if self.contract.task_id is not TaskIdFormat.INTEGER:
+            return str(task_id)
+        try:
+            return int(task_id)
+        except ValueError:
+            fact = f"'{task_id}' is no task id of this contract"
+            raise InputError(Mistake("task_id", fact, expected="a whole number")) from None
+
+    def _step(self, scenario: Scenario, action: Action, payload: JsonObject | None, stall_s: float) -> Step:
+        if action is Action.STALL:
+            going_on = self._status(StatusMeaning.KEEP_POLLING)
+            return Step.model_validate(
+                {"status": going_on, "times": "forever", "delay": f"{round(stall_s * 1000)}ms"}
+            )
+        meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
+        member = "result" if action is Action.COMPLETE else "error"
+        if payload is not None:
+            return Step.model_validate({"status": self._status(meaning), member: payload})
+        own = (
+            step for step in scenario.task if step.status and self.contract.meaning(step.status) is meaning
+        )
+        return next(own, None) or Step.model_validate({"status": self._status(meaning)})
+
+    def _status(self, meaning: StatusMeaning) -> str:
+        return next(name for name, each in self.contract.statuses.items() if each is meaning)
+
+    def _requests(self, served: _Served) -> list[JournalEntry]:
+        """Return the requests of a wait, in order of arrival."""
+        return [
+            entry
+            for entry in self.server.entries(served.task_id)
+            if entry.serial > served.serial and entry.kind != "begin"
+        ]
+
+    def _view(self, served: _Served, *, all_polls: bool = False) -> TaskView:
+        state = self.server.state(served.task_id) or TaskState(served.scenario.task)
+        requests = self._requests(served)
+        polls = [entry for entry in requests if entry.kind == "poll"]
+        defaults = self.contract.defaults
+        progress = served.sighting.progress if served.sighting and served.is_over else None
+        return TaskView(
+            task_id=served.task_id,
+            scenario=served.scenario.id,
+            summary=served.scenario.summary,
+            created=served.created,
+            progress=progress or (Progress.POLLING if polls else Progress.IDLE),
+            step=state.step,
+            steps=tuple(step.label for step in state.steps),
+            interval_s=served.options.interval_s(defaults),
+            timeout_s=served.options.timeout_s(defaults),
+            polls=tuple(polls if all_polls else polls[-MAX_POLLS_SHOWN:]),
+            count=served.polls,
+            others=tuple(entry for entry in requests if entry.kind != "poll"),
+            origin_ns=min((entry.arrived_ns for entry in requests), default=served.began_ns),
+            verdicts=served.verdicts,
+            version=served.version,
+        )
+
+    def _keep(self) -> None:
+        looked_s = 0.0
+        while not self._stop.wait(KEEPER_PAUSE_S):
+            now_ns = time.monotonic_ns()
+            for served in list(self._tasks.values()):
+                if served.has_news and self._may_be_over(served, now_ns):
+                    self._judge(served)
+                    if served.is_over:
+                        served.has_news = False
+                        self._touch(served)
+                        self._on_over(self._view(served, all_polls=True))
+            self._forget_old(now_ns)
+            if now_ns / 1e9 - looked_s >= LOOK_PAUSE_S:
+                for change in self.catalog.refresh():
+                    self._on_change(change)
+                looked_s = time.monotonic()
+
+    def _may_be_over(self, served: _Served, now_ns: int) -> bool:
+        """Say whether it is worth looking: judging takes a millisecond, and there may be thousands."""
+        interval_s = served.options.interval_s(self.contract.defaults)
+        return now_ns - served.last_ns >= min(2 * interval_s, 3.0) * 1e9
+
+    def _judge(self, served: _Served) -> None:
+        entries = self._requests(served)
+        state = self.server.state(served.task_id)
+        if state is None:
+            return
+        origin_ns = min((entry.arrived_ns for entry in entries), default=served.began_ns)
+        now_ns = time.monotonic_ns()
+        polls = tuple(Poll.of(entry, origin_ns) for entry in entries if entry.kind == "poll")
+        others = tuple(Poll.of(entry, origin_ns) for entry in entries if entry.kind != "poll")
+        played = served.scenario.model_copy(update={"task": state.steps})
+        sighting = sight(
+            self.contract,
+            played,
+            TaskRecord(1, served.task_id, polls=polls, others=others),
+            now_s=(now_ns - origin_ns) / 1e9,
+            options=served.options,
+            lag_s=self._lag.worst_between(origin_ns, now_ns),
+        )
+        is_over = sighting.progress in {Progress.DONE, Progress.STOPPED}
+        with self._lock:
+            before = self._sightings_before(served, keep=sighting if is_over else None)
+            served.sighting, served.is_over = sighting, is_over
+            served.verdicts = verdicts(self.contract, served.scenario, [*before, sighting])
+
+    def _sightings_before(self, served: _Served, keep: Sighting | None) -> list[Sighting]:
+        """Return what the waits before this one showed on the same scenario; keep this one for the next."""
+        defaults = self.contract.defaults
+        key = (
+            served.scenario.id,
+            served.options.interval_s(defaults),
+            served.options.timeout_s(defaults),
+        )
+        mine = f"{served.task_id} {served.serial}"
+        earlier = self._earlier.setdefault(key, deque(maxlen=RUNS))
+        ids = [each for each, _ in earlier]
+        until = ids.index(mine) if mine in ids else len(ids)
+        before = [sighting for _, sighting in itertools.islice(earlier, until)]
+        if keep is not None and mine not in ids:
+            earlier.append((mine, keep))
+        return before
+
+    def _make_room(self) -> None:
+        while len(self._tasks) > self.limits.tasks:
+            oldest = min(self._tasks.values(), key=lambda each: each.last_ns)
+            self.delete(str(oldest.task_id))
+
+    def _forget_old(self, now_ns: int) -> None:
+        for served in list(self._tasks.values()):
+            limit_s = self.limits.finished_s if served.is_over else self.limits.idle_s
+            if now_ns - served.last_ns > limit_s * 1e9:
+                self.delete(str(served.task_id))
+
+
+def counts(told: Iterator[Verdict] | tuple[Verdict, ...]) -> dict[Status, int]:
+    """Return how many verdicts have each status."""
+    found: dict[Status, int] = {}
+    for verdict in told:
+        found[verdict.status] = found.get(verdict.status, 0) + 1
+    return found
+
+
+def _advanced(state: TaskState) -> TaskState:
+    step = min(state.step + 1, len(state.steps) - 1)
+    return replace(state, step=step, used=0, began_s=None, dropped=None)
+
+
+def _appended(state: TaskState, step: Step) -> TaskState:
+    """Return the state with one step more, which answers from now on; indexes of polls before stay true."""
+    steps = (*state.steps, step)
+    return replace(state, steps=steps, step=len(steps) - 1, used=0, began_s=None, dropped=None)
