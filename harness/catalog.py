@@ -16,11 +16,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from harness.contract import Contract
 from harness.errors import InputError, Mistake
-from harness.scenario import Scenario, cross_check, parse_scenario
-from harness.source import read
+from harness.scenario import Scenario, Step, cross_check, parse_scenario
+from harness.source import Format, Model, build, read
 from harness.suite import CONTRACT, bundled_suite, load_contract, load_scenario, scenario_paths
 
 __all__ = ["SEPARATOR", "Catalog", "Change", "Entry"]
@@ -57,6 +60,18 @@ class Change:
 
     id: str
     entry: Entry | None
+
+
+class _Bare(Model):
+    """How a task behaves, and nothing of what a caller must see."""
+
+    noun: ClassVar[str] = "task"
+    format: Format = 1
+    summary: str = "A task that was written by hand."
+    task: Annotated[tuple[Step, ...], Field(min_length=1)]
+
+
+_BARE = frozenset(_Bare.model_fields)
 
 
 class Catalog:
@@ -146,13 +161,19 @@ class Catalog:
         return self.get(name.replace(".", "/"))
 
     def inline(self, text: str) -> Scenario:
-        """Return the scenario in a text, held against the contract.
+        """Return the scenario in a text, held against the contract; its `task` alone is enough.
 
         Raises:
             InputError: With every mistake; their places read `inline:line:column`.
         """
         node = read(text, INLINE)
-        scenario = parse_scenario(node, INLINE, INLINE)
+        if isinstance(node.value, dict) and "task" in node.value and node.value.keys() <= _BARE:
+            bare = build(_Bare, node, INLINE)
+            scenario = Scenario.model_construct(
+                format=1, summary=bare.summary, proves=(), cold=False, task=bare.task, calls=()
+            ).named(INLINE)
+        else:
+            scenario = parse_scenario(node, INLINE, INLINE)
         cross_check(scenario, self.contract, node, INLINE)
         return scenario
 

@@ -98,7 +98,7 @@ def regularity(case: Case, call: CallRecord) -> Finding | None:
     interval_s = call.interval_s(case.contract)
     polls = _without_clamped(case, call, case.polls(call))
     expected = f"a poll every {seconds(interval_s)}"
-    if not polls:
+    if len(polls) < 2:
         return None
     finding = _too_soon(call, polls, interval_s, expected)
     if finding is not None or len(polls) <= MIN_PERIODS:

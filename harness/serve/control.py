@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -79,7 +79,7 @@ class Control:
         self._keeper = keeper
         self._base_url = base_url
         self._version = version
-        task = f"{PREFIX}/tasks/<path:task_id>"
+        task = f"{PREFIX}/tasks/<task_id>"
         actions = f"any({', '.join(each.value for each in Action)})"
         self._routes = Map(
             [
@@ -118,8 +118,10 @@ class Control:
         """Answer a request."""
         try:
             _check_site(request)
-            endpoint, values = self._routes.bind_to_environ(request.environ).match()
-            response: Response = endpoint(request, **values)
+            # Matched as it came, escapes and all: a task id may have a slash in it.
+            path = str(request.environ["RAW_URI"]).partition("?")[0]
+            endpoint, values = self._routes.bind("").match(path, request.method)
+            response: Response = endpoint(request, **{name: unquote(value) for name, value in values.items()})
         except _Refused as refused:
             response = _refusal(refused.http, refused.mistakes)
         except InputError as error:
@@ -210,13 +212,16 @@ class Control:
 
     def _scenario(self, _request: Request, name: str) -> Response:
         catalog = self._keeper.catalog
-        try:
-            scenario = catalog.get(name)
-        except InputError as error:
-            raise _Refused(404, error.mistakes) from None
+        scenario = self._named(name)
         entry = next(each for each in catalog.entries() if each.id == scenario.id)
         text = entry.path.read_text(encoding="utf-8", errors="replace")
         return _json({**_entry(entry), "yaml": text})
+
+    def _named(self, name: str) -> Scenario:
+        try:
+            return self._keeper.catalog.get(name)
+        except InputError as error:
+            raise _Refused(404, error.mistakes) from None
 
     def _check(self, request: Request) -> Response:
         body = _body(request, {"yaml": str}, required=["yaml"])
@@ -238,7 +243,7 @@ class Control:
             fact = "a task is made of one thing"
             raise _Refused(422, [Mistake("", fact, expected="exactly one of 'scenario' and 'yaml'")])
         catalog = self._keeper.catalog
-        scenario = catalog.get(body["scenario"]) if "scenario" in body else catalog.inline(body["yaml"])
+        scenario = self._named(body["scenario"]) if "scenario" in body else catalog.inline(body["yaml"])
         if body.get("task_id") == "":
             raise _Refused(422, [Mistake("task_id", "a task id cannot be empty")])
         view = self._keeper.add(scenario, body.get("task_id"), _options(body.get("wait")))
@@ -359,7 +364,7 @@ def _body(
     ]
     for name, kinds in known.items():
         value = body.get(name)
-        is_right = isinstance(value, kinds) and not (isinstance(value, bool) and kinds is not bool)
+        is_right = kinds is object or (isinstance(value, kinds) and not isinstance(value, bool))
         if name in body and not is_right:
             mistakes.append(Mistake(name, "this is of the wrong type", found=_shown(value)))
     mistakes += [Mistake(name, "this must be given") for name in required if name not in body]
@@ -371,11 +376,9 @@ def _body(
 def _arguments(request: Request, action: Action) -> dict[str, Any]:
     match action:
         case Action.COMPLETE:
-            body = _body(request, {"result": object})
-            return {"payload": body["result"]} if "result" in body else {}
+            return {"given": _body(request, {"result": object})}
         case Action.FAIL:
-            body = _body(request, {"error": object})
-            return {"payload": body["error"]} if "error" in body else {}
+            return {"given": _body(request, {"error": object})}
         case Action.STALL:
             seconds = _body(request, {"seconds": (int, float)}).get("seconds", 3600.0)
             if not 0 < seconds <= 86_400:
@@ -438,7 +441,7 @@ def _shown(value: object) -> str:
 
 
 def _quoted(task_id: str | int) -> str:
-    return quote(str(task_id), safe="~")
+    return quote(str(task_id), safe="")
 
 
 def _mistake(mistake: Mistake) -> JsonObject:

@@ -46,6 +46,7 @@ MAX_REMOVED = 10_000  # ids of tasks that have gone, for pages that have not hea
 MAX_POLLS_SHOWN = 60  # of a task in a list: the page draws no more
 
 JsonObject: TypeAlias = Mapping[str, Json]
+NOTHING: JsonObject = {}
 
 
 class Action(StrEnum):
@@ -273,14 +274,14 @@ class Keeper:
         return self._view(served)
 
     def act(
-        self, task_id: str, action: Action, *, payload: JsonObject | None = None, stall_s: float = STALL_S
+        self, task_id: str, action: Action, *, given: JsonObject = NOTHING, stall_s: float = STALL_S
     ) -> bool:
         """Do something to a task, between two of its polls; return False when there is no such task.
 
         Args:
             task_id: Its id.
             action: What to do.
-            payload: Result of the task, or its error; None for the scenario's own, else the contract's.
+            given: May have the task's `result` or `error`; else the scenario's own, or the contract's.
             stall_s: How long a stalled poll waits for its answer, in seconds.
         """
         with self._lock:
@@ -294,7 +295,7 @@ class Keeper:
             elif action is Action.ADVANCE:
                 self.server.change(task_id, _advanced)
             else:
-                step = self._step(served.scenario, action, payload, stall_s)
+                step = self._step(served.scenario, action, given, stall_s)
                 self.server.change(task_id, lambda state: _appended(state, step))
             self._touch(served)
             return True
@@ -350,16 +351,15 @@ class Keeper:
             fact = f"'{task_id}' is no task id of this contract"
             raise InputError(Mistake("task_id", fact, expected="a whole number")) from None
 
-    def _step(self, scenario: Scenario, action: Action, payload: JsonObject | None, stall_s: float) -> Step:
+    def _step(self, scenario: Scenario, action: Action, given: JsonObject, stall_s: float) -> Step:
         if action is Action.STALL:
             going_on = self._status(StatusMeaning.KEEP_POLLING)
             return Step.model_validate(
                 {"status": going_on, "times": "forever", "delay": f"{round(stall_s * 1000)}ms"}
             )
         meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
-        member = "result" if action is Action.COMPLETE else "error"
-        if payload is not None:
-            return Step.model_validate({"status": self._status(meaning), member: payload})
+        if given:
+            return Step.model_validate({"status": self._status(meaning), **given})
         own = (
             step for step in scenario.task if step.status and self.contract.meaning(step.status) is meaning
         )

@@ -1,0 +1,196 @@
+"""What the journal alone tells of a wait on a served task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from observations import COMPLETED, CREDENTIALS, FOREVER, PENDING, RUNNING, STREAM, TARGET, TASK_ID, scenario
+
+from harness.journal import Ended
+from harness.judge import Progress, Sighting, Status, sight
+from harness.judge.witness import verdicts
+from harness.observation import Poll, TaskRecord
+from harness.scenario import Scenario, WaitOptions
+from harness.timeline import TaskState, answer
+
+COMPLETES = scenario(PENDING, RUNNING, COMPLETED, wait={"poll_interval": "1s", "timeout": "10s"})
+NEVER_ENDS = scenario(FOREVER, wait={"poll_interval": "1s", "timeout": "5s"})
+BY_DEFAULT = scenario(FOREVER, wait={})
+
+
+def polls(of: Scenario, at: Sequence[float], took_s: float = 0.001, **more: Any) -> TaskRecord:
+    """Return a task whose polls arrived then, answered as the scenario says."""
+    state, told = TaskState(of.task), []
+    for arrived_s in at:
+        state, said = answer(state, arrived_s)
+        poll = Poll(
+            said.n,
+            arrived_s,
+            arrived_s + took_s,
+            status=said.step.label,
+            step=said.index,
+            target=TARGET,
+            headers=CREDENTIALS,
+        )
+        told.append(replace(poll, **more))
+    return TaskRecord(1, TASK_ID, polls=tuple(told))
+
+
+def seen(
+    of: Scenario, at: Sequence[float], now_s: float = 100.0, lag_s: float = 0.0, **more: Any
+) -> Sighting:
+    return sight(STREAM, of, polls(of, at, **more), now_s=now_s, lag_s=lag_s)
+
+
+def statuses(of: Scenario, *sightings: Sighting) -> dict[str, Status]:
+    return {verdict.requirement: verdict.status for verdict in verdicts(STREAM, of, sightings)}
+
+
+ALWAYS = {
+    "polls-task-status-endpoint": Status.PASS,
+    "one-poll-in-flight": Status.PASS,
+    "polls-carry-credentials": Status.PASS,
+}
+
+
+def test_before_the_first_poll_nothing_is_said() -> None:
+    nothing = sight(STREAM, COMPLETES, TaskRecord(1, TASK_ID), now_s=9.0)
+
+    assert (nothing.progress, statuses(COMPLETES, nothing)) == (Progress.IDLE, {})
+
+
+def test_a_wait_that_polls_until_the_task_is_done_keeps_what_the_server_can_witness() -> None:
+    done = seen(COMPLETES, [0.0, 1.0, 2.0], now_s=5.0)
+
+    assert done.progress is Progress.DONE
+    assert statuses(COMPLETES, done) == ALWAYS | {
+        "polls-until-terminal": Status.PASS,
+        "no-poll-after-outcome": Status.PASS,
+    }
+
+
+def test_a_poll_after_the_outcome_is_told_at_once_and_its_absence_when_it_was_watched_for() -> None:
+    early = seen(COMPLETES, [0.0, 1.0, 2.0], now_s=2.5)
+    again = seen(COMPLETES, [0.0, 1.0, 2.0, 3.0], now_s=3.1)
+
+    assert early.progress is Progress.POLLING
+    assert "no-poll-after-outcome" not in statuses(COMPLETES, early)
+    assert statuses(COMPLETES, again)["no-poll-after-outcome"] is Status.WARN
+
+
+def test_a_client_that_stops_before_the_task_is_done_and_before_its_timeout_has_given_up() -> None:
+    polling = seen(COMPLETES, [0.0, 1.0], now_s=3.9)
+    stopped = seen(COMPLETES, [0.0, 1.0], now_s=4.1)
+
+    assert (polling.progress, stopped.progress) == (Progress.POLLING, Progress.STOPPED)
+    assert "polls-until-terminal" not in statuses(COMPLETES, polling)
+    (verdict,) = (
+        each for each in verdicts(STREAM, COMPLETES, [stopped]) if each.requirement == "polls-until-terminal"
+    )
+    assert verdict.status is Status.FAIL
+    assert verdict.seen == (
+        "2 polls in 1.00 s, the last answered running, and then none: the task was not done, and the "
+        "timeout of 10.00 s had not come"
+    )
+
+
+@pytest.mark.parametrize("last", [range(5), range(6), [0, 1, 2, 3, 4, 5, 5.3]])
+def test_the_timeout_shows_as_the_last_poll(last: Sequence[float]) -> None:
+    told = statuses(NEVER_ENDS, seen(NEVER_ENDS, list(last)))
+
+    assert told["override-timeout"] is Status.PASS
+    assert told["override-poll-interval"] is Status.PASS
+    assert not {"default-timeout", "default-poll-interval", "polls-until-terminal"} & told.keys()
+
+
+def test_a_client_that_gives_up_far_too_soon_breaks_its_timeout() -> None:
+    assert statuses(NEVER_ENDS, seen(NEVER_ENDS, [0.0, 1.0]))["override-timeout"] is Status.FAIL
+
+
+def test_a_client_that_polls_far_beyond_its_timeout_is_told_while_it_does() -> None:
+    late = seen(NEVER_ENDS, [float(n) for n in range(8)], now_s=7.1)
+
+    assert statuses(NEVER_ENDS, late)["override-timeout"] is Status.INCONCLUSIVE
+    assert statuses(NEVER_ENDS, late, late, late)["override-timeout"] is Status.FAIL
+
+
+def test_where_no_option_is_passed_the_documented_defaults_hold() -> None:
+    told = statuses(BY_DEFAULT, seen(BY_DEFAULT, [float(n) for n in range(61)]))
+
+    assert (told["default-timeout"], told["default-poll-interval"]) == (Status.PASS, Status.PASS)
+    assert not {"override-timeout", "override-poll-interval"} & told.keys()
+
+
+def test_options_that_are_given_hold_in_place_of_the_scenarios() -> None:
+    options = WaitOptions.model_validate({"poll_interval": "2s", "timeout": "20s"})
+    task = polls(COMPLETES, [0.0, 2.0, 4.0])
+
+    told = sight(STREAM, COMPLETES, task, now_s=30.0, options=options)
+    hasty = sight(STREAM, COMPLETES, polls(COMPLETES, [0.0, 1.0, 2.0]), now_s=30.0, options=options)
+
+    assert "override-poll-interval" not in statuses(COMPLETES, told)
+    assert statuses(COMPLETES, hasty)["override-poll-interval"] is Status.INCONCLUSIVE
+
+
+def test_a_suspicion_about_time_is_a_fact_when_three_waits_on_end_show_it() -> None:
+    hasty = seen(NEVER_ENDS, [0.5 * n for n in range(11)])
+    right = seen(NEVER_ENDS, [float(n) for n in range(6)])
+
+    def told(*sightings: Sighting) -> tuple[Status, str]:
+        found = {verdict.requirement: verdict for verdict in verdicts(STREAM, NEVER_ENDS, sightings)}
+        verdict = found["override-poll-interval"]
+        return verdict.status, verdict.explanation
+
+    unsettled = "a busy machine could look the same; 3 waits on end that show it make it a fact, this is"
+    assert told(hasty) == (Status.INCONCLUSIVE, f"{unsettled} 1")
+    assert told(hasty, hasty) == (Status.INCONCLUSIVE, f"{unsettled} 2")
+    assert told(hasty, hasty, hasty) == (Status.FAIL, "seen in 3 waits on end")
+    assert told(hasty, right, hasty) == (Status.INCONCLUSIVE, f"{unsettled} 1")
+
+
+def test_a_server_that_was_as_late_as_the_client_was_wrong_settles_nothing() -> None:
+    hasty = seen(NEVER_ENDS, [0.0, 1.0, 2.3, 3.1, 4.1], lag_s=0.4)
+    (verdict,) = (
+        each
+        for each in verdicts(STREAM, NEVER_ENDS, [hasty] * 3)
+        if each.requirement == "override-poll-interval"
+    )
+
+    assert verdict.status is Status.INCONCLUSIVE
+    assert verdict.explanation == "the server's clock overslept by 0.40 s: as late as that"
+
+
+def test_another_request_breaks_the_endpoint_and_one_without_credentials_theirs() -> None:
+    task = polls(COMPLETES, [0.0, 1.0, 2.0], headers={})
+    task = replace(task, others=(Poll(0, 3.0, 3.1, method="DELETE", target=TARGET),))
+
+    told = statuses(COMPLETES, sight(STREAM, COMPLETES, task, now_s=9.0))
+
+    assert told["polls-task-status-endpoint"] is Status.FAIL
+    assert told["polls-carry-credentials"] is Status.WARN
+
+
+def test_a_poll_in_flight_is_waited_for() -> None:
+    task = polls(COMPLETES, [0.0, 1.0])
+    stalled = replace(task.polls[1], answered_s=None, ended=Ended.IN_FLIGHT)
+
+    told = sight(STREAM, COMPLETES, replace(task, polls=(task.polls[0], stalled)), now_s=60.0)
+
+    assert told.progress is Progress.POLLING
+
+
+def test_where_a_fault_may_have_ended_the_wait_nothing_is_said_about_its_end() -> None:
+    faulty = scenario(PENDING, {"fault": {"http": 500}, "times": "forever"}, wait={"poll_interval": "1s"})
+
+    told = statuses(faulty, seen(faulty, [0.0, 1.0]))
+
+    assert not {"polls-until-terminal", "default-timeout"} & told.keys()
+
+
+def test_what_only_the_caller_saw_is_not_judged() -> None:
+    told = statuses(COMPLETES, seen(COMPLETES, [0.0, 1.0, 2.0]))
+
+    assert not {"completed-returns-result", "ships-wait-helper", "operation-returns-task-id"} & told.keys()
