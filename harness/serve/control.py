@@ -23,7 +23,7 @@ from harness.journal import JournalEntry
 from harness.judge import Verdict
 from harness.scenario import Scenario, WaitOptions
 from harness.serve.tasks import Action, Keeper, TaskView, counts
-from harness.source import Json
+from harness.source import MAX_DURATION_S, Json
 from harness.timeline import respond
 
 __all__ = ["PREFIX", "Control", "openapi"]
@@ -33,6 +33,7 @@ MAX_LISTED = 500  # tasks in one answer; the newest, which a page can show
 EVENT_PAUSE_S = 0.1  # ten updates a second look live, and cost little
 PING_EVERY = 100  # pauses without news, until a comment shows that the connection lives
 MAX_BODY_SHOWN = 10_000  # bytes of an answer: a payload of 2 MB helps no reader
+MIN_DURATION_S = 0.001
 MASKED = "…"
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
 _FOLDER = Path(__file__).parent
@@ -380,15 +381,21 @@ def _arguments(request: Request, action: Action) -> dict[str, Any]:
         case Action.FAIL:
             return {"given": _body(request, {"error": object})}
         case Action.STALL:
-            seconds = _body(request, {"seconds": (int, float)}).get("seconds", 3600.0)
-            if not 0 < seconds <= 86_400:
-                raise _Refused(
-                    422, [Mistake("seconds", f"{seconds} is too little or too much", expected="up to 86400")]
-                )
+            seconds = _body(request, {"seconds": (int, float)}).get("seconds", MAX_DURATION_S)
+            mistakes = list(_wrong_seconds("seconds", seconds))
+            if mistakes:
+                raise _Refused(422, mistakes)
             return {"stall_s": float(seconds)}
         case _:
             _body(request, {})
             return {}
+
+
+def _wrong_seconds(place: str, value: Any) -> Iterator[Mistake]:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not MIN_DURATION_S <= value <= MAX_DURATION_S:
+        expected = f"seconds, {MIN_DURATION_S:g} to {MAX_DURATION_S:g}"
+        yield Mistake(place, "this is no duration", found=_shown(value), expected=expected)
 
 
 def _options(given: JsonObject | None) -> WaitOptions | None:
@@ -400,17 +407,9 @@ def _options(given: JsonObject | None) -> WaitOptions | None:
         for name in given
         if name not in known
     ]
-    for name in known & given.keys():
-        value = given[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0.001 <= value <= 86_400:
-            mistakes.append(
-                Mistake(
-                    f"wait.{name}",
-                    "this is no duration",
-                    found=_shown(value),
-                    expected="seconds, 0.001 to 86400",
-                )
-            )
+    mistakes += [
+        mistake for name in known & given.keys() for mistake in _wrong_seconds(f"wait.{name}", given[name])
+    ]
     if mistakes:
         raise _Refused(422, mistakes)
     return WaitOptions.model_validate(

@@ -32,7 +32,7 @@ from harness.lag import LagMeter
 from harness.mock_server import TaskServer
 from harness.observation import Poll, TaskRecord
 from harness.scenario import Scenario, Step, WaitOptions
-from harness.source import Json
+from harness.source import MAX_DURATION_S, Json
 from harness.template import at_path
 from harness.timeline import TaskState
 
@@ -41,7 +41,6 @@ __all__ = ["SCENARIO_HEADER", "Action", "Keeper", "Limits", "TaskView"]
 SCENARIO_HEADER = "x-waitproof-scenario"
 KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
 LOOK_PAUSE_S = 0.5  # between two looks at the scenario files
-STALL_S = 3600.0
 MAX_REMOVED = 10_000  # ids of tasks that have gone, for pages that have not heard of it yet
 MAX_POLLS_SHOWN = 60  # of a task in a list: the page draws no more
 
@@ -274,7 +273,7 @@ class Keeper:
         return self._view(served)
 
     def act(
-        self, task_id: str, action: Action, *, given: JsonObject = NOTHING, stall_s: float = STALL_S
+        self, task_id: str, action: Action, *, given: JsonObject = NOTHING, stall_s: float = MAX_DURATION_S
     ) -> bool:
         """Do something to a task, between two of its polls; return False when there is no such task.
 

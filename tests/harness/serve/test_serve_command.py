@@ -1,0 +1,185 @@
+"""`waitproof serve` as its user meets it: a process, its terminal, and signals."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+import requests
+
+from harness.suite import bundled_suite
+
+LIMIT_S = 30.0  # for a line that comes at once: long enough for a machine whose cores are busy
+EXAMPLE = "completes-after-3-polls"
+
+
+class Program:
+    """A server in a process of its own, and the lines that it prints."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "harness", "serve", "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"COLUMNS": "100", "PYTHONUNBUFFERED": "1"},
+        )
+        self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._seen: list[str] = []
+        self.errors = ""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self._reader.join()
+        _, self.errors = self.process.communicate()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        while line := self.process.stdout.readline():
+            self.lines.put(line.rstrip("\n"))
+
+    def line(self, pattern: str) -> str:
+        """Return the next line that a pattern is found in."""
+        while True:
+            try:
+                line = self.lines.get(timeout=LIMIT_S)
+            except queue.Empty:
+                pytest.fail(f"no line came that has {pattern!r}; the last ones: {self._seen[-5:]}")
+            self._seen.append(line)
+            if re.search(pattern, line):
+                return line
+
+    @property
+    def base_url(self) -> str:
+        return self.line("base URL").split()[2]
+
+
+def poll(base_url: str, task_id: str) -> dict[str, str]:
+    headers = {"Authorization": "jwt", "Stream-Auth-Type": "jwt"}
+    answer = requests.get(f"{base_url}/api/v2/tasks/{task_id}?api_key=k", headers=headers, timeout=LIMIT_S)
+    told: dict[str, str] = answer.json()
+    return told
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    folder = tmp_path / "stream"
+    shutil.copytree(bundled_suite(), folder)
+    return folder
+
+
+@pytest.fixture
+def program() -> Iterator[Program]:
+    with Program() as program:
+        yield program
+
+
+def test_it_says_what_it_serves_and_how_to_call_it(program: Program) -> None:
+    assert program.line("scenarios of").startswith("127 scenarios of ")
+    assert EXAMPLE in program.line("completes-after")
+    curl = program.line("curl").split()[-1]
+    base_url = program.base_url
+
+    assert curl == f"{base_url}/api/v2/tasks/{EXAMPLE}~1"
+    assert requests.get(curl, timeout=LIMIT_S).json()["status"] == "pending"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_whatever_hangs(name: str) -> None:
+    with Program() as program:
+        base_url = program.base_url
+        requests.post(
+            f"{base_url}/_waitproof/tasks", json={"scenario": EXAMPLE, "task_id": "t"}, timeout=LIMIT_S
+        )
+        requests.post(f"{base_url}/_waitproof/tasks/t/actions/stall", timeout=LIMIT_S)
+        with pytest.raises(requests.ReadTimeout):
+            requests.get(f"{base_url}/api/v2/tasks/t", timeout=0.1)
+        with requests.get(f"{base_url}/_waitproof/events", stream=True, timeout=LIMIT_S):
+            program.process.send_signal(getattr(signal, name))
+
+            assert program.process.wait(LIMIT_S) == 0
+    assert program.errors == ""
+
+
+def test_verdicts_are_printed_when_a_wait_is_over() -> None:
+    with Program("--judge") as program:
+        base_url = program.base_url
+        for _ in range(4):  # one too many
+            poll(base_url, f"{EXAMPLE}~1")
+
+        told = program.line(f"{EXAMPLE}~1")
+        assert re.search(r"\(outcomes/completes-after-3-polls\): done after 4 polls in .*: .*1 WARN", told)
+        assert program.line("WARN no-poll-after-outcome") == "  WARN no-poll-after-outcome (SHOULD)"
+        assert program.line("seen:").endswith("1 poll after the answer that ended the wait")
+        program.line("polls:.*pending.*running.*completed.*completed")
+
+
+def test_a_changed_scenario_takes_effect_and_a_broken_one_is_told_and_the_old_one_stays(suite: Path) -> None:
+    file = suite / "outcomes" / f"{EXAMPLE}.yaml"
+    text = file.read_text()
+    with Program("--scenarios", str(suite)) as program:
+        base_url = program.base_url
+        assert poll(base_url, f"{EXAMPLE}~1")["status"] == "pending"
+
+        file.write_text(text.replace("{status: pending}", "{status: waiting}"))
+        program.line(f"{EXAMPLE}: read again")
+        assert poll(base_url, f"{EXAMPLE}~2")["status"] == "waiting"
+
+        file.write_text(text.replace("{status: pending}", "{stauts: pending}"))
+        program.line(f"{EXAMPLE}: this cannot be read; the version before it stays")
+        program.line(r"completes-after-3-polls\.yaml:\d+:\d+: a step has no key 'stauts'")
+        program.line("did you mean 'status'")
+        assert poll(base_url, f"{EXAMPLE}~3")["status"] == "waiting"
+
+        file.write_text(text)
+        program.line(f"{EXAMPLE}: read again")
+        assert poll(base_url, f"{EXAMPLE}~4")["status"] == "pending"
+
+
+def test_what_a_client_sends_reaches_the_terminal_escaped() -> None:
+    with Program("--judge") as program:
+        base_url = program.base_url
+        for _ in range(3):
+            poll(base_url, f"{EXAMPLE}~%1b%5b2J")
+
+        assert program.line("done after").count("\x1b") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--scenarios", "nowhere"], "no suite is called 'nowhere'"),
+        (["--default-scenario", "completes-aftr"], "no scenario is called 'completes-aftr'"),
+        (["--poll-interval", "1"], "--poll-interval 1: this is no duration"),
+        (["--port", "70000"], "there is no such port"),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
+        (["--max-tasks", "0"], "1 or more"),
+    ],
+)
+def test_wrong_use_is_told_without_a_traceback(arguments: list[str], told: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "serve", "--port", "0", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
