@@ -181,6 +181,7 @@ class Connection:
         """Close; may be called again."""
         self._cancel_timer()
         self._watch(0)
+        self._on_readable = None
         self._loop._forget(self)
         self.sock.close()
 
@@ -192,16 +193,24 @@ class Connection:
                 time it has, and OSError once the loop is stopped.
             done: Told in the loop's thread what the job returned; not when the job raised or the loop was
                 stopped, after which the connection is closed.
+
+        Raises:
+            RuntimeError: The system lets no further thread begin.
         """
         self._watch(0)
         self._is_lent = True
-        self.sock.settimeout(self._loop.send_limit_s)
-        self._loop._start_thread(f"mock server connection {self.number}", lambda: self._work(job, done))
+        try:
+            self._loop._start_thread(f"mock server connection {self.number}", lambda: self._work(job, done))
+        except RuntimeError:
+            self._is_lent = False
+            self._watch(selectors.EVENT_READ)
+            raise
 
     # --- inside
 
     def _work(self, job: Callable[[], Any], done: Callable[[Any], None]) -> None:
         try:
+            self.sock.settimeout(self._loop.send_limit_s)
             result = job()
         except Exception as error:  # noqa: BLE001 - it must end this connection and no other
             self._loop.service.went_wrong(error)
@@ -284,16 +293,16 @@ class Connection:
         self._loop._guarded(lambda: done(kept), self)
 
     def _watch(self, events: int) -> None:
-        before, self._watched = self._watched, events
         selector = self._loop._selector
-        if events == before:
+        if events == self._watched:
             return
-        if not before:
+        if not self._watched:
             selector.register(self.sock, events, self)
         elif not events:
             selector.unregister(self.sock)
         else:
             selector.modify(self.sock, events, self)
+        self._watched = events
 
     def _start_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         self._cancel_timer()
@@ -510,9 +519,9 @@ class Loop:
                     self._threads.discard(thread)
 
         thread = threading.Thread(target=work, name=name, daemon=True)
-        with self._lock:
+        with self._lock:  # so that it is added before it ends
+            thread.start()
             self._threads.add(thread)
-        thread.start()
 
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # enough wakes are on their way

@@ -706,7 +706,10 @@ class _Service:
             else:
                 connection.close()
 
-        connection.lend(lambda: self._ask_matchers(connection, request, record), resume)
+        try:
+            connection.lend(lambda: self._ask_matchers(connection, request, record), resume)
+        except RuntimeError as error:  # thousands of streams, each with a thread
+            return self._answer(connection, record, request.head, self.desk.error(503, str(error)))
         return False
 
     def _ask_matchers(self, connection: Connection, request: http_wire.Request, record: Record) -> _Loan:

@@ -1378,6 +1378,24 @@ def test_a_matcher_may_stream_until_the_server_stops(server: TaskServer) -> None
     assert [entry.ended for entry in server.journal() if entry.target == "/events"] == [Ended.STOPPED]
 
 
+def test_where_no_thread_can_begin_polls_are_answered_and_matchers_are_not(
+    server: TaskServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server.create(7, QUEUED)
+    server.expect_request("/v1/other").respond_with_data("x")
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    with Client(server) as client:
+        refused = client.get("/v1/other")
+        status, _, _ = client.get("/v1/jobs/7/state")
+
+    assert (refused[0], refused[2]["text"], status) == (503, "can't start new thread", 200)
+    assert [entry.http for entry in server.journal()] == [503, 200]
+
+
 def test_on_entry_may_stop_the_server(contract: Contract) -> None:
     watched = TaskServer(contract, on_entry=lambda _: watched.stop() if watched.is_running() else None)
     watched.create(7, QUEUED)
