@@ -31,7 +31,7 @@ from harness.contract import Contract
 from harness.errors import HarnessError, InputError, Mistake
 from harness.journal import Ended, JournalEntry
 from harness.lag import LagMeter, worst_lag_s
-from harness.mock_server import TaskServer, is_stray
+from harness.mock_server import TaskServer, is_stray, raise_file_limit
 from harness.scenario import Step
 
 __all__ = ["ServerProcess", "TaskPlan", "main"]
@@ -424,6 +424,7 @@ def main() -> int:
     """Serve until stdin ends; see the module. Return the exit code."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it was started by hand, within a terminal's group
     outlet = _Outlet(os.dup(1))
+    raise_file_limit()
     os.dup2(2, 1)  # a stray print must not stand between our lines
     server: TaskServer | None = None
     try:

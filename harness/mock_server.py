@@ -1,18 +1,17 @@
 """The task server over real sockets: it says what `timeline` decides, and keeps the journal.
 
 `TaskServer` is a pytest-httpserver `HTTPServer`. Polls and operations of the contract are answered ahead
-of its matchers, by a request handler of our own on the same server (keep-alive, one write for each answer,
-exact stamps); everything else falls through to its matchers, so `expect_request(...)` serves the rest of an
-API beside the tasks. What a task answers is decided by `timeline`; faults are committed here.
+of its matchers; everything else falls through to them, so `expect_request(...)` serves the rest of an API
+beside the tasks. What a task answers is decided by `timeline`; faults are committed here. Connections are
+`mock_loop`'s, the bytes of HTTP `http_wire`'s.
 
-One fact to know before reading on: each connection has a thread, and nothing but its socket wakes that
-thread. A stall is a `recv` with a time limit, so a client that leaves ends it, and so does `stop()`, which
-shuts every socket down: after that no byte can be sent on it any more, whatever its thread is about to do.
+One fact to know before reading on: one thread, the loop's, answers every poll, so nothing that it calls may
+wait. Delays, slow clients and farewells are deadlines of the loop; what may block (the matchers' handlers,
+and the making of a task that nobody has prepared) is lent a thread for as long as it takes.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import errno
 import io
@@ -21,60 +20,76 @@ import json
 import re
 import socket
 import socketserver
-import struct
-import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from http.client import HTTPException, parse_headers, responses
-from typing import Any, NoReturn, Protocol
+from dataclasses import dataclass
+from enum import Enum
+from http.client import HTTPException, parse_headers
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from pytest_httpserver import METHOD_ALL, HTTPServer, HTTPServerError
 from werkzeug import Request, Response
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
+from harness import http_wire
 from harness.contract import Contract, Operation
 from harness.errors import InputError, Mistake
+from harness.http_wire import Head, Refused, shortened
 from harness.journal import Ended, JournalEntry
+from harness.mock_journal import Journal, Record
+from harness.mock_loop import Connection, Loop
 from harness.scenario import Drop, Step
 from harness.source import Json
 from harness.template import at_path, fill
 from harness.timeline import Response as TaskResponse
 from harness.timeline import TaskState, answer, respond
 
-__all__ = ["TaskServer", "Unprepared"]
+__all__ = ["TaskServer", "Unprepared", "raise_file_limit"]
 
-MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JOURNAL = 100_000
 MAX_LOGGED = 200  # requests that pytest-httpserver keeps, whole, with their responses
-BACKLOG = 1024  # the kernel drops connects beyond it, and a dropped one is tried again after a second
-ACCEPT_POLL_S = 0.02  # how soon the accepting thread sees that it shall stop
-JOIN_S = 0.6  # for threads whose sockets are shut; only a matcher's own handler can take longer
-LINGER_S = 1.0  # for a client to read a last answer before an early close could destroy it
-LINGER_BYTES = 16 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
+BACKLOG = 4096  # the kernel drops connects beyond it, and a dropped one is tried again after a second
+JOIN_S = 0.6  # for threads whose sockets are shut; only a handler of somebody else's can take longer
+REQUEST_LIMIT_S = 30.0
+SEND_LIMIT_S = 30.0
 MAX_PORT = 65535
 MAX_STENCIL_BYTES = 64 * 1024
+TIME_DIGITS = 19  # of nanoseconds since 1970, from 2001 to 2286
+MANY_FILES = 10_240  # what macOS lets a process have where its hard limit says "unlimited"
 
-_REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([0-9])")
-_ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)  # of a target as proxies are sent it
 _PORT = re.compile(r":[0-9]*$")  # of a Host header
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
-_RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # SO_LINGER on, for no time
 _STRAY = "waitproof.stray"  # in the environ of a request that no matcher handles
-_BODILESS = {204, 304}
 _FREE_PORT = "--port 0 lets the system choose a free one"
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many connections as the system allows: each is an open file.
+
+    For a process that only serves: programs that it would start inherit the limit.
+    """
+    try:
+        import resource  # noqa: PLC0415 - Windows has none, and no such limit
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (hard, MANY_FILES):
+        if soft == resource.RLIM_INFINITY or soft >= limit != resource.RLIM_INFINITY:
+            return
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        except (OSError, ValueError):  # macOS, which names no limit and has one
+            continue
+        return
 
 
 class Unprepared(Protocol):
     """Makes tasks that nobody has prepared, at the moment they are asked for.
 
-    Called by the thread of a connection, without a lock; it makes a task with `TaskServer.create`.
+    Called by one thread at a time, which is not the loop's and may wait a while; it makes a task with
+    `TaskServer.create`.
     """
 
     def task(self, task_id: str) -> str:
@@ -104,6 +119,8 @@ class TaskServer(HTTPServer):
         unprepared: Unprepared | None = None,
         allowed_hosts: Collection[str] | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        request_limit_s: float = REQUEST_LIMIT_S,
+        send_limit_s: float = SEND_LIMIT_S,
     ) -> None:
         """Make a server that does not listen yet.
 
@@ -112,19 +129,22 @@ class TaskServer(HTTPServer):
             host: Address to listen on.
             port: Port, 0 for one that the system chooses; a later start takes the same again.
             on_entry: Called for each request on its arrival and again when it ended, with the same
-                serial, by the thread of its connection, which holds no lock.
+                serial. It may ask the server anything, but must not wait: no other client is answered
+                meanwhile.
             journal_limit: How many requests are remembered; the oldest finished ones go first.
             unprepared: Makes tasks that `create` has not made; None where such an id is unknown.
             allowed_hosts: Names, without a port and in lower case, that a request's Host may have, so that
                 no page of another site reaches the server under a name of its own (DNS rebinding); None
                 for any.
             max_body_bytes: Larger requests are refused.
+            request_limit_s: How long a request may take from its first byte to its last.
+            send_limit_s: How long a client may take nothing of its answer before it counts as gone.
         """
         super().__init__(host=host, port=port, threaded=True)
         self._desk = _Desk(contract, on_entry, self._went_wrong, journal_limit)
         self._desk.unprepared = unprepared
         self._desk.allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
-        self._desk.max_body_bytes = max_body_bytes
+        self._limits = _Limits(max_body_bytes, request_limit_s, send_limit_s)
 
     @property
     def base_url(self) -> str:
@@ -204,7 +224,9 @@ class TaskServer(HTTPServer):
         """
         if self.is_running():
             raise HTTPServerError("Server is already running")
-        server = _Server(self.host, self.port, Request.application(self.application), self._desk)
+        server = _Server(
+            self.host, self.port, Request.application(self.application), self._desk, self._limits
+        )
         self.server = server
         self.port = server.port
         self.server_thread = threading.Thread(target=self.thread_target, name="mock server", daemon=True)
@@ -212,19 +234,21 @@ class TaskServer(HTTPServer):
 
     def stop(self) -> None:
         """Stop within a second whatever hangs; nothing is answered afterwards."""
-        server = self.server
-        if not isinstance(server, _Server):
+        server, thread = self.server, self.server_thread
+        if not isinstance(server, _Server) or thread is None:
             raise HTTPServerError("Server is not running")
-        server.stopping.set()
-        server.shut_connections()
-        super().stop()  # nothing is accepted any more
-        server.shut_connections()
-        server.join_connections(JOIN_S)
+        deadline = time.monotonic() + JOIN_S
+        server.loop.stop()
+        if thread is not threading.current_thread():  # `on_entry` may stop us
+            thread.join(JOIN_S)
+        server.server_close()
+        server.loop.join_threads(deadline)
+        self.server = self.server_thread = None
 
     def thread_target(self) -> None:
-        """Accept connections until the server is stopped."""
+        """Serve until the server is stopped."""
         assert self.server is not None
-        self.server.serve_forever(poll_interval=ACCEPT_POLL_S)
+        self.server.serve_forever()
 
     def application(self, request: Request) -> Response:
         """Answer what fell through, and keep no more than the newest of the log."""
@@ -239,7 +263,7 @@ class TaskServer(HTTPServer):
         path = str(request.environ.get("RAW_URI", request.path)).partition("?")[0]
         nearest = self._desk.nearest(request.method, path, self._matched_routes(request.method))
         request.environ[_STRAY] = nearest
-        message = f"no route for {request.method} {_shown(path)}; the nearest is {nearest}"
+        message = f"no route for {request.method} {shortened(path)}; the nearest is {nearest}"
         said = self._desk.error(404, message)
         return Response(said.body, said.http, dict(said.headers))
 
@@ -255,16 +279,23 @@ class TaskServer(HTTPServer):
         del self.handler_errors[:-MAX_LOGGED]
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """What a client may ask of a connection."""
+
+    max_body_bytes: int
+    request_s: float
+    send_s: float
+
+
 def is_stray(entry: JournalEntry) -> bool:
     """Say whether a request concerns no task and found nobody to answer it."""
     return entry.task_id is None and entry.nearest != ""
 
 
-def _shown(text: str) -> str:
-    return text if len(text) <= 200 else text[:200] + "…"
+# --- tasks --------------------------------------------------------------------------------------------
 
-
-# --- tasks and journal --------------------------------------------------------------------------------
+_Written = tuple[int, bool, bytes]  # an answer: status code, whether its connection is kept, all its bytes
 
 
 class _Task:
@@ -278,7 +309,7 @@ class _Task:
         self.latest_s = 0.0
         self.lock = threading.Lock()
         self._rendered: int | None = None
-        self._stencil: tuple[int, TaskResponse, list[bytes]] | None = None
+        self._stencil: _Stencil | None = None
 
     def change(self, change: Callable[[TaskState], TaskState]) -> None:
         """Change the state between two polls; other steps may say something else under the same index."""
@@ -286,28 +317,45 @@ class _Task:
             self.state = change(self.state)
             self._rendered = self._stencil = None
 
-    def respond(self, contract: Contract, index: int, step: Step) -> TaskResponse:
+    def written(self, contract: Contract, index: int, step: Step, head: Head) -> _Written:
         """Return what the step says now.
 
         Most polls meet the step that the poll before them met, and only the time of day in its answer has
         changed: from a step's third poll on that alone is filled in.
-        """
-        stencil = self._stencil
-        if stencil is not None and stencil[0] == index:
-            return replace(stencil[1], body=str(time.time_ns()).encode().join(stencil[2]))
-        response = respond(contract, step, self.values, now_ns=time.time_ns())
-        if self._rendered == index and len(response.body) <= MAX_STENCIL_BYTES:
-            pieces = self._cut(contract, step)
-            self._stencil = None if pieces is None else (index, response, pieces)
-        self._rendered = index
-        return response
 
-    def _cut(self, contract: Contract, step: Step) -> list[bytes] | None:
-        """Return the body in pieces, between which the time of day stands; None where it is not so plain."""
+        Raises:
+            ValueError: There is a placeholder that nothing fills in.
+        """
+        is_plain = head.keeps_alive and head.minor == 1 and head.method != "HEAD"
+        stencil = self._stencil
+        if is_plain and stencil is not None and stencil.index == index:
+            now = b"%d" % time.time_ns()
+            if len(now) == TIME_DIGITS:
+                return stencil.http, True, now.join(stencil.pieces)
+        response = respond(contract, step, self.values, now_ns=time.time_ns())
+        written = _written(response, head)
+        if is_plain and written[1]:
+            if self._rendered == index and len(response.body) <= MAX_STENCIL_BYTES:
+                self._stencil = self._cut(contract, index, step, head)
+            self._rendered = index
+        return written
+
+    def _cut(self, contract: Contract, index: int, step: Step, head: Head) -> _Stencil | None:
+        """Return the answer in pieces, between which the time of day stands; None if it is not so plain."""
         first, second = 1_111_111_111_111_111_111, 2_222_222_222_222_222_222
-        pieces = respond(contract, step, self.values, now_ns=first).body.split(str(first).encode())
-        same = str(second).encode().join(pieces)
-        return pieces if same == respond(contract, step, self.values, now_ns=second).body else None
+        http, _, data = _written(respond(contract, step, self.values, now_ns=first), head)
+        pieces = data.split(b"%d" % first)
+        _, _, other = _written(respond(contract, step, self.values, now_ns=second), head)
+        return _Stencil(index, http, pieces) if (b"%d" % second).join(pieces) == other else None
+
+
+@dataclass(slots=True)
+class _Stencil:
+    """An answer in pieces, to HTTP/1.1 requests whose connections are kept; see `_Task.written`."""
+
+    index: int
+    http: int
+    pieces: list[bytes]
 
 
 class _Desk:
@@ -322,7 +370,7 @@ class _Desk:
     ) -> None:
         self.contract = contract
         self.tasks: dict[str, _Task] = {}
-        self.journal = _Journal(journal_limit)
+        self.journal = Journal(journal_limit)
         self.went_wrong = went_wrong
         self.poll_method = contract.endpoint.method
         self.poll_path = contract.task_path_pattern()
@@ -333,8 +381,8 @@ class _Desk:
         }
         self.unprepared: Unprepared | None = None
         self.allowed_hosts: frozenset[str] | None = None
-        self.max_body_bytes = MAX_BODY_BYTES
-        self._on_entry = on_entry
+        self.on_entry = on_entry
+        self._making = threading.Lock()  # so that two requests at once do not make a task twice
 
     def error(self, http: int, message: str, task_id: Json = "") -> TaskResponse:
         """Return an error in the API's own words."""
@@ -350,7 +398,7 @@ class _Desk:
         """Return the route most like a request, however little it is like it."""
         routes = {f"{self.poll_method} {self.contract.endpoint.path}", *more}
         routes |= {f"{method} {path}" for method, path in self.operations}
-        return difflib.get_close_matches(f"{method} {_shown(path)}", sorted(routes), n=1, cutoff=0.0)[0]
+        return difflib.get_close_matches(f"{method} {shortened(path)}", sorted(routes), n=1, cutoff=0.0)[0]
 
     def begun_by(self, operation: Operation, body: bytes) -> _Task | None:
         """Return the task whose token stands where the operation says; the longest, should several fit."""
@@ -363,315 +411,80 @@ class _Desk:
         fitting = [task for task in list(self.tasks.values()) if task.token and task.token in text]
         return max(fitting, key=lambda task: len(task.token), default=None)
 
-    def find(self, task_id: str) -> tuple[_Task | None, str]:
-        """Return the task with an id, made now if need be, or why there is none."""
-        task = self.tasks.get(task_id)
-        if task is not None:
-            return task, ""
-        why = self.unprepared.task(task_id) if self.unprepared is not None else ""
-        return self.tasks.get(task_id), why or f"no task has the id {_shown(task_id)}"
+    def make(self, task_id: str) -> str:
+        """Make the task with an id if nobody has by now; return "", else why there is none."""
+        assert self.unprepared is not None
+        with self._making:
+            return "" if task_id in self.tasks else self.unprepared.task(task_id)
 
-    def begin(self, operation: Operation, request: _Received) -> _Task | None:
-        """Return the task that an operation begins, made now if need be; None where there is none."""
-        task = self.begun_by(operation, request.body)
-        if task is None and self.unprepared is not None:
-            name = next(name for name, each in self.contract.operations.items() if each is operation)
-            task = self.tasks.get(self.unprepared.operation(name, request.headers, request.body))
-        return task
+    def make_for(self, operation: Operation, request: http_wire.Request) -> _Task | None:
+        """Make the task that an operation begins; None where there is none."""
+        assert self.unprepared is not None
+        name = next(name for name, each in self.contract.operations.items() if each is operation)
+        with self._making:
+            return self.tasks.get(self.unprepared.operation(name, request.head.headers, request.body))
 
-    def misdirected(self, request: _Received) -> str:
+    def route(self, head: Head) -> _Route:
+        """Return what a request is about."""
+        route = _Route(self._misdirected(head.headers.get("host", "")))
+        found = self.poll_path.fullmatch(head.path) if head.method == self.poll_method else None
+        if found is not None:
+            route.task_id = _decoded(found[1])
+        else:
+            route.operation = self.operations.get((head.method, head.path))
+        return route
+
+    def _misdirected(self, host: str) -> str:
         """Return what is wrong with the name under which a request came, "" for nothing."""
-        if self.allowed_hosts is None:
-            return ""
-        host = request.headers.get("host", "")
         name = _PORT.sub("", host).lower()
-        if name in self.allowed_hosts:
+        if self.allowed_hosts is None or name in self.allowed_hosts:
             return ""
-        return f"this server does not serve '{_shown(name)}', which the Host header names"
+        return f"this server does not serve '{shortened(name)}', which the Host header names"
 
-    def ended(self, entry: JournalEntry) -> None:
+    def end(self, record: Record, ended: Ended, http: int | None = None, nearest: str = "") -> None:
         """Put the end of a request on record."""
-        self.journal.update(entry)
-        self.tell(entry)
+        self.journal.end(record, ended, http, nearest)
+        if self.on_entry is not None:
+            self.tell(record)
 
-    def tell(self, entry: JournalEntry) -> None:
+    def tell(self, record: Record) -> None:
         """Call whoever wants to know of every request; the caller holds no lock."""
-        if self._on_entry is not None:
+        if self.on_entry is not None:
             try:
-                self._on_entry(entry)
+                self.on_entry(self.journal.entry(record))
             except Exception as error:  # noqa: BLE001 - it must cost no client its answer
                 self.went_wrong(error)
 
 
-class _Journal:
-    """Requests by serial, and which of them are one task's."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._changed = threading.Condition()
-        self._serials = itertools.count(1)
-        self._entries: dict[int, JournalEntry] = {}
-        self._of_task: dict[str, dict[int, None]] = {}  # sets that keep their order
-        self._finished: deque[int] = deque()
-
-    def add(self, **fields: Any) -> JournalEntry:
-        """Keep a new entry with these fields, under the next serial."""
-        serial = next(self._serials)
-        entry = JournalEntry(serial=serial, **fields)
-        with self._changed:  # short, for every connection wants it
-            self._entries[serial] = entry
-            if entry.task_id is not None:
-                self._of_task.setdefault(entry.task_id, {})[serial] = None
-            while len(self._entries) > self._limit and self._finished:
-                self._drop(self._finished.popleft())
-            self._changed.notify_all()
-        return entry
-
-    def update(self, entry: JournalEntry) -> None:
-        with self._changed:
-            self._entries[entry.serial] = entry
-            self._finished.append(entry.serial)
-            self._changed.notify_all()
-
-    def all(self) -> tuple[JournalEntry, ...]:
-        with self._changed:
-            return tuple(self._entries[serial] for serial in sorted(self._entries))
-
-    def entries(self, task_id: str) -> tuple[JournalEntry, ...]:
-        with self._changed:
-            return tuple(self._entries[serial] for serial in sorted(self._of_task.get(task_id, ())))
-
-    def polls(self, task_id: str) -> tuple[JournalEntry, ...]:
-        return tuple(entry for entry in self.entries(task_id) if entry.kind == "poll")
-
-    def wait_for_polls(self, task_id: str, count: int, within_s: float) -> bool:
-        def have_come() -> bool:
-            entries = (self._entries[serial] for serial in self._of_task.get(task_id, ()))
-            return sum(entry.kind == "poll" and not entry.repeat for entry in entries) >= count
-
-        with self._changed:
-            return self._changed.wait_for(have_come, within_s)
-
-    def _drop(self, serial: int) -> None:
-        entry = self._entries.pop(serial)
-        if entry.task_id is not None:
-            serials = self._of_task[entry.task_id]
-            del serials[serial]
-            if not serials:
-                del self._of_task[entry.task_id]
-
-
-# --- bytes into requests ------------------------------------------------------------------------------
-
-
-class _Refused(Exception):
-    """A request that cannot be read: what it is told before its connection closes."""
-
-    def __init__(self, http: int, message: str, line: str, arrived_ns: int) -> None:
-        super().__init__(message)
-        self.http = http
-        self.message = message
-        self.line = line
-        self.arrived_ns = arrived_ns
-
-
 @dataclass(slots=True)
-class _Received:
-    """One request, whole.
+class _Route:
+    """What a request is about: a poll has a task's id; what has neither that nor an operation is the rest."""
 
-    Attributes:
-        path: Raw path, without an origin and query.
-        minor: 0 or 1, of its HTTP version.
-        head: Its header lines as they came, for a parser that wants to see them itself.
-        arrived_ns: When its first line had been read.
-    """
-
-    method: str
-    target: str
-    path: str
-    minor: int
-    headers: dict[str, str]
-    head: str
-    arrived_ns: int
-    body: bytes = b""
-
-    @property
-    def keeps_alive(self) -> bool:
-        options = self.headers.get("connection")
-        if options is None:
-            return self.minor >= 1
-        words = {word.strip() for word in options.lower().split(",")}
-        return "close" not in words if self.minor >= 1 else "keep-alive" in words
+    misdirected: str
+    task_id: str | None = None
+    operation: Operation | None = None
 
 
-class _Wire:
-    """One connection's bytes, read request by request."""
-
-    def __init__(self, sock: socket.socket, max_body_bytes: int) -> None:
-        self.sock = sock
-        self.max_body_bytes = max_body_bytes
-        self.buffer = bytearray()
-        self._line = ""
-        self._arrived_ns = 0
-
-    def receive(self) -> bool:
-        """Take in what has come; return False when the client has closed its side."""
-        data = self.sock.recv(CHUNK_BYTES)
-        self.buffer += data
-        return bool(data)
-
-    def next_request(self) -> _Received | None:
-        """Return the next request, or None when the client leaves before it is whole.
-
-        Raises:
-            _Refused: It is no request, or too large; the connection is of no use afterwards.
-            OSError: The connection broke.
-        """
-        if not self._await_line():
-            return None
-        line = _REQUEST_LINE.fullmatch(self._line)
-        if line is None:
-            self._refuse(400, "malformed request line: it must read 'GET /path HTTP/1.1'")
-        while (end := _HEAD_END.search(self.buffer)) is None:
-            self._check_head(len(self.buffer))
-            if not self.receive():
-                return None
-        self._check_head(end.start())
-        head = self.buffer[: end.start()].decode("latin-1")
-        del self.buffer[: end.end()]
-        method, target, minor = line.groups()
-        path = _ORIGIN.sub("", target, count=1) if target[0] != "/" else target
-        path = path.partition("?")[0] or "/"
-        headers = self._headers(head)
-        request = _Received(method, target, path, int(minor), headers, head, self._arrived_ns)
-        return request if self._read_body(request) else None
-
-    def _await_line(self) -> bool:
-        """Wait for a line that is not blank; clients may send blank ones between requests."""
-        buffer = self.buffer
-        while True:
-            newline = buffer.find(b"\n")
-            if newline >= 0:
-                self._line = buffer[:newline].rstrip(b"\r").decode("latin-1")
-                if self._line:
-                    self._arrived_ns = time.monotonic_ns()
-                    return True
-                del buffer[: newline + 1]
-            else:
-                self._line = ""
-                self._arrived_ns = 0
-                self._check_head(len(buffer))
-                if not self.receive():
-                    return False
-
-    def _headers(self, head: str) -> dict[str, str]:
-        headers: dict[str, str] = {}
-        name = ""
-        for line in head.replace("\r\n", "\n").split("\n")[1:]:
-            if line[0] in " \t" and name:  # a value that goes on, as it was once allowed to
-                headers[name] += " " + line.strip(" \t")
-                continue
-            name, colon, value = line.partition(":")
-            if not colon or not name or name[-1] in " \t" or name[0] in " \t":
-                self._refuse(400, f"malformed header line: {_shown(line)}")
-            name, value = name.lower(), value.strip(" \t")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return headers
-
-    def _read_body(self, request: _Received) -> bool:
-        headers = request.headers
-        if "transfer-encoding" in headers:
-            if headers["transfer-encoding"].lower() != "chunked":
-                self._refuse(400, "a body can be sent chunked or with a Content-Length, in no other way")
-            self._continue(request)
-            return self._read_chunks(request)
-        length = headers.get("content-length", "0")
-        if length == "0":
-            return True
-        if not (length.isascii() and length.isdigit() and len(length) <= 19):
-            self._refuse(400, f"Content-Length cannot be {_shown(length)}")
-        self._check_body(int(length))
-        if len(self.buffer) < int(length):
-            self._continue(request)
-        body = self._take(int(length))
-        request.body = body or b""
-        return body is not None
-
-    def _read_chunks(self, request: _Received) -> bool:
-        body = bytearray()
-        while (line := self._take_line()) is not None:
-            size = _CHUNK_SIZE.fullmatch(line)
-            if size is None:
-                self._refuse(400, "malformed size of a chunk")
-            length = int(size[1], 16)
-            if length == 0:
-                break
-            self._check_body(len(body) + length)
-            chunk = self._take(length + 2)
-            if chunk is None:
-                return False
-            if not chunk.endswith(b"\r\n"):
-                self._refuse(400, "a chunk is longer or shorter than its size")
-            body += chunk[:-2]
-        trailer = 0
-        while line:  # the trailer ends with an empty line
-            line = self._take_line()
-            trailer += len(line or b"")
-            self._check_head(trailer)
-        request.body = bytes(body)
-        return line is not None
-
-    def _take_line(self) -> bytes | None:
-        while (newline := self.buffer.find(b"\n")) < 0:
-            self._check_head(len(self.buffer))
-            if not self.receive():
-                return None
-        line = bytes(self.buffer[:newline]).rstrip(b"\r")
-        del self.buffer[: newline + 1]
-        return line
-
-    def _take(self, length: int) -> bytes | None:
-        while len(self.buffer) < length:
-            if not self.receive():
-                return None
-        taken = bytes(self.buffer[:length])
-        del self.buffer[:length]
-        return taken
-
-    def _continue(self, request: _Received) -> None:
-        if request.minor >= 1 and request.headers.get("expect", "").lower() == "100-continue":
-            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _check_head(self, length: int) -> None:
-        if length > MAX_HEAD_BYTES:
-            self._refuse(431, f"the request's header is larger than {MAX_HEAD_BYTES} bytes")
-
-    def _check_body(self, length: int) -> None:
-        if length > self.max_body_bytes:
-            self._refuse(413, f"the request's body is larger than {self.max_body_bytes} bytes")
-
-    def _refuse(self, http: int, message: str) -> NoReturn:
-        line = self._line or bytes(self.buffer[:200]).decode("latin-1")
-        raise _Refused(http, message, line, self._arrived_ns or time.monotonic_ns())
+# --- the listening socket -----------------------------------------------------------------------------
 
 
-# --- connections --------------------------------------------------------------------------------------
+class _Server(BaseWSGIServer):
+    """The listening socket, as pytest-httpserver wants it, and the loop that serves it."""
 
-
-class _Server(ThreadedWSGIServer):
-    """The listening socket, and the connections that it has accepted."""
-
+    multithread = True
     request_queue_size = BACKLOG
 
-    def __init__(self, host: str, port: int, app: Any, desk: _Desk) -> None:
+    def __init__(self, host: str, port: int, app: Any, desk: _Desk, limits: _Limits) -> None:
         if not 0 <= port <= MAX_PORT:  # the resolver would take it modulo 65536
             raise InputError(_no_port(port))
-        self.desk = desk
-        self.stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._numbers = itertools.count(1)
-        self._connections: dict[socket.socket, tuple[int, threading.Thread]] = {}
-        super().__init__(host, port, app, _Handler)
+        super().__init__(host, port, app, WSGIRequestHandler)
+        self.loop = Loop(
+            self.socket,
+            _Service(desk, self),
+            max_body_bytes=limits.max_body_bytes,
+            request_limit_s=limits.request_s,
+            send_limit_s=limits.send_s,
+        )
 
     def server_bind(self) -> None:
         # werkzeug would print an OSError and exit, and http.server would ask a name server who we are.
@@ -681,44 +494,8 @@ class _Server(ThreadedWSGIServer):
             raise InputError(_cannot_listen(self.host, self.port, error)) from error
         self.server_name, self.server_port = self.host, self.server_address[1]
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        number = next(self._numbers)
-        thread = threading.Thread(
-            target=self.process_request_thread,
-            args=(request, client_address),
-            name=f"mock server connection {number}",
-            daemon=True,
-        )
-        with self._lock:
-            self._connections[request] = number, thread
-        thread.start()
-
-    def number_of(self, connection: socket.socket) -> int:
-        with self._lock:
-            return self._connections[connection][0]
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._connections.pop(request, None)
-        request.close()
-
-    def shut_connections(self) -> None:
-        """Wake every connection's thread, and let no further byte out."""
-        with self._lock:
-            for connection in self._connections:
-                _shut(connection, socket.SHUT_RDWR)
-
-    def join_connections(self, within_s: float) -> None:
-        with self._lock:
-            threads = {thread for _, thread in self._connections.values()} - {threading.current_thread()}
-        deadline = time.monotonic() + within_s
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's name
-        error = sys.exc_info()[1]
-        if isinstance(error, Exception) and not isinstance(error, OSError):  # OSError: the client has gone
-            self.desk.went_wrong(error)
+    def serve_forever(self, poll_interval: float = 0.5) -> None:  # noqa: ARG002 - socketserver's name
+        self.loop.run()
 
 
 def _no_port(port: int) -> Mistake:
@@ -736,184 +513,235 @@ def _cannot_listen(host: str, port: int, error: OSError) -> Mistake:
     return Mistake(f"--host {host}", fact, expected="an address of this machine, such as 127.0.0.1")
 
 
-def _shut(connection: socket.socket, how: int) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(how)
+# --- requests -----------------------------------------------------------------------------------------
 
 
-class _Handler(WSGIRequestHandler):
-    """One connection: its requests, one after another, until either side closes it."""
+class _Loan(Enum):
+    """What becomes of a connection after the thread that it was lent to."""
 
-    server: _Server
+    KEEP = 1
+    TAKE_LEAVE = 2
+    CLOSE = 3
 
-    def setup(self) -> None:
-        self.connection = self.request
-        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-        self.desk = self.server.desk
-        self.wire = _Wire(self.connection, self.desk.max_body_bytes)
-        self.number = self.server.number_of(self.connection)
-        self.is_fresh = True
-        self.carried: str | None = None  # the task of the latest poll or operation that came here
-        self.close_after_s: float | None = None
 
-    def handle(self) -> None:
-        with contextlib.suppress(OSError):
-            while self._await_request():
-                try:
-                    request = self.wire.next_request()
-                except _Refused as refused:
-                    self._refuse(refused)
-                    return
-                if request is None or self.server.stopping.is_set():
-                    return
-                keep = self._serve(request)
-                self.is_fresh = False
-                if not keep:
-                    return
+class _Service:
+    """Answers the requests of all connections."""
 
-    def finish(self) -> None:
-        pass
+    def __init__(self, desk: _Desk, server: _Server) -> None:
+        self.desk = desk
+        self.server = server
 
-    def _await_request(self) -> bool:
-        """Wait for the next request's first byte if the last answer limits that; say whether to go on."""
-        limit_s, self.close_after_s = self.close_after_s, None
-        if limit_s is None or self.wire.buffer:
-            return True
-        self.connection.settimeout(max(limit_s, 0.001))
-        try:
-            return self.wire.receive()
-        except TimeoutError:
-            return False
-        finally:
-            self.connection.settimeout(None)
+    def went_wrong(self, error: Exception) -> None:
+        self.desk.went_wrong(error)
 
-    # Each of the following returns whether the connection can be used again.
+    # Each of the following returns whether its connection can carry the next request at once.
 
-    def _serve(self, request: _Received) -> bool:
-        desk = self.desk
-        misdirected = desk.misdirected(request)
-        if misdirected:
-            return self._serve_stray(request, misdirected, http=421)
-        if request.method == desk.poll_method:
-            found = desk.poll_path.fullmatch(request.path)
-            if found is not None:
-                task_id = _decoded(found[1])
-                task, why = desk.find(task_id)
-                if task is not None:
-                    return self._serve_poll(task, request)
-                return self._serve_stray(request, why, task_id)
-        operation = desk.operations.get((request.method, request.path))
-        if operation is not None:
-            return self._serve_operation(operation, request)
-        return self._serve_rest(request, self._concerned(request) or self._carried_task())
+    def serve(self, connection: Connection, request: http_wire.Request) -> bool:
+        head, desk = request.head, self.desk
+        route: _Route | None = head.note
+        if route is None:
+            route = head.note = desk.route(head)
+        if route.misdirected:
+            return self._serve_stray(connection, request, route.misdirected, http=421)
+        if route.task_id is not None:
+            task = desk.tasks.get(route.task_id)
+            if task is not None:
+                return self._serve_poll(connection, request, task)
+            return self._serve_unknown(connection, request, route.task_id)
+        if route.operation is not None:
+            return self._serve_operation(connection, request, route.operation)
+        return self._serve_rest(connection, request)
 
-    def _concerned(self, request: _Received) -> str | None:
-        """Return the task whose path a request has that is no poll: another method, or a path below it."""
-        found = self.desk.task_path.match(request.path)
-        task_id = _decoded(found[1]) if found is not None else ""
-        return task_id if task_id in self.desk.tasks else None
+    def refuse(self, connection: Connection, refused: Refused) -> None:
+        method, _, target = shortened(refused.line).partition(" ")
+        head = Head(method, target.partition(" ")[0], "", 1, {}, "", keeps_alive=False)
+        owner = self._carried_task(connection)
+        nearest = "" if owner else self.desk.nearest(method, head.target)
+        request = http_wire.Request(head, refused.arrived_ns)
+        record = self._arrived(connection, request, owner, "other", nearest=nearest)
+        self._answer(connection, record, head, self.desk.error(refused.http, refused.message))
 
-    def _carried_task(self) -> str | None:
-        """Return the task whose requests this connection carried, unless it has been forgotten."""
-        return self.carried if self.carried in self.desk.tasks else None
-
-    def _serve_poll(self, task: _Task, request: _Received) -> bool:
-        self.carried = task.id
+    def _serve_poll(self, connection: Connection, request: http_wire.Request, task: _Task) -> bool:
+        head, arrived_ns, desk = request.head, request.arrived_ns, self.desk
+        connection.carried = task.id
         with task.lock:  # so that its polls have their serials in the order of their numbers
-            task.latest_s = max(task.latest_s, request.arrived_ns / 1e9)
-            task.state, said = answer(task.state, task.latest_s, connection=self.number, fresh=self.is_fresh)
-            step = said.step
-            entry = self._arrived(
-                request,
-                task_id=task.id,
-                kind="poll",
-                n=said.n,
-                step=said.index,
-                status=step.label,
-                repeat=said.repeat,
+            task.latest_s = max(task.latest_s, arrived_ns / 1e9)
+            task.state, said = answer(
+                task.state, task.latest_s, connection=connection.number, fresh=connection.fresh
             )
-        self.desk.tell(entry)
-        if step.delay and not self._pause(step.delay):
-            return self._end(entry, self._left())
+            step = said.step
+            record = desk.journal.add(
+                task.id,
+                "poll",
+                head,
+                arrived_ns,
+                connection.number,
+                connection.fresh,
+                said.n,
+                said.index,
+                step.label,
+                said.repeat,
+            )
+        connection.fresh = False
+        if desk.on_entry is not None:
+            desk.tell(record)
+        if not step.delay:
+            return self._answer_poll(connection, record, task, said.index, step)
+
+        def resume(kept: bool) -> None:
+            if not kept:
+                desk.end(record, self._left())
+            elif self._answer_poll(connection, record, task, said.index, step):
+                connection.go_on()
+
+        connection.pause(step.delay, resume)
+        return False
+
+    def _answer_poll(
+        self, connection: Connection, record: Record, task: _Task, index: int, step: Step
+    ) -> bool:
         drop = None if step.fault is None else step.fault.drop
         if drop is Drop.RESET or drop is Drop.BEFORE_RESPONSE:
-            if drop is Drop.RESET:
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            else:
-                _shut(self.connection, socket.SHUT_RDWR)
-            self.connection.close()
-            return self._end(entry, Ended.DROPPED)
+            return self._drop(connection, record, by_reset=drop is Drop.RESET)
+        head = record.head
         try:
-            response = task.respond(self.desk.contract, said.index, step)
+            http, keep, data = task.written(self.desk.contract, index, step, head)
         except ValueError as error:  # a placeholder that nothing fills in
-            response = self.desk.error(500, str(error), task.values["task_id"])
+            return self._answer(
+                connection, record, head, self.desk.error(500, str(error), task.values["task_id"])
+            )
         if drop is Drop.MID_BODY:
-            return self._break_off(entry, request, response)
-        self.close_after_s = step.close_after
-        return self._answer(entry, request, response)
+            body = len(data) - data.index(b"\r\n\r\n") - 4
+            data = data[: len(data) - body + body // 2]
+            return self._send(connection, record, data, lambda: self._drop(connection, record, http))
+        if step.close_after is None:
+            return self._send_answer(connection, record, data, http, keep)
+        idle_s = step.close_after
 
-    def _serve_operation(self, operation: Operation, request: _Received) -> bool:
-        task = self.desk.begin(operation, request)
-        if task is None:
+        def close_when_idle() -> bool:
+            may_go_on = self._ended(connection, record, http, keep)
+            if may_go_on:
+                connection.close_when_idle(idle_s)
+            return may_go_on
+
+        return self._send(connection, record, data, close_when_idle)
+
+    def _serve_unknown(self, connection: Connection, request: http_wire.Request, task_id: str) -> bool:
+        def serve(why: str) -> bool:
+            task = self.desk.tasks.get(task_id)
+            if task is not None:
+                return self._serve_poll(connection, request, task)
+            why = why or f"no task has the id {shortened(task_id)}"
+            return self._serve_stray(connection, request, why, task_id)
+
+        if self.desk.unprepared is None:
+            return serve("")
+        connection.lend(lambda: self.desk.make(task_id), lambda why: _go_on(connection, serve(why)))
+        return False
+
+    def _serve_operation(
+        self, connection: Connection, request: http_wire.Request, operation: Operation
+    ) -> bool:
+        def serve(task: _Task | None) -> bool:
+            if task is not None:
+                return self._begin(connection, request, operation, task)
             fact = f"the body has no scenario's token at '{operation.token}'"
-            return self._serve_stray(request, fact)
-        self.carried = task.id
-        entry = self._arrived(request, task_id=task.id, kind="begin")
-        self.desk.tell(entry)
+            return self._serve_stray(connection, request, fact)
+
+        task = self.desk.begun_by(operation, request.body)
+        if task is not None or self.desk.unprepared is None:
+            return serve(task)
+        connection.lend(
+            lambda: self.desk.make_for(operation, request), lambda task: _go_on(connection, serve(task))
+        )
+        return False
+
+    def _begin(
+        self, connection: Connection, request: http_wire.Request, operation: Operation, task: _Task
+    ) -> bool:
+        connection.carried = task.id
+        record = self._arrived(connection, request, task.id, "begin")
         try:
             body = json.dumps(fill(operation.body, task.values), ensure_ascii=False).encode()
             response = TaskResponse(operation.status, self.desk.contract.answer.headers, body)
         except ValueError as error:  # a placeholder that nothing fills in
             response = self.desk.error(500, str(error), task.values["task_id"])
-        return self._answer(entry, request, response)
+        return self._answer(connection, record, request.head, response)
 
-    def _serve_stray(self, request: _Received, message: str, task_id: str = "", http: int = 404) -> bool:
-        owner = self._carried_task()
-        nearest = "" if owner else self.desk.nearest(request.method, request.path)
-        entry = self._arrived(request, task_id=owner, kind="other", nearest=nearest)
-        self.desk.tell(entry)
-        return self._answer(entry, request, self.desk.error(http, message, task_id))
+    def _serve_stray(
+        self,
+        connection: Connection,
+        request: http_wire.Request,
+        message: str,
+        task_id: str = "",
+        http: int = 404,
+    ) -> bool:
+        head = request.head
+        owner = self._carried_task(connection)
+        nearest = "" if owner else self.desk.nearest(head.method, head.path)
+        record = self._arrived(connection, request, owner, "other", nearest=nearest)
+        return self._answer(connection, record, head, self.desk.error(http, message, task_id))
 
-    def _refuse(self, refused: _Refused) -> None:
-        method, _, target = _shown(refused.line).partition(" ")
-        request = _Received(method, target.partition(" ")[0], "", 1, {}, "", refused.arrived_ns)
-        request.headers["connection"] = "close"
-        owner = self._carried_task()
-        nearest = "" if owner else self.desk.nearest(method, request.target)
-        entry = self._arrived(replace(request, headers={}), task_id=owner, kind="other", nearest=nearest)
-        self.desk.tell(entry)
-        self._answer(entry, request, self.desk.error(refused.http, refused.message))
+    def _concerned(self, path: str) -> str | None:
+        """Return the task whose path a request has that is no poll: another method, or a path below it."""
+        found = self.desk.task_path.match(path)
+        task_id = _decoded(found[1]) if found is not None else ""
+        return task_id if task_id in self.desk.tasks else None
 
-    # --- what falls through
+    def _carried_task(self, connection: Connection) -> str | None:
+        """Return the task whose requests a connection carried, unless it has been forgotten."""
+        return connection.carried if connection.carried in self.desk.tasks else None
 
-    def _serve_rest(self, request: _Received, owner: str | None) -> bool:
-        entry = self._arrived(request, task_id=owner, kind="other")
-        self.desk.tell(entry)
+    # --- what falls through, in a thread that the connection is lent to
+
+    def _serve_rest(self, connection: Connection, request: http_wire.Request) -> bool:
+        owner = self._concerned(request.head.path) or self._carried_task(connection)
+        record = self._arrived(connection, request, owner, "other")
+
+        def resume(loan: _Loan) -> None:
+            if loan is _Loan.KEEP:
+                connection.go_on()
+            elif loan is _Loan.TAKE_LEAVE:
+                connection.take_leave()
+            else:
+                connection.close()
+
         try:
-            environ = self._environ(request)
+            connection.lend(lambda: self._ask_matchers(connection, request, record), resume)
+        except RuntimeError as error:  # thousands of streams, each with a thread
+            return self._answer(connection, record, request.head, self.desk.error(503, str(error)))
+        return False
+
+    def _ask_matchers(self, connection: Connection, request: http_wire.Request, record: Record) -> _Loan:
+        try:
+            environ = _Environ(connection.sock, self.server, request).make_environ()
         except HTTPException as error:  # more header lines than the standard library reads
-            return self._answer(entry, request, self.desk.error(431, str(error)))
+            return self._answer_lent(connection, record, self.desk.error(431, str(error)))
+        except OSError:
+            return self._lost(record)
         http: int | None = None
+        keep = False
         try:
-            for http, keep, data in self._respond_by_matchers(environ, request):  # noqa: B007 - for the journal
+            for http, keep, data in self._respond_by_matchers(environ, request.head):  # noqa: B007 - the last
                 try:
-                    self.connection.sendall(data)
+                    connection.sock.sendall(data)
                 except OSError:
-                    return self._end(entry, self._left(), http)
+                    return self._lost(record, http)
         except OSError:  # a handler's way to drop the connection
-            return self._end(entry, Ended.DROPPED, http)
+            self.desk.end(record, Ended.DROPPED, http)
+            return _Loan.CLOSE
         except Exception as error:  # noqa: BLE001 - a matcher's handler may raise anything
             if http is not None:
-                return self._end(entry, Ended.DROPPED, http)
+                self.desk.end(record, Ended.DROPPED, http)
+                return _Loan.CLOSE
             self.desk.went_wrong(error)
-            return self._answer(entry, request, self.desk.error(500, f"{type(error).__name__}: {error}"))
-        nearest = str(environ.get(_STRAY, "")) if owner is None else ""
-        self._end(replace(entry, nearest=nearest), Ended.ANSWERED, http)
-        return keep or self._say_farewell()
+            told = self.desk.error(500, f"{type(error).__name__}: {error}")
+            return self._answer_lent(connection, record, told)
+        nearest = str(environ.get(_STRAY, "")) if record.task_id is None else ""
+        self.desk.end(record, Ended.ANSWERED, http, nearest)
+        return _Loan.KEEP if keep else _Loan.TAKE_LEAVE
 
-    def _respond_by_matchers(
-        self, environ: dict[str, Any], request: _Received
-    ) -> Iterator[tuple[int, bool, bytes]]:
+    def _respond_by_matchers(self, environ: dict[str, Any], head: Head) -> Iterator[tuple[int, bool, bytes]]:
         """Yield status, whether the connection lives on, and the next bytes: head and first piece are one."""
         started: list[tuple[str, list[tuple[str, str]]]] = []
         written: list[bytes] = []  # WSGI has two ways to hand over a body
@@ -929,12 +757,12 @@ class _Handler(WSGIRequestHandler):
             status, headers = started[-1]
             http = int(status.split(None, 1)[0])
             given = {name.lower(): value for name, value in headers}
-            sized = "content-length" in given or http in _BODILESS or request.method == "HEAD"
-            chunked = not sized and request.minor >= 1
-            keep = request.keeps_alive and not _closes(given) and (sized or chunked)
-            out = _head(http, headers, keep=keep, minor=request.minor, chunked=chunked)
+            sized = "content-length" in given or not http_wire.has_body(http) or head.method == "HEAD"
+            chunked = not sized and head.minor >= 1
+            keep = head.keeps_alive and not _closes(given) and (sized or chunked)
+            out = http_wire.head(http, headers, keep=keep, minor=head.minor, chunked=chunked)
             for piece in itertools.chain(written, pieces):
-                yield http, keep, out + (_chunk(piece) if chunked else piece)
+                yield http, keep, out + (http_wire.chunk(piece) if chunked else piece)
                 out = b""
             if out or chunked:
                 yield http, keep, out + (b"0\r\n\r\n" if chunked else b"")
@@ -942,100 +770,124 @@ class _Handler(WSGIRequestHandler):
             if hasattr(pieces, "close"):
                 pieces.close()
 
-    def _environ(self, request: _Received) -> dict[str, Any]:
-        """Return what WSGI wants to know; its input is the body that has been read already."""
-        _, _, lines = request.head.partition("\n")
+    def _answer_lent(self, connection: Connection, record: Record, response: TaskResponse) -> _Loan:
+        http, keep, data = _written(response, record.head)
+        try:
+            connection.sock.sendall(data)
+        except OSError:
+            return self._lost(record)
+        self.desk.end(record, Ended.ANSWERED, http)
+        return _Loan.KEEP if keep else _Loan.TAKE_LEAVE
+
+    def _lost(self, record: Record, http: int | None = None) -> _Loan:
+        self.desk.end(record, self._left(), http)
+        return _Loan.CLOSE
+
+    # --- writing and ending
+
+    def _answer(self, connection: Connection, record: Record, head: Head, response: TaskResponse) -> bool:
+        http, keep, data = _written(response, head)
+        return self._send_answer(connection, record, data, http, keep)
+
+    def _send_answer(
+        self, connection: Connection, record: Record, data: bytes, http: int, keep: bool
+    ) -> bool:
+        return self._send(connection, record, data, lambda: self._ended(connection, record, http, keep))
+
+    def _send(self, connection: Connection, record: Record, data: bytes, then: Callable[[], bool]) -> bool:
+        """Send all of an answer, then say how it ended."""
+        try:
+            sent = connection.send(data)
+        except OSError:
+            connection.close()
+            self.desk.end(record, self._left())
+            return False
+        if sent == len(data):
+            return then()
+
+        def sent_rest(kept: bool) -> None:
+            if kept:
+                _go_on(connection, then())
+            else:
+                self.desk.end(record, self._left())
+
+        connection.send_rest(data[sent:], sent_rest)
+        return False
+
+    def _ended(self, connection: Connection, record: Record, http: int, keep: bool) -> bool:
+        self.desk.end(record, Ended.ANSWERED, http)
+        if not keep:
+            connection.take_leave()
+        return keep
+
+    def _drop(
+        self, connection: Connection, record: Record, http: int | None = None, *, by_reset: bool = False
+    ) -> bool:
+        connection.break_off(by_reset=by_reset)
+        self.desk.end(record, Ended.DROPPED, http)
+        return False
+
+    def _left(self) -> Ended:
+        return Ended.STOPPED if self.server.loop.is_stopping else Ended.ABANDONED
+
+    def _arrived(
+        self,
+        connection: Connection,
+        request: http_wire.Request,
+        task_id: str | None,
+        kind: str,
+        *,
+        nearest: str = "",
+    ) -> Record:
+        record = self.desk.journal.add(
+            task_id,
+            kind,
+            request.head,
+            request.arrived_ns,
+            connection.number,
+            connection.fresh,
+            nearest=nearest,
+        )
+        connection.fresh = False
+        self.desk.tell(record)
+        return record
+
+
+def _go_on(connection: Connection, may: bool) -> None:
+    if may:
+        connection.go_on()
+
+
+class _Environ(WSGIRequestHandler):
+    """What werkzeug's own handler would know of a request, to say it in WSGI's words.
+
+    Its input is the body that has been read already.
+    """
+
+    def __init__(self, sock: socket.socket, server: _Server, request: http_wire.Request) -> None:
+        head = request.head
+        _, _, lines = head.text.partition("\n")
         self.headers = parse_headers(io.BytesIO(f"{lines}\r\n\r\n".encode("latin-1")))
         del self.headers["Transfer-Encoding"]
         if request.body:
             del self.headers["Content-Length"]
             self.headers["Content-Length"] = str(len(request.body))
-        self.command, self.path = request.method, request.target
-        self.request_version = f"HTTP/1.{request.minor}"
+        self.connection = sock
+        self.client_address = sock.getpeername()
+        self.server = server
+        self.command, self.path = head.method, head.target
+        self.request_version = f"HTTP/1.{head.minor}"
         self.rfile = io.BytesIO(request.body)
-        return self.make_environ()
 
-    # --- writing and ending
 
-    def _answer(self, entry: JournalEntry, request: _Received, response: TaskResponse) -> bool:
-        keep = request.keeps_alive and not _closes(response.headers)
-        data = _whole(response, keep=keep, minor=request.minor, bodiless=request.method == "HEAD")
-        try:
-            self.connection.sendall(data)
-        except OSError:
-            return self._end(entry, self._left())
-        self._end(entry, Ended.ANSWERED, response.http)
-        return keep or self._say_farewell()
-
-    def _break_off(self, entry: JournalEntry, request: _Received, response: TaskResponse) -> bool:
-        data = _whole(response, keep=request.keeps_alive, minor=request.minor)
-        try:
-            self.connection.sendall(data[: len(data) - len(response.body) + len(response.body) // 2])
-        except OSError:
-            return self._end(entry, self._left())
-        _shut(self.connection, socket.SHUT_RDWR)
-        self.connection.close()
-        return self._end(entry, Ended.DROPPED, response.http)
-
-    def _pause(self, delay_s: float) -> bool:
-        """Wait; return False at once when the client leaves or the server is stopped."""
-        deadline = time.monotonic() + delay_s
-        try:
-            while (left_s := deadline - time.monotonic()) > 0:
-                if len(self.wire.buffer) > MAX_HEAD_BYTES + MAX_BODY_BYTES:  # what else it sends can wait
-                    return not self.server.stopping.wait(left_s)
-                self.connection.settimeout(left_s)
-                if not self.wire.receive():
-                    return False
-        except TimeoutError:
-            pass
-        except OSError:
-            return False
-        finally:
-            with contextlib.suppress(OSError):
-                self.connection.settimeout(None)
-        return not self.server.stopping.is_set()
-
-    def _left(self) -> Ended:
-        return Ended.STOPPED if self.server.stopping.is_set() else Ended.ABANDONED
-
-    def _say_farewell(self) -> bool:
-        """End our side, and read on until the client ends its own.
-
-        Closing a socket that has unread bytes resets the connection, which can destroy an answer that the
-        client has not read yet.
-        """
-        _shut(self.connection, socket.SHUT_WR)
-        deadline = time.monotonic() + LINGER_S
-        rest = LINGER_BYTES
-        with contextlib.suppress(OSError):
-            while rest > 0 and (left_s := deadline - time.monotonic()) > 0:
-                self.connection.settimeout(left_s)
-                data = self.connection.recv(CHUNK_BYTES)
-                if not data:
-                    break
-                rest -= len(data)
-        return False
-
-    def _arrived(self, request: _Received, *, task_id: str | None, kind: str, **more: Any) -> JournalEntry:
-        return self.desk.journal.add(
-            task_id=task_id,
-            kind=kind,
-            method=request.method,
-            target=request.target,
-            headers=request.headers,
-            arrived_ns=request.arrived_ns,
-            connection=self.number,
-            fresh=self.is_fresh,
-            **more,
-        )
-
-    def _end(self, entry: JournalEntry, ended: Ended, http: int | None = None) -> bool:
-        """Put the end on record; return False, which is right for every end but an answer."""
-        # `replace` would do, and take twice as long; this is a part of every poll.
-        end = {"answered_ns": time.monotonic_ns(), "ended": ended, "http": http}
-        self.desk.ended(JournalEntry(**{**vars(entry), **end}))
-        return False
+def _written(response: TaskResponse, head: Head) -> _Written:
+    """Return the answer to a request."""
+    keep = head.keeps_alive and not _closes(response.headers)
+    bodiless = head.method == "HEAD"
+    data = http_wire.whole(
+        response.http, response.headers, response.body, keep=keep, minor=head.minor, bodiless=bodiless
+    )
+    return response.http, keep, data
 
 
 def _decoded(escaped: str) -> str:
@@ -1044,32 +896,3 @@ def _decoded(escaped: str) -> str:
 
 def _closes(headers: Mapping[str, str]) -> bool:
     return any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
-
-
-def _whole(response: TaskResponse, *, keep: bool, minor: int, bodiless: bool = False) -> bytes:
-    headers = [
-        item for item in response.headers.items() if item[0].lower() not in ("content-length", "connection")
-    ]
-    if response.http in _BODILESS:
-        return _head(response.http, headers, keep=keep, minor=minor)
-    headers.append(("Content-Length", str(len(response.body))))
-    head = _head(response.http, headers, keep=keep, minor=minor)
-    return head if bodiless else head + response.body
-
-
-def _head(
-    http: int, headers: Iterable[tuple[str, str]], *, keep: bool, minor: int, chunked: bool = False
-) -> bytes:
-    lines = [f"HTTP/1.1 {http} {responses.get(http, 'Unknown')}"]
-    lines += [f"{name}: {value}" for name, value in headers if name.lower() != "connection"]
-    if chunked:
-        lines.append("Transfer-Encoding: chunked")
-    if not keep:
-        lines.append("Connection: close")
-    elif minor == 0:
-        lines.append("Connection: keep-alive")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""

@@ -18,7 +18,7 @@ from werkzeug import Request, Response
 from harness.contract import Contract, parse_contract
 from harness.errors import InputError
 from harness.journal import Ended, JournalEntry
-from harness.mock_server import TaskServer
+from harness.mock_server import TaskServer, raise_file_limit
 from harness.scenario import Step
 from harness.source import read
 from harness.timeline import TaskState, answer
@@ -1135,3 +1135,323 @@ def test_a_body_over_the_limit_is_refused(contract: Contract) -> None:
         413,
         "the request's body is larger than 100 bytes",
     )
+
+
+def test_tasks_are_made_beside_the_polls_and_each_once(contract: Contract) -> None:
+    may_go_on = threading.Event()
+    asked: list[str] = []
+
+    class Slow:
+        def task(self, task_id: str) -> str:
+            asked.append(task_id)
+            may_go_on.wait(LIMIT_S)
+            slow.create(int(task_id), QUEUED)
+            return ""
+
+        def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+            return ""
+
+    slow = TaskServer(contract, unprepared=Slow())
+    with slow, Client(slow) as first, Client(slow) as second, Client(slow) as other:
+        slow.create(7, QUEUED)
+        for client in (first, second):
+            client.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+        assert other.get("/v1/jobs/7/state")[0] == 200
+        may_go_on.set()
+        answers = [first.answer()[0], second.answer()[0], first.get("/v1/jobs/8/state")[0]]
+        polls = ended(slow, 8)
+
+    assert (answers, asked) == ([200, 200, 200], ["8"])
+    assert [(poll.n, poll.connection, poll.fresh) for poll in polls[2:]] == [(3, polls[2].connection, False)]
+    assert [poll.fresh for poll in polls[:2]] == [True, True]
+
+
+def test_a_maker_that_raises_costs_its_own_connection_and_no_other(contract: Contract) -> None:
+    class Broken(MakesOne):
+        def task(self, task_id: str) -> str:
+            raise ZeroDivisionError
+
+    with TaskServer(contract, unprepared=Broken()) as server, Client(server) as client:
+        server.create(7, QUEUED)
+        client.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+        assert client.to_the_end() == b""
+        with Client(server) as other:
+            assert other.get("/v1/jobs/7/state")[0] == 200
+
+    with pytest.raises(ZeroDivisionError):
+        server.check_handler_errors()
+
+
+# --- many clients, and slow ones ----------------------------------------------------------------------
+
+MANY = 300  # connections, of which this process has both ends
+
+
+def poll_at_once(server: TaskServer) -> int:
+    """Return the status code of an answer that anybody gets at once."""
+    with Client(server) as client:
+        return client.get("/v1/jobs/8/state")[0]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "GET /v1/jobs/8/state",
+        "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+        "GET /v1/jobs/7/state HTTP/1.1\r\n\r\n",
+    ],
+    ids=["idle", "half a head", "half a body", "stalled"],
+)
+def test_clients_that_wait_hold_no_thread_and_disturb_no_other(server: TaskServer, sent: str) -> None:
+    server.create(7, STALLED)
+    server.create(8, QUEUED)
+    before = threading.active_count()
+
+    with contextlib.ExitStack() as clients:
+        for _ in range(MANY):
+            clients.enter_context(Client(server)).send(sent)
+        answered = poll_at_once(server)
+        if "HTTP/1.1" in sent and sent.startswith("GET"):
+            assert server.wait_for_polls(7, MANY, LIMIT_S)
+        assert threading.active_count() == before
+        began = time.monotonic()
+        server.stop()
+        took_s = time.monotonic() - began
+
+    assert answered == 200
+    assert took_s < 1
+
+
+def test_clients_that_connect_at_once_are_all_answered(server: TaskServer) -> None:
+    server.create(7, QUEUED)
+
+    with contextlib.ExitStack() as clients:
+        socks = [clients.enter_context(socket.socket()) for _ in range(MANY)]
+        for sock in socks:
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", server.port))
+        for sock in socks:
+            sock.settimeout(LIMIT_S)
+            sock.sendall(b"GET /v1/jobs/7/state HTTP/1.1\r\nConnection: close\r\n\r\n")
+        answers = [sock.recv(17) for sock in socks]
+
+    assert answers == [b"HTTP/1.1 200 OK\r\n"] * MANY
+    assert sorted(poll.n for poll in server.polls(7)) == list(range(1, MANY + 1))
+
+
+@pytest.mark.parametrize(
+    ("sent", "target"),
+    [
+        ("GET /v1/jobs/7/st", "/v1/jobs/7/st"),
+        ("GET /v1/jobs/7/state HTTP/1.1\r\nX: ", "/v1/jobs/7/state"),
+        ("POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody", "/a"),
+    ],
+    ids=["half a line", "half a head", "half a body"],
+)
+def test_a_request_that_is_not_whole_in_time_is_refused(contract: Contract, sent: str, target: str) -> None:
+    with TaskServer(contract, request_limit_s=0.1) as server, Client(server) as client:
+        server.create(7, QUEUED)
+        client.get("/v1/jobs/7/state")
+        began = time.monotonic()
+        client.send(sent)
+        status, headers, body = client.answer()
+        took_s = time.monotonic() - began
+        assert client.to_the_end() == b""
+        refused = server.journal()[-1]
+
+    assert (status, headers["Connection"]) == (408, "close")
+    assert body == {"fault": 408, "text": "the request was not whole within 0.1 s"}
+    assert took_s >= 0.1
+    assert (refused.target, refused.http, refused.task_id) == (target, 408, "7")
+
+
+def test_a_connection_that_is_idle_between_requests_has_no_limit(contract: Contract) -> None:
+    with TaskServer(contract, request_limit_s=0.05) as server, Client(server) as client:
+        server.create(7, QUEUED)
+        client.get("/v1/jobs/7/state")
+        with Client(server) as slow:
+            slow.send("GET /")
+            assert slow.answer()[0] == 408
+
+        assert client.get("/v1/jobs/7/state")[0] == 200
+
+
+def test_a_request_that_comes_byte_by_byte_has_arrived_with_its_line(server: TaskServer) -> None:
+    server.create(7, QUEUED)
+    text = b"GET /v1/jobs/7/state HTTP/1.1\r\nX: y\r\n\r\n"
+
+    with Client(server) as client:
+        for number, byte in enumerate(text):
+            if number == text.index(b"\n"):
+                before_ns = time.monotonic_ns()
+            client.send(bytes([byte]))
+        last_ns = time.monotonic_ns()
+        assert client.answer()[0] == 200
+    (poll,) = ended(server, 7)
+
+    assert before_ns <= poll.arrived_ns
+    assert poll.answered_ns is not None
+    assert poll.arrived_ns < poll.answered_ns
+    assert poll.answered_ns >= last_ns - 1_000_000_000
+
+
+LARGE = '{"status": "done", "result": "${text:8MiB}"}'
+
+
+def test_a_client_that_reads_slowly_gets_the_whole_answer(server: TaskServer) -> None:
+    server.create(7, steps(LARGE))
+    server.create(8, QUEUED)
+    length = 0
+
+    with Client(server) as client:
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert server.wait_for_polls(7, 1, LIMIT_S)
+        assert poll_at_once(server) == 200
+        assert len(server.polls(7)) == 1, "the first answer went out at once: this test needs a larger one"
+        while data := client.sock.recv(65536):
+            length += len(data)
+
+    assert length >= 2 * 8 * 1024 * 1024
+    assert [poll.ended for poll in ended(server, 7)] == [Ended.ANSWERED] * 2
+
+
+def test_a_client_that_never_reads_its_answer_counts_as_gone(contract: Contract) -> None:
+    with TaskServer(contract, send_limit_s=0.2) as server, Client(server) as client, Client(server) as other:
+        server.create(7, steps(LARGE))
+        server.create(8, QUEUED)
+        server.expect_request("/large").respond_with_data("x" * 8 * 1024 * 1024)
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        other.send("GET /large HTTP/1.1\r\n\r\n")
+        assert server.wait_for_polls(7, 1, LIMIT_S)
+        assert poll_at_once(server) == 200
+        (poll,) = ended(server, 7)
+        with pytest.raises(EOFError):
+            client.answer()
+        with pytest.raises(EOFError):
+            other.answer()
+        rest = [entry for entry in server.journal() if entry.target == "/large"]
+
+    assert (poll.ended, poll.http) == (Ended.ABANDONED, None)
+    assert [entry.ended for entry in rest] == [Ended.ABANDONED]
+
+
+def test_what_a_client_sends_ahead_of_a_delayed_answer_is_all_served(server: TaskServer) -> None:
+    server.create(7, steps('{"status": "queued", "delay": "100ms"}', '{"status": "done"}'))
+    ahead = "GET /v1/jobs/7/state HTTP/1.1\r\nContent-Length: 900000\r\n\r\n" + "x" * 900_000
+
+    with Client(server) as client:
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send(ahead * 4)
+        states = [client.answer()[2]["state"] for _ in range(5)]
+
+    assert states == ["queued", "done", "done", "done", "done"]
+
+
+def test_a_matcher_may_stream_until_the_server_stops(server: TaskServer) -> None:
+    server.create(8, QUEUED)
+    tick = threading.Event()
+
+    def stream(_: Request) -> Response:
+        def events() -> Iterator[str]:
+            while True:
+                yield "data: tick\n\n"
+                tick.wait(0.01)
+
+        return Response(events(), mimetype="text/event-stream")
+
+    server.expect_request("/events").respond_with_handler(stream)
+    with Client(server) as client:
+        client.send("GET /events HTTP/1.1\r\n\r\n")
+        status, headers, _ = client.answer()
+        while client.rest.count(b"tick") < 3:
+            client._more()
+        assert poll_at_once(server) == 200
+        began = time.monotonic()
+        server.stop()
+        took_s = time.monotonic() - began
+        client.to_the_end()
+
+    assert (status, headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
+    assert took_s < 1
+    assert [entry.ended for entry in server.journal() if entry.target == "/events"] == [Ended.STOPPED]
+
+
+def test_where_no_thread_can_begin_polls_are_answered_and_matchers_are_not(
+    server: TaskServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    server.create(7, QUEUED)
+    server.expect_request("/v1/other").respond_with_data("x")
+    monkeypatch.setattr(threading.Thread, "start", start)
+
+    with Client(server) as client:
+        refused = client.get("/v1/other")
+        status, _, _ = client.get("/v1/jobs/7/state")
+
+    assert (refused[0], refused[2]["text"], status) == (503, "can't start new thread", 200)
+    assert [entry.http for entry in server.journal()] == [503, 200]
+
+
+def test_on_entry_may_stop_the_server(contract: Contract) -> None:
+    watched = TaskServer(contract, on_entry=lambda _: watched.stop() if watched.is_running() else None)
+    watched.create(7, QUEUED)
+    watched.start()
+    thread = watched.server_thread
+    assert thread is not None
+
+    with Client(watched) as client, contextlib.suppress(ConnectionError):
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        assert client.to_the_end() == b""
+    thread.join(LIMIT_S)
+
+    assert not thread.is_alive()
+    assert [poll.ended for poll in watched.polls(7)] == [Ended.STOPPED]
+
+
+# --- open files ---------------------------------------------------------------------------------------
+
+resource = pytest.importorskip("resource", reason="this system has no limit of open files")
+
+
+def test_a_server_without_a_file_left_lets_new_clients_wait(server: TaskServer) -> None:
+    server.create(7, QUEUED)
+    server.create(8, QUEUED)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as clients:
+        known = clients.enter_context(Client(server))
+        known.get("/v1/jobs/8/state")
+        socks = [clients.enter_context(socket.socket()) for _ in range(20)]
+        used = max(sock.fileno() for sock in socks) + 1
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
+            for sock in socks:
+                sock.connect(("127.0.0.1", server.port))
+                sock.sendall(b"GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+            assert not server.wait_for_polls(7, 20, 0.2)
+            assert known.get("/v1/jobs/8/state")[0] == 200
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+        assert server.wait_for_polls(7, 20, LIMIT_S)
+        answers = [sock.recv(15) for sock in socks]
+
+    assert answers == [b"HTTP/1.1 200 OK"] * 20
+
+
+def test_a_process_that_only_serves_may_have_as_many_files_as_the_system_allows() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        raise_file_limit()
+        raised, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise_file_limit()
+        again = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert raised == hard or raised >= 10_240
+    assert again == (raised, hard)
