@@ -1,11 +1,18 @@
-"""Settings of the project's own tests: which adapters the suite is run against when none is named."""
+"""The project's own tests: which adapters the suite is run against when none is named, and a real browser."""
+
+from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.adapter_folder import read_adapter
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 pytest_plugins = ["pytester"]
 
@@ -23,3 +30,34 @@ def pytest_configure(config: pytest.Config) -> None:
 def _kits() -> list[Path]:
     kits = sorted(file.parent for file in ADAPTERS.glob("kits/*/adapter.yaml"))
     return [kit for kit in kits if all(shutil.which(need.program) for need in read_adapter(kit).needs)]
+
+
+# --- a browser, for what people look at ---------------------------------------------------------------
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+
+@pytest.fixture(scope="module")  # while it lives, asyncio.run() is impossible in this thread
+def browser() -> Iterator[Browser]:
+    """Headless Chromium, the system's own; skips where there is none."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only these tests need it
+
+    programs = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    program = next((each for each in programs if each), None)
+    if program is None:
+        pytest.skip("there is no Chromium on this machine")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh page; it fails the test at its end if a script failed on it."""
+    errors: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []

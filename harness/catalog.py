@@ -11,9 +11,11 @@ say when to look.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -25,9 +27,11 @@ from harness.errors import InputError, Mistake
 from harness.scenario import Scenario, Step, cross_check, parse_scenario
 from harness.source import Format, Model, build, read
 from harness.suite import CONTRACT, bundled_suite, load_contract, load_scenario, scenario_paths
+from harness.template import at_path
 
-__all__ = ["SEPARATOR", "Catalog", "Change", "Entry"]
+__all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
 
+SCENARIO_HEADER = "x-waitproof-scenario"
 SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
 MAX_NEAREST = 3
 INLINE = "inline"  # the place of a text that stands in no file
@@ -160,6 +164,32 @@ class Catalog:
         name = task_id.partition(SEPARATOR)[0]
         return self.get(name.replace(".", "/"))
 
+    def begun_by(
+        self, operation: str, headers: Mapping[str, str], body: bytes, default: str = ""
+    ) -> Scenario:
+        """Return the scenario of the task that an operation begins.
+
+        It is the one that the header names, else the one that its body names where a token stands
+        (`messaging:completes-after-3-polls`), else the default.
+
+        Args:
+            operation: Its name in the contract.
+            headers: The request's, names in lower case.
+            body: As it came.
+            default: Name of a scenario, "" for the contract's example or, without one, the first.
+
+        Raises:
+            InputError: The header names no scenario, or the one that is meant cannot be read.
+        """
+        named = headers.get(SCENARIO_HEADER)
+        if named:
+            return self.get(named)
+        with contextlib.suppress(ValueError, RecursionError, InputError):
+            text = at_path(json.loads(body), self.contract.operations[operation].token)
+            if isinstance(text, str):
+                return self.named_by(text.rpartition(":")[2])
+        return self.get(default or self.contract.example or self.ids()[0])
+
     def inline(self, text: str) -> Scenario:
         """Return the scenario in a text, held against the contract; its `task` alone is enough.
 
@@ -220,6 +250,13 @@ class Catalog:
     def _nearest(self, name: str) -> Iterator[str]:
         names = [each.rpartition("/")[2] for each in self._entries]
         yield from difflib.get_close_matches(_cut(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
+
+
+def told_in_a_line(error: InputError) -> str:
+    """Return the first mistake of an error, for a place that has one line."""
+    first = error.mistakes[0]
+    place = f"{first.place}: " if first.place else ""
+    return f"{place}{first.fact}{'; ' if first.mend else ''}{first.mend}"
 
 
 def _cut(name: str) -> str:

@@ -34,13 +34,14 @@ from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 from harness import http_wire
-from harness.contract import Contract, Operation
+from harness.catalog import SEPARATOR, Catalog, told_in_a_line
+from harness.contract import Contract, Operation, TaskIdFormat
 from harness.errors import InputError, Mistake
 from harness.http_wire import Head, Refused, shortened
 from harness.journal import Ended, JournalEntry
 from harness.mock_journal import Journal, Record
 from harness.mock_loop import Connection, Loop
-from harness.scenario import Drop, Step
+from harness.scenario import Drop, Scenario, Step
 from harness.source import Json
 from harness.template import at_path, fill
 from harness.timeline import Response as TaskResponse
@@ -106,12 +107,17 @@ class Unprepared(Protocol):
 
 
 class TaskServer(HTTPServer):
-    """Tasks of one contract, served on a port of their own; also a context manager."""
+    """Tasks of one contract, served on a port of their own; also a context manager.
+
+    `TaskServer()` knows the scenarios that come with waitproof: `add` makes a task of one by its name, and so
+    does whoever polls an id that names one.
+    """
 
     def __init__(
         self,
-        contract: Contract,
+        contract: Contract | None = None,
         *,
+        catalog: Catalog | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         on_entry: Callable[[JournalEntry], None] | None = None,
@@ -125,22 +131,35 @@ class TaskServer(HTTPServer):
         """Make a server that does not listen yet.
 
         Args:
-            contract: What the API looks like.
+            contract: What the API looks like; None for what the catalog's contract says.
+            catalog: Scenarios by name; None for those that come with waitproof, or for none where there is a
+                contract.
             host: Address to listen on.
             port: Port, 0 for one that the system chooses; a later start takes the same again.
             on_entry: Called for each request on its arrival and again when it ended, with the same
                 serial. It may ask the server anything, but must not wait: no other client is answered
                 meanwhile.
             journal_limit: How many requests are remembered; the oldest finished ones go first.
-            unprepared: Makes tasks that `create` has not made; None where such an id is unknown.
+            unprepared: Makes tasks that `create` has not made; None for the catalog's, and where there is
+                none, such an id is unknown.
             allowed_hosts: Names, without a port and in lower case, that a request's Host may have, so that
                 no page of another site reaches the server under a name of its own (DNS rebinding); None
                 for any.
             max_body_bytes: Larger requests are refused.
             request_limit_s: How long a request may take from its first byte to its last.
             send_limit_s: How long a client may take nothing of its answer before it counts as gone.
+
+        Raises:
+            InputError: The suite that comes with waitproof cannot be read.
         """
         super().__init__(host=host, port=port, threaded=True)
+        if contract is None:
+            catalog = catalog or Catalog()
+            contract = catalog.contract
+        if catalog is not None and unprepared is None:
+            unprepared = _Named(self, catalog)
+        self._catalog = catalog
+        self._numbers = itertools.count(1)
         self._desk = _Desk(contract, on_entry, self._went_wrong, journal_limit)
         self._desk.unprepared = unprepared
         self._desk.allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
@@ -167,6 +186,29 @@ class TaskServer(HTTPServer):
             raise ValueError("a task needs one step at least")
         values: dict[str, Json] = {"task_id": task_id, "token": token, "n": n}
         self._desk.tasks[str(task_id)] = _Task(str(task_id), token, values, TaskState(tuple(steps)))
+
+    def add(self, scenario: str | Scenario, task_id: str | int | None = None) -> str | int:
+        """Make a task of a scenario, and return its id.
+
+        Args:
+            scenario: A scenario, else the id of one of the catalog's, or the last part of it.
+            task_id: The task's id, None for a new one: `completes-after-3-polls~1`.
+
+        Raises:
+            InputError: There is no such scenario, or this server was made of a contract alone.
+        """
+        if isinstance(scenario, str):
+            if self._catalog is None:
+                fact = "this server was made of a contract alone, and knows no scenario by name"
+                mend = "hand it the scenario itself, or make it with a catalog"
+                raise InputError(Mistake(scenario, fact, mend=mend))
+            scenario = self._catalog.get(scenario)
+        if task_id is None:
+            number = next(self._numbers)
+            is_number = self._desk.contract.task_id is TaskIdFormat.INTEGER
+            task_id = number if is_number else f"{scenario.id.rpartition('/')[2]}{SEPARATOR}{number}"
+        self.create(task_id, scenario.task)
+        return task_id
 
     def forget(self, task_id: str | int) -> None:
         """Drop a task, whose id is unknown from now on; its requests stay in the journal."""
@@ -277,6 +319,30 @@ class TaskServer(HTTPServer):
     def _went_wrong(self, error: Exception) -> None:
         self.handler_errors.append(error)
         del self.handler_errors[:-MAX_LOGGED]
+
+
+class _Named:
+    """Makes tasks of the scenarios that ids, cids and user ids name."""
+
+    def __init__(self, server: TaskServer, catalog: Catalog) -> None:
+        self._server = server
+        self._catalog = catalog
+
+    def task(self, task_id: str) -> str:
+        if self._catalog.contract.task_id is TaskIdFormat.INTEGER:
+            return ""
+        try:
+            self._server.add(self._catalog.named_by(task_id), task_id)
+        except InputError as error:
+            return told_in_a_line(error)
+        return ""
+
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+        try:
+            scenario = self._catalog.begun_by(name, headers, body)
+        except InputError:
+            return ""
+        return str(self._server.add(scenario))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 Thin over `runner`, like the command line: `pytest scenarios --adapter adapters/getstream-python`. YAML files
 are collected only below a contract.yaml, and only when an adapter is named. The run starts when pytest's
 test loop starts and plays what was selected, all of it along the schedule; each item waits for its
-verdict. Only pytest's public interface is used.
+verdict. Only pytest's public interface is used. The fixture `task_server` serves tests of a client's own.
 """
 
 from __future__ import annotations
@@ -20,15 +20,24 @@ import pytest
 
 from harness.adapter_folder import AdapterSpec, find_adapter, load_baseline, prepare, unique_names
 from harness.baseline import Baseline
+from harness.catalog import Catalog
 from harness.contract import Contract
 from harness.errors import InputError
 from harness.judge import Status, Verdict
+from harness.mock_server import TaskServer
 from harness.report.text import explain_verdict, plain
 from harness.runner import Runner
 from harness.scenario import Scenario
 from harness.suite import CONTRACT, Suite, load_contract, load_scenario
 
-__all__ = ["DeviationError", "ScenarioFile", "VerdictItem", "WaitproofWarning"]
+__all__ = [
+    "DeviationError",
+    "ScenarioFile",
+    "VerdictItem",
+    "WaitproofWarning",
+    "task_server",
+    "task_server_suite",
+]
 
 _RUNS = pytest.StashKey["_Runs"]()
 
@@ -54,6 +63,22 @@ class UnjudgedError(Exception):
 
 
 # --- options ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def task_server_suite() -> Path | None:
+    """Return the folder of the suite whose scenarios `task_server` knows; None for the one of waitproof.
+
+    Define a fixture of this name of your own to serve another one.
+    """
+    return None
+
+
+@pytest.fixture
+def task_server(task_server_suite: Path | None) -> Iterator[TaskServer]:
+    """Yield a mock task server that listens: `add` a scenario's task, point a client at `base_url`."""
+    with TaskServer(catalog=Catalog(task_server_suite)) as server:
+        yield server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,15 +20,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from harness.catalog import Change
+from harness.catalog import SCENARIO_HEADER, Change
 from harness.contract import Contract
 from harness.errors import InputError, Mistake, WaitproofError
 from harness.judge import Progress, Status
 from harness.judge.words import seconds, timeline_line
+from harness.mock_server import raise_file_limit
 from harness.observation import Poll
 from harness.scenario import WaitOptions
 from harness.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
-from harness.serve.tasks import SCENARIO_HEADER, Limits, TaskView, counts
+from harness.serve.tasks import Limits, TaskView, counts
 from harness.suite import bundled_suite
 from harness.template import fill
 
@@ -138,6 +139,7 @@ def serve(options: argparse.Namespace) -> int:
         limits=Limits(tasks=options.max_tasks, finished_s=finished_s, idle_s=6 * finished_s),
         journal=options.journal,
     )
+    raise_file_limit()
     say = _Printer()
     over = threading.Event()
     with (

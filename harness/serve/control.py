@@ -7,6 +7,7 @@ server, and no page of another site: a request that a browser sends for one is r
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,7 @@ PING_EVERY = 100  # pauses without news, until a comment shows that the connecti
 MAX_BODY_SHOWN = 10_000  # bytes of an answer: a payload of 2 MB helps no reader
 MIN_DURATION_S = 0.001
 MASKED = "…"
+_POSITION = re.compile(r":([0-9]{1,9}):([0-9]{1,9})$")
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
 _FOLDER = Path(__file__).parent
 _PAGE_FILES = {
@@ -444,11 +446,8 @@ def _quoted(task_id: str | int) -> str:
 
 
 def _mistake(mistake: Mistake) -> JsonObject:
-    line, column = None, None
-    place, _, last = mistake.place.rpartition(":")
-    if last.isdigit():
-        middle = place.rpartition(":")[2]
-        line, column = (int(middle), int(last)) if middle.isdigit() else (int(last), None)
+    found = _POSITION.search(mistake.place)
+    line, column = (None, None) if found is None else (int(found[1]), int(found[2]))
     return {
         "place": mistake.place,
         "line": line,

@@ -9,9 +9,7 @@ only notes what came; everything that takes time is done by the keeper's own thr
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import json
 import threading
 import time
 import uuid
@@ -22,7 +20,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from harness.catalog import Catalog, Change
+from harness.catalog import Catalog, Change, told_in_a_line
 from harness.contract import Contract, StatusMeaning, TaskIdFormat
 from harness.errors import InputError, Mistake
 from harness.journal import Ended, JournalEntry
@@ -33,12 +31,10 @@ from harness.mock_server import TaskServer
 from harness.observation import Poll, TaskRecord
 from harness.scenario import Scenario, Step, WaitOptions
 from harness.source import MAX_DURATION_S, Json
-from harness.template import at_path
 from harness.timeline import TaskState
 
-__all__ = ["SCENARIO_HEADER", "Action", "Keeper", "Limits", "TaskView"]
+__all__ = ["Action", "Keeper", "Limits", "TaskView"]
 
-SCENARIO_HEADER = "x-waitproof-scenario"
 KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
 LOOK_PAUSE_S = 0.5  # between two looks at the scenario files
 MAX_REMOVED = 10_000  # ids of tasks that have gone, for pages that have not heard of it yet
@@ -155,8 +151,9 @@ class Keeper:
         self.catalog = catalog
         self.limits = limits or Limits()
         self._options = options
-        self._default = default_scenario or catalog.contract.example or catalog.ids()[0]
-        catalog.get(self._default)
+        self._default = default_scenario
+        if default_scenario:
+            catalog.get(default_scenario)
         self._on_over = on_over or (lambda _view: None)
         self._on_change = on_change or (lambda _change: None)
         self._server: TaskServer | None = None
@@ -210,16 +207,14 @@ class Keeper:
         try:
             scenario = self.catalog.named_by(task_id)
         except InputError as error:
-            first = error.mistakes[0]
-            place = f"{first.place}: " if first.place else ""
-            return f"{place}{first.fact}{'; ' if first.mend else ''}{first.mend}"
+            return told_in_a_line(error)
         self.add(scenario, task_id)
         return ""
 
     def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
         """Begin a task of the scenario that a header or the operation's body names, else of the default."""
         try:
-            scenario = self._meant(name, headers, body)
+            scenario = self.catalog.begun_by(name, headers, body, self._default)
         except InputError:
             return ""
         return str(self.add(scenario).task_id)
@@ -235,16 +230,6 @@ class Keeper:
             served.polls += 1
         served.has_news = True
         self._touch(served)
-
-    def _meant(self, name: str, headers: Mapping[str, str], body: bytes) -> Scenario:
-        named = headers.get(SCENARIO_HEADER)
-        if named:
-            return self.catalog.get(named)
-        with contextlib.suppress(ValueError, RecursionError, InputError):
-            text = at_path(json.loads(body), self.contract.operations[name].token)
-            if isinstance(text, str):
-                return self.catalog.named_by(text.rpartition(":")[2])
-        return self.catalog.get(self._default)
 
     # --- asked by people
 
