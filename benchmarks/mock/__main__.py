@@ -33,7 +33,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from engines import Engine, engines
-from measure import Load, Requests, WrongAnswerError, launched, poll, requests_a_second, warm
+from measure import Load, Requests, WrongAnswerError, await_quiet, launched, poll, requests_a_second, warm
 
 IDLE = 2000
 OPEN_FILES = 16_384
@@ -49,6 +49,7 @@ class Plan:
     wrk: str | None
     wrk_s: int
     polling_s: float
+    quiet_within_s: float = 0.0
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Target:
     """What we want of ourselves.
 
     Attributes:
-        limit: The worst figure that keeps it; `is_met` holds the rest.
+        limit: The worst figure that keeps it.
         values: The figures of a row; none where it was not measured.
     """
 
@@ -109,31 +110,32 @@ def measure(rows: Sequence[Row], plan: Plan) -> None:
     """Fill the rows; an engine that answers wrongly takes no part in what follows."""
     for _ in range(plan.starts):
         for row in _right(rows):
-            _try(row, "start", _start)
+            _try(row, "start", _start, plan)
     for number in range(plan.rounds):
         for row in _right(rows):
             label = f"round {number + 1} of {plan.rounds}"
             if plan.wrk is not None:
-                _try(row, f"{label}, requests a second", lambda row: _requests(row, plan))
-            _try(row, f"{label}, pollers", lambda row: _pollers(row, plan))
+                _try(row, f"{label}, requests a second", _requests, plan)
+            _try(row, f"{label}, pollers", _pollers, plan)
 
 
 def _right(rows: Iterable[Row]) -> Iterable[Row]:
     return (row for row in rows if not row.engine.lack and not row.wrong)
 
 
-def _try(row: Row, what: str, step: Callable[[Row], None]) -> None:
+def _try(row: Row, what: str, step: Callable[[Row, Plan], None], plan: Plan) -> None:
     if row.wrong:
         return
+    await_quiet(plan.quiet_within_s)
     print(f"{row.engine.name}: {what} (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
     try:
-        step(row)
+        step(row, plan)
     except WrongAnswerError as error:
         row.wrong = str(error)
         print(f"{row.engine.name}: {error}", file=sys.stderr)
 
 
-def _start(row: Row) -> None:
+def _start(row: Row, _plan: Plan) -> None:
     with launched(row.engine) as launch:
         row.start_s.append(launch.start_s)
         if len(row.start_s) == 1 and row.engine.has_state:
@@ -225,10 +227,14 @@ def _most(counts: Iterable[int]) -> str:
 def _notes(row: Row) -> Iterable[str]:
     yield row.engine.note
     for what, loads in (("", row.alone), (" beside the silent ones", row.beside_idle)):
-        for fact in ("errors", "missed", "unanswered"):
-            count = sum(getattr(load, fact) for load in loads)
-            if count:
-                yield f"polls{what}: {count:,} {fact} of {sum(load.polls for load in loads):,}"
+        facts = {
+            "wrong or broken": sum(load.errors for load in loads),
+            "not sent, for the one before was in flight": sum(load.missed for load in loads),
+            "unanswered": sum(load.unanswered for load in loads),
+        }
+        if any(facts.values()):
+            told = ", ".join(f"{count:,} {fact}" for fact, count in facts.items() if count)
+            yield f"polls{what}: {told}; {sum(load.polls for load in loads):,} sent"
     wrong, broken = sum(each.wrong for each in row.requests), sum(each.broken for each in row.requests)
     if wrong or broken:
         yield f"wrk: {wrong:,} answers not 200, {broken:,} requests broken or late"
@@ -243,9 +249,10 @@ def targets(rows: Sequence[Row]) -> Iterable[str]:
     ours = next((row for row in rows if row.engine.name == OURS and row.alone), None)
     if ours is None:
         return
-    yield "| target | limit | measured | kept | best peer | ours / best peer |"
-    yield "|---|---|---|---|---|---|"
+    yield "| target | limit | measured | kept | best peer | ours / best peer | the bare loop |"
+    yield "|---|---|---|---|---|---|---|"
     peers = [row for row in rows if row.engine.is_peer]
+    floor = next((row for row in rows if not row.engine.has_state), None)
     for target in TARGETS:
         if not target.values(ours):
             continue
@@ -255,9 +262,16 @@ def targets(rows: Sequence[Row]) -> Iterable[str]:
         best = (max if target.is_least else min)(found, key=lambda name: found[name], default=None)
         beside = ("-", "-")
         if best is not None:
-            beside = (f"{best}: {found[best]:,.5g} {target.unit}".strip(), f"{value / found[best]:.2f}")
+            beside = (f"{best}: {_short(found[best])} {target.unit}".strip(), f"{value / found[best]:.2f}")
         kept = "yes" if target.is_met(value) else "NO"
-        yield f"| {target.name} | {bound} | {value:,.5g} | {kept} | {' | '.join(beside)} |"
+        if floor and target.values(floor) and not target.is_met(statistics.median(target.values(floor))):
+            kept = "not known: the machine is too busy even for the bare loop"
+        least = _short(statistics.median(target.values(floor))) if floor else "-"
+        yield f"| {target.name} | {bound} | {_short(value)} | {kept} | {' | '.join(beside)} | {least} |"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.3g}"
 
 
 def own_share(rows: Sequence[Row]) -> Iterable[str]:
@@ -278,6 +292,13 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that it works")
+    parser.add_argument(
+        "--quiet",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait before each launch, so long at most, until other programs are quiet; default: do not",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every single figure there")
     for name, what in (
         ("waitproof", "program; default: beside this Python, else on PATH"),
@@ -292,9 +313,9 @@ def main() -> int:
     options = parser.parse_args()
 
     wrk = options.wrk or shutil.which("wrk")
-    plan = Plan(max(1, options.rounds), 5, wrk, 5, 15.0)
+    plan = Plan(max(1, options.rounds), 5, wrk, 5, 15.0, options.quiet)
     if options.quick:
-        plan = Plan(1, 2, wrk, 1, 4.0)
+        plan = Plan(1, 2, wrk, 1, 4.0, options.quiet)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     enough = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))  # every process below inherits it

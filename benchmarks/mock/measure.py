@@ -24,7 +24,17 @@ from typing import Any
 from engines import CHECKED, HERE, POLLED, START, STATUSES, Engine
 from poller import PATH, ask
 
-__all__ = ["Launch", "Load", "Requests", "WrongAnswerError", "launched", "poll", "requests_a_second", "warm"]
+__all__ = [
+    "Launch",
+    "Load",
+    "Requests",
+    "WrongAnswerError",
+    "await_quiet",
+    "launched",
+    "poll",
+    "requests_a_second",
+    "warm",
+]
 
 START_LIMIT_S = 60.0
 ASK_LIMIT_S = 10.0
@@ -34,6 +44,7 @@ SAMPLE_S = 0.25
 WARM_S = 3.0  # before anything is counted: a Java machine compiles in that time
 WARM_POLLERS = 100
 TAIL_CHARS = 2000
+QUIET_CORES = 0.2
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -287,10 +298,19 @@ def poll(
 
 def _machine_busy_s() -> float:
     """Return the processor time that this machine has spent so far, on whatever."""
-    user, nice, system, _idle, _wait, *more = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-    )
-    return (user + nice + system + sum(more[:2])) / TICKS
+    first, _, _ = Path("/proc/stat").read_text().partition("\n")
+    user, nice, system, _idle, _wait, irq, softirq = map(int, first.split()[1:8])
+    return (user + nice + system + irq + softirq) / TICKS
+
+
+def await_quiet(within_s: float) -> None:
+    """Wait until other programs leave the machine nearly to us, but no longer than that."""
+    end_s = time.monotonic() + within_s
+    while time.monotonic() < end_s:
+        busy_s = _machine_busy_s()
+        time.sleep(1.0)
+        if _machine_busy_s() - busy_s < QUIET_CORES:
+            return
 
 
 def warm(launch: Launch) -> None:
