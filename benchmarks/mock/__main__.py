@@ -329,6 +329,8 @@ def main() -> int:
     )
     parts = [part.lower() for part in options.only]
     rows = [Row(each) for each in everyone if not parts or any(part in each.name.lower() for part in parts)]
+    if not rows:
+        parser.error(f"--only fits none of: {'; '.join(engine.name for engine in everyone)}")
     load_before = os.getloadavg()[0]
     try:
         measure(rows, plan)
@@ -351,11 +353,12 @@ def tell(rows: Sequence[Row], plan: Plan, load_before: float) -> None:
     print(
         f"{os.cpu_count()} cores, Python {platform.python_version()}; load average {load_before:.1f} before, "
         f"{load_after:.1f} after; cores that other programs used: {middle(others)}. "
-        f"{plan.rounds} rounds, {plan.starts} starts, {plan.polling_s:g} s of polling. Medians (ranges).\n"
+        f"Rounds: {plan.rounds}; starts: {plan.starts}; {plan.polling_s:g} s of polling. Medians (ranges).\n"
     )
-    for line in (*table(rows), "", *targets(rows)):
-        print(line)
-    print(f"\nThe pollers' own processor time: {', '.join(own_share(rows))}.")
+    if any(row.start_s for row in rows):
+        print("\n".join((*table(rows), "", *targets(rows), "")))
+    if shares := ", ".join(own_share(rows)):
+        print(f"The pollers' own processor time: {shares}.")
     if plan.wrk is None:
         print(
             "Requests a second: left out, no wrk on PATH; install the package wrk, or name it: --wrk PROGRAM"

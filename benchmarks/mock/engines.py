@@ -8,11 +8,13 @@ cannot do of that stands in its note.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +83,8 @@ def engines(
             has_state=False,
         ),
         _waitproof(waitproof),
-        Engine("pytest-httpserver", _brought("shipped.py"), note="closes each connection"),
-        Engine(
-            "pytest-httpserver, threaded",
-            _brought("shipped.py", "threaded"),
-            note="closes each connection",
-        ),
+        _shipped("pytest-httpserver"),
+        _shipped("pytest-httpserver, threaded", "threaded"),
         *_of_jar("WireMock", "--wiremock", "org.wiremock:wiremock-standalone", java, wiremock, _WIREMOCK),
         *_of_jar(
             "MockServer",
@@ -104,12 +102,23 @@ def _brought(program: str, *more: str) -> Callable[[int, Path], list[str]]:
     return lambda port, _folder: [sys.executable, str(HERE / program), str(port), *more]
 
 
+def _shipped(name: str, *more: str) -> Engine:
+    lack = "" if find_spec("pytest_httpserver") else "it is not installed; pip install pytest-httpserver"
+    return Engine(name, _brought("shipped.py", *more), lack, "any id; closes each connection")
+
+
+def _found(program: str) -> str | None:
+    """Return where a program lies, in a form that holds in any folder."""
+    path = shutil.which(program)
+    return None if path is None else os.path.abspath(path)  # noqa: PTH100 - a venv's links must stay
+
+
 def _waitproof(given: str | None) -> Engine:
     beside = Path(sys.executable).with_name("waitproof")
-    program = given or (str(beside) if beside.exists() else shutil.which("waitproof"))
+    program = _found(given or (str(beside) if beside.exists() else "waitproof"))
     lack = ""
     if program is None:
-        lack = "no waitproof beside this Python or on PATH; pip install -e ."
+        lack = f"no {given or 'waitproof beside this Python or on PATH'}; pip install -e ."
     elif subprocess.run([program, "serve", "--help"], capture_output=True, check=False).returncode:
         lack = f"{program} has no command 'serve'; install a newer one, or name it: --waitproof PROGRAM"
 
@@ -133,10 +142,10 @@ def _of_jar(
     jar: Path | None,
     variants: dict[str, tuple[_Prepare, str, bool]],
 ) -> Iterable[Engine]:
-    program = java or shutil.which("java")
+    program = _found(java or "java")
     lack = ""
     if program is None:
-        lack = "no java on PATH; install a Java runtime, or name it: --java PROGRAM"
+        lack = f"no {java or 'java on PATH'}; install a Java runtime, or name it: --java PROGRAM"
     elif jar is None:
         lack = f"no jar given; mvn dependency:get -Dartifact={artifact}:VERSION, then {option} JAR"
     elif not jar.is_file():
@@ -218,8 +227,12 @@ def _mockserver(java: str, jar: Path, port: int, folder: Path) -> list[str]:
 
 
 def _mockoon(given: str | None) -> Engine:
-    program = given or shutil.which("mockoon-cli")
-    lack = "" if program else "no mockoon-cli on PATH; npm install @mockoon/cli, then --mockoon PROGRAM"
+    program = _found(given or "mockoon-cli")
+    lack = (
+        ""
+        if program
+        else f"no {given or 'mockoon-cli on PATH'}; npm install @mockoon/cli, then --mockoon PROGRAM"
+    )
 
     def command(port: int, folder: Path) -> list[str]:
         file = folder / "mockoon.json"
