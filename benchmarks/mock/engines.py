@@ -110,7 +110,7 @@ def _shipped(name: str, *more: str) -> Engine:
 def _found(program: str) -> str | None:
     """Return where a program lies, in a form that holds in any folder."""
     path = shutil.which(program)
-    return None if path is None else os.path.abspath(path)  # noqa: PTH100 - a venv's links must stay
+    return None if path is None else os.path.abspath(path)  # a link stays: it leads a Python to its venv
 
 
 def _waitproof(given: str | None) -> Engine:
