@@ -26,6 +26,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -332,6 +333,8 @@ def main() -> int:
     if not rows:
         parser.error(f"--only fits none of: {'; '.join(engine.name for engine in everyone)}")
     load_before = os.getloadavg()[0]
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job does not hear the first
+        signal.signal(number, signal.default_int_handler)
     try:
         measure(rows, plan)
     except KeyboardInterrupt:

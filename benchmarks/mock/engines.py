@@ -228,11 +228,9 @@ def _mockserver(java: str, jar: Path, port: int, folder: Path) -> list[str]:
 
 def _mockoon(given: str | None) -> Engine:
     program = _found(given or "mockoon-cli")
-    lack = (
-        ""
-        if program
-        else f"no {given or 'mockoon-cli on PATH'}; npm install @mockoon/cli, then --mockoon PROGRAM"
-    )
+    lack = ""
+    if program is None:
+        lack = f"no {given or 'mockoon-cli on PATH'}; npm install @mockoon/cli, then --mockoon PROGRAM"
 
     def command(port: int, folder: Path) -> list[str]:
         file = folder / "mockoon.json"
