@@ -8,14 +8,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
+
+from werkzeug import Request, Response
 
 from harness.catalog import Catalog, Change
+from harness.contract import Answer, Contract, ErrorAnswer
 from harness.mock_server import TaskServer
 from harness.scenario import WaitOptions
 from harness.serve.control import Control
 from harness.serve.tasks import Keeper, Limits, TaskView
 
 __all__ = ["DEFAULT_JOURNAL", "ServeOptions", "Service", "serving"]
+
+_T = TypeVar("_T", Answer, ErrorAnswer)
 
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
@@ -86,7 +92,7 @@ def serving(
     names = {*LOCAL_NAMES, TaskServer.format_host(options.host).lower()}
     names |= {name.lower() for name in options.allowed_hosts}
     server = TaskServer(
-        catalog.contract,
+        _for_browsers(catalog.contract),
         host=options.host,
         port=options.port,
         on_entry=keeper.on_entry,
@@ -98,6 +104,9 @@ def serving(
     control = Control(keeper, base_url=lambda: server.base_url, version=_version())
     ours = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)  # a newline, escaped, may stand in a path
     server.expect_request(ours).respond_with_handler(control)
+    api = catalog.contract.task_path_pattern().pattern, *_operation_paths(catalog.contract)
+    preflights = re.compile(rf"(?:{'|'.join(api)})\Z", re.DOTALL)
+    server.expect_request(preflights, method="OPTIONS").respond_with_handler(_allow)
     server.start()
     keeper.attach(server)
     try:
@@ -105,6 +114,36 @@ def serving(
     finally:
         keeper.close()
         server.stop()
+
+
+def _for_browsers(contract: Contract) -> Contract:
+    """Return a contract whose answers a page of another site may read: SDKs run in browsers too."""
+
+    def opened(answer: _T) -> _T:
+        return answer.model_copy(update={"headers": {**answer.headers, "Access-Control-Allow-Origin": "*"}})
+
+    update = {"answer": opened(contract.answer), "http_error": opened(contract.http_error)}
+    return contract.model_copy(update=update)
+
+
+def _operation_paths(contract: Contract) -> Iterator[str]:
+    return (re.escape(operation.path) for operation in contract.operations.values())
+
+
+def _allow(request: Request) -> Response:
+    """Answer a browser that asks whether a page may poll, or begin an operation: it may."""
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    method = request.headers.get("Access-Control-Request-Method", "GET")
+    return Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Origin": "*",
+            "Access-Control-Allow-Methods": method,
+            "Access-Control-Allow-Headers": asked,
+            "Access-Control-Allow-Private-Network": "true",
+            "Access-Control-Max-Age": "600",
+        },
+    )
 
 
 def _version() -> str:

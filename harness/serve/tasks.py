@@ -353,11 +353,11 @@ class Keeper:
         return next(name for name, each in self.contract.statuses.items() if each is meaning)
 
     def _requests(self, served: _Served) -> list[JournalEntry]:
-        """Return the requests of a wait, in order of arrival."""
+        """Return the requests of a wait, in order of arrival; a browser's preflights are not its client's."""
         return [
             entry
             for entry in self.server.entries(served.task_id)
-            if entry.serial > served.serial and entry.kind != "begin"
+            if entry.serial > served.serial and entry.kind != "begin" and entry.method != "OPTIONS"
         ]
 
     def _view(self, served: _Served, *, all_polls: bool = False) -> TaskView:

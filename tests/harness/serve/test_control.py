@@ -359,6 +359,25 @@ def test_further_names_can_be_allowed() -> None:
     assert answer.status_code == 200
 
 
+def test_an_sdk_in_a_browser_may_poll_and_begin_from_any_site(api: Api) -> None:
+    for path in (f"/api/v2/tasks/{EXAMPLE}~1", DELETE):
+        asked = {"Origin": "https://app.example", "Access-Control-Request-Headers": "authorization,x-mine"}
+        told = requests.options(f"{api.base_url}{path}", headers=asked, timeout=10)
+        assert (told.status_code, told.headers["Access-Control-Allow-Origin"]) == (204, "*")
+        assert told.headers["Access-Control-Allow-Headers"] == "authorization,x-mine"
+    headers = {"Origin": "https://app.example", "Authorization": "jwt", "Stream-Auth-Type": "jwt"}
+    for _ in range(3):
+        url = f"{api.base_url}/api/v2/tasks/{EXAMPLE}~1?api_key=k"
+        assert requests.get(url, headers=headers, timeout=10).headers["Access-Control-Allow-Origin"] == "*"
+
+    told_by = {
+        v["requirement"]: v["status"] for v in api("GET", f"/tasks/{EXAMPLE}~1/verdicts").json()["verdicts"]
+    }
+    assert told_by["polls-task-status-endpoint"] == "PASS"
+    unknown = requests.get(f"{api.base_url}/api/v2/tasks/none", headers=headers, timeout=10)
+    assert (unknown.status_code, unknown.headers["Access-Control-Allow-Origin"]) == (404, "*")
+
+
 # --- what is kept -------------------------------------------------------------------------------------
 
 

@@ -46,7 +46,7 @@ class Program:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self._reader.join()
-        _, self.errors = self.process.communicate()
+        self.errors = self.process.communicate()[1]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
