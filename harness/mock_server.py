@@ -374,16 +374,15 @@ class _Task:
         self.state = state
         self.latest_s = 0.0
         self.lock = threading.Lock()
-        self._rendered: int | None = None
+        self._rendered: Step | None = None
         self._stencil: _Stencil | None = None
 
     def change(self, change: Callable[[TaskState], TaskState]) -> None:
-        """Change the state between two polls; other steps may say something else under the same index."""
+        """Change the state between two polls."""
         with self.lock:
             self.state = change(self.state)
-            self._rendered = self._stencil = None
 
-    def written(self, contract: Contract, index: int, step: Step, head: Head) -> _Written:
+    def written(self, contract: Contract, step: Step, head: Head) -> _Written:
         """Return what the step says now.
 
         Most polls meet the step that the poll before them met, and only the time of day in its answer has
@@ -394,32 +393,32 @@ class _Task:
         """
         is_plain = head.keeps_alive and head.minor == 1 and head.method != "HEAD"
         stencil = self._stencil
-        if is_plain and stencil is not None and stencil.index == index:
+        if is_plain and stencil is not None and stencil.step is step:
             now = b"%d" % time.time_ns()
             if len(now) == TIME_DIGITS:
                 return stencil.http, True, now.join(stencil.pieces)
         response = respond(contract, step, self.values, now_ns=time.time_ns())
         written = _written(response, head)
         if is_plain and written[1]:
-            if self._rendered == index and len(response.body) <= MAX_STENCIL_BYTES:
-                self._stencil = self._cut(contract, index, step, head)
-            self._rendered = index
+            if self._rendered is step and len(response.body) <= MAX_STENCIL_BYTES:
+                self._stencil = self._cut(contract, step, head)
+            self._rendered = step
         return written
 
-    def _cut(self, contract: Contract, index: int, step: Step, head: Head) -> _Stencil | None:
+    def _cut(self, contract: Contract, step: Step, head: Head) -> _Stencil | None:
         """Return the answer in pieces, between which the time of day stands; None if it is not so plain."""
         first, second = 1_111_111_111_111_111_111, 2_222_222_222_222_222_222
         http, _, data = _written(respond(contract, step, self.values, now_ns=first), head)
         pieces = data.split(b"%d" % first)
         _, _, other = _written(respond(contract, step, self.values, now_ns=second), head)
-        return _Stencil(index, http, pieces) if (b"%d" % second).join(pieces) == other else None
+        return _Stencil(step, http, pieces) if (b"%d" % second).join(pieces) == other else None
 
 
 @dataclass(slots=True)
 class _Stencil:
     """An answer in pieces, to HTTP/1.1 requests whose connections are kept; see `_Task.written`."""
 
-    index: int
+    step: Step
     http: int
     pieces: list[bytes]
 
@@ -652,26 +651,24 @@ class _Service:
         if desk.on_entry is not None:
             desk.tell(record)
         if not step.delay:
-            return self._answer_poll(connection, record, task, said.index, step)
+            return self._answer_poll(connection, record, task, step)
 
         def resume(kept: bool) -> None:
             if not kept:
                 desk.end(record, self._left())
-            elif self._answer_poll(connection, record, task, said.index, step):
+            elif self._answer_poll(connection, record, task, step):
                 connection.go_on()
 
         connection.pause(step.delay, resume)
         return False
 
-    def _answer_poll(
-        self, connection: Connection, record: Record, task: _Task, index: int, step: Step
-    ) -> bool:
+    def _answer_poll(self, connection: Connection, record: Record, task: _Task, step: Step) -> bool:
         drop = None if step.fault is None else step.fault.drop
         if drop is Drop.RESET or drop is Drop.BEFORE_RESPONSE:
             return self._drop(connection, record, by_reset=drop is Drop.RESET)
         head = record.head
         try:
-            http, keep, data = task.written(self.desk.contract, index, step, head)
+            http, keep, data = task.written(self.desk.contract, step, head)
         except ValueError as error:  # a placeholder that nothing fills in
             return self._answer(
                 connection, record, head, self.desk.error(500, str(error), task.values["task_id"])

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -125,12 +125,17 @@ class Client:
 
 def ended(server: TaskServer, task_id: int) -> tuple[JournalEntry, ...]:
     """Return the task's polls as soon as the newest has ended: that is a moment after its client knows."""
+    return once_ended(lambda: server.polls(task_id))
+
+
+def once_ended(entries: Callable[[], tuple[JournalEntry, ...]]) -> tuple[JournalEntry, ...]:
+    """Return entries as soon as the newest has ended."""
     deadline = time.monotonic() + LIMIT_S
     while True:
-        polls = server.polls(task_id)
-        if polls and polls[-1].ended is not Ended.IN_FLIGHT:
-            return polls
-        assert time.monotonic() < deadline, f"{polls} did not end within {LIMIT_S:g} s"
+        found = entries()
+        if found and found[-1].ended is not Ended.IN_FLIGHT:
+            return found
+        assert time.monotonic() < deadline, f"{found} did not end within {LIMIT_S:g} s"
         time.sleep(0.001)
 
 
@@ -1375,7 +1380,8 @@ def test_a_matcher_may_stream_until_the_server_stops(server: TaskServer) -> None
 
     assert (status, headers["Content-Type"]) == (200, "text/event-stream; charset=utf-8")
     assert took_s < 1
-    assert [entry.ended for entry in server.journal() if entry.target == "/events"] == [Ended.STOPPED]
+    events = once_ended(lambda: tuple(entry for entry in server.journal() if entry.target == "/events"))
+    assert [entry.ended for entry in events] == [Ended.STOPPED]
 
 
 def test_where_no_thread_can_begin_polls_are_answered_and_matchers_are_not(
@@ -1393,6 +1399,7 @@ def test_where_no_thread_can_begin_polls_are_answered_and_matchers_are_not(
         status, _, _ = client.get("/v1/jobs/7/state")
 
     assert (refused[0], refused[2]["text"], status) == (503, "can't start new thread", 200)
+    assert [poll.http for poll in ended(server, 7)] == [200]
     assert [entry.http for entry in server.journal()] == [503, 200]
 
 
