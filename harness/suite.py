@@ -231,7 +231,7 @@ def load_scenario(path: Path, folder: Path, contract: Contract | None) -> Scenar
 
 
 def proves_line(path: Path, requirement: str) -> int:
-    """Return the line, from 0, of a requirement's name under `proves` in a scenario's file; 0 if it is gone."""
+    """Return the line, from 0, of a requirement's name under a scenario's `proves`; 0 if the file is gone."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # it was there when the run began

@@ -53,7 +53,7 @@ class Sdk(_Entry):
 
 
 class RequirementEntry(_Entry):
-    """One promise; `quoted` is None where the file does not say whether the sentence is the documentation's."""
+    """One promise; `quoted` is None where the file does not say whose sentence it is."""
 
     id: str
     level: Level
@@ -225,7 +225,7 @@ class Report(_Entry):
     seconds: float
     interrupted: bool = False
     fail_on: Level = Level.MUST
-    exit_code: int
+    exit_code: ExitCode
     requirements: tuple[RequirementEntry, ...]
     scenarios: tuple[ScenarioFile, ...] = ()
     adapters: tuple[AdapterEntry, ...]
@@ -317,10 +317,9 @@ class Merged:
         return max(self.reports, key=lambda report: report.started)
 
     @property
-    def exit_code(self) -> ExitCode | int:
+    def exit_code(self) -> ExitCode:
         """The exit code that matters most."""
-        codes = [report.exit_code for report in self.reports]
-        return next((code for code in _EXIT_ORDER if code in codes), max(codes))
+        return min((report.exit_code for report in self.reports), key=_EXIT_ORDER.index)
 
     @property
     def topics(self) -> list[str]:

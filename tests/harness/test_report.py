@@ -4,46 +4,24 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import MINI
 from jsonschema import Draft202012Validator
+from made_reports import SUITE, result, verdict, whole_run
 from rich.console import Console
 
 from harness.cli import main
 from harness.contract import Level
 from harness.errors import InputError
-from harness.journal import JournalEntry
-from harness.judge import Status, Verdict
-from harness.observation import CallRecord, Observation, Poll, TaskRecord
-from harness.protocol import Capabilities, Given, Hello, Returned
+from harness.judge import Status
+from harness.protocol import Hello
 from harness.report import data
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.report.text import plain, print_report
-from harness.runner import AdapterResult, RunResult, ScenarioResult
-from harness.suite import load_suite
-
-SUITE = load_suite(MINI)
-HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_concurrency=0))
-
-
-def verdict(requirement: str, status: Status, scenario: str = "outcomes/completes", **more: Any) -> Verdict:
-    level = SUITE.contract.requirement(requirement).level
-    return Verdict(scenario, requirement, level, status, "this", "that", **more)
-
-
-def result(*verdicts: Verdict, name: str = "sdk", hello: Hello | None = HELLO, **more: Any) -> RunResult:
-    """Return a run of one adapter in which each scenario has the verdicts given for it."""
-    scenarios = {
-        each.id: ScenarioResult(each, tuple(v for v in verdicts if v.scenario == each.id))
-        for each in SUITE.scenarios
-    }
-    adapter = AdapterResult(name, hello, scenarios=scenarios, **more)
-    return RunResult(SUITE, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1.5, adapters=[adapter])
+from harness.runner import RunResult
 
 
 def printed(run: RunResult) -> str:
@@ -59,23 +37,6 @@ def errors(document: Any) -> list[str]:
 
 
 # --- report.json --------------------------------------------------------------------------------------
-
-
-def whole_run() -> RunResult:
-    run = result(verdict("returns-output", Status.PASS), stderr_tail=("\ud800",))
-    scenario = SUITE.scenarios[1]
-    task = TaskRecord(
-        1,
-        7,
-        polls=(Poll(1, 0.1, None, "queued"), Poll(2, 0.2, 0.25, "done")),
-        others=(Poll(0, 0.3, 0.4, method="POST", target="/x", http=None),),
-    )
-    call = CallRecord(
-        0, 1, scenario.calls[0], 0.0, None, Returned(Given.RESULT, result=1), None, {"id": "1"}, None
-    )
-    run.adapters[0].scenarios[scenario.id].observations = [Observation(HELLO, (call,), (task,))]
-    run.strays = (JournalEntry(1, None, "other", "GET", "/y", {}, 5_000_000_000, 1, True),)
-    return run
 
 
 def test_a_report_is_as_its_schema_says() -> None:
