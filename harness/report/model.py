@@ -249,7 +249,8 @@ class Adapter:
     @property
     def sdk(self) -> str:
         """The SDK and its version, "" where the adapter said nothing."""
-        return "" if self.entry.sdk is None else f"{self.entry.sdk.name} {self.entry.sdk.version}"
+        sdk = self.entry.sdk
+        return "" if sdk is None else " ".join(f"{sdk.name} {sdk.version}".split())
 
     @property
     def again(self) -> str:

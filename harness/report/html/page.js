@@ -243,13 +243,13 @@
     const tools = element("div", { class: "tools" });
     const draw = () => {
       if (!chart.clientWidth) return; // not in the page yet: the observer draws it when it is
-      const drawnPlays = [{ name: adapter.name, play: own[chosen], defaults: adapter.defaults }];
-      if (other) drawnPlays.push({ name: other.name, play: plays(other, verdict.scenario)[0], defaults: other.defaults });
+      const drawnPlays = [{ name: adapter.name, play: own[chosen] }];
+      if (other) drawnPlays.push({ name: other.name, play: plays(other, verdict.scenario)[0] });
       chart.replaceChildren(...timeline(drawnPlays, chart.clientWidth));
     };
     const show = () => {
       draw();
-      exchange.replaceChildren(...exchanges(own[chosen]));
+      exchange.replaceChildren(...exchanges(adapter, own[chosen]));
     };
     if (own.length > 1) {
       const choice = element("select");
@@ -286,14 +286,16 @@
 
   function timeline(shown, width) {
     const lanes = [];
-    for (const { name, play, defaults } of shown) {
+    for (const { name, play } of shown) {
       const calls = play.calls ?? [];
       const polls = play.polls ?? [];
       const copies = [...new Set([...calls, ...polls].map((each) => each.copy))].sort((a, b) => a - b);
+      const thin = copies.length > 3;
+      if (thin) lanes.push({ note: name, isName: true });
       for (const copy of copies.slice(0, MOST_LANES)) {
-        const label = shown.length > 1 || copies.length > 1 ? name + (copies.length > 1 ? `, copy ${copy}` : "") : name;
+        const label = thin ? `copy ${copy}` : name + (copies.length > 1 ? `, copy ${copy}` : "");
         const of = (list) => list.filter((each) => each.copy === copy);
-        lanes.push({ label, calls: of(calls), polls: of(polls), defaults, thin: copies.length > 3 });
+        lanes.push({ label, calls: of(calls), polls: of(polls), thin });
       }
       if (copies.length > MOST_LANES) lanes.push({ note: `${copies.length - MOST_LANES} more copies of ${name}` });
     }
@@ -308,7 +310,8 @@
 
     const labels = [...new Set(all.flatMap((lane) => lane.polls.filter((poll) => !isFault(poll)).map((poll) => poll.status)))];
     const kind = (poll) => (isFault(poll) ? "kfault" : `k${Math.min(4, labels.indexOf(poll.status))}`);
-    const left = 1, right = width - 10;
+    const left = all.some((lane) => lane.thin) ? 56 : 1; // copies have their names beside them
+    const right = width - 10;
     const x = (at) => left + ((right - left) * at) / span;
     const parts = [];
     let y = 4;
@@ -316,8 +319,8 @@
     const body = drawn("g");
     for (const lane of lanes) {
       if (lane.note) {
-        body.append(drawn("text", { x: left, y: y + 12, class: "soft" }, lane.note));
-        y += 18;
+        body.append(drawn("text", { x: 1, y: y + 12, class: lane.isName ? "lane-name" : "soft" }, lane.note));
+        y += 20;
       } else {
         y = drawLane(body, lane, { x, y, left, right, span, kind, width });
       }
@@ -342,10 +345,10 @@
     const captions = lane.calls.filter((call) => call.interval_s).map(
       (call) => `every ${plainSeconds(call.interval_s)}, for ${plainSeconds(call.timeout_s)}${call.sent_s + call.timeout_s > span ? " (its deadline lies beyond)" : ""}`);
     const wait = captions.length ? captions[captions.length - 1] : "";
-    const caption = drawn("text", { x: left, y: y + 11 }, drawn("tspan", { class: "lane-name" }, lane.label));
-    if (wait && (lane.label.length + wait.length) * room < width) caption.append(drawn("tspan", { class: "soft", dx: 8 }, wait));
+    const caption = drawn("text", { x: 1, y: y + (lane.thin ? 9 : 11), class: lane.thin ? "soft" : "" }, drawn("tspan", { class: lane.thin ? "" : "lane-name" }, lane.label));
+    if (wait && !lane.thin && (lane.label.length + wait.length) * room < width) caption.append(drawn("tspan", { class: "soft", dx: 8 }, wait));
     body.append(caption);
-    y += 17;
+    y += lane.thin ? 1 : 17;
     const top = y + (lane.thin ? 0 : 15);
     body.append(drawn("rect", { class: "lane", x: left, y: top - 2, width: right - left, height: bar + 4, rx: 3 }));
 
@@ -390,7 +393,7 @@
         }
       }
     }
-    y = top + bar + (lane.thin ? 4 : 6);
+    y = top + bar + (lane.thin ? 3 : 6);
 
     let line = 0;
     lane.calls.forEach((call) => {
@@ -440,7 +443,7 @@
 
   // --- the HTTP exchange ---
 
-  function exchanges(play) {
+  function exchanges(adapter, play) {
     const polls = play.polls ?? [];
     const copies = new Set(polls.map((poll) => poll.copy)).size;
     const parts = [];
@@ -448,7 +451,7 @@
       const http = element("details", {}, element("summary", {}, `HTTP exchange: ${polls.length} poll${polls.length === 1 ? "" : "s"}`));
       lazily(http, () => {
         if (!play.heads) http.append(element("p", { class: "note" }, "An older waitproof wrote this report: it has neither requests nor answers."));
-        for (const poll of polls.slice(0, MOST_SHOWN)) http.append(exchange(play, poll, copies > 1));
+        for (const poll of polls.slice(0, MOST_SHOWN)) http.append(exchange(adapter, play, poll, copies > 1));
         if (polls.length > MOST_SHOWN) http.append(element("p", { class: "muted" }, `… and ${polls.length - MOST_SHOWN} more, in report.json.`));
       });
       parts.push(http);
@@ -473,7 +476,7 @@
     return parts;
   }
 
-  function exchange(play, poll, isOneOfMany) {
+  function exchange(adapter, play, poll, isOneOfMany) {
     const head = play.heads?.[poll.head];
     const answer = play.answers?.find((each) => each.step === poll.step);
     const isOpen = poll.answered_s === undefined || poll.answered_s === null;
@@ -483,7 +486,9 @@
       element("summary", {}, `${poll.repeat ? "repeat of poll" : "poll"} ${poll.n}${isOneOfMany ? ` of copy ${poll.copy}` : ""} at ${poll.arrived_s.toFixed(3)} s → ${result.trim()}, ${took}, connection ${poll.connection ?? 1}`));
     return lazily(details, () => {
       if (head) {
-        const headers = Object.entries(head.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
+        const all = { ...adapter.headers, ...head.headers };
+        for (const name of head.gone ?? []) delete all[name];
+        const headers = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
         details.append(element("p", { class: "part" }, "Request"), element("pre", {}, [`${head.method} ${head.target}`, ...headers].join("\n")));
       }
       if (!answer) return;
@@ -529,6 +534,7 @@
   });
   form.hidden = false;
   for (const hint of document.querySelectorAll(".js-only")) hint.hidden = false;
+  document.querySelector(".no-js").remove();
   readAddress();
   filter();
   if (cell) openCell();
