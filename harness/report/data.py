@@ -32,7 +32,7 @@ SCHEMA = 1
 SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 MAX_TEXT = 10_000  # characters of one string in an exchange: a payload of 2 MB helps no reader
 MAX_EXCHANGE = 40_000  # of all strings of one line or body, each item counting some: as with one of 2 MB
-MAX_NAME = 200  # of what an adapter calls itself: it stands in headings and columns
+MAX_NAME = 100  # of what an adapter calls itself: it stands in headings and columns
 MASKED = "***"
 _SECRET_HEADER = re.compile(
     r"authorization|cookie|token|secret|password|signature|(api|access|auth)[-_]?key", re.IGNORECASE

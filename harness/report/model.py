@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 ATTENTION = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN)
+MAX_SDK = 80  # characters: it stands in headings and columns
 MAX_TOLD = 5  # mistakes of one file that is no report: the first say enough
 _EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCode.KEPT)
 
@@ -250,7 +251,8 @@ class Adapter:
     def sdk(self) -> str:
         """The SDK and its version, "" where the adapter said nothing."""
         sdk = self.entry.sdk
-        return "" if sdk is None else " ".join(f"{sdk.name} {sdk.version}".split())
+        text = "" if sdk is None else " ".join(f"{sdk.name} {sdk.version}".split())
+        return text if len(text) <= MAX_SDK else f"{text[: MAX_SDK - 1]}…"
 
     @property
     def again(self) -> str:
@@ -464,10 +466,13 @@ def _candidates(
     versions = [each.sdk.version if each.sdk else "" for _, _, each in entries if each.name == entry.name]
     if entry.sdk is not None and len(set(versions)) == len(versions):
         yield f"{entry.name} ({entry.sdk.version})"
-    yield f"{entry.name} ({place})"
+    name = place.rpartition("/")[2]
+    places = {known for _, known, each in entries if each.name == entry.name}
+    file = name if sum(known.rpartition("/")[2] == name for known in places) == 1 else place
+    yield f"{entry.name} ({file})"
     number = 2
     while True:
-        yield f"{entry.name} ({place}, {number})"
+        yield f"{entry.name} ({file}, {number})"
         number += 1
 
 

@@ -14,6 +14,7 @@ from fakes import LIMIT_S, MINI, Mark, running
 from markdown_it import MarkdownIt
 from playwright.sync_api import Dialog, Page, expect
 
+from harness.cli import main
 from harness.report import data
 
 MAX_PAGE_BYTES = 2_000_000  # of what tells of six scenarios, whatever an adapter says
@@ -98,6 +99,14 @@ def test_xml_is_whole_for_two_parsers(ran: Ran) -> None:
 
     assert harmful("".join(root.itertext())) == set()
     assert int(root.attrib["tests"]) == len(list(root.iter("testcase"))) > 5
+
+
+def test_a_page_made_afterwards_from_the_report_is_the_page_of_the_run(ran: Ran) -> None:
+    again = ran.folder / "again.html"
+
+    assert main(["report", str(ran.folder / "r.json"), "--html", str(again)]) == 0
+
+    assert again.read_text(encoding="utf-8") == ran.file("r.html")
 
 
 def test_a_badge_is_short_json(ran: Ran) -> None:

@@ -131,12 +131,14 @@ def test_adapters_of_one_name_are_told_apart_by_version_where_that_differs_else_
     new = document(hello=Hello("mini", "2.0", "python", "CPython", "wait", ""))
 
     versions = merge([parse(old, "a.json"), parse(new, "b.json")], ["a.json", "b.json"])
-    files = merge([parse(old, "a.json"), parse(old, "b.json")], ["a.json", "b.json"])
+    files = merge([parse(old, "x/a.json"), parse(old, "x/b.json")], ["x/a.json", "x/b.json"])
     twice = merge([parse(old, "a.json"), parse(old, "a.json")], ["a.json", "a.json"])
 
     assert [adapter.name for adapter in versions.adapters] == ["sdk (1.0)", "sdk (2.0)"]
     assert [adapter.name for adapter in files.adapters] == ["sdk (a.json)", "sdk (b.json)"]
     assert [adapter.name for adapter in twice.adapters] == ["sdk (a.json)", "sdk (a.json, 2)"]
+    far = merge([parse(old, "x/a.json"), parse(old, "y/a.json")], ["x/a.json", "y/a.json"])
+    assert [adapter.name for adapter in far.adapters] == ["sdk (x/a.json)", "sdk (y/a.json)"]
     assert versions.notes == (
         "several adapters are called 'sdk': they are shown as 'sdk (1.0)' of a.json, 'sdk (2.0)' of b.json",
     )
@@ -230,4 +232,4 @@ def test_what_an_adapter_says_is_cut_however_it_is_spread() -> None:
     assert answer["result"][-1] == f"… {1_000 - len(answer['result']) + 1} more"
     assert answer["…"] == "1 more"
     assert len(json.dumps(written)) < 100_000
-    assert written["adapters"][0]["sdk"]["name"] == "n" * 200 + "… (10000000 characters)"
+    assert written["adapters"][0]["sdk"]["name"] == "n" * 100 + "… (10000000 characters)"

@@ -232,6 +232,8 @@ def _call(call: CallEntry) -> dict[str, Any]:
     if answer is not None and outcome == "raised":
         exception = answer.get("exception")
         outcome = f"raised {exception.get('type', '') if isinstance(exception, dict) else 'an exception'}"
+    if not call.request:
+        outcome = "was not made"
     return {
         **times,
         "op": _short(str(call.request.get("op", "call"))),

@@ -400,7 +400,7 @@
       const end = call.received_s ?? span;
       const middle = lane.thin ? top + bar / 2 : y + 5 + line * 15;
       if (!lane.thin) body.append(drawn("line", { class: "call", x1: x(call.sent_s), x2: x(end), y1: middle, y2: middle }));
-      const text = `${call.op} ${call.outcome} at ${end.toFixed(2)} s`;
+      const text = `${call.op} ${call.outcome} at ${Math.max(0, end).toFixed(2)} s`;
       if (call.received_s !== undefined && call.received_s !== null) {
         body.append(drawn("path", { class: "end", d: `M${x(end)} ${middle - 5}l5 5l-5 5l-5 -5z` }, drawn("title", {}, text)));
       }
