@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from fakes import ROOT
 from made_reports import SUITE, merged, result, verdict, whole_run
 from pydantic import BaseModel
 
@@ -233,3 +234,12 @@ def test_what_an_adapter_says_is_cut_however_it_is_spread() -> None:
     assert answer["…"] == "1 more"
     assert len(json.dumps(written)) < 100_000
     assert written["adapters"][0]["sdk"]["name"] == "n" * 100 + "… (10000000 characters)"
+
+
+def test_the_reference_names_every_member_of_a_report() -> None:
+    schema = json.loads(data.SCHEMA_FILE.read_text(encoding="utf-8"))
+    page = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
+    parts = [schema, *(part for name, part in schema["$defs"].items() if name != "capabilities")]
+    members = {name for part in parts for name in part["properties"]}
+
+    assert {name for name in members if f"`{name}`" not in page} == set()
