@@ -42,7 +42,6 @@ from harness.report.results import results_page
 from harness.runner import Runner, RunResult
 from harness.scenario import Scenario, scenario_schema
 from harness.selection import select
-from harness.source import Json
 from harness.suite import (
     Suite,
     bundled_suite,
@@ -224,7 +223,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
     with github.commands_off(os.environ, say):
         text.print_report(console, result)
         _print_end(console, result, suite)
-    _write_reports(data.document(result, exit_code=code, fail_on=level), options, say)
+    _write_reports(result, code, level, options, say)
     return code
 
 
@@ -234,16 +233,20 @@ def _check_report_files(options: argparse.Namespace) -> None:
 
 
 def _write_reports(
-    document: dict[str, Json], options: argparse.Namespace, say: Callable[[str], None]
+    result: RunResult, code: ExitCode, level: Level, options: argparse.Namespace, say: Callable[[str], None]
 ) -> None:
     """Write what is wanted of a run, report.json first: whatever else fails, that is there."""
+    wanted = outputs.paths(options)
+    is_shown = bool(wanted) or github.is_wanted(os.environ)
+    if options.json is None and not is_shown:
+        return
+    document = data.document(result, exit_code=code, fail_on=level)
     if options.json is not None:
         data.write(document, options.json)
-    if not (outputs.paths(options) or github.is_wanted(os.environ)):
-        return
-    merged = outputs.merged([document], [str(options.json or "the run")])
-    github.tell(merged, os.environ, say)
-    outputs.write_reports(merged, outputs.paths(options))
+    if is_shown:
+        merged = outputs.merged([document], [str(options.json or "the run")])
+        github.tell(merged, os.environ, say)
+        outputs.write_reports(merged, wanted)
 
 
 def _without_collections(arguments: Sequence[str]) -> list[str]:

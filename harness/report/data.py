@@ -156,6 +156,7 @@ def _file(suite: Suite, scenario_id: str) -> str:
 
 def _adapter(adapter: AdapterResult, writer: _Writer) -> dict[str, Json]:
     hello = adapter.hello
+    common = writer.common_headers(adapter)
     return {
         "name": adapter.name,
         "argument": adapter.argument,
@@ -171,9 +172,10 @@ def _adapter(adapter: AdapterResult, writer: _Writer) -> dict[str, Json]:
         "result_path": "" if hello is None else _cut(hello.result_path, MAX_NAME),
         "capabilities": {} if hello is None else _trimmed(_capabilities(hello.capabilities)),
         "error": _cut(adapter.error),
+        "headers": common,
         "verdicts": [_verdict(verdict) for verdict in adapter.verdicts()],
         "scenarios": [
-            writer.played(played, seen)
+            writer.played(played, seen, common)
             for played in adapter.scenarios.values()
             for seen in played.observations
         ],
@@ -221,10 +223,26 @@ class _Writer:
     contract: Contract
     now_ns: int
 
-    def played(self, played: ScenarioResult, seen: Observation) -> dict[str, Json]:
-        """Return one time that a scenario was played."""
+    def common_headers(self, adapter: AdapterResult) -> dict[str, str]:
+        """Return the headers that every poll of an adapter carried with the same value: most of them."""
+        polls = (
+            poll
+            for played in adapter.scenarios.values()
+            for seen in played.observations
+            for task in seen.tasks
+            for poll in task.polls
+        )
+        first = next(polls, None)
+        common = {} if first is None else self._headers(first)
+        for poll in polls:
+            headers = self._headers(poll)
+            common = {name: value for name, value in common.items() if headers.get(name) == value}
+        return common
+
+    def played(self, played: ScenarioResult, seen: Observation, common: Mapping[str, str]) -> dict[str, Json]:
+        """Return one time that a scenario was played; headers in `common` are left out of its polls'."""
         heads: dict[str, int] = {}  # as JSON, in order of appearance, with their places
-        polls = [self._poll(poll, task.n, heads) for task in seen.tasks for poll in task.polls]
+        polls = [self._poll(poll, task.n, heads, common) for task in seen.tasks for poll in task.polls]
         return {
             "id": played.scenario.id,
             "summary": played.scenario.summary,
@@ -252,14 +270,12 @@ class _Writer:
             "answer": None if call.answer is None else _trimmed(dict(call.answer)),
         }
 
-    def _poll(self, poll: Poll, n: int, heads: dict[str, int]) -> dict[str, Json]:
+    def _poll(self, poll: Poll, n: int, heads: dict[str, int], common: Mapping[str, str]) -> dict[str, Json]:
         """Return a poll; its request's head goes into `heads` once, for most polls send the same."""
         head: dict[str, Json] = {
             "method": poll.method,
             "target": self.target(poll.target),
-            "headers": {
-                _cut(name, MAX_NAME): self._header(name, value) for name, value in poll.headers.items()
-            },
+            "headers": {name: value for name, value in self._headers(poll).items() if name not in common},
         }
         return {
             "copy": n,
@@ -311,6 +327,9 @@ class _Writer:
             is_secret = name.casefold() in known or _SECRET_QUERY.search(name)
             parts.append(f"{name}={MASKED}" if equals and value and is_secret else part)
         return _cut(path + mark + "&".join(parts))
+
+    def _headers(self, poll: Poll) -> dict[str, str]:
+        return {_cut(name, MAX_NAME): self._header(name, value) for name, value in poll.headers.items()}
 
     def _header(self, name: str, value: str) -> str:
         known = {each.casefold() for each in self.contract.credentials.headers}

@@ -41,7 +41,7 @@ _EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCo
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Sdk(_Entry):
@@ -112,7 +112,7 @@ class CallEntry(_Entry):
 
 
 class HeadEntry(_Entry):
-    """What a poll's request was."""
+    """What a poll's request was; it had the adapter's headers too."""
 
     method: str
     target: str
@@ -191,6 +191,7 @@ class AdapterEntry(_Entry):
     result_path: str = ""
     capabilities: dict[str, Json] = {}
     error: str = ""
+    headers: dict[str, str] = {}
     verdicts: tuple[VerdictEntry, ...]
     scenarios: tuple[PlayEntry, ...] = ()
     stderr_tail: tuple[str, ...] = ()
@@ -298,7 +299,7 @@ class Merged:
     """One or several reports of one suite, as one set of adapters.
 
     Attributes:
-        requirements: In the order of the newest report; those that it lacks follow.
+        requirements: In the order of the newest report; then those that others, or verdicts alone, name.
         scenarios: By id; what an older file does not say of one is "".
         notes: What the reader must know about the merging.
     """
@@ -330,9 +331,8 @@ class Merged:
         return sorted({scenario.topic for scenario in self.scenarios.values()})
 
     def requirement(self, requirement_id: str) -> RequirementEntry:
-        """Return a requirement; one that no report describes has no sentence."""
-        known = (each for each in self.requirements if each.id == requirement_id)
-        return next(known, RequirementEntry(id=requirement_id, level=Level.MUST, sentence=""))
+        """Return the requirement of that id, which some verdict has."""
+        return next(each for each in self.requirements if each.id == requirement_id)
 
     def only(self, names: Sequence[str]) -> Merged:
         """Return the same with these adapters alone, all where no name is given.
@@ -375,6 +375,8 @@ def parse(document: Mapping[str, Json], place: str) -> Report:
             for each in error.errors(include_url=False, include_input=False)
         ]
         raise InputError(mistakes[:MAX_TOLD]) from None
+    except RecursionError:
+        raise InputError(Mistake(place, "the report is nested too deep to be read")) from None
 
 
 def _shown(value: Json) -> Any:
@@ -417,6 +419,9 @@ def merge(reports: Sequence[Report], places: Sequence[str]) -> Merged:
     for report in newest_first:
         for known in _undescribed(report):
             scenarios.setdefault(known.id, known)
+        for verdict in (verdict for adapter in report.adapters for verdict in adapter.verdicts):
+            name = verdict.requirement
+            requirements.setdefault(name, RequirementEntry(id=name, level=verdict.level, sentence=""))
     entries = [
         (report, place, entry)
         for report, place in zip(reports, places, strict=True)

@@ -27,6 +27,14 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Merged], str]]] = {
     "junit": ("JUnit XML for a CI server", junit_xml),
     "badge": ("the JSON of a badge, as shields.io reads it from an endpoint", badge),
 }
+_NAMES = {
+    "--json": "report.json",
+    "--results": "results.md",
+    "--html": "report.html",
+    "--markdown": "summary.md",
+    "--junit": "junit.xml",
+    "--badge": "badge.json",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +69,7 @@ def _mistakes(wanted: Mapping[str, Path], read: Sequence[Path]) -> Iterator[Mist
     for option, path in wanted.items():
         folder = path.absolute().parent
         if path.is_dir():
-            yield Mistake(option, f"{path} is a folder", mend=f"{option} {path / f'report.{option[2:]}'}")
+            yield Mistake(option, f"{path} is a folder", mend=f"{option} {path / _NAMES[option]}")
         elif not folder.is_dir():
             yield Mistake(option, f"the folder of {path} does not exist", mend="make it")
         elif not os.access(path if path.exists() else folder, os.W_OK):

@@ -147,6 +147,13 @@ def test_the_exchange_the_adapters_lines_and_the_command_are_there(opened: Page)
     )
 
 
+def test_the_command_is_copied_or_marked_for_copying(opened: Page) -> None:
+    cell(opened, "usual-timeout").click()
+    opened.get_by_role("button", name="Copy").click()
+
+    expect(opened.locator(".command button").first).to_have_text(re.compile("Copied|Marked"))
+
+
 def test_filters_narrow_the_matrix_and_the_address_keeps_them(opened: Page) -> None:
     opened.get_by_label("Status").select_option("FAIL")
     assert shown_rows(opened) == ["usual-timeout"]
@@ -173,6 +180,14 @@ def test_a_link_to_a_cell_opens_it(page: Page, tmp_path: Path) -> None:
     show(page, tmp_path, merged(played(0.9)), "#cell=usual-timeout%2Fsdk")
 
     expect(page.locator("dialog h2")).to_have_text("usual-timeout")
+
+
+def test_an_address_that_means_nothing_harms_nothing(opened: Page) -> None:
+    for fragment in ("#%20", "#1", "#told-9-9", "#a b", "#cell=x", "#cell=%2F", "#status=%00"):
+        opened.evaluate("fragment => { location.hash = fragment }", fragment)
+
+    expect(opened.locator("dialog")).to_be_hidden()
+    assert len(shown_rows(opened)) == 5
 
 
 def test_a_link_to_a_cell_that_is_not_there_opens_nothing(page: Page, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from fakes import ROOT
 from made_reports import SUITE, merged, result, verdict, whole_run
 from pydantic import BaseModel
 
+from harness.contract import Level
 from harness.errors import InputError
 from harness.judge import Status
 from harness.observation import Poll, TaskRecord
@@ -19,7 +20,7 @@ from harness.summary import ExitCode
 ADDED = {
     "": {"title", "source", "suite_argument", "defaults", "scenarios"},
     "requirement": {"quoted"},
-    "adapter": {"argument"},
+    "adapter": {"argument", "headers"},
     "verdict": {"link"},
     "scenario": {"heads", "answers"},
     "call": {"interval_s", "timeout_s"},
@@ -74,7 +75,11 @@ def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> N
         del poll["step"], poll["head"]
     for call in played["calls"]:
         del call["interval_s"], call["timeout_s"]
-    del old["adapters"][0]["argument"], old["adapters"][0]["verdicts"][0]["link"]
+    del (
+        old["adapters"][0]["argument"],
+        old["adapters"][0]["headers"],
+        old["adapters"][0]["verdicts"][0]["link"],
+    )
     for requirement in old["requirements"]:
         del requirement["quoted"]
 
@@ -96,6 +101,7 @@ def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> N
         ({"adapters": [{}]}, "r.json: adapters.0.name: field required"),
         ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3 or 130"),
         ({"suite": 5}, "r.json: suite: input should be a valid string"),
+        ({"seconds": float("nan")}, "r.json: seconds: input should be a finite number"),
     ],
 )
 def test_a_member_that_is_wrong_is_an_input_error_at_its_place(harm: dict[str, Any], told: str) -> None:
@@ -103,6 +109,24 @@ def test_a_member_that_is_wrong_is_an_input_error_at_its_place(harm: dict[str, A
         parse({**document(), **harm}, "r.json")
 
     assert str(caught.value).splitlines()[0] == told
+
+
+def test_a_report_that_is_nested_without_end_is_an_input_error() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    with pytest.raises(InputError, match=r"r\.json: the report is nested too deep to be read"):
+        parse({**document(), "more": deep}, "r.json")
+
+
+def test_a_requirement_that_only_a_verdict_names_is_not_lost() -> None:
+    written = document(verdict("sends-its-key", Status.WARN))
+    written["requirements"] = []
+
+    report = merge([parse(written, "a")], ["a"])
+
+    assert report.requirement("sends-its-key").level is Level.SHOULD
 
 
 def test_no_text_keeps_what_a_screen_or_an_encoding_would_stumble_over() -> None:
@@ -200,16 +224,19 @@ def test_a_report_shows_the_exchange_without_anybodys_credentials() -> None:
     (seen,) = run.adapters[0].scenarios[scenario.id].observations
     headers = {"x-mini-key": "k1", "authorization": "Bearer k2", "cookie": "k3", "accept": "*/*"}
     target = "/jobs/7/state?api_key=k4&n=1&empty_token="
-    polls = tuple(Poll(n, n / 10, n / 10, target=target, headers=headers) for n in (1, 2))
+    polls = tuple(Poll(n, n / 10, n / 10, target=target, headers={**headers, "x-n": str(n)}) for n in (1, 2))
     vars(seen)["tasks"] = (TaskRecord(1, 7, polls=polls),)
 
-    written = data.document(run, exit_code=0)["adapters"][0]["scenarios"][0]
+    adapter = data.document(run, exit_code=0)["adapters"][0]
+    written = adapter["scenarios"][0]
 
     masked = {"x-mini-key": "***", "authorization": "***", "cookie": "***", "accept": "*/*"}
+    assert adapter["headers"] == masked
+    shown = "/jobs/7/state?api_key=***&n=1&empty_token="
     assert written["heads"] == [
-        {"method": "GET", "target": "/jobs/7/state?api_key=***&n=1&empty_token=", "headers": masked}
+        {"method": "GET", "target": shown, "headers": {"x-n": str(n)}} for n in (1, 2)
     ]
-    assert [poll["head"] for poll in written["polls"]] == [0, 0]
+    assert [poll["head"] for poll in written["polls"]] == [0, 1]
     assert written["answers"][0]["http"] == 200
     assert written["answers"][0]["body"]["job"] == 7
     wait = scenario.calls[0].wait

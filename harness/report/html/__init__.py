@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from harness.report.model import (
     Adapter,
     AnswerEntry,
     CallEntry,
-    HeadEntry,
     Merged,
     RequirementEntry,
     VerdictEntry,
@@ -198,25 +197,20 @@ def _adapter(adapter: Adapter) -> dict[str, Any]:
             "name": True,
             "argument": True,
             "verdicts": {"__all__": {"level", "timeline"}},  # the page and the requirements have them
-            "scenarios": {"__all__": {"summary", "watched_s", "calls", "answers", "heads"}},
+            "scenarios": {"__all__": {"summary", "watched_s", "calls", "answers"}},
         },
     )
     verdicts = [
         {**shown, "href": verdict.href} if verdict.href else shown
         for verdict, shown in zip(adapter.entry.verdicts, entry["verdicts"], strict=True)
     ]
-    heads = (head for play in adapter.entry.scenarios for head in play.heads)
-    base = next((head.headers for head in heads), {})
     for play, shown in zip(adapter.entry.scenarios, entry.get("scenarios", ()), strict=True):
         if play.calls:
             shown["calls"] = [_call(call) for call in play.calls]
         if play.answers:
             shown["answers"] = [_answer(answer) for answer in play.answers]
-        if play.heads:
-            shown["heads"] = [_head(head, base) for head in play.heads]
     return {
         **entry,
-        "headers": base,
         "verdicts": verdicts,
         "name": adapter.name,
         "sdk": adapter.sdk,
@@ -241,14 +235,6 @@ def _call(call: CallEntry) -> dict[str, Any]:
         "asked": _pretty(call.request),
         "said": "no answer" if answer is None else _pretty(answer),
     }
-
-
-def _head(head: HeadEntry, base: Mapping[str, str]) -> dict[str, Any]:
-    """Return a head by what its headers differ in from the adapter's first: most are the same."""
-    own = {name: value for name, value in head.headers.items() if base.get(name) != value}
-    gone = [name for name in base if name not in head.headers]
-    shown: dict[str, Any] = {"method": head.method, "target": head.target}
-    return {**shown, **({"headers": own} if own else {}), **({"gone": gone} if gone else {})}
 
 
 def _answer(answer: AnswerEntry) -> dict[str, Any]:

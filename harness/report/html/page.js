@@ -486,9 +486,7 @@
       element("summary", {}, `${poll.repeat ? "repeat of poll" : "poll"} ${poll.n}${isOneOfMany ? ` of copy ${poll.copy}` : ""} at ${poll.arrived_s.toFixed(3)} s → ${result.trim()}, ${took}, connection ${poll.connection ?? 1}`));
     return lazily(details, () => {
       if (head) {
-        const all = { ...adapter.headers, ...head.headers };
-        for (const name of head.gone ?? []) delete all[name];
-        const headers = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+        const headers = Object.entries({ ...adapter.headers, ...head.headers }).map(([name, value]) => `${name}: ${value}`);
         details.append(element("p", { class: "part" }, "Request"), element("pre", {}, [`${head.method} ${head.target}`, ...headers].join("\n")));
       }
       if (!answer) return;
@@ -521,7 +519,7 @@
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("hashchange", () => {
     if (location.hash && !location.hash.includes("=")) {
-      document.querySelector(location.hash.replace(/[^#\w-]/g, ""))?.closest("details")?.setAttribute("open", "");
+      document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
       return;
     }
     readAddress();
