@@ -235,18 +235,24 @@ def _check_report_files(options: argparse.Namespace) -> None:
 def _write_reports(
     result: RunResult, code: ExitCode, level: Level, options: argparse.Namespace, say: Callable[[str], None]
 ) -> None:
-    """Write what is wanted of a run, report.json first: whatever else fails, that is there."""
+    """Write what is wanted of a run; what cannot be written is told when all else is there."""
     wanted = outputs.paths(options)
     is_shown = bool(wanted) or github.is_wanted(os.environ)
     if options.json is None and not is_shown:
         return
     document = data.document(result, exit_code=code, fail_on=level)
+    mistakes: list[Mistake] = []
     if options.json is not None:
-        data.write(document, options.json)
+        try:
+            data.write(document, options.json)
+        except InputError as error:  # whoever wants more than it shall have that
+            mistakes += error.mistakes
     if is_shown:
         merged = outputs.merged([document], [str(options.json or "the run")])
         github.tell(merged, os.environ, say)
-        outputs.write_reports(merged, wanted)
+        mistakes += outputs.write_reports(merged, wanted)
+    if mistakes:
+        raise InputError(mistakes)
 
 
 def _without_collections(arguments: Sequence[str]) -> list[str]:
@@ -450,11 +456,13 @@ def _report(options: argparse.Namespace) -> ExitCode:
     results = {} if options.results is None else {"--results": options.results}
     outputs.check_paths({**results, **wanted}, read=options.reports)
     documents = [data.read(path) for path in options.reports]
+    merged = outputs.merged(documents, [str(path) for path in options.reports])
     if wanted:
-        merged = outputs.merged(documents, [str(path) for path in options.reports])
         for note in merged.notes:
             print(text.plain(note), file=sys.stderr)
-        outputs.write_reports(merged.only(options.adapter), wanted)
+        mistakes = outputs.write_reports(merged.only(options.adapter), wanted)
+        if mistakes:
+            raise InputError(mistakes)
     if options.results is None and not wanted:
         print(results_page(documents, options.not_run), end="")
     elif options.results is not None:

@@ -93,6 +93,11 @@ class VerdictEntry(_Entry):
         return self.status in ATTENTION and not self.excused
 
     @property
+    def is_known_deviation(self) -> bool:
+        """Whether a baseline excuses it for itself, and not for a helper that the SDK does not ship."""
+        return bool(self.excused) and self.status is not Status.UNSUPPORTED
+
+    @property
     def href(self) -> str:
         """The link, where it is one that leads to a page and runs nothing; else ""."""
         return self.link if self.link.casefold().startswith(("https://", "http://")) else ""
@@ -277,7 +282,7 @@ class Adapter:
 
     def excused(self) -> list[VerdictEntry]:
         """Return the deviations that a baseline excuses."""
-        return [v for v in self.entry.verdicts if v.excused and v.status is not Status.UNSUPPORTED]
+        return [verdict for verdict in self.entry.verdicts if verdict.is_known_deviation]
 
     def counts(self) -> list[tuple[Status, int, int]]:
         """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""

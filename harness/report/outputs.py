@@ -89,12 +89,8 @@ def merged(documents: Sequence[Mapping[str, Json]], places: Sequence[str]) -> Me
     return merge(parsed, places)
 
 
-def write_reports(report: Merged, wanted: Mapping[str, Path]) -> None:
-    """Write each report that is wanted.
-
-    Raises:
-        InputError: Some could not be written; all others are.
-    """
+def write_reports(report: Merged, wanted: Mapping[str, Path]) -> list[Mistake]:
+    """Write each report that is wanted, and return what could not be written."""
     mistakes = []
     for option, path in wanted.items():
         _, make = _MAKERS[option.removeprefix("--")]
@@ -103,5 +99,4 @@ def write_reports(report: Merged, wanted: Mapping[str, Path]) -> None:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             mistakes.append(Mistake(str(path), f"the report cannot be written: {reason}"))
-    if mistakes:
-        raise InputError(mistakes)
+    return mistakes

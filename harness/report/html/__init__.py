@@ -33,11 +33,7 @@ from harness.summary import ORDER, ExitCode
 __all__ = ["html_page"]
 
 MAX_CELL = 48  # characters of a behaviour in the matrix or a timeline; what is around it has it whole
-SHOWN_STATUS = {
-    Status.NOT_APPLICABLE: "n/a",
-    Status.UNSUPPORTED: "unsupported",
-    Status.INCONCLUSIVE: "unsure",
-}
+SHORT = {Status.NOT_APPLICABLE: "n/a"}  # as on the terminal
 EXIT_WORDS = {
     ExitCode.KEPT: "every MUST is kept, or its deviation is known",
     ExitCode.NOT_KEPT: "some promises are not kept",
@@ -67,15 +63,14 @@ class _Row:
 
 def html_page(merged: Merged) -> str:
     """Return the report as one self-contained HTML document."""
+    loader = PackageLoader("harness.report", "html")
     environment = Environment(
-        loader=PackageLoader("harness.report", "html"),
+        loader=loader,
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    loader = environment.loader
-    assert loader is not None
     style = loader.get_source(environment, "page.css")[0]
     script = loader.get_source(environment, "page.js")[0]
     rows = _rows(merged)
@@ -137,7 +132,7 @@ def _cell(merged: Merged, adapter: Adapter, a: int, number: int, requirement: Re
     if status is None:
         return _Cell(None, "", False, "", "", "")
     of_status = [verdict for verdict in verdicts if verdict.status is status]
-    text = SHOWN_STATUS.get(status, status.value)
+    text = SHORT.get(status, status.value)
     if status is Status.INFO:
         text = "; ".join(sorted({verdict.seen.partition(":")[0] for verdict in verdicts}))
         text = _short(text)
@@ -148,7 +143,7 @@ def _cell(merged: Merged, adapter: Adapter, a: int, number: int, requirement: Re
     elif len(verdicts) > 1:
         text += f" {len(verdicts)}"
     topics = {merged.scenarios[verdict.scenario].topic for verdict in verdicts}
-    is_told = any(verdict.needs_attention or verdict in adapter.excused() for verdict in verdicts)
+    is_told = any(verdict.needs_attention or verdict.is_known_deviation for verdict in verdicts)
     return _Cell(
         status,
         text,
