@@ -36,7 +36,7 @@ from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
 from harness.new_adapter import languages, new_adapter
-from harness.report import data, text
+from harness.report import data, github, outputs, text
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.runner import Runner, RunResult
@@ -102,6 +102,7 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
         help="only what matches: part of, or glob for, scenario or scenario:requirement; may be repeated",
     )
     run.add_argument("--json", type=Path, metavar="FILE", help="write report.json there")
+    outputs.add_options(run)
     run.add_argument("--fail-on", choices=["must", "should"], default="must", help="default: must")
     run.add_argument("--port", type=int, default=0, help="port of the mock server; default: a free one")
     run.set_defaults(command=_run)
@@ -136,9 +137,19 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
         proof.add_options(proving)
         proving.set_defaults(command=proof.main)
 
-    report = commands.add_parser("report", help="make a page of results from report.json files")
+    report = commands.add_parser(
+        "report", help="make HTML, Markdown, JUnit XML and more of report.json files"
+    )
     report.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="written by run --json")
-    report.add_argument("--results", type=Path, metavar="FILE", help="write it there; default: print it")
+    report.add_argument("--results", type=Path, metavar="FILE", help="write a Markdown page of results there")
+    outputs.add_options(report)
+    report.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this adapter in --html, --markdown, --junit and --badge; may be repeated",
+    )
     report.add_argument(
         "--not-run", action="append", default=[], metavar="NAME", help="an adapter that was not run"
     )
@@ -181,8 +192,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
             )
         )
     scenarios = select(suite.scenarios, options.patterns)
-    if options.json is not None:
-        _check_report_file(options.json)
+    _check_report_files(options)
     console = _console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in wanted])
     baselines = {spec.name: load_baseline(spec) for spec in specs}
@@ -211,19 +221,43 @@ def _run(options: argparse.Namespace) -> ExitCode:
         fail_on=level,
         interrupted=result.interrupted,
     )
-    text.print_report(console, result)
-    _print_end(console, result, suite)
-    if options.json is not None:
-        data.write(data.document(result, exit_code=code, fail_on=level), options.json)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    with github.commands_off(os.environ, say):
+        text.print_report(console, result)
+        _print_end(console, result, suite)
+    _write_reports(result, code, level, options, say)
     return code
 
 
-def _check_report_file(path: Path) -> None:
-    """Find out before a run, rather than after it, that its report cannot be written."""
-    if path.is_dir():
-        raise InputError(Mistake("--json", f"{path} is a folder", mend=f"--json {path / 'report.json'}"))
-    if not path.absolute().parent.is_dir():
-        raise InputError(Mistake("--json", f"the folder of {path} does not exist", mend="make it"))
+def _check_report_files(options: argparse.Namespace) -> None:
+    """Find out before a run, rather than after it, that one of its reports cannot be written."""
+    outputs.check_paths({**({"--json": options.json} if options.json else {}), **outputs.paths(options)})
+
+
+def _write_reports(
+    result: RunResult, code: ExitCode, level: Level, options: argparse.Namespace, say: Callable[[str], None]
+) -> None:
+    """Write what is wanted of a run; what cannot be written is told when all else is there."""
+    wanted = outputs.paths(options)
+    is_shown = bool(wanted) or github.is_wanted(os.environ)
+    if options.json is None and not is_shown:
+        return
+    document = data.document(result, exit_code=code, fail_on=level)
+    mistakes: list[Mistake] = []
+    if options.json is not None:
+        try:
+            data.write(document, options.json)
+        except InputError as error:  # whoever wants more than it shall have that
+            mistakes += error.mistakes
+    if is_shown:
+        merged = outputs.merged([document], [str(options.json or "the run")])
+        github.tell(merged, os.environ, say)
+        mistakes += outputs.write_reports(merged, wanted)
+    if mistakes:
+        raise InputError(mistakes)
 
 
 def _without_collections(arguments: Sequence[str]) -> list[str]:
@@ -423,16 +457,30 @@ def _doctor(options: argparse.Namespace) -> ExitCode:
 
 
 def _report(options: argparse.Namespace) -> ExitCode:
-    page = results_page([data.read(path) for path in options.reports], options.not_run)
-    if options.results is None:
-        print(page, end="")
-        return ExitCode.KEPT
+    wanted = outputs.paths(options)
+    results = {} if options.results is None else {"--results": options.results}
+    outputs.check_paths({**results, **wanted}, read=options.reports)
+    documents = [data.read(path) for path in options.reports]
+    merged = outputs.merged(documents, [str(path) for path in options.reports])
+    if wanted:
+        for note in merged.notes:
+            print(text.plain(note), file=sys.stderr)
+        mistakes = outputs.write_reports(merged.only(options.adapter), wanted)
+        if mistakes:
+            raise InputError(mistakes)
+    if options.results is None and not wanted:
+        print(results_page(documents, options.not_run), end="")
+    elif options.results is not None:
+        _write_page(results_page(documents, options.not_run), options.results)
+    return ExitCode.KEPT
+
+
+def _write_page(page: str, path: Path) -> None:
     try:
-        options.results.write_text(page, encoding="utf-8", errors="backslashreplace")
+        path.write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         fact = f"the page cannot be written: {(error.strerror or str(error)).lower()}"
-        raise InputError(Mistake(str(options.results), fact)) from None
-    return ExitCode.KEPT
+        raise InputError(Mistake(str(path), fact)) from None
 
 
 def _new_adapter(options: argparse.Namespace) -> ExitCode:

@@ -8,7 +8,6 @@ verdict. Only pytest's public interface is used. The fixture `task_server` serve
 
 from __future__ import annotations
 
-import re
 import shlex
 import threading
 import warnings
@@ -28,7 +27,7 @@ from harness.mock_server import TaskServer
 from harness.report.text import explain_verdict, plain
 from harness.runner import Runner
 from harness.scenario import Scenario
-from harness.suite import CONTRACT, Suite, load_contract, load_scenario
+from harness.suite import CONTRACT, Suite, load_contract, load_scenario, proves_line
 
 __all__ = [
     "DeviationError",
@@ -232,14 +231,7 @@ class VerdictItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the file, the line from 0 of the requirement's name under `proves`, and the item's title."""
-        return self.path, _line_of(self.path, self.requirement), f"{self.scenario.id}:{self.name}"
-
-
-def _line_of(path: Path, requirement: str) -> int:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    proves = next((number for number, line in enumerate(lines) if line.startswith("proves")), 0)
-    whole = re.compile(rf"(?<![\w-]){re.escape(requirement)}(?![\w-])")
-    return next((n for n, line in enumerate(lines) if n >= proves and whole.search(line)), proves)
+        return self.path, proves_line(self.path, self.requirement), f"{self.scenario.id}:{self.name}"
 
 
 # --- the run ------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ at once. `lint` is what a suite must be beyond being readable: every promise pro
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "load_contract",
     "load_scenario",
     "load_suite",
+    "proves_line",
     "read_file",
     "scenario_paths",
 ]
@@ -230,6 +232,17 @@ def load_scenario(path: Path, folder: Path, contract: Contract | None) -> Scenar
     if contract is not None:
         cross_check(scenario, contract, node, place)
     return scenario
+
+
+def proves_line(path: Path, requirement: str) -> int:
+    """Return the line, from 0, of a requirement's name under a scenario's `proves`; 0 if the file is gone."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:  # it was there when the run began
+        return 0
+    proves = next((number for number, line in enumerate(lines) if line.startswith("proves")), 0)
+    whole = re.compile(rf"(?<![\w-]){re.escape(requirement)}(?![\w-])")
+    return next((n for n, line in enumerate(lines) if n >= proves and whole.search(line)), proves)
 
 
 def lint(suite: Suite) -> list[Mistake]:

@@ -35,6 +35,7 @@ STYLES = {
 TOLD_IN_FULL = {Status.ERROR, Status.FAIL, Status.WARN, Status.INCONCLUSIVE}
 SHORT = {Status.NOT_APPLICABLE: "n/a"}
 HANGING = 15  # where the text of a row begins
+MAX_SDK = 60  # characters of an SDK's name and version above its column
 SAME_TOLD = 3  # verdicts of one requirement for the same reason that are told before the rest is counted
 
 
@@ -108,7 +109,9 @@ def _table(result: RunResult) -> Table:
 def _heading(adapter: AdapterResult) -> Text:
     if adapter.hello is None:
         return Text(plain(adapter.name))
-    return Text(plain(f"{adapter.name}\n{adapter.hello.sdk_name} {adapter.hello.sdk_version}"))
+    sdk = " ".join(f"{adapter.hello.sdk_name[:MAX_SDK]} {adapter.hello.sdk_version[:MAX_SDK]}".split())
+    sdk = sdk if len(sdk) <= MAX_SDK else f"{sdk[: MAX_SDK - 1]}…"
+    return Text(plain(f"{adapter.name}\n{sdk}"))
 
 
 def _cell(adapter: AdapterResult, requirement: Requirement) -> Text | None:

@@ -68,8 +68,19 @@ class Mark:
 
 
 def clean_env(**more: str) -> dict[str, str]:
-    """Return an environment without the colours, widths and pytest settings of whoever runs the tests."""
-    dropped = ("PYTEST_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_", "PY_COLORS", "TERM", "CI")
+    """Return an environment without the colours, widths, CI and pytest settings of whoever runs the tests."""
+    dropped = (
+        "PYTEST_",
+        "COLUMNS",
+        "LINES",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "TTY_",
+        "PY_COLORS",
+        "TERM",
+        "CI",
+        "GITHUB_",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {**kept, **more}
 

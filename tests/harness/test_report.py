@@ -4,46 +4,25 @@ import io
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import MINI
 from jsonschema import Draft202012Validator
+from made_reports import SUITE, result, verdict, whole_run
 from rich.console import Console
 
 from harness.cli import main
 from harness.contract import Level
 from harness.errors import InputError
-from harness.journal import JournalEntry
-from harness.judge import Status, Verdict
-from harness.observation import CallRecord, Observation, Poll, TaskRecord
-from harness.protocol import Capabilities, Given, Hello, Returned
+from harness.judge import Status
+from harness.protocol import Hello
 from harness.report import data
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.report.text import plain, print_report
-from harness.runner import AdapterResult, RunResult, ScenarioResult
-from harness.suite import load_suite
-
-SUITE = load_suite(MINI)
-HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_concurrency=0))
-
-
-def verdict(requirement: str, status: Status, scenario: str = "outcomes/completes", **more: Any) -> Verdict:
-    level = SUITE.contract.requirement(requirement).level
-    return Verdict(scenario, requirement, level, status, "this", "that", **more)
-
-
-def result(*verdicts: Verdict, name: str = "sdk", hello: Hello | None = HELLO, **more: Any) -> RunResult:
-    """Return a run of one adapter in which each scenario has the verdicts given for it."""
-    scenarios = {
-        each.id: ScenarioResult(each, tuple(v for v in verdicts if v.scenario == each.id))
-        for each in SUITE.scenarios
-    }
-    adapter = AdapterResult(name, hello, scenarios=scenarios, **more)
-    return RunResult(SUITE, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), 1.5, adapters=[adapter])
+from harness.runner import RunResult
 
 
 def printed(run: RunResult) -> str:
@@ -59,23 +38,6 @@ def errors(document: Any) -> list[str]:
 
 
 # --- report.json --------------------------------------------------------------------------------------
-
-
-def whole_run() -> RunResult:
-    run = result(verdict("returns-output", Status.PASS), stderr_tail=("\ud800",))
-    scenario = SUITE.scenarios[1]
-    task = TaskRecord(
-        1,
-        7,
-        polls=(Poll(1, 0.1, None, "queued"), Poll(2, 0.2, 0.25, "done")),
-        others=(Poll(0, 0.3, 0.4, method="POST", target="/x", http=None),),
-    )
-    call = CallRecord(
-        0, 1, scenario.calls[0], 0.0, None, Returned(Given.RESULT, result=1), None, {"id": "1"}, None
-    )
-    run.adapters[0].scenarios[scenario.id].observations = [Observation(HELLO, (call,), (task,))]
-    run.strays = (JournalEntry(1, None, "other", "GET", "/y", {}, 5_000_000_000, 1, True),)
-    return run
 
 
 def test_a_report_is_as_its_schema_says() -> None:
@@ -314,3 +276,89 @@ def test_the_command_line_makes_the_page(tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr()
     assert said.out == (tmp_path / "page.md").read_text()
     assert said.err == f"{tmp_path / 'b.json'}: the report cannot be read: no such file or directory\n"
+
+
+# --- the command line's reports -----------------------------------------------------------------------
+
+
+def written(folder: Path, name: str = "a", **more: Any) -> Path:
+    file = folder / f"{name}.json"
+    data.write(data.document(result(verdict("returns-output", Status.PASS), **more), exit_code=0), file)
+    return file
+
+
+def test_the_command_line_makes_every_report_of_several_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(written(tmp_path, name)) for name in "ab"]
+    wanted = {option: tmp_path / f"out.{option}" for option in ("html", "markdown", "junit", "badge")}
+    options = [word for option, path in wanted.items() for word in (f"--{option}", str(path))]
+
+    assert main(["report", *files, *options]) == 0
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == (
+        "several adapters are called 'sdk': they are shown as "
+        f"'sdk (a.json)' of {files[0]}, 'sdk (b.json)' of {files[1]}\n"
+    )
+    assert wanted["html"].read_text().startswith("<!doctype html>")
+    assert wanted["markdown"].read_text().count("| sdk (") == 2
+    assert wanted["junit"].read_text().count("<testsuite ") == 2
+    assert json.loads(wanted["badge"].read_text())["message"] == "2 of 2 SDKs keep every MUST"
+
+    assert main(["report", *files, "--badge", str(wanted["badge"]), "--adapter", "sdk (b.json)"]) == 0
+    assert json.loads(wanted["badge"].read_text())["label"] == "waitproof sdk (b.json)"
+
+
+def test_a_path_that_is_none_for_a_report_is_refused_with_all_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(written(tmp_path))
+    twice = str(tmp_path / "x")
+    nowhere = str(tmp_path / "no" / "x")
+
+    options = ["--html", twice, "--markdown", twice, "--junit", nowhere, "--badge", file]
+    assert main(["report", file, *options]) == 2
+
+    assert capsys.readouterr().err == (
+        f"--markdown: {twice} is already the file of --html\n  mend:     name another file\n\n"
+        f"--junit: the folder of {nowhere} does not exist\n  mend:     make it\n\n"
+        f"--badge: {file} is already a report that is read\n  mend:     name another file\n"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json"]
+
+
+def test_a_run_refuses_such_a_path_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", str(tmp_path), "--suite", str(MINI), "--html", str(tmp_path)]) == 2
+
+    assert capsys.readouterr().err == (
+        f"--html: {tmp_path} is a folder\n  mend:     --html {tmp_path / 'report.html'}\n"
+    )
+
+
+def test_one_report_that_cannot_be_written_costs_none_of_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(written(tmp_path))
+    page = tmp_path / "page.html"
+
+    options = ["--html", "/dev/full", "--markdown", str(page)]
+    assert main(["report", file, *options]) == 2
+
+    assert capsys.readouterr().err == ("/dev/full: the report cannot be written: no space left on device\n")
+    assert page.read_text().startswith("## waitproof: Mini jobs")
+
+
+def test_what_has_the_number_of_a_report_and_is_none_is_refused_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "r.json"
+    file.write_text('{"schema": 1, "started": "", "requirements": [], "adapters": [7]}')
+
+    assert main(["report", str(file), "--html", str(tmp_path / "x.html")]) == 2
+
+    assert f"{file}: adapters.0: input should be" in capsys.readouterr().err
+    assert not (tmp_path / "x.html").exists()

@@ -1,0 +1,158 @@
+"""A summary for a pull request or a job's page, as Markdown of GitHub's kind.
+
+What comes from an adapter is written so that it stays text: no table, tag, link, mention or reference of
+its own. The page stays below what a job's summary may hold, and says what it leaves out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from harness.judge import Status
+from harness.report.model import Adapter, Merged, VerdictEntry
+from harness.summary import ExitCode
+
+__all__ = ["MAX_BYTES", "escaped", "markdown_summary"]
+
+MAX_BYTES = 1024 * 1024  # of one step's summary: GitHub shows nothing of a longer one
+RESERVE = 4 * 1024  # for what is said at the end
+MAX_TEXT = 500  # characters of a cell
+_SIGNS = {
+    ExitCode.KEPT: "✅ Every MUST is kept, or its deviation is known",
+    ExitCode.NOT_KEPT: "❌ Some promises are not kept",
+    ExitCode.UNKNOWN: "❔ Nothing failed, but something could not be judged",
+    ExitCode.INTERRUPTED: "⏹ The run was interrupted: this is what was known by then",
+}
+# What makes Markdown of text, and what is found in what is shown: a mention, a reference, an address.
+_SPECIAL = re.compile(
+    r"[&<>\\`|*_\[\]~$]|[@#](?=\w)|\b(?:https?|ftp)(?=://)|\bwww(?=\.)|\bGH(?=-\d)", re.IGNORECASE
+)
+_APART = "&#8203;"  # a space of no width
+
+
+def escaped(text: str, most: int = MAX_TEXT) -> str:
+    """Return a text as one line that is text alone, wherever in a Markdown document it stands."""
+    line = " ".join(text.split())
+    line = line if len(line) <= most else f"{line[:most]}… ({len(line)} characters)"
+    return _SPECIAL.sub(_as_text, line)
+
+
+def _as_text(found: re.Match[str]) -> str:
+    return found[0] + _APART if found[0] in "@#" or len(found[0]) > 1 else f"&#{ord(found[0])};"
+
+
+def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
+    """Return the summary.
+
+    Args:
+        report: What to tell.
+        most_bytes: How long it may be in UTF-8; what does not fit is left out, and counted.
+    """
+    told = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
+    known = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.excused()]
+    seconds = sum(each.seconds for each in report.reports)
+    page = _Page(most_bytes - RESERVE)
+    page.add(
+        f"## waitproof: {escaped(report.newest.title or report.suite)}",
+        "",
+        f"**{_SIGNS[report.exit_code]}**",
+        "",
+    )
+    page.rows(
+        ["adapter", "SDK", "verdicts"], (_adapter_row(adapter) for adapter in report.adapters), "adapter"
+    )
+    for adapter in report.adapters:
+        if adapter.entry.error:
+            page.add(f"**{escaped(adapter.name)}** could not be run: {escaped(adapter.entry.error)}", "")
+    for note in report.notes:
+        page.add(f"Note: {escaped(note)}", "")
+    if told:
+        page.add("### What is not kept", "")
+        page.rows(_columns(report), (_verdict_row(report, *each) for each in told), "verdict")
+    if known:
+        page.add(f"<details><summary>{_count(len(known), 'known deviation')}</summary>", "")
+        head = [*_columns(report), "why"]
+        page.rows(head, (_known_row(report, *each) for each in known), "known deviation")
+        page.add("</details>", "")
+    size = f"{_count(len(report.scenarios), 'scenario')}, {_count(len(report.adapters), 'adapter')}"
+    versions = ", ".join(sorted({each.waitproof for each in report.reports}))
+    page.end(f"{size}, {seconds:.1f} s, waitproof {escaped(versions)}")
+    return page.text()
+
+
+def _adapter_row(adapter: Adapter) -> list[str]:
+    return [escaped(adapter.name), escaped(adapter.sdk), escaped(adapter.sentence().replace("_", " "))]
+
+
+def _columns(report: Merged) -> list[str]:
+    who = ["adapter"] if len(report.adapters) > 1 else []
+    return ["", *who, "requirement", "scenario", "expected", "seen"]
+
+
+def _verdict_row(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> list[str]:
+    who = [escaped(adapter.name)] if len(report.adapters) > 1 else []
+    return [
+        _status(verdict.status),
+        *who,
+        escaped(verdict.requirement),
+        escaped(verdict.scenario),
+        escaped(verdict.expected),
+        escaped(verdict.seen),
+    ]
+
+
+def _known_row(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> list[str]:
+    link = verdict.href
+    is_plain = re.fullmatch(r"[\w:/.#?&=%~+,@-]+", link) is not None
+    return [
+        *_verdict_row(report, adapter, verdict),
+        escaped(verdict.excused) + (f" [source]({link})" if is_plain else ""),
+    ]
+
+
+def _status(status: Status) -> str:
+    sign = {Status.FAIL: "❌", Status.WARN: "⚠️", Status.ERROR: "💥", Status.INCONCLUSIVE: "❔"}.get(
+        status, ""
+    )
+    return f"{sign} {status.value}".strip()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+class _Page:
+    """Lines up to a number of bytes; rows that would not fit are counted instead."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._lines: list[str] = []
+        self._left = most_bytes
+
+    def add(self, *lines: str) -> bool:
+        """Add lines, unless they do not fit."""
+        size = sum(len(line.encode()) + 1 for line in lines)
+        if size > self._left:
+            return False
+        self._left -= size
+        self._lines += lines
+        return True
+
+    def rows(self, columns: Sequence[str], rows: Iterator[list[str]], noun: str) -> None:
+        """Add a table, and how many of its rows did not fit."""
+        self.add(_row(columns), "|" + "---|" * len(columns))
+        left_out = sum(not self.add(_row(row)) for row in rows)
+        self._lines.append("")
+        if left_out:
+            self._lines += [f"… and {_count(left_out, noun)} more, left out for length: see report.json.", ""]
+
+    def end(self, line: str) -> None:
+        """Add the last line; there is room for it."""
+        self._lines += [line, ""]
+
+    def text(self) -> str:
+        return "\n".join(self._lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
