@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from harness.catalog import Catalog, Change
+from harness.catalog import SEPARATOR, Catalog, Change
 from harness.contract import Contract, StatusMeaning, TaskIdFormat
 from harness.errors import InputError, Mistake
 from harness.journal import Ended, JournalEntry
@@ -33,7 +33,7 @@ from harness.mock_server import TaskServer
 from harness.observation import Poll, TaskRecord
 from harness.scenario import Scenario, Step, WaitOptions
 from harness.source import Json
-from harness.template import at_path
+from harness.template import at_path, fill
 from harness.timeline import TaskState
 
 __all__ = ["SCENARIO_HEADER", "Action", "Keeper", "Limits", "TaskView"]
@@ -42,7 +42,6 @@ SCENARIO_HEADER = "x-waitproof-scenario"
 KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
 LOOK_PAUSE_S = 0.5  # between two looks at the scenario files
 STALL_S = 3600.0
-MAX_REMOVED = 10_000  # ids of tasks that have gone, for pages that have not heard of it yet
 MAX_POLLS_SHOWN = 60  # of a task in a list: the page draws no more
 
 JsonObject: TypeAlias = Mapping[str, Json]
@@ -76,7 +75,10 @@ class Limits:
 class _Served:
     """One task, and what its requests have shown so far."""
 
-    def __init__(self, task_id: str | int, scenario: Scenario, options: WaitOptions, serial: int) -> None:
+    def __init__(
+        self, number: int, task_id: str | int, scenario: Scenario, options: WaitOptions, serial: int
+    ) -> None:
+        self.number = number
         self.task_id = task_id
         self.scenario = scenario
         self.options = options
@@ -94,12 +96,20 @@ class _Served:
         self.sighting: Sighting | None = None
         self.verdicts: tuple[Verdict, ...] = ()
 
+    @property
+    def progress(self) -> Progress:
+        """How far its wait is."""
+        if self.is_over and self.sighting is not None:
+            return self.sighting.progress
+        return Progress.POLLING if self.polls else Progress.IDLE
+
 
 @dataclass(frozen=True)
 class TaskView:
     """A task at one moment, for the control API, the page and the terminal.
 
     Attributes:
+        number: How many tasks had been made when it was, itself included.
         step: Index of the step that answered last, or answers first.
         steps: Labels of its steps.
         wait: Interval and timeout that hold for whoever waits on it, in seconds.
@@ -107,8 +117,10 @@ class TaskView:
         count: How many polls there were.
         others: Requests of its client that are no polls.
         origin_ns: What the polls' times count from, on the monotonic clock.
+        now_ns: When it was looked at, on the same clock.
     """
 
+    number: int
     task_id: str | int
     scenario: str
     summary: str
@@ -122,6 +134,7 @@ class TaskView:
     count: int
     others: tuple[JournalEntry, ...]
     origin_ns: int
+    now_ns: int
     verdicts: tuple[Verdict, ...]
     version: int
 
@@ -162,9 +175,9 @@ class Keeper:
         self._server: TaskServer | None = None
         self._lock = threading.RLock()
         self._tasks: dict[str, _Served] = {}  # in the order in which they were asked for last
-        self._versions = itertools.count(1)
+        self._count_lock = threading.Lock()  # never held for longer than it takes to count
+        self._made = itertools.count(1)
         self.version = 0
-        self._removed: deque[tuple[int, str]] = deque(maxlen=MAX_REMOVED)
         self._earlier: dict[tuple[str, float, float], deque[tuple[str, Sighting]]] = {}
         self._numbers = itertools.count(1)
         self._serial = 0  # of the newest request
@@ -263,8 +276,8 @@ class Keeper:
         """
         chosen = self._new_id() if task_id is None else self._checked(task_id)
         held = options or self._options or options_of(scenario)
-        served = _Served(chosen, scenario, held, self._serial)
         with self._lock:
+            served = _Served(next(self._made), chosen, scenario, held, self._serial)
             self._tasks.pop(str(chosen), None)
             self._tasks[str(chosen)] = served
             self.server.create(chosen, scenario.task)
@@ -305,8 +318,8 @@ class Keeper:
             if self._tasks.pop(task_id, None) is None:
                 return False
             self.server.forget(task_id)
-            self.version = next(self._versions)
-            self._removed.append((self.version, task_id))
+            with self._count_lock:
+                self.version += 1
             return True
 
     def ids(self) -> list[str]:
@@ -322,19 +335,55 @@ class Keeper:
         self._judge(served)
         return self._view(served, all_polls=True)
 
-    def changed(self, since: int, most: int) -> tuple[list[TaskView], list[str]]:
-        """Return the tasks that changed since a version, newest first, and the ids of those that went."""
+    def newest(
+        self, most: int, text: str = "", known: Mapping[int, int] | None = None
+    ) -> tuple[list[int], list[TaskView]]:
+        """Return the numbers of the tasks that were made last, newest first, and views of those that changed.
+
+        Args:
+            most: How many tasks at most.
+            text: Part of the id or the scenario of each, upper case or lower.
+            known: Versions that the caller has seen, by the tasks' numbers.
+        """
+        part, seen = text.casefold(), known or {}
         with self._lock:
-            fresh = [each for each in self._tasks.values() if each.version > since]
-            gone = [task_id for version, task_id in self._removed if version > since]
-            gone = [task_id for task_id in gone if task_id not in self._tasks]
-        fresh.sort(key=lambda each: each.version, reverse=True)
-        return [self._view(each) for each in fresh[:most]], gone
+            fitting = (
+                each
+                for each in reversed(self._tasks.values())
+                if part in str(each.task_id).casefold() or part in each.scenario.id.casefold()
+            )
+            found = list(itertools.islice(fitting, most))
+        fresh = [each for each in found if seen.get(each.number) != each.version]
+        return [each.number for each in found], [self._view(each) for each in fresh]
+
+    def tally(self) -> dict[Progress, int]:
+        """Return how many tasks there are of each progress."""
+        with self._lock:
+            tasks = list(self._tasks.values())
+        told = dict.fromkeys(Progress, 0)
+        for served in tasks:
+            told[served.progress] += 1
+        return told
+
+    @property
+    def example(self) -> str:
+        """The id of the scenario that is shown to whoever sees this server for the first time."""
+        return self.contract.example or self.catalog.ids()[0]
+
+    def calls(self, base_url: str) -> dict[str, str]:
+        """Return the contract's calls to paste, by language, filled in for a server at that URL."""
+        task_id = f"{self.example.rpartition('/')[2]}{SEPARATOR}1"
+        values: dict[str, Json] = {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}
+        return {
+            language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()
+        }
 
     # --- inside
 
     def _touch(self, served: _Served) -> None:
-        self.version = served.version = next(self._versions)
+        with self._count_lock:  # whoever sees the new version of all sees that of the task
+            served.version = self.version + 1
+            self.version = served.version
 
     def _new_id(self) -> str | int:
         if self.contract.task_id is TaskIdFormat.INTEGER:
@@ -377,17 +426,18 @@ class Keeper:
         ]
 
     def _view(self, served: _Served, *, all_polls: bool = False) -> TaskView:
+        version = served.version  # read first: what comes from now on has a later one
         state = self.server.state(served.task_id) or TaskState(served.scenario.task)
         requests = self._requests(served)
         polls = [entry for entry in requests if entry.kind == "poll"]
         defaults = self.contract.defaults
-        progress = served.sighting.progress if served.sighting and served.is_over else None
         return TaskView(
+            number=served.number,
             task_id=served.task_id,
             scenario=served.scenario.id,
             summary=served.scenario.summary,
             created=served.created,
-            progress=progress or (Progress.POLLING if polls else Progress.IDLE),
+            progress=served.progress,
             step=state.step,
             steps=tuple(step.label for step in state.steps),
             interval_s=served.options.interval_s(defaults),
@@ -396,8 +446,9 @@ class Keeper:
             count=served.polls,
             others=tuple(entry for entry in requests if entry.kind != "poll"),
             origin_ns=min((entry.arrived_ns for entry in requests), default=served.began_ns),
+            now_ns=time.monotonic_ns(),
             verdicts=served.verdicts,
-            version=served.version,
+            version=version,
         )
 
     def _keep(self) -> None:
