@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import threading
 import time
 import uuid
@@ -45,6 +46,7 @@ STALL_S = 3600.0
 MAX_POLLS_SHOWN = 60  # of a task in a list: the page draws no more
 
 JsonObject: TypeAlias = Mapping[str, Json]
+_log = logging.getLogger(__name__)
 
 
 class Action(StrEnum):
@@ -457,16 +459,24 @@ class Keeper:
             now_ns = time.monotonic_ns()
             for served in list(self._tasks.values()):
                 if served.has_news and self._may_be_over(served, now_ns):
-                    self._judge(served)
-                    if served.is_over:
-                        served.has_news = False
-                        self._touch(served)
-                        self._on_over(self._view(served, all_polls=True))
+                    self._look_at(served)
             self._forget_old(now_ns)
             if now_ns / 1e9 - looked_s >= LOOK_PAUSE_S:
                 for change in self.catalog.refresh():
                     self._on_change(change)
                 looked_s = time.monotonic()
+
+    def _look_at(self, served: _Served) -> None:
+        """Judge a wait that may be over; what goes wrong with one is not to end the keeping of all."""
+        try:
+            self._judge(served)
+            if served.is_over:
+                served.has_news = False
+                self._touch(served)
+                self._on_over(self._view(served, all_polls=True))
+        except Exception:  # noqa: BLE001 - a check, or whoever is told
+            served.has_news = False
+            _log.exception("the wait for task %r could not be judged", served.task_id)
 
     def _may_be_over(self, served: _Served, now_ns: int) -> bool:
         """Say whether it is worth looking: judging takes a millisecond, and there may be thousands."""
