@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
-from werkzeug.routing import Map, Rule
+from werkzeug.routing import BaseConverter, Map, Rule
 
 from harness.catalog import Entry
 from harness.errors import InputError, Mistake
@@ -73,6 +73,14 @@ class _Refused(Exception):
         self.mistakes = tuple(mistakes)
 
 
+class _TaskIdConverter(BaseConverter):
+    """Any text: a task id may have slashes and line breaks in it."""
+
+    part_isolating = False
+    regex = r"[\s\S]+?"
+    weight = 200  # behind every fixed word, as werkzeug's own paths are
+
+
 class Control:
     """The application; `pytest_httpserver` calls it with each request that is no poll and no operation."""
 
@@ -87,7 +95,7 @@ class Control:
         self._keeper = keeper
         self._base_url = base_url
         self._version = version
-        task = f"{PREFIX}/tasks/<path:task_id>"
+        task = f"{PREFIX}/tasks/<id:task_id>"
         actions = f"any({', '.join(each.value for each in Action)})"
         self._routes = Map(
             [
@@ -114,6 +122,7 @@ class Control:
                 Rule(task, endpoint=self._task, methods=["GET"]),
                 Rule(task, endpoint=self._delete, methods=["DELETE"]),
             ],
+            converters={"id": _TaskIdConverter},
             strict_slashes=True,
             merge_slashes=False,
         )
@@ -440,9 +449,8 @@ def _options(given: JsonObject | None) -> WaitOptions | None:
             )
     if mistakes:
         raise _Refused(422, mistakes)
-    return WaitOptions.model_validate(
-        {name.removesuffix("_s"): f"{round(value * 1000)}ms" for name, value in given.items()}
-    )
+    durations = {name.removesuffix("_s"): float(value) for name, value in given.items()}
+    return WaitOptions().model_copy(update=durations)  # longer ones, too, than a file's author may say
 
 
 # --- answers ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 The server tells the newest 200 tasks that fit the search, each whole whenever it changed; what it told last is
 the truth, so a reload or a new connection begins from nothing and loses nothing. Events only mark rows as
-changed: drawing is done once a frame, and only for rows that can be seen. */
+changed: words are written once a frame, and polls are drawn only in rows that can be seen. */
 
 import { detail } from "./page_detail.js";
 import { api, byId, copyButton, el, escaped, mistakeText, plural, say, seconds, setText } from "./page_dom.js";
@@ -49,7 +49,8 @@ class Row {
       this.verdicts,
     );
     this.isVisible = true;
-    this.isDirty = true;
+    this.isDirty = true; // its words are to be written
+    this.isStale = true; // its drawing is to be drawn, once it can be seen
     this.take(task);
   }
 
@@ -62,7 +63,7 @@ class Row {
     this.task = task;
     this.id = String(task.task_id);
     this.toldAt = performance.now();
-    this.isDirty = true;
+    this.isDirty = this.isStale = true;
   }
 
   get nowS() {
@@ -88,7 +89,10 @@ class Row {
       setText(this.count, plural(task.count, "poll"));
       showCounts(this.verdicts, task.verdicts);
     }
-    this.timeline.draw(task, state.meanings, this.nowS, width);
+    if (this.isVisible && (this.isStale || this.isTicking)) {
+      this.isStale = false;
+      this.timeline.draw(task, state.meanings, this.nowS, width);
+    }
   }
 }
 
@@ -121,7 +125,7 @@ const watcher = new IntersectionObserver((seen) => {
 let timelineWidth = 320;
 new ResizeObserver(() => {
   measure();
-  for (const row of state.rows.values()) row.isDirty = true;
+  for (const row of state.rows.values()) row.isStale = true;
   paint();
 }).observe(byId("list"));
 
@@ -141,7 +145,7 @@ function paint() {
     frame = 0;
     if (isOrderStale) arrange();
     for (const row of state.rows.values()) {
-      if (row.isVisible && (row.isDirty || row.isTicking)) row.draw(timelineWidth);
+      row.draw(timelineWidth);
     }
     detail.draw();
   });
@@ -320,7 +324,7 @@ async function learnStatus() {
       `Unless a scenario or an option says otherwise, waits are judged by an interval of ` +
       `${seconds(defaults.poll_interval_s)} and a timeout of ${seconds(defaults.timeout_s)}.`,
   );
-  for (const row of state.rows.values()) row.isDirty = true;
+  for (const row of state.rows.values()) row.isStale = true;
   isOrderStale = true;
   paint();
 }

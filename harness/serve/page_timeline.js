@@ -21,7 +21,7 @@ const PAD = 9; // so that a mark at either end is whole
 const R = 4.5;
 const MIN_GRID_PX = 5;
 const FIRST_INTERVALS = 5; // what the axis shows at first; then twice as many, and so on
-const CHARACTER_PX = 6.1;
+const CHARACTER_PX = 6.5; // of the words' font, rather too much than too little
 
 /** Return the kind of a poll; `meanings` are the contract's, by status. */
 export function kindOf(poll, meanings) {
@@ -171,11 +171,17 @@ export class Timeline {
       wanted.push(place);
     }
     if (last) wanted.push(last);
+    if (deadline > from + span) {
+      const text = `${this.large ? "deadline " : ""}${seconds(deadline)} ›`;
+      const at = w - text.length * CHARACTER_PX;
+      const y = this.large ? top - 7 : bottom + 14;
+      if (this.large || !last || last.until < at) wanted.push({ at, y, text, kind: "tl-until" });
+    }
     if (this.large) {
       if (isDeadlineSeen) {
         const text = `deadline ${seconds(deadline)}`;
         const at = Math.min(x(deadline) - 4, w);
-        wanted.push({ at: at - text.length * CHARACTER_PX, y: top - 7, text, kind: "tl-word tl-word-deadline" });
+        wanted.push({ at: at - text.length * CHARACTER_PX, y: top - 7, text, kind: "tl-until" });
       }
       const ticks = niceTicks(from, span, Math.max(2, Math.floor(w / 110)));
       for (const tick of ticks) {

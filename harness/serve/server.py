@@ -96,7 +96,7 @@ def serving(
         max_body_bytes=MAX_BODY_BYTES,
     )
     control = Control(keeper, base_url=lambda: server.base_url, version=_version())
-    server.expect_request(re.compile(r"^/(_waitproof(/.*)?)?$")).respond_with_handler(control)
+    server.expect_request(re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)).respond_with_handler(control)
     server.start()
     keeper.attach(server)
     try:

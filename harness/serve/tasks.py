@@ -46,6 +46,7 @@ STALL_S = 3600.0
 MAX_POLLS_SHOWN = 60  # of a task in a list: the page draws no more
 
 JsonObject: TypeAlias = Mapping[str, Json]
+_NO_IDS = {".", ".."}  # every client leaves out such a part of a path
 _log = logging.getLogger(__name__)
 
 
@@ -394,7 +395,11 @@ class Keeper:
 
     def _checked(self, task_id: str | int) -> str | int:
         if self.contract.task_id is not TaskIdFormat.INTEGER:
-            return str(task_id)
+            text = str(task_id)
+            if text in _NO_IDS or not _is_text(text):
+                mend = "choose an id that can stand in a URL"
+                raise InputError(Mistake("task_id", "nobody could poll a task with this id", mend=mend))
+            return text
         try:
             return int(task_id)
         except ValueError:
@@ -404,9 +409,8 @@ class Keeper:
     def _step(self, scenario: Scenario, action: Action, payload: JsonObject | None, stall_s: float) -> Step:
         if action is Action.STALL:
             going_on = self._status(StatusMeaning.KEEP_POLLING)
-            return Step.model_validate(
-                {"status": going_on, "times": "forever", "delay": f"{round(stall_s * 1000)}ms"}
-            )
+            step = Step.model_validate({"status": going_on, "times": "forever"})
+            return step.model_copy(update={"delay": stall_s})  # longer than a file's author may say
         meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
         member = "result" if action is Action.COMPLETE else "error"
         if payload is not None:
@@ -542,6 +546,15 @@ def counts(told: Iterator[Verdict] | tuple[Verdict, ...]) -> dict[Status, int]:
     for verdict in told:
         found[verdict.status] = found.get(verdict.status, 0) + 1
     return found
+
+
+def _is_text(text: str) -> bool:
+    """Say whether a text can be sent: half a surrogate pair, which JSON can hold, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _advanced(state: TaskState) -> TaskState:
