@@ -68,6 +68,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _RESET = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # SO_LINGER on, for no time
 _STRAY = "waitproof.stray"  # in the environ of a request that no matcher handles
 _BODILESS = {204, 304}
+_OFF_RECORD = 0  # the serial of a request that is not remembered
 _FREE_PORT = "--port 0 lets the system choose a free one"
 
 
@@ -104,6 +105,7 @@ class TaskServer(HTTPServer):
         unprepared: Unprepared | None = None,
         allowed_hosts: Collection[str] | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        off_record: re.Pattern[str] | None = None,
     ) -> None:
         """Make a server that does not listen yet.
 
@@ -119,12 +121,15 @@ class TaskServer(HTTPServer):
                 no page of another site reaches the server under a name of its own (DNS rebinding); None
                 for any.
             max_body_bytes: Larger requests are refused.
+            off_record: Paths, escaped as they come, of whoever watches the server: requests for them that
+                fall through to the matchers are neither remembered nor told.
         """
         super().__init__(host=host, port=port, threaded=True)
         self._desk = _Desk(contract, on_entry, self._went_wrong, journal_limit)
         self._desk.unprepared = unprepared
         self._desk.allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
         self._desk.max_body_bytes = max_body_bytes
+        self._desk.off_record = off_record
 
     @property
     def base_url(self) -> str:
@@ -334,6 +339,7 @@ class _Desk:
         self.unprepared: Unprepared | None = None
         self.allowed_hosts: frozenset[str] | None = None
         self.max_body_bytes = MAX_BODY_BYTES
+        self.off_record: re.Pattern[str] | None = None
         self._on_entry = on_entry
 
     def error(self, http: int, message: str, task_id: Json = "") -> TaskResponse:
@@ -391,6 +397,8 @@ class _Desk:
 
     def ended(self, entry: JournalEntry) -> None:
         """Put the end of a request on record."""
+        if entry.serial == _OFF_RECORD:
+            return
         self.journal.update(entry)
         self.tell(entry)
 
@@ -887,8 +895,12 @@ class _Handler(WSGIRequestHandler):
     # --- what falls through
 
     def _serve_rest(self, request: _Received, owner: str | None) -> bool:
-        entry = self._arrived(request, task_id=owner, kind="other")
-        self.desk.tell(entry)
+        off_record = self.desk.off_record
+        if off_record is not None and off_record.fullmatch(request.path):
+            entry = JournalEntry(_OFF_RECORD, **self._fields(request, task_id=None, kind="other"))
+        else:
+            entry = self._arrived(request, task_id=owner, kind="other")
+            self.desk.tell(entry)
         try:
             environ = self._environ(request)
         except HTTPException as error:  # more header lines than the standard library reads
@@ -1018,17 +1030,19 @@ class _Handler(WSGIRequestHandler):
         return False
 
     def _arrived(self, request: _Received, *, task_id: str | None, kind: str, **more: Any) -> JournalEntry:
-        return self.desk.journal.add(
-            task_id=task_id,
-            kind=kind,
-            method=request.method,
-            target=request.target,
-            headers=request.headers,
-            arrived_ns=request.arrived_ns,
-            connection=self.number,
-            fresh=self.is_fresh,
-            **more,
-        )
+        return self.desk.journal.add(**self._fields(request, task_id=task_id, kind=kind), **more)
+
+    def _fields(self, request: _Received, *, task_id: str | None, kind: str) -> dict[str, Any]:
+        return {
+            "task_id": task_id,
+            "kind": kind,
+            "method": request.method,
+            "target": request.target,
+            "headers": request.headers,
+            "arrived_ns": request.arrived_ns,
+            "connection": self.number,
+            "fresh": self.is_fresh,
+        }
 
     def _end(self, entry: JournalEntry, ended: Ended, http: int | None = None) -> bool:
         """Put the end on record; return False, which is right for every end but an answer."""

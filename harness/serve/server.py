@@ -19,6 +19,7 @@ __all__ = ["DEFAULT_JOURNAL", "ServeOptions", "Service", "serving"]
 
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
+CONTROL_PATHS = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -94,9 +95,10 @@ def serving(
         unprepared=keeper,
         allowed_hosts=names,
         max_body_bytes=MAX_BODY_BYTES,
+        off_record=CONTROL_PATHS,
     )
     control = Control(keeper, base_url=lambda: server.base_url, version=_version())
-    server.expect_request(re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)).respond_with_handler(control)
+    server.expect_request(CONTROL_PATHS).respond_with_handler(control)
     server.start()
     keeper.attach(server)
     try:
