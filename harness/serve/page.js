@@ -1,6 +1,6 @@
 /* The page of `waitproof serve`: the live table of tasks, the connection, and what concerns all tasks.
 
-The server tells the newest 200 tasks that fit the search, each whole whenever it changed; what it told last is
+The server tells the newest tasks that fit the search, 200 at most, each whole whenever it changed; what it told last is
 the truth, so a reload or a new connection begins from nothing and loses nothing. Events only mark rows as
 changed: words are written once a frame, and polls are drawn only in rows that can be seen. */
 
@@ -87,7 +87,7 @@ class Row {
       this.progress.className = `progress is-${task.progress}`;
       setText(this.step, `step ${stepText(task)}`);
       setText(this.count, plural(task.count, "poll"));
-      showCounts(this.verdicts, task.verdicts);
+      showCounts(this.verdicts, ["done", "stopped"].includes(task.progress) ? task.verdicts : {});
     }
     if (this.isVisible && (this.isStale || this.isTicking)) {
       this.isStale = false;
@@ -97,12 +97,12 @@ class Row {
 }
 
 /** Return where a task is among its steps. */
-export function stepText(task) {
+function stepText(task) {
   return `${task.steps[task.step] ?? ""}, ${task.step + 1} of ${task.steps.length}`;
 }
 
 /** Show counts of verdicts, the troubling ones first. */
-export function showCounts(place, counts) {
+function showCounts(place, counts) {
   const key = JSON.stringify(counts);
   if (place.dataset.counts === key) return;
   place.dataset.counts = key;
@@ -409,11 +409,6 @@ document.addEventListener("visibilitychange", () => {
 });
 
 newTask.made = (task) => detail.open(String(task.task_id));
-detail.start({
-  state,
-  rowOf: (id) => state.rows.get(id),
-  stepText,
-  showCounts,
-});
+detail.start({ state, rowOf: (id) => state.rows.get(id), stepText });
 connect();
 tick();

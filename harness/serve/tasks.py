@@ -95,7 +95,8 @@ class _Served:
         self.began_ns = self.last_ns = time.monotonic_ns()
         self.polls = 0
         self.is_over = False
-        self.has_news = False  # a request has come since the wait was judged last
+        self.has_news = False  # a request has come since the wait was last seen to be over
+        self.looked_ns = 0  # when the keeper judged it last
         self.sighting: Sighting | None = None
         self.verdicts: tuple[Verdict, ...] = ()
 
@@ -472,6 +473,7 @@ class Keeper:
 
     def _look_at(self, served: _Served) -> None:
         """Judge a wait that may be over; what goes wrong with one is not to end the keeping of all."""
+        served.looked_ns = time.monotonic_ns()
         try:
             self._judge(served)
             if served.is_over:
@@ -485,7 +487,9 @@ class Keeper:
     def _may_be_over(self, served: _Served, now_ns: int) -> bool:
         """Say whether it is worth looking: judging takes a millisecond, and there may be thousands."""
         interval_s = served.options.interval_s(self.contract.defaults)
-        return now_ns - served.last_ns >= min(2 * interval_s, 3.0) * 1e9
+        quiet_ns = now_ns - served.last_ns
+        # The longer nothing has come, the more seldom: a stalled poll may be in flight for hours.
+        return quiet_ns >= min(2 * interval_s, 3.0) * 1e9 and now_ns - served.looked_ns >= quiet_ns / 4
 
     def _judge(self, served: _Served) -> None:
         entries = self._requests(served)
