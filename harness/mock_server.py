@@ -61,6 +61,7 @@ MAX_STENCIL_BYTES = 64 * 1024
 TIME_DIGITS = 19  # of nanoseconds since 1970, from 2001 to 2286
 MANY_FILES = 10_240  # what macOS lets a process have where its hard limit says "unlimited"
 
+OFF_RECORD = 0  # the serial of a request that is not remembered
 _PORT = re.compile(r":[0-9]*$")  # of a Host header
 _STRAY = "waitproof.stray"  # in the environ of a request that no matcher handles
 _FREE_PORT = "--port 0 lets the system choose a free one"
@@ -127,6 +128,7 @@ class TaskServer(HTTPServer):
         max_body_bytes: int = MAX_BODY_BYTES,
         request_limit_s: float = REQUEST_LIMIT_S,
         send_limit_s: float = SEND_LIMIT_S,
+        off_record: re.Pattern[str] | None = None,
     ) -> None:
         """Make a server that does not listen yet.
 
@@ -148,6 +150,8 @@ class TaskServer(HTTPServer):
             max_body_bytes: Larger requests are refused.
             request_limit_s: How long a request may take from its first byte to its last.
             send_limit_s: How long a client may take nothing of its answer before it counts as gone.
+            off_record: Paths, escaped as they come, of whoever watches the server: requests for them that
+                fall through to the matchers are neither remembered nor told.
 
         Raises:
             InputError: The suite that comes with waitproof cannot be read.
@@ -163,6 +167,7 @@ class TaskServer(HTTPServer):
         self._desk = _Desk(contract, on_entry, self._went_wrong, journal_limit)
         self._desk.unprepared = unprepared
         self._desk.allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
+        self._desk.off_record = off_record
         self._limits = _Limits(max_body_bytes, request_limit_s, send_limit_s)
 
     @property
@@ -446,6 +451,7 @@ class _Desk:
         }
         self.unprepared: Unprepared | None = None
         self.allowed_hosts: frozenset[str] | None = None
+        self.off_record: re.Pattern[str] | None = None
         self.on_entry = on_entry
         self._making = threading.Lock()  # so that two requests at once do not make a task twice
 
@@ -508,6 +514,8 @@ class _Desk:
 
     def end(self, record: Record, ended: Ended, http: int | None = None, nearest: str = "") -> None:
         """Put the end of a request on record."""
+        if record.serial == OFF_RECORD:
+            return
         self.journal.end(record, ended, http, nearest)
         if self.on_entry is not None:
             self.tell(record)
@@ -758,8 +766,14 @@ class _Service:
     # --- what falls through, in a thread that the connection is lent to
 
     def _serve_rest(self, connection: Connection, request: http_wire.Request) -> bool:
-        owner = self._concerned(request.head.path) or self._carried_task(connection)
-        record = self._arrived(connection, request, owner, "other")
+        head, off_record = request.head, self.desk.off_record
+        if off_record is not None and off_record.fullmatch(head.path):
+            record = Record(
+                OFF_RECORD, None, "other", head, request.arrived_ns, connection.number, fresh=False
+            )
+        else:
+            owner = self._concerned(head.path) or self._carried_task(connection)
+            record = self._arrived(connection, request, owner, "other")
 
         def resume(loan: _Loan) -> None:
             if loan is _Loan.KEEP:

@@ -135,7 +135,10 @@ def _too_soon(call: CallRecord, polls: tuple[Poll, ...], interval_s: float, expe
     connect shortens nobody's period.
     """
     comes_at_once = polls[0].arrived_s - call.sent_s < interval_s / 2
-    previous, *others = list(enumerate(polls, 1))[1 if comes_at_once else 0 :]
+    held = list(enumerate(polls, 1))[1 if comes_at_once else 0 :]
+    if not held:
+        return None
+    previous, *others = held
     latest = previous
     for each in others:
         for before in (previous, latest):

@@ -21,7 +21,6 @@ from pathlib import Path
 from types import FrameType
 
 from harness.catalog import SCENARIO_HEADER, Change
-from harness.contract import Contract
 from harness.errors import InputError, Mistake, WaitproofError
 from harness.judge import Progress, Status
 from harness.judge.words import seconds, timeline_line
@@ -29,9 +28,8 @@ from harness.mock_server import raise_file_limit
 from harness.observation import Poll
 from harness.scenario import WaitOptions
 from harness.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
-from harness.serve.tasks import Limits, TaskView, counts
+from harness.serve.tasks import Keeper, Limits, TaskView, counts
 from harness.suite import bundled_suite
-from harness.template import fill
 
 __all__ = ["add_options", "main", "serve"]
 
@@ -148,7 +146,7 @@ def serve(options: argparse.Namespace) -> int:
     ):
         gc.collect()
         gc.freeze()  # what was loaded stays: no collection has to look at it again
-        say.hello(service.base_url, service.keeper.catalog.ids(), service.keeper.contract)
+        say.hello(service.base_url, service.keeper)
         for entry in service.keeper.catalog.entries():
             if entry.mistakes:
                 say.changed(Change(entry.id, entry))
@@ -197,21 +195,22 @@ class _Printer:
         self._lock = threading.Lock()
         self._width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
 
-    def hello(self, base_url: str, ids: Sequence[str], contract: Contract) -> None:
+    def hello(self, base_url: str, keeper: Keeper) -> None:
         """Print what is served, and how to use it."""
+        ids = keeper.catalog.ids()
         topics: dict[str, list[str]] = {}
         for scenario_id in ids:
             topic, _, name = scenario_id.rpartition("/")
             topics.setdefault(topic, []).append(name)
-        lines = [f"{len(ids)} scenarios of {contract.title}; a task id that names one behaves like it:", ""]
+        lines = [
+            f"{len(ids)} scenarios of {keeper.contract.title}; a task id that names one behaves like it:",
+            "",
+        ]
         for topic, names in topics.items():
             lines += self._wrapped(topic, ", ".join(names))
-        example = contract.example or ids[0]
-        task_id = f"{example.rpartition('/')[2]}~1"
         lines.append("")
-        for language, text in contract.snippets.items():
-            filled = str(fill(text, {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}))
-            first, *rest = filled.rstrip().splitlines()
+        for language, text in keeper.calls(base_url).items():
+            first, *rest = text.splitlines()
             lines += [f"  {language:<{HANGING - 2}}{first}", *(f"{'':<{HANGING}}{line}" for line in rest)]
         lines += [
             "",

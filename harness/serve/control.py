@@ -24,25 +24,32 @@ from harness.journal import JournalEntry
 from harness.judge import Verdict
 from harness.scenario import Scenario, WaitOptions
 from harness.serve.tasks import Action, Keeper, TaskView, counts
-from harness.source import MAX_DURATION_S, Json
+from harness.source import Json
 from harness.timeline import respond
 
 __all__ = ["PREFIX", "Control", "openapi"]
 
 PREFIX = "/_waitproof"
-MAX_LISTED = 500  # tasks in one answer; the newest, which a page can show
+MAX_LISTED = 500  # tasks in one answer, the newest
+MAX_LIVE = 200  # tasks whose changes are told as they come: more rows than anybody looks at
 EVENT_PAUSE_S = 0.1  # ten updates a second look live, and cost little
+RETRY_MS = 1000  # what a browser waits until it connects again; its own pause is three times that
 PING_EVERY = 100  # pauses without news, until a comment shows that the connection lives
 MAX_BODY_SHOWN = 10_000  # bytes of an answer: a payload of 2 MB helps no reader
-MIN_DURATION_S = 0.001
+MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
 MASKED = "…"
 _POSITION = re.compile(r":([0-9]{1,9}):([0-9]{1,9})$")
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _FOLDER = Path(__file__).parent
 _PAGE_FILES = {
     "page.html": "text/html; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
+    "page_detail.js": "text/javascript; charset=utf-8",
+    "page_dom.js": "text/javascript; charset=utf-8",
+    "page_new.js": "text/javascript; charset=utf-8",
+    "page_timeline.js": "text/javascript; charset=utf-8",
 }
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -167,6 +174,9 @@ class Control:
             "suite": keeper.contract.name,
             "title": keeper.contract.title,
             "base_url": self._base_url(),
+            "snippets": keeper.calls(self._base_url()),
+            "example": keeper.example,
+            "statuses": {name: meaning.value for name, meaning in keeper.contract.statuses.items()},
             "endpoint": f"{keeper.contract.endpoint.method} {keeper.contract.endpoint.path}",
             "tasks": len(keeper.ids()),
             "limits": {
@@ -181,22 +191,35 @@ class Control:
             "broken": [_entry(entry) for entry in keeper.catalog.entries() if entry.mistakes],
         }
 
-    def _events(self, _request: Request) -> Response:
-        response = Response(self._stream(), content_type="text/event-stream; charset=utf-8")
+    def _events(self, request: Request) -> Response:
+        text = request.args.get("find", "")
+        response = Response(self._stream(text), content_type="text/event-stream; charset=utf-8")
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
-    def _stream(self) -> Iterator[bytes]:
+    def _stream(self, text: str) -> Iterator[bytes]:
         """Yield what changes, first everything there is: a page that is loaded again has lost nothing."""
         keeper = self._keeper
         broken: list[JsonObject] | None = None
+        shown: dict[int, tuple[int, str | int]] = {}  # versions and ids that were told, by numbers
         version, quiet = -1, 0
+        yield f"retry: {RETRY_MS}\n\n".encode()
         while True:
             at = keeper.version
             if at != version:
-                fresh, gone = keeper.changed(version, MAX_LISTED)
-                is_first, version, quiet = version < 0, at, 0
-                told = {"tasks": [_task(view) for view in fresh], "gone": gone, "all": is_first}
+                numbers, fresh = keeper.newest(MAX_LIVE, text, {n: known for n, (known, _) in shown.items()})
+                went = [shown.pop(number)[1] for number in shown.keys() - set(numbers)]
+                shown |= {view.number: (view.version, view.task_id) for view in fresh}
+                stay = {task_id for _, task_id in shown.values()}
+                tally = keeper.tally()
+                told = {
+                    "tasks": [_task(view) for view in fresh],
+                    "gone": [task_id for task_id in went if task_id not in stay],
+                    "all": version < 0,
+                    "count": sum(tally.values()),
+                    "progress": {progress.value: count for progress, count in tally.items()},
+                }
+                version, quiet = at, 0
                 yield _event("tasks", told)
             now_broken = [_entry(entry) for entry in keeper.catalog.known() if entry.mistakes]
             if now_broken != broken:
@@ -237,7 +260,7 @@ class Control:
     # --- tasks
 
     def _tasks(self, _request: Request) -> Response:
-        views, _ = self._keeper.changed(-1, MAX_LISTED)
+        _, views = self._keeper.newest(MAX_LISTED)
         return _json({"tasks": [_task(view) for view in views], "count": len(self._keeper.ids())})
 
     def _add(self, request: Request) -> Response:
@@ -257,12 +280,18 @@ class Control:
     def _task(self, _request: Request, task_id: str) -> Response:
         return _json(_task(self._view(task_id)))
 
-    def _journal(self, _request: Request, task_id: str) -> Response:
+    def _journal(self, request: Request, task_id: str) -> Response:
         view = self._view(task_id)
         requests = sorted((*view.polls, *view.others), key=lambda entry: entry.serial)
+        newest = request.args.get("newest", "")
+        if newest and not _NUMBER.fullmatch(newest):
+            fact = "this is no number of requests"
+            raise _Refused(422, [Mistake("newest", fact, found=newest[:100], expected="1 or more")])
+        listed = requests[-int(newest) :] if newest else requests
         return _json(
             {
-                "requests": [_exchange(each, view.origin_ns) for each in requests],
+                "count": len(requests),
+                "requests": [_exchange(each, view.origin_ns) for each in listed],
                 "answers": self._answers(view),
             }
         )
@@ -383,7 +412,7 @@ def _arguments(request: Request, action: Action) -> dict[str, Any]:
         case Action.FAIL:
             return {"given": _body(request, {"error": object})}
         case Action.STALL:
-            seconds = _body(request, {"seconds": (int, float)}).get("seconds", MAX_DURATION_S)
+            seconds = _body(request, {"seconds": (int, float)}).get("seconds", MAX_SECONDS)
             mistakes = list(_wrong_seconds("seconds", seconds))
             if mistakes:
                 raise _Refused(422, mistakes)
@@ -395,8 +424,8 @@ def _arguments(request: Request, action: Action) -> dict[str, Any]:
 
 def _wrong_seconds(place: str, value: Any) -> Iterator[Mistake]:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not MIN_DURATION_S <= value <= MAX_DURATION_S:
-        expected = f"seconds, {MIN_DURATION_S:g} to {MAX_DURATION_S:g}"
+    if not is_number or not MIN_SECONDS <= value <= MAX_SECONDS:
+        expected = f"seconds, {MIN_SECONDS:g} to {MAX_SECONDS:g}"
         yield Mistake(place, "this is no duration", found=_shown(value), expected=expected)
 
 
@@ -414,9 +443,8 @@ def _options(given: JsonObject | None) -> WaitOptions | None:
     ]
     if mistakes:
         raise _Refused(422, mistakes)
-    return WaitOptions.model_validate(
-        {name.removesuffix("_s"): f"{round(value * 1000)}ms" for name, value in given.items()}
-    )
+    durations = {name.removesuffix("_s"): float(value) for name, value in given.items()}
+    return WaitOptions().model_copy(update=durations)  # longer ones, too, than a file's author may say
 
 
 # --- answers ------------------------------------------------------------------------------------------
@@ -474,6 +502,7 @@ def _entry(entry: Entry) -> JsonObject:
 def _task(view: TaskView) -> JsonObject:
     return {
         "task_id": view.task_id,
+        "number": view.number,
         "scenario": view.scenario,
         "summary": view.summary,
         "created": view.created.isoformat(timespec="seconds"),
@@ -481,6 +510,7 @@ def _task(view: TaskView) -> JsonObject:
         "step": view.step,
         "steps": list(view.steps),
         "wait": {"poll_interval_s": view.interval_s, "timeout_s": view.timeout_s},
+        "now_s": round((view.now_ns - view.origin_ns) / 1e9, 6),
         "count": view.count,
         "polls": [_poll(entry, view.origin_ns) for entry in view.polls],
         "others": len(view.others),

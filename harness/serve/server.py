@@ -25,6 +25,7 @@ _T = TypeVar("_T", Answer, ErrorAnswer)
 
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
+CONTROL_PATHS = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -100,10 +101,10 @@ def serving(
         unprepared=keeper,
         allowed_hosts=names,
         max_body_bytes=MAX_BODY_BYTES,
+        off_record=CONTROL_PATHS,
     )
     control = Control(keeper, base_url=lambda: server.base_url, version=_version())
-    ours = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)  # a newline, escaped, may stand in a path
-    server.expect_request(ours).respond_with_handler(control)
+    server.expect_request(CONTROL_PATHS).respond_with_handler(control)
     api = catalog.contract.task_path_pattern().pattern, *_operation_paths(catalog.contract)
     preflights = re.compile(rf"(?:{'|'.join(api)})\Z", re.DOTALL)
     server.expect_request(preflights, method="OPTIONS").respond_with_handler(_allow)

@@ -10,6 +10,7 @@ only notes what came; everything that takes time is done by the keeper's own thr
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 import time
 import uuid
@@ -20,7 +21,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from harness.catalog import Catalog, Change, told_in_a_line
+from harness.catalog import SEPARATOR, Catalog, Change, told_in_a_line
 from harness.contract import Contract, StatusMeaning, TaskIdFormat
 from harness.errors import InputError, Mistake
 from harness.journal import Ended, JournalEntry
@@ -30,18 +31,21 @@ from harness.lag import LagMeter
 from harness.mock_server import TaskServer
 from harness.observation import Poll, TaskRecord
 from harness.scenario import Scenario, Step, WaitOptions
-from harness.source import MAX_DURATION_S, Json
+from harness.source import Json
+from harness.template import fill
 from harness.timeline import TaskState
 
 __all__ = ["Action", "Keeper", "Limits", "TaskView"]
 
 KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
 LOOK_PAUSE_S = 0.5  # between two looks at the scenario files
-MAX_REMOVED = 10_000  # ids of tasks that have gone, for pages that have not heard of it yet
+STALL_S = 3600.0
 MAX_POLLS_SHOWN = 60  # of a task in a list: the page draws no more
 
 JsonObject: TypeAlias = Mapping[str, Json]
 NOTHING: JsonObject = {}
+_NO_IDS = {".", ".."}  # every client leaves out such a part of a path
+_log = logging.getLogger(__name__)
 
 
 class Action(StrEnum):
@@ -72,7 +76,10 @@ class Limits:
 class _Served:
     """One task, and what its requests have shown so far."""
 
-    def __init__(self, task_id: str | int, scenario: Scenario, options: WaitOptions, serial: int) -> None:
+    def __init__(
+        self, number: int, task_id: str | int, scenario: Scenario, options: WaitOptions, serial: int
+    ) -> None:
+        self.number = number
         self.task_id = task_id
         self.scenario = scenario
         self.options = options
@@ -86,9 +93,17 @@ class _Served:
         self.began_ns = self.last_ns = time.monotonic_ns()
         self.polls = 0
         self.is_over = False
-        self.has_news = False  # a request has come since the wait was judged last
+        self.has_news = False  # a request has come since the wait was last seen to be over
+        self.looked_ns = 0  # when the keeper judged it last
         self.sighting: Sighting | None = None
         self.verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def progress(self) -> Progress:
+        """How far its wait is."""
+        if self.is_over and self.sighting is not None:
+            return self.sighting.progress
+        return Progress.POLLING if self.polls else Progress.IDLE
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,7 @@ class TaskView:
     """A task at one moment, for the control API, the page and the terminal.
 
     Attributes:
+        number: How many tasks had been made when it was, itself included.
         step: Index of the step that answered last, or answers first.
         steps: Labels of its steps.
         wait: Interval and timeout that hold for whoever waits on it, in seconds.
@@ -103,8 +119,10 @@ class TaskView:
         count: How many polls there were.
         others: Requests of its client that are no polls.
         origin_ns: What the polls' times count from, on the monotonic clock.
+        now_ns: When it was looked at, on the same clock.
     """
 
+    number: int
     task_id: str | int
     scenario: str
     summary: str
@@ -118,6 +136,7 @@ class TaskView:
     count: int
     others: tuple[JournalEntry, ...]
     origin_ns: int
+    now_ns: int
     verdicts: tuple[Verdict, ...]
     version: int
 
@@ -159,9 +178,9 @@ class Keeper:
         self._server: TaskServer | None = None
         self._lock = threading.RLock()
         self._tasks: dict[str, _Served] = {}  # in the order in which they were asked for last
-        self._versions = itertools.count(1)
+        self._count_lock = threading.Lock()  # never held for longer than it takes to count
+        self._made = itertools.count(1)
         self.version = 0
-        self._removed: deque[tuple[int, str]] = deque(maxlen=MAX_REMOVED)
         self._earlier: dict[tuple[str, float, float], deque[tuple[str, Sighting]]] = {}
         self._numbers = itertools.count(1)
         self._serial = 0  # of the newest request
@@ -248,8 +267,8 @@ class Keeper:
         """
         chosen = self._new_id() if task_id is None else self._checked(task_id)
         held = options or self._options or options_of(scenario)
-        served = _Served(chosen, scenario, held, self._serial)
         with self._lock:
+            served = _Served(next(self._made), chosen, scenario, held, self._serial)
             self._tasks.pop(str(chosen), None)
             self._tasks[str(chosen)] = served
             self.server.create(chosen, scenario.task)
@@ -258,7 +277,7 @@ class Keeper:
         return self._view(served)
 
     def act(
-        self, task_id: str, action: Action, *, given: JsonObject = NOTHING, stall_s: float = MAX_DURATION_S
+        self, task_id: str, action: Action, *, given: JsonObject = NOTHING, stall_s: float = STALL_S
     ) -> bool:
         """Do something to a task, between two of its polls; return False when there is no such task.
 
@@ -290,8 +309,8 @@ class Keeper:
             if self._tasks.pop(task_id, None) is None:
                 return False
             self.server.forget(task_id)
-            self.version = next(self._versions)
-            self._removed.append((self.version, task_id))
+            with self._count_lock:
+                self.version += 1
             return True
 
     def ids(self) -> list[str]:
@@ -307,19 +326,55 @@ class Keeper:
         self._judge(served)
         return self._view(served, all_polls=True)
 
-    def changed(self, since: int, most: int) -> tuple[list[TaskView], list[str]]:
-        """Return the tasks that changed since a version, newest first, and the ids of those that went."""
+    def newest(
+        self, most: int, text: str = "", known: Mapping[int, int] | None = None
+    ) -> tuple[list[int], list[TaskView]]:
+        """Return the numbers of the tasks that were made last, newest first, and views of those that changed.
+
+        Args:
+            most: How many tasks at most.
+            text: Part of the id or the scenario of each, upper case or lower.
+            known: Versions that the caller has seen, by the tasks' numbers.
+        """
+        part, seen = text.casefold(), known or {}
         with self._lock:
-            fresh = [each for each in self._tasks.values() if each.version > since]
-            gone = [task_id for version, task_id in self._removed if version > since]
-            gone = [task_id for task_id in gone if task_id not in self._tasks]
-        fresh.sort(key=lambda each: each.version, reverse=True)
-        return [self._view(each) for each in fresh[:most]], gone
+            fitting = (
+                each
+                for each in reversed(self._tasks.values())
+                if part in str(each.task_id).casefold() or part in each.scenario.id.casefold()
+            )
+            found = list(itertools.islice(fitting, most))
+        fresh = [each for each in found if seen.get(each.number) != each.version]
+        return [each.number for each in found], [self._view(each) for each in fresh]
+
+    def tally(self) -> dict[Progress, int]:
+        """Return how many tasks there are of each progress."""
+        with self._lock:
+            tasks = list(self._tasks.values())
+        told = dict.fromkeys(Progress, 0)
+        for served in tasks:
+            told[served.progress] += 1
+        return told
+
+    @property
+    def example(self) -> str:
+        """The id of the scenario that is shown to whoever sees this server for the first time."""
+        return self.contract.example or self.catalog.ids()[0]
+
+    def calls(self, base_url: str) -> dict[str, str]:
+        """Return the contract's calls to paste, by language, filled in for a server at that URL."""
+        task_id = f"{self.example.rpartition('/')[2]}{SEPARATOR}1"
+        values: dict[str, Json] = {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}
+        return {
+            language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()
+        }
 
     # --- inside
 
     def _touch(self, served: _Served) -> None:
-        self.version = served.version = next(self._versions)
+        with self._count_lock:  # whoever sees the new version of all sees that of the task
+            served.version = self.version + 1
+            self.version = served.version
 
     def _new_id(self) -> str | int:
         if self.contract.task_id is TaskIdFormat.INTEGER:
@@ -328,7 +383,11 @@ class Keeper:
 
     def _checked(self, task_id: str | int) -> str | int:
         if self.contract.task_id is not TaskIdFormat.INTEGER:
-            return str(task_id)
+            text = str(task_id)
+            if text in _NO_IDS or not _is_text(text):
+                mend = "choose an id that can stand in a URL"
+                raise InputError(Mistake("task_id", "nobody could poll a task with this id", mend=mend))
+            return text
         try:
             return int(task_id)
         except ValueError:
@@ -338,9 +397,8 @@ class Keeper:
     def _step(self, scenario: Scenario, action: Action, given: JsonObject, stall_s: float) -> Step:
         if action is Action.STALL:
             going_on = self._status(StatusMeaning.KEEP_POLLING)
-            return Step.model_validate(
-                {"status": going_on, "times": "forever", "delay": f"{round(stall_s * 1000)}ms"}
-            )
+            step = Step.model_validate({"status": going_on, "times": "forever"})
+            return step.model_copy(update={"delay": stall_s})  # longer than a file's author may say
         meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
         if given:
             return Step.model_validate({"status": self._status(meaning), **given})
@@ -361,17 +419,18 @@ class Keeper:
         ]
 
     def _view(self, served: _Served, *, all_polls: bool = False) -> TaskView:
+        version = served.version  # read first: what comes from now on has a later one
         state = self.server.state(served.task_id) or TaskState(served.scenario.task)
         requests = self._requests(served)
         polls = [entry for entry in requests if entry.kind == "poll"]
         defaults = self.contract.defaults
-        progress = served.sighting.progress if served.sighting and served.is_over else None
         return TaskView(
+            number=served.number,
             task_id=served.task_id,
             scenario=served.scenario.id,
             summary=served.scenario.summary,
             created=served.created,
-            progress=progress or (Progress.POLLING if polls else Progress.IDLE),
+            progress=served.progress,
             step=state.step,
             steps=tuple(step.label for step in state.steps),
             interval_s=served.options.interval_s(defaults),
@@ -380,8 +439,9 @@ class Keeper:
             count=served.polls,
             others=tuple(entry for entry in requests if entry.kind != "poll"),
             origin_ns=min((entry.arrived_ns for entry in requests), default=served.began_ns),
+            now_ns=time.monotonic_ns(),
             verdicts=served.verdicts,
-            version=served.version,
+            version=version,
         )
 
     def _keep(self) -> None:
@@ -390,21 +450,32 @@ class Keeper:
             now_ns = time.monotonic_ns()
             for served in list(self._tasks.values()):
                 if served.has_news and self._may_be_over(served, now_ns):
-                    self._judge(served)
-                    if served.is_over:
-                        served.has_news = False
-                        self._touch(served)
-                        self._on_over(self._view(served, all_polls=True))
+                    self._look_at(served)
             self._forget_old(now_ns)
             if now_ns / 1e9 - looked_s >= LOOK_PAUSE_S:
                 for change in self.catalog.refresh():
                     self._on_change(change)
                 looked_s = time.monotonic()
 
+    def _look_at(self, served: _Served) -> None:
+        """Judge a wait that may be over; what goes wrong with one is not to end the keeping of all."""
+        served.looked_ns = time.monotonic_ns()
+        try:
+            self._judge(served)
+            if served.is_over:
+                served.has_news = False
+                self._touch(served)
+                self._on_over(self._view(served, all_polls=True))
+        except Exception:  # noqa: BLE001 - a check, or whoever is told
+            served.has_news = False
+            _log.exception("the wait for task %r could not be judged", served.task_id)
+
     def _may_be_over(self, served: _Served, now_ns: int) -> bool:
         """Say whether it is worth looking: judging takes a millisecond, and there may be thousands."""
         interval_s = served.options.interval_s(self.contract.defaults)
-        return now_ns - served.last_ns >= min(2 * interval_s, 3.0) * 1e9
+        quiet_ns = now_ns - served.last_ns
+        # The longer nothing has come, the more seldom: a stalled poll may be in flight for hours.
+        return quiet_ns >= min(2 * interval_s, 3.0) * 1e9 and now_ns - served.looked_ns >= quiet_ns / 4
 
     def _judge(self, served: _Served) -> None:
         entries = self._requests(served)
@@ -465,6 +536,15 @@ def counts(told: Iterator[Verdict] | tuple[Verdict, ...]) -> dict[Status, int]:
     for verdict in told:
         found[verdict.status] = found.get(verdict.status, 0) + 1
     return found
+
+
+def _is_text(text: str) -> bool:
+    """Say whether a text can be sent: half a surrogate pair, which JSON can hold, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _advanced(state: TaskState) -> TaskState:
