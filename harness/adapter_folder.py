@@ -214,10 +214,10 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
 
 
 def load_baseline(spec: AdapterSpec) -> Baseline:
-    """Return the deviations that excuse an adapter's verdicts today.
+    """Return the known deviations of an adapter, those that have expired marked.
 
     Raises:
-        InputError: The file is wrong, or one of them has expired.
+        InputError: The file is wrong.
     """
     if spec.baseline is None:
         return Baseline()

@@ -205,6 +205,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
         [list(adapter.verdicts()) for adapter in result.adapters],
         fail_on=level,
         interrupted=result.interrupted,
+        stale=any(adapter.stale for adapter in result.adapters),
     )
     text.print_report(console, result)
     _print_end(console, result, suite)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
+import shlex
 import threading
 import time
 from collections import deque
@@ -20,7 +21,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from harness.adapter_process import AdapterCommand, AdapterProcess, close_all
-from harness.baseline import Baseline
+from harness.baseline import Baseline, Stale
 from harness.errors import AdapterError, WaitproofError
 from harness.journal import JournalEntry
 from harness.judge import Status, Verdict, is_suspicious, judge, unplayed
@@ -96,6 +97,8 @@ class AdapterResult:
         scenarios: By id, in the suite's order.
         stderr_tail: The last lines that one of its processes wrote to stderr.
         argument: What its user typed to name it, "" where nobody did.
+        baseline: The file of its known deviations, "" when it has none.
+        stale: The entries of that file that hold no more; known once the run has ended.
     """
 
     name: str
@@ -104,6 +107,8 @@ class AdapterResult:
     scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
     stderr_tail: tuple[str, ...] = ()
     argument: str = ""
+    baseline: str = ""
+    stale: tuple[Stale, ...] = ()
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict known so far."""
@@ -116,6 +121,7 @@ class RunResult:
     """A whole run, or what is known of it so far.
 
     Attributes:
+        whole: Every scenario of the suite was to be played, with all that it proves.
         started: When it began, in UTC.
         seconds: How long it took.
         interrupted: It was ended before its end.
@@ -131,6 +137,7 @@ class RunResult:
     strays: tuple[JournalEntry, ...] = ()
     origin_ns: int = 0
     argument: str = ""
+    whole: bool = True
 
 
 @dataclass
@@ -151,6 +158,7 @@ class Runner:
         *,
         scenarios: Sequence[Scenario] | None = None,
         baselines: Mapping[str, Baseline] | None = None,
+        knows_suite: bool = True,
         listener: Listener | None = None,
         port: int = 0,
         start_limit_s: float = START_LIMIT_S,
@@ -162,6 +170,8 @@ class Runner:
             adapters: What to start, prepared; names must differ.
             scenarios: Which to play, all by default.
             baselines: What excuses an adapter's verdicts, by its name.
+            knows_suite: Whether `suite` holds every scenario that there is: without that, nobody can say
+                that an entry of a baseline matches nothing.
             listener: Told how the run goes.
             port: Port of the mock server, 0 for one that the system chooses.
             start_limit_s: How long an adapter may take to say hello.
@@ -169,12 +179,16 @@ class Runner:
         self.suite = suite
         self.scenarios = tuple(suite.scenarios if scenarios is None else scenarios)
         self.result = RunResult(suite, datetime.now(UTC))
+        self.result.whole = knows_suite and self.scenarios == suite.scenarios
         self.result.adapters = [
             AdapterResult(command.name, scenarios={s.id: ScenarioResult(s) for s in self.scenarios})
             for command in adapters
         ]
         self._commands = tuple(adapters)
         self._baselines = dict(baselines or {})
+        self._knows_suite = knows_suite
+        for adapter in self.result.adapters:
+            adapter.baseline = self.baseline(adapter.name).file
         self._listener: Listener = listener or SilentListener()
         self._port = port
         self._start_limit_s = start_limit_s
@@ -206,6 +220,8 @@ class Runner:
         finally:
             self.result.seconds = time.monotonic() - began_s
             self.result.interrupted = self._cancelled.is_set()
+            for adapter in self.result.adapters:
+                adapter.stale = self.stale(adapter)
         return self.result
 
     def cancel(self) -> None:
@@ -270,6 +286,16 @@ class Runner:
             requirements = self.suite.contract.requirements
             lacked = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
         return self.baseline(adapter.name).excuse(verdicts, lacked=lacked)
+
+    def stale(self, adapter: AdapterResult) -> tuple[Stale, ...]:
+        """Return the entries of an adapter's baseline that hold no more, as far as is known by now."""
+        suite = {scenario.id: scenario.proves for scenario in self.suite.scenarios}
+        return self.baseline(adapter.name).stale(
+            list(adapter.verdicts()),
+            suite if self._knows_suite else None,
+            [requirement.id for requirement in self.suite.contract.requirements],
+            adapter=shlex.quote(adapter.argument or adapter.name),
+        )
 
     def baseline(self, adapter: str) -> Baseline:
         """Return what is known of an adapter's deviations."""

@@ -43,6 +43,7 @@ def document(result: RunResult, *, exit_code: int, fail_on: Level = Level.MUST) 
         "started": result.started.isoformat(timespec="seconds"),
         "seconds": _rounded(result.seconds),
         "interrupted": result.interrupted,
+        "whole": result.whole,
         "fail_on": fail_on.value,
         "exit_code": int(exit_code),
         "requirements": [
@@ -118,12 +119,29 @@ def _adapter(adapter: AdapterResult) -> dict[str, Json]:
         "result_path": "" if hello is None else hello.result_path,
         "capabilities": {} if hello is None else _capabilities(hello.capabilities),
         "error": adapter.error,
+        "baseline": _baseline(adapter),
         "verdicts": [_verdict(verdict) for verdict in adapter.verdicts()],
         "scenarios": [
             _scenario(played, seen) for played in adapter.scenarios.values() for seen in played.observations
         ],
         "stderr_tail": list(adapter.stderr_tail),
     }
+
+
+def _baseline(adapter: AdapterResult) -> dict[str, Json] | None:
+    if not adapter.baseline:
+        return None
+    stale = [
+        {
+            "deviation": each.entry.known.deviation,
+            "problem": each.problem.value,
+            "fact": each.mistake.fact,
+            "mend": each.mistake.mend,
+            "place": each.mistake.place,
+        }
+        for each in adapter.stale
+    ]
+    return {"file": adapter.baseline, "stale": stale}
 
 
 def _capabilities(capabilities: Any) -> dict[str, Json]:

@@ -85,7 +85,10 @@ def _fitted(console: Console, lines: Sequence[str]) -> Iterator[str]:
 
 def _print_counts(console: Console, adapter: AdapterResult) -> None:
     verdicts = list(adapter.verdicts())
-    console.print(Text(plain(f"{adapter.name}: {sentence(verdicts)}")), soft_wrap=True)
+    counts = sentence(verdicts)
+    if adapter.stale:
+        counts += f"; {len(adapter.stale)} stale deviation{'' if len(adapter.stale) == 1 else 's'}"
+    console.print(Text(plain(f"{adapter.name}: {counts}")), soft_wrap=True)
     missing = unproved(verdicts)
     if missing:
         told = f"{adapter.name}: nobody knows whether these hold: {', '.join(missing)}"
@@ -133,6 +136,8 @@ def _cell(adapter: AdapterResult, requirement: Requirement) -> Text | None:
 
 def _attention(result: RunResult, adapter: AdapterResult) -> Iterator[list[str]]:
     if adapter.error:
+        for stale in adapter.stale:
+            yield plain(str(stale.mistake)).splitlines()
         error = adapter.error.removeprefix(f"{adapter.name}: ")
         yield plain(f"ERROR {adapter.name}: {error}").splitlines()
         if adapter.stderr_tail:
@@ -152,6 +157,8 @@ def _attention(result: RunResult, adapter: AdapterResult) -> Iterator[list[str]]
     excused = list(_excused(adapter))
     if excused:
         yield excused
+    for stale in adapter.stale:
+        yield plain(str(stale.mistake)).splitlines()
     if adapter.stderr_tail and any(verdict.status is Status.ERROR for verdict in told):
         head = plain(f"{adapter.name}: the adapter's last lines on stderr:")
         yield [head, *(f"  {plain(line)}" for line in adapter.stderr_tail)]

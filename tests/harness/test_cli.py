@@ -134,6 +134,68 @@ def test_a_deviation_on_file_excuses_a_broken_must(mark: Mark, tmp_path: Path, c
     assert "FAIL own-timeout (HalfTheTime), excused in timing/gives-up-when-told: issue 7\n" in out
 
 
+def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_path: Path, cli: Cli) -> None:
+    known = [
+        {"deviation": "returns-output", "reason": "issue 1"},
+        {"deviation": "timing/gives-up-when-told:own-timeout", "reason": "issue 7", "expires": "2020-01-01"},
+        {"deviation": "usual-timeout", "reason": "issue 8"},
+        {"deviation": "usual-interval", "reason": "issue 8", "sometimes": True},
+        {"deviation": "usual-intervals", "reason": "issue 9"},
+    ]
+    folder = mark.folder(tmp_path, "HalfTheTime", deviations=known)
+
+    code, out, _ = cli("run", folder, "--suite", MINI, "--json", tmp_path / "r.json")
+
+    assert code == 1
+    file = folder / "deviations.yaml"
+    take_out = f"take it out, by hand or with: waitproof baseline update {folder}"
+    later = "see whether the SDK has been mended; else give it a later date, with the reason"
+    assert report(tmp_path / "r.json")["adapters"][0]["baseline"] == {
+        "file": str(file),
+        "stale": [
+            {
+                "deviation": "returns-output",
+                "problem": "kept",
+                "fact": "the deviation 'returns-output' was not seen any more: it is kept in all 3 scenarios",
+                "mend": take_out,
+                "place": f"{file}:2:3",
+            },
+            {
+                "deviation": "timing/gives-up-when-told:own-timeout",
+                "problem": "expired",
+                "fact": "the deviation 'timing/gives-up-when-told:own-timeout' expired on 2020-01-01",
+                "mend": later,
+                "place": f"{file}:5:3",
+            },
+            {
+                "deviation": "usual-intervals",
+                "problem": "no_match",
+                "fact": "the deviation matches nothing: no requirement is called 'usual-intervals'",
+                "mend": "did you mean 'usual-interval'?",
+                "place": f"{file}:12:3",
+            },
+        ],
+    }
+    assert "FAIL timing/gives-up-when-told (HalfTheTime): the call raised GaveUp after" in out
+    assert f"{file}:2:3: the deviation 'returns-output' was not seen any more" in out
+    assert re.search(r"^HalfTheTime: .*1 FAIL|; 3 stale deviations$", out, re.MULTILINE)
+
+
+def test_a_selection_that_does_not_play_an_entry_leaves_it_alone(
+    mark: Mark, tmp_path: Path, cli: Cli
+) -> None:
+    known = [
+        {"deviation": name, "reason": "x"} for name in ("returns-output", "outcomes/begun:returns-output")
+    ]
+    folder = mark.folder(tmp_path, "MiniAdapter", deviations=known)
+
+    one, _, _ = cli("run", folder, "--suite", MINI, "-k", "outcomes/completes")
+    every, out, _ = cli("run", folder, "--suite", MINI, "-k", "returns-output")
+
+    assert (one, every) == (0, 1)
+    assert "MiniAdapter: 3 PASS; 2 stale deviations\n" in out
+
+
 def test_an_adapter_that_dies_exits_with_3(mark: Mark, tmp_path: Path) -> None:
     folder = mark.folder(tmp_path, "dies_at_start")
     file = tmp_path / "report.json"
