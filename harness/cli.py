@@ -17,9 +17,10 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 
@@ -27,16 +28,19 @@ from harness.adapter_folder import (
     FILE_NAME,
     AdapterSpec,
     adapters_in,
+    baseline_file,
     find_adapter,
     load_baseline,
     prepare,
     unique_names,
 )
+from harness.baseline_update import Run, Update, update
 from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
 from harness.new_adapter import languages, new_adapter
-from harness.report import data, text
+from harness.report import data, saved, text
+from harness.report.diff import compare, markdown_lines, plain_lines
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.runner import Runner, RunResult
@@ -139,6 +143,9 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
     )
     report.set_defaults(command=_report)
 
+    _baseline_parser(commands)
+    _diff_parser(commands)
+
     new = commands.add_parser("new", help="lay down a working adapter for a new SDK")
     kinds = new.add_subparsers(required=True, metavar="adapter")
     adapter = kinds.add_parser("adapter", help="copy a language's kit, a working adapter, to a folder")
@@ -149,6 +156,31 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="print the JSON Schema of scenario files, for editors")
     schema.set_defaults(command=_schema)
     return parser
+
+
+def _baseline_parser(commands: Any) -> None:
+    baseline = commands.add_parser("baseline", help="bring an adapter's known deviations up to date")
+    kinds = baseline.add_subparsers(required=True, metavar="update")
+    updating = kinds.add_parser(
+        "update", help="write what is new into deviations.yaml, take out what is kept"
+    )
+    updating.add_argument("adapters", nargs="+", metavar="ADAPTER", help="folder with an adapter.yaml")
+    updating.add_argument("--report", type=Path, metavar="FILE", help="written by waitproof run --json")
+    updating.add_argument(
+        "--wide", action="store_true", help="one entry for a requirement that no scenario keeps"
+    )
+    updating.add_argument("--check", action="store_true", help="change nothing; exit with 1 where it would")
+    updating.set_defaults(command=_update_baselines)
+
+
+def _diff_parser(commands: Any) -> None:
+    differing = commands.add_parser(
+        "diff", help="say what changed between two runs, such as two builds of an SDK"
+    )
+    differing.add_argument("old", type=Path, metavar="OLD", help="written by waitproof run --json")
+    differing.add_argument("new", type=Path, metavar="NEW", help="the same of the newer build")
+    differing.add_argument("--markdown", action="store_true", help="print it for a release's notes")
+    differing.set_defaults(command=_diff)
 
 
 def _suite_option(parser: argparse.ArgumentParser) -> None:
@@ -429,6 +461,61 @@ def _report(options: argparse.Namespace) -> ExitCode:
         fact = f"the page cannot be written: {(error.strerror or str(error)).lower()}"
         raise InputError(Mistake(str(options.results), fact)) from None
     return ExitCode.KEPT
+
+
+def _update_baselines(options: argparse.Namespace) -> ExitCode:
+    if options.report is None:
+        run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
+        mend = f"{run}; then the same command with --report report.json"
+        raise InputError(Mistake("--report", "what has a run seen? No report is named", mend=mend))
+    report = saved.load(options.report)
+    updates = [_update_of(argument, report, options) for argument in options.adapters]
+    for file, new in updates:
+        if new.changes and new.text is not None and not options.check:
+            _write_whole(file, new.text)
+        print("\n".join(text.plain(line) for line in _told(file, new, is_check=options.check)))
+    changed = any(new.changes for _, new in updates)
+    return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
+
+
+def _update_of(argument: str, report: saved.SavedReport, options: argparse.Namespace) -> tuple[Path, Update]:
+    name, file = baseline_file(argument)
+    played = {each.name: each for each in report.adapters}
+    if name not in played:
+        fact = f"the report has nothing about the adapter '{name}'"
+        mend = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
+        raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), mend=mend))
+    adapter = played[name]
+    run = Run(report.started[:10], adapter.sdk, adapter.verdicts, report.is_complete, report.requirements)
+    before = read_file(file) if os.path.lexists(file) else None
+    return file, update(before, str(file), run, date.today(), wide=options.wide)
+
+
+def _write_whole(file: Path, content: str) -> None:
+    try:
+        file.write_bytes(content.encode("utf-8"))
+    except OSError as error:
+        fact = f"the baseline cannot be written: {(error.strerror or str(error)).lower()}"
+        raise InputError(Mistake(str(file), fact)) from None
+
+
+def _told(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
+    would = "would be " if is_check else ""
+    parts = [f"{len(new.added)} {would}added"] if new.added else []
+    parts += [f"{len(new.removed)} {would}taken out"] if new.removed else []
+    yield f"{file}: {', '.join(parts) or 'nothing to change'}"
+    yield from (f"  + {each.deviation}" for each in new.added)
+    yield from (
+        f"  - {each.entry.known.deviation}: {each.problem.value.replace('_', ' ')}" for each in new.removed
+    )
+    yield from (f"  ! {each.expiry}" for each in new.expired if each.expiry is not None)
+
+
+def _diff(options: argparse.Namespace) -> ExitCode:
+    difference = compare(saved.load(options.old), saved.load(options.new))
+    lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
+    print("\n".join(text.plain(line) for line in lines))
+    return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT
 
 
 def _new_adapter(options: argparse.Namespace) -> ExitCode:
