@@ -215,8 +215,11 @@ def _run(options: argparse.Namespace) -> ExitCode:
     baselines = {spec.name: load_baseline(spec) for spec in specs}
     _prepare_all(specs, console)
     listener: BarListener | LineListener
-    if console.is_terminal:
-        listener = BarListener(console, [spec.name for spec in specs], len(scenarios))
+    on_poll = None
+    if console.is_terminal and not console.is_dumb_terminal:
+        names = [spec.name for spec in specs]
+        listener = BarListener(console, names, len(scenarios), suite.contract.statuses)
+        on_poll = listener.polled
     else:
         listener = LineListener(console)
     runner = Runner(
@@ -225,6 +228,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
         scenarios=scenarios,
         baselines=baselines,
         listener=listener,
+        on_poll=on_poll,
         port=options.port,
     )
     runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite

@@ -9,6 +9,7 @@ nothing that one of them does costs another a verdict.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import secrets
 import shlex
@@ -23,17 +24,17 @@ from typing import Protocol
 from harness.adapter_process import AdapterCommand, AdapterProcess, close_all
 from harness.baseline import Baseline, Stale
 from harness.errors import AdapterError, WaitproofError
-from harness.journal import JournalEntry
+from harness.journal import Ended, JournalEntry
 from harness.judge import Status, Verdict, is_suspicious, judge, unplayed
 from harness.mock_process import ServerProcess
-from harness.observation import NoAnswer, Observation, StillWaiting
+from harness.observation import NoAnswer, Observation, StillWaiting, TaskRecord
 from harness.player import Player
 from harness.protocol import Hello
 from harness.scenario import Scenario
 from harness.schedule import Forecast, forecast, is_timed, pack, scale_for, scaled
 from harness.suite import Suite
 
-__all__ = ["AdapterResult", "Listener", "RunResult", "Runner", "ScenarioResult", "SilentListener"]
+__all__ = ["AdapterResult", "Listener", "LivePoll", "RunResult", "Runner", "ScenarioResult", "SilentListener"]
 
 API_KEY = "waitproof-key"
 MAX_LIVE_WAITS = 80  # two cores answer a thousand pollers; the clients under test share them too
@@ -45,6 +46,21 @@ MIN_HORIZON_S = 1.0
 # that never answers costs its lane a timeout for each fault; nothing untimed minds company.
 TIMED_FILL = 0.8
 UNTIMED_FILL = 0.25
+
+
+@dataclass(frozen=True)
+class LivePoll:
+    """A poll that has just arrived.
+
+    Attributes:
+        copy: Number of the copy whose task it asks for, from 1.
+        status: What it is answered: a status, or the name of a fault.
+    """
+
+    adapter: str
+    scenario: str
+    copy: int
+    status: str
 
 
 class Listener(Protocol):
@@ -160,6 +176,7 @@ class Runner:
         baselines: Mapping[str, Baseline] | None = None,
         knows_suite: bool = True,
         listener: Listener | None = None,
+        on_poll: Callable[[LivePoll], None] | None = None,
         port: int = 0,
         start_limit_s: float = START_LIMIT_S,
     ) -> None:
@@ -173,6 +190,8 @@ class Runner:
             knows_suite: Whether `suite` holds every scenario that there is: without that, nobody can say
                 that an entry of a baseline matches nothing.
             listener: Told how the run goes.
+            on_poll: Told of each poll as it arrives, by the thread that reads from the server: while it runs,
+                nothing else comes in, so it must take microseconds and never raise.
             port: Port of the mock server, 0 for one that the system chooses.
             start_limit_s: How long an adapter may take to say hello.
         """
@@ -190,6 +209,8 @@ class Runner:
         for adapter in self.result.adapters:
             adapter.baseline = self.baseline(adapter.name).file
         self._listener: Listener = listener or SilentListener()
+        self._on_poll = on_poll
+        self._owners: dict[str, tuple[str, str, int]] = {}  # of each task: adapter, scenario, copy
         self._port = port
         self._start_limit_s = start_limit_s
         self._cancelled = threading.Event()
@@ -233,6 +254,8 @@ class Runner:
     # --- phases ---
 
     def _phases(self, server: ServerProcess) -> None:
+        if self._on_poll is not None:
+            server.subscribe(self._tick)
         drivers = self._drivers = [
             _Driver(self, server, command, result)
             for command, result in zip(self._commands, self.result.adapters, strict=True)
@@ -248,7 +271,18 @@ class Runner:
         for driver in drivers:
             driver.play_again_alone()
 
+    def _tick(self, entry: JournalEntry) -> None:
+        owner = self._owners.get(entry.task_id or "")
+        if owner is not None and entry.kind == "poll" and entry.ended is Ended.IN_FLIGHT:
+            assert self._on_poll is not None
+            self._on_poll(LivePoll(*owner, entry.status))
+
     # --- what drivers share ---
+
+    def owns(self, adapter: str, scenario: str, tasks: Sequence[TaskRecord]) -> None:
+        """Note whose polls those of these tasks are."""
+        for task in tasks:
+            self._owners[str(task.task_id)] = (adapter, scenario, task.n)
 
     def open(self, command: AdapterCommand) -> AdapterProcess:
         """Start a process and remember it, so that it is closed whatever happens.
@@ -438,7 +472,9 @@ class _Driver:
         self._command = command
         self._result = result
         self._contract = runner.suite.contract
-        self._player = Player(self._contract, server, runner.cancelled)
+        self._player = Player(
+            self._contract, server, runner.cancelled, functools.partial(runner.owns, command.name)
+        )
         self._secret = secrets.token_hex(24)
         self._blocks = False
         self._has_failed_tail = False
