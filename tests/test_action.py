@@ -240,3 +240,27 @@ def test_every_script_is_bash_that_can_be_read() -> None:
     for script in (ROOT / "action").glob("*.sh"):
         subprocess.run(["bash", "-n", str(script)], check=True)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+# --- what the how-to shows ----------------------------------------------------------------------------
+
+HOW_TO = (ROOT / "docs" / "how-to" / "use-in-ci.md").read_text(encoding="utf-8")
+
+
+def test_the_how_to_lists_every_input_with_its_default_and_every_output() -> None:
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| .* \| (.*) \|$", HOW_TO, re.MULTILINE))
+
+    shown = {name: default.strip("`").strip() for name, default in rows.items()}
+    declared = {name: str(each.get("default", "")) for name, each in ACTION["inputs"].items()}
+    assert shown == {**declared, "patterns": "everything"}
+    assert all(f"`{name}`" in HOW_TO for name in ACTION["outputs"])
+
+
+def test_the_workflow_shown_uses_what_there_is() -> None:
+    shown = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", HOW_TO, re.DOTALL)]
+
+    (workflow,) = [each for each in shown if "jobs" in each]
+    (job,) = workflow["jobs"].values()
+    checkout, waitproof = job["steps"]
+    assert f"uses: {checkout['uses']} # v" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert set(waitproof["with"]) <= set(ACTION["inputs"])
