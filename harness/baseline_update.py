@@ -76,11 +76,15 @@ def update(text: str | None, place: str, run: Run, today: date, *, wide: bool = 
         wide: Write one entry for a requirement that is not kept in any scenario, rather than one for each.
 
     Raises:
-        InputError: The file is wrong, or written so that it cannot be edited in place.
+        InputError: The file is wrong, is about another suite, or is written so that it cannot be edited in
+            place.
     """
     baseline = Baseline() if text is None else parse_baseline(text, place, today)
     stale = _judged(baseline, run)
     removed = tuple(each for each in stale if each.problem is not Problem.EXPIRED)
+    if len(stale) == len(baseline.entries) > 1 and all(each.problem is Problem.NO_MATCH for each in stale):
+        fact = "not one of its entries matches anything in the report: is that of another suite?"
+        raise InputError(Mistake(place, fact, mend="name a report of the suite that the baseline is about"))
     gone = {id(each.entry) for each in removed}
     left = [entry for entry in baseline.entries if id(entry) not in gone]
     added = tuple(_new(run, [entry.known for entry in left], wide=wide))

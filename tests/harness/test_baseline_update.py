@@ -154,6 +154,13 @@ def test_one_entry_for_a_requirement_is_written_only_when_asked_and_nowhere_kept
     assert names(updated(None, *every, complete=False, wide=True).text) == ["a/b:late", "a/c:late"]
 
 
+def test_a_report_of_another_suite_empties_no_baseline() -> None:
+    text = "format: 1\ndeviations:\n  - {deviation: x, reason: a}\n  - {deviation: 'y:z', reason: a}\n"
+
+    with pytest.raises(InputError, match="not one of its entries matches anything in the report"):
+        updated(text, verdict("a/b:late"))
+
+
 # --- how the file is written --------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ uses the action as a whole.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -18,11 +19,7 @@ from typing import Any
 
 import pytest
 import yaml
-
-ROOT = Path(__file__).parent.parent
-sys.path.append(str(ROOT / "tests" / "harness"))
-
-from fakes import LIMIT_S, MINI, Mark, clean_env  # noqa: E402 - the path to it is ours to add
+from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env
 
 TEXT = (ROOT / "action.yml").read_text(encoding="utf-8")
 ACTION = yaml.safe_load(TEXT)
@@ -92,6 +89,7 @@ class Job:
         self.outputs[step.get("id", "")] = dict(line.split("=", 1) for line in lines)
 
 
+@functools.cache
 def known_forms() -> str:
     """Return the action's forms of reports that `waitproof run` of this tree can write."""
     (step,) = [each for each in ACTION["runs"]["steps"] if each.get("id") == "run"]
@@ -252,7 +250,7 @@ def test_the_how_to_lists_every_input_with_its_default_and_every_output() -> Non
 
     shown = {name: default.strip("`").strip() for name, default in rows.items()}
     declared = {name: str(each.get("default", "")) for name, each in ACTION["inputs"].items()}
-    assert shown == {**declared, "patterns": "everything"}
+    assert shown == {**declared, "adapter": "must be given", "patterns": "everything"}
     assert all(f"`{name}`" in HOW_TO for name in ACTION["outputs"])
 
 
