@@ -137,12 +137,12 @@ class RunResult:
     """A whole run, or what is known of it so far.
 
     Attributes:
-        whole: Every scenario of the suite was to be played, with all that it proves.
         started: When it began, in UTC.
         seconds: How long it took.
         interrupted: It was ended before its end.
         strays: Requests that no scenario could be found for.
         argument: What its user typed to name the suite, "" for the usual one.
+        whole: Every scenario of the suite was to be played, with all that it proves.
     """
 
     suite: Suite
@@ -716,6 +716,7 @@ class _Driver:
     def _play_again(self, result: ScenarioResult) -> None:
         while result.observations and not self._runner.cancelled.is_set() and self._is_suspicious(result):
             self._runner.listener.phase(self._command.name, f"again alone: {result.scenario.id}")
+            self._runner.listener.started(self._command.name, result.scenario, self.length_s(result.scenario))
             try:
                 observation = self._observe_apart(result.scenario, alone=True)
             except WaitproofError:

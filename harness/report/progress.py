@@ -192,7 +192,7 @@ class BarListener:
         space = self._console.width - column - 3
         lines = [
             Text.assemble(
-                (f"  {_tail(title, column):<{column}} ", "dim"),
+                (f"  {self._signs.tail(title, column):<{column}} ", "dim"),
                 self._signs.line(self._running[played], space),
                 no_wrap=True,
             )
@@ -236,6 +236,10 @@ class _Signs:
             text.append(f"{sign} ", style)
         return text
 
+    def tail(self, text: str, width: int) -> str:
+        """Return the end of a text that is too long: there scenarios and adapters differ."""
+        return text if len(text) <= width else self._more + text[len(text) - width + len(self._more) :]
+
     def legend(self, more: int) -> str:
         names: dict[str, list[str]] = {}
         for name, (sign, _) in self._of.items():
@@ -243,8 +247,3 @@ class _Signs:
         parts = [f"{sign} {', '.join(each)}" for sign, each in names.items()]
         parts.append(f"{self._other[0]} other")
         return "  ".join(parts) + (f"   and {more} more" if more else "")
-
-
-def _tail(text: str, width: int) -> str:
-    """Return the end of a text that is too long: there scenarios and adapters differ."""
-    return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
