@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -234,6 +235,35 @@ def test_what_an_adapter_says_reaches_no_terminal_raw_and_breaks_no_report(
     (adapter,) = report(file)["adapters"]
     assert adapter["sdk"]["name"] == "[red]mini[/blue]\x1b[31m\ud800"
     assert adapter["stderr_tail"] == ["\x1b[31mred\x1b[0m and \x07"]
+
+
+@pytest.mark.parametrize(("term", "is_live"), [("xterm-256color", True), ("dumb", False)])
+def test_polls_tick_along_on_a_terminal_and_never_on_one_that_cannot_move_its_cursor(
+    term: str, is_live: bool, mark: Mark, tmp_path: Path
+) -> None:
+    folder = mark.folder(tmp_path, "MiniAdapter")
+    ours, theirs = os.openpty()
+    argv = ["run", str(folder), "--suite", str(MINI), "-k", "timing/gives-up"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env=clean_env(PYTHONPATH=str(ROOT), TERM=term, COLUMNS="80", LINES="24"),
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux tells the end of a terminal so
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    os.close(ours)
+
+    assert process.wait(LIMIT_S) == 0
+    out = seen.decode()
+    assert "MiniAdapter: 5 PASS" in out
+    assert ("\x1b" in out) is is_live
+    assert (re.search(r"timing/gives-up +\S*▸", out) is not None) is is_live
+    assert ("MiniAdapter: timing/gives-up: 3 PASS" in out) is not is_live
 
 
 def test_two_adapters_stand_side_by_side(mark: Mark, tmp_path: Path, cli: Cli) -> None:
