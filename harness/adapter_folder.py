@@ -40,6 +40,7 @@ __all__ = [
     "AdapterSpec",
     "Need",
     "adapters_in",
+    "baseline_file",
     "find_adapter",
     "load_baseline",
     "parse_adapter",
@@ -213,11 +214,30 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
     )
 
 
-def load_baseline(spec: AdapterSpec) -> Baseline:
-    """Return the deviations that excuse an adapter's verdicts today.
+def baseline_file(argument: str) -> tuple[str, Path]:
+    """Return an adapter's name and the file of its known deviations, which need not be there yet.
+
+    Args:
+        argument: The adapter's folder as its user typed it; a command has no place for such a file.
 
     Raises:
-        InputError: The file is wrong, or one of them has expired.
+        InputError: It is no folder of an adapter.
+    """
+    folder = Path(argument)
+    if not folder.is_dir():
+        fact = "no such folder; a baseline lies in an adapter's folder"
+        raise InputError(Mistake(argument, fact, mend=_similar_folder(folder)))
+    if not (folder / FILE_NAME).is_file():
+        read_adapter(folder)  # says why there is none
+    spec = parse_adapter(read_file(folder / FILE_NAME), str(folder / FILE_NAME))
+    return spec.name, spec.baseline or folder / _BASELINE_NAME
+
+
+def load_baseline(spec: AdapterSpec) -> Baseline:
+    """Return the known deviations of an adapter, those that have expired marked.
+
+    Raises:
+        InputError: The file is wrong.
     """
     if spec.baseline is None:
         return Baseline()

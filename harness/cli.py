@@ -17,9 +17,10 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 
@@ -27,16 +28,19 @@ from harness.adapter_folder import (
     FILE_NAME,
     AdapterSpec,
     adapters_in,
+    baseline_file,
     find_adapter,
     load_baseline,
     prepare,
     unique_names,
 )
+from harness.baseline_update import Run, Update, update
 from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
 from harness.new_adapter import languages, new_adapter
-from harness.report import data, github, outputs, text
+from harness.report import data, github, outputs, saved, text
+from harness.report.diff import compare, markdown_lines, plain_lines
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.runner import Runner, RunResult
@@ -89,23 +93,7 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"waitproof {data.waitproof_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run the suite against adapters and print their verdicts")
-    run.add_argument("adapters", nargs="*", metavar="ADAPTER", help="folder with an adapter.yaml")
-    run.add_argument("--adapter", action="append", default=[], metavar="X", help="a folder, else a command")
-    _suite_option(run)
-    run.add_argument(
-        "-k",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        dest="patterns",
-        help="only what matches: part of, or glob for, scenario or scenario:requirement; may be repeated",
-    )
-    run.add_argument("--json", type=Path, metavar="FILE", help="write report.json there")
-    outputs.add_options(run)
-    run.add_argument("--fail-on", choices=["must", "should"], default="must", help="default: must")
-    run.add_argument("--port", type=int, default=0, help="port of the mock server; default: a free one")
-    run.set_defaults(command=_run)
+    _run_parser(commands)
 
     listing = commands.add_parser("list", help="list the scenarios and what they prove")
     _suite_option(listing)
@@ -137,6 +125,43 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
         proof.add_options(proving)
         proving.set_defaults(command=proof.main)
 
+    _report_parser(commands)
+    _baseline_parser(commands)
+    _diff_parser(commands)
+
+    new = commands.add_parser("new", help="lay down a working adapter for a new SDK")
+    kinds = new.add_subparsers(required=True, metavar="adapter")
+    adapter = kinds.add_parser("adapter", help="copy a language's kit, a working adapter, to a folder")
+    adapter.add_argument("language", help=", ".join(languages()))
+    adapter.add_argument("folder", type=Path, help="a folder that does not exist yet")
+    adapter.set_defaults(command=_new_adapter)
+
+    schema = commands.add_parser("schema", help="print the JSON Schema of scenario files, for editors")
+    schema.set_defaults(command=_schema)
+    return parser
+
+
+def _run_parser(commands: Any) -> None:
+    run = commands.add_parser("run", help="run the suite against adapters and print their verdicts")
+    run.add_argument("adapters", nargs="*", metavar="ADAPTER", help="folder with an adapter.yaml")
+    run.add_argument("--adapter", action="append", default=[], metavar="X", help="a folder, else a command")
+    _suite_option(run)
+    run.add_argument(
+        "-k",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        dest="patterns",
+        help="only what matches: part of, or glob for, scenario or scenario:requirement; may be repeated",
+    )
+    run.add_argument("--json", type=Path, metavar="FILE", help="write report.json there")
+    outputs.add_options(run)
+    run.add_argument("--fail-on", choices=["must", "should"], default="must", help="default: must")
+    run.add_argument("--port", type=int, default=0, help="port of the mock server; default: a free one")
+    run.set_defaults(command=_run)
+
+
+def _report_parser(commands: Any) -> None:
     report = commands.add_parser(
         "report", help="make HTML, Markdown, JUnit XML and more of report.json files"
     )
@@ -155,16 +180,30 @@ def _parser(*, is_proof: bool) -> argparse.ArgumentParser:
     )
     report.set_defaults(command=_report)
 
-    new = commands.add_parser("new", help="lay down a working adapter for a new SDK")
-    kinds = new.add_subparsers(required=True, metavar="adapter")
-    adapter = kinds.add_parser("adapter", help="copy a language's kit, a working adapter, to a folder")
-    adapter.add_argument("language", help=", ".join(languages()))
-    adapter.add_argument("folder", type=Path, help="a folder that does not exist yet")
-    adapter.set_defaults(command=_new_adapter)
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of scenario files, for editors")
-    schema.set_defaults(command=_schema)
-    return parser
+def _baseline_parser(commands: Any) -> None:
+    baseline = commands.add_parser("baseline", help="bring an adapter's known deviations up to date")
+    kinds = baseline.add_subparsers(required=True, metavar="update")
+    updating = kinds.add_parser(
+        "update", help="write what is new into deviations.yaml, take out what is kept"
+    )
+    updating.add_argument("adapters", nargs="+", metavar="ADAPTER", help="folder with an adapter.yaml")
+    updating.add_argument("--report", type=Path, metavar="FILE", help="written by waitproof run --json")
+    updating.add_argument(
+        "--wide", action="store_true", help="one entry for a requirement that no scenario keeps"
+    )
+    updating.add_argument("--check", action="store_true", help="change nothing; exit with 1 where it would")
+    updating.set_defaults(command=_update_baselines)
+
+
+def _diff_parser(commands: Any) -> None:
+    differing = commands.add_parser(
+        "diff", help="say what changed between two runs, such as two builds of an SDK"
+    )
+    differing.add_argument("old", type=Path, metavar="OLD", help="written by waitproof run --json")
+    differing.add_argument("new", type=Path, metavar="NEW", help="the same of the newer build")
+    differing.add_argument("--markdown", action="store_true", help="print it for a release's notes")
+    differing.set_defaults(command=_diff)
 
 
 def _suite_option(parser: argparse.ArgumentParser) -> None:
@@ -198,8 +237,11 @@ def _run(options: argparse.Namespace) -> ExitCode:
     baselines = {spec.name: load_baseline(spec) for spec in specs}
     _prepare_all(specs, console)
     listener: BarListener | LineListener
-    if console.is_terminal:
-        listener = BarListener(console, [spec.name for spec in specs], len(scenarios))
+    on_poll = None
+    if console.is_terminal and not console.is_dumb_terminal:
+        names = [spec.name for spec in specs]
+        listener = BarListener(console, names, len(scenarios), suite.contract.statuses)
+        on_poll = listener.polled
     else:
         listener = LineListener(console)
     runner = Runner(
@@ -208,6 +250,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
         scenarios=scenarios,
         baselines=baselines,
         listener=listener,
+        on_poll=on_poll,
         port=options.port,
     )
     runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
@@ -220,6 +263,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
         [list(adapter.verdicts()) for adapter in result.adapters],
         fail_on=level,
         interrupted=result.interrupted,
+        stale=any(adapter.stale for adapter in result.adapters),
     )
 
     def say(line: str) -> None:
@@ -481,6 +525,61 @@ def _write_page(page: str, path: Path) -> None:
     except OSError as error:
         fact = f"the page cannot be written: {(error.strerror or str(error)).lower()}"
         raise InputError(Mistake(str(path), fact)) from None
+
+
+def _update_baselines(options: argparse.Namespace) -> ExitCode:
+    if options.report is None:
+        run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
+        mend = f"{run}; then the same command with --report report.json"
+        raise InputError(Mistake("--report", "what has a run seen? No report is named", mend=mend))
+    report = saved.load(options.report)
+    updates = [_update_of(argument, report, options) for argument in options.adapters]
+    for file, new in updates:
+        if new.changes and new.text is not None and not options.check:
+            _write_whole(file, new.text)
+        print("\n".join(text.plain(line) for line in _told(file, new, is_check=options.check)))
+    changed = any(new.changes for _, new in updates)
+    return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
+
+
+def _update_of(argument: str, report: saved.SavedReport, options: argparse.Namespace) -> tuple[Path, Update]:
+    name, file = baseline_file(argument)
+    played = {each.name: each for each in report.adapters}
+    if name not in played:
+        fact = f"the report has nothing about the adapter '{name}'"
+        mend = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
+        raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), mend=mend))
+    adapter = played[name]
+    run = Run(report.started[:10], adapter.sdk, adapter.verdicts, report.is_complete, report.requirements)
+    before = read_file(file) if os.path.lexists(file) else None
+    return file, update(before, str(file), run, date.today(), wide=options.wide)
+
+
+def _write_whole(file: Path, content: str) -> None:
+    try:
+        file.write_bytes(content.encode("utf-8"))
+    except OSError as error:
+        fact = f"the baseline cannot be written: {(error.strerror or str(error)).lower()}"
+        raise InputError(Mistake(str(file), fact)) from None
+
+
+def _told(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
+    would = "would be " if is_check else ""
+    parts = [f"{len(new.added)} {would}added"] if new.added else []
+    parts += [f"{len(new.removed)} {would}taken out"] if new.removed else []
+    yield f"{file}: {', '.join(parts) or 'nothing to change'}"
+    yield from (f"  + {each.deviation}" for each in new.added)
+    yield from (
+        f"  - {each.entry.known.deviation}: {each.problem.value.replace('_', ' ')}" for each in new.removed
+    )
+    yield from (f"  ! {each.expiry}" for each in new.expired if each.expiry is not None)
+
+
+def _diff(options: argparse.Namespace) -> ExitCode:
+    difference = compare(saved.load(options.old), saved.load(options.new))
+    lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
+    print("\n".join(text.plain(line) for line in lines))
+    return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT
 
 
 def _new_adapter(options: argparse.Namespace) -> ExitCode:

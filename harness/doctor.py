@@ -24,6 +24,7 @@ from harness.template import fill
 __all__ = ["examine"]
 
 LIMIT_S = 15.0  # for one call whose task needs less than a second
+GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a busy machine fit in
 EXIT_LIMIT_S = 5.0
 PAYLOAD: dict[str, Json] = {"channels": 2, "name": "Ωmega", "nested": [{"a": None}]}
 INTERVAL_S = 1  # a whole number fits every SDK's resolution
@@ -157,7 +158,16 @@ class _Examination:
     def _raises_timeout(self) -> _Step:
         task_id = self._task(Step(status=self._going_on()))
         options: dict[str, Json] = {"timeout": INTERVAL_S}
-        seen = self._wait(task_id, options)
+        call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
+        if not call.wait(GIVE_UP_LIMIT_S):
+            polls = len(self._server.entries(str(task_id)))
+            raise AdapterError(
+                f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
+                f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
+                "      mend: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
+                "if it is, the helper does not keep it"
+            )
+        seen = self._call(call)
         if isinstance(seen, Unsupported):
             return _Step("wait times out", f"unsupported: {seen.reason}")
         if isinstance(seen, AdapterFault):
@@ -221,9 +231,8 @@ class _Examination:
 
     # --- tools ---
 
-    def _wait(self, task_id: str | int, options: dict[str, Json] | None = None) -> Outcome:
-        call = self._process.send("wait", client="doctor", task_id=task_id, options=options or {})
-        return self._call(call)
+    def _wait(self, task_id: str | int) -> Outcome:
+        return self._call(self._process.send("wait", client="doctor", task_id=task_id, options={}))
 
     def _call(self, call: PendingCall) -> Outcome:
         if not call.wait(LIMIT_S):

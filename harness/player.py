@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.adapter_process import AdapterProcess, PendingCall
@@ -57,7 +57,22 @@ class Player:
             carried its polls, which no other scenario's client uses.
     """
 
-    def __init__(self, contract: Contract, server: ServerProcess, cancelled: threading.Event) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        server: ServerProcess,
+        cancelled: threading.Event,
+        on_tasks: Callable[[str, Sequence[TaskRecord]], None] | None = None,
+    ) -> None:
+        """Make a player.
+
+        Args:
+            contract: The documentation.
+            server: The mock server that its tasks are created on.
+            cancelled: Set when everything is to end.
+            on_tasks: Told the scenario and its tasks before the first of their polls can come.
+        """
+        self._on_tasks = on_tasks
         self._contract = contract
         self._server = server
         self._cancelled = cancelled
@@ -105,6 +120,8 @@ class Player:
             alone: Whether nothing else runs; goes on record.
         """
         tasks = [self._new_task(scenario, n) for n in range(1, scenario.parallel + 1)]
+        if self._on_tasks is not None:
+            self._on_tasks(scenario.id, tasks)
         self._server.create([TaskPlan(t.task_id, scenario.task, t.token, t.n) for t in tasks])
         sent: list[_Sent] = []
         task_ids: dict[int, Json] = {}

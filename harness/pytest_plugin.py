@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from harness.adapter_folder import AdapterSpec, find_adapter, load_baseline, prepare, unique_names
-from harness.baseline import Baseline
+from harness.baseline import Baseline, Entry, Stale
 from harness.catalog import Catalog
 from harness.contract import Contract
 from harness.errors import InputError
@@ -27,11 +27,21 @@ from harness.mock_server import TaskServer
 from harness.report.text import explain_verdict, plain
 from harness.runner import Runner
 from harness.scenario import Scenario
-from harness.suite import CONTRACT, Suite, load_contract, load_scenario, proves_line
+from harness.suite import (
+    CONTRACT,
+    Suite,
+    load_contract,
+    load_scenario,
+    load_suite,
+    proves_line,
+    scenario_paths,
+)
 
 __all__ = [
+    "BaselineItem",
     "DeviationError",
     "ScenarioFile",
+    "StaleBaselineError",
     "VerdictItem",
     "WaitproofWarning",
     "task_server",
@@ -55,6 +65,18 @@ class DeviationError(Exception):
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         super().__init__(f"{verdict.status.value} {verdict.requirement}: {verdict.seen}")
+
+
+class StaleBaselineError(Exception):
+    """Entries of a baseline that hold no more.
+
+    Attributes:
+        stale: The entries.
+    """
+
+    def __init__(self, stale: Sequence[Stale]) -> None:
+        self.stale = tuple(stale)
+        super().__init__(plain("\n\n".join(str(each.mistake) for each in stale)))
 
 
 class UnjudgedError(Exception):
@@ -153,7 +175,12 @@ class ScenarioFile(pytest.File):
 
 
 class VerdictItem(pytest.Item):
-    """One requirement, judged in one scenario with one adapter."""
+    """One requirement, judged in one scenario with one adapter.
+
+    Attributes:
+        entries: Entries of the adapter's baseline that fail this item where they are kept by now: it is the
+            last one that they cover.
+    """
 
     def __init__(
         self,
@@ -167,6 +194,7 @@ class VerdictItem(pytest.Item):
         self.spec = spec
         self.scenario = scenario
         self.requirement = requirement
+        self.entries: list[Entry] = []
         self._verdict: Verdict | None = None
         self.user_properties.append(("adapter", spec.name))
         self.user_properties.append(("requirement", requirement))
@@ -202,6 +230,7 @@ class VerdictItem(pytest.Item):
 
         Raises:
             DeviationError: It is FAIL or INCONCLUSIVE, or WARN where a baseline excuses it.
+            StaleBaselineError: It is as it should be, and an entry of the baseline says that it is not.
         """
         verdict = self._verdict
         assert verdict is not None
@@ -213,6 +242,10 @@ class VerdictItem(pytest.Item):
         if verdict.status is Status.WARN:
             told = "\n".join(self._told(verdict))
             warnings.warn(WaitproofWarning(told), stacklevel=1)
+        runs = self.config.stash[_RUNS]
+        stale = [each for entry in self.entries if (each := runs.stale(self.spec, entry)) is not None]
+        if stale:
+            raise StaleBaselineError(stale)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """Show a verdict in full and no traceback; trouble of pytest itself as pytest does."""
@@ -223,6 +256,8 @@ class VerdictItem(pytest.Item):
             return "\n".join([*self._told(excinfo.value.verdict), again])
         if isinstance(excinfo.value, WaitproofWarning):
             return plain(str(excinfo.value))
+        if isinstance(excinfo.value, StaleBaselineError):
+            return str(excinfo.value)
         return str(super().repr_failure(excinfo, style))
 
     def _told(self, verdict: Verdict) -> list[str]:
@@ -234,7 +269,46 @@ class VerdictItem(pytest.Item):
         return self.path, proves_line(self.path, self.requirement), f"{self.scenario.id}:{self.name}"
 
 
+class BaselineItem(pytest.Item):
+    """An entry of an adapter's baseline that no item can tell of: it matches nothing, or has expired."""
+
+    def __init__(self, *, spec: AdapterSpec, entry: Entry, **more: Any) -> None:
+        super().__init__(**more)
+        self.spec = spec
+        self.entry = entry
+        self.user_properties.append(("adapter", spec.name))
+
+    def runtest(self) -> None:
+        """Fail with what is wrong with the entry.
+
+        Raises:
+            StaleBaselineError: Always, but where the run does not tell.
+        """
+        stale = self.config.stash[_RUNS].stale(self.spec, self.entry)
+        if stale is None:  # what was collected is not what was played: --lf, an interrupt
+            pytest.skip("only a whole run tells whether it holds")
+        raise StaleBaselineError([stale])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """Show the place, the fact and the mend, and no traceback."""
+        if isinstance(excinfo.value, StaleBaselineError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo, style))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the baseline's file, the entry's line from 0, and the item's title."""
+        file, line, _ = self.entry.place.rsplit(":", 2)
+        return Path(file), int(line) - 1, self.name
+
+
 # --- the run ------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Add an item for each entry of a baseline that none of the items that are left can tell of."""
+    chosen = [item for item in items if isinstance(item, VerdictItem)]
+    items += session.config.stash[_RUNS].baseline_items(session, chosen)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -273,19 +347,32 @@ class _Listener:
 class _Run:
     """One suite's run in a thread of its own."""
 
-    def __init__(self, suite: Suite, items: Sequence[VerdictItem], baselines: dict[str, Baseline]) -> None:
+    def __init__(
+        self,
+        chosen: Suite,
+        whole: Suite | None,
+        items: Sequence[VerdictItem],
+        baselines: dict[str, Baseline],
+        arguments: dict[str, str],
+    ) -> None:
         specs = {item.spec.name: item.spec for item in items}
         self._changed = threading.Condition()
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
         self._trouble: BaseException | None = None
         self._over = False
         self._runner = Runner(
-            suite,
+            whole or chosen,
             [spec.launch() for spec in specs.values()],
+            scenarios=chosen.scenarios,
             baselines=baselines,
+            knows_suite=whole is not None,
             listener=_Listener(self),
         )
-        self._thread = threading.Thread(target=self._body, name=f"waitproof {suite.name}", daemon=True)
+        for adapter in self._runner.result.adapters:
+            adapter.argument = arguments[adapter.name]
+        self._adapters = set(specs)
+        self._wanted = [(each.id, name) for each in chosen.scenarios for name in each.proves]
+        self._thread = threading.Thread(target=self._body, name=f"waitproof {chosen.name}", daemon=True)
         self._thread.start()
 
     def _body(self) -> None:
@@ -314,6 +401,20 @@ class _Run:
             raise UnjudgedError(f"the run ended before this verdict: {self._trouble}")
         raise UnjudgedError("the run ended before this verdict")
 
+    def stale(self, adapter: str, entry: Entry) -> tuple[bool, Stale | None] | None:
+        """Return whether an entry covers anything here, and what is wrong with it, once that is known.
+
+        None where the adapter is not run here.
+        """
+        if adapter not in self._adapters:
+            return None
+        covered = {(adapter, *pair) for pair in self._wanted if entry.known.covers(*pair)}
+        with self._changed:
+            self._changed.wait_for(lambda: self._over or bool(covered and covered <= self._verdicts.keys()))
+        result = next(each for each in self._runner.result.adapters if each.name == adapter)
+        stale = (each for each in self._runner.stale(result) if each.entry is entry)
+        return bool(covered), next(stale, None)
+
     def stop(self) -> None:
         if not self._over:
             self._runner.cancel()
@@ -334,6 +435,7 @@ class _Runs:
         self.arguments: list[str] = given or usual
         self._specs: list[AdapterSpec] | None = None
         self._contracts: dict[Path, Contract] = {}
+        self._baselines: dict[str, Baseline] = {}
         self._runs: dict[Path, _Run] = {}
 
     def specs(self) -> list[AdapterSpec]:
@@ -378,16 +480,62 @@ class _Runs:
         Raises:
             UsageError: An adapter cannot be prepared.
         """
+        used = {item.spec.name: item.spec for item in items}
         try:
-            used = {item.spec.name: item.spec for item in items}
             for spec in used.values():
                 prepare(spec, lambda _line: None)
-            baselines = {spec.name: load_baseline(spec) for spec in used.values()}
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
+        baselines = {spec.name: self._baseline(spec) for spec in used.values()}
+        for spec in used.values():
+            mine = [item for item in items if item.spec.name == spec.name]
+            for entry in baselines[spec.name].entries:
+                covered = [each for each in mine if entry.known.covers(each.scenario.id, each.requirement)]
+                if covered and entry.expiry is None:
+                    covered[-1].entries.append(entry)
+        knows_any = any(baseline.entries for baseline in baselines.values())
+        arguments = {spec.name: self.argument(spec) for spec in used.values()}
         for folder in dict.fromkeys(item.folder for item in items):
             chosen = [item for item in items if item.folder == folder]
-            self._runs[folder] = _Run(_suite_of(folder, self.contract(folder), chosen), chosen, baselines)
+            suite = _suite_of(folder, self.contract(folder), chosen)
+            whole = _whole_suite(folder) if knows_any else None
+            self._runs[folder] = _Run(suite, whole, chosen, baselines, arguments)
+
+    def baseline_items(
+        self, session: pytest.Session, chosen: Sequence[VerdictItem]
+    ) -> Iterator[BaselineItem]:
+        """Yield an item for each entry that has expired, or that nothing matches though all is played.
+
+        Raises:
+            UsageError: A baseline is wrong.
+        """
+        for spec in {item.spec.name: item.spec for item in chosen}.values():
+            mine = [item for item in chosen if item.spec.name == spec.name]
+            is_whole = _is_whole(mine)
+            for entry in self._baseline(spec).entries:
+                covers = any(entry.known.covers(each.scenario.id, each.requirement) for each in mine)
+                if (covers and entry.expiry is not None) or (is_whole and not covers):
+                    title = f"{entry.known.deviation}[{spec.name}]"
+                    nodeid = f"{spec.baseline}::{title}"
+                    yield BaselineItem.from_parent(session, name=title, nodeid=nodeid, spec=spec, entry=entry)
+
+    def _baseline(self, spec: AdapterSpec) -> Baseline:
+        if spec.name not in self._baselines:
+            try:
+                self._baselines[spec.name] = load_baseline(spec)
+            except InputError as error:
+                raise pytest.UsageError(str(error)) from None
+        return self._baselines[spec.name]
+
+    def stale(self, spec: AdapterSpec, entry: Entry) -> Stale | None:
+        """Return what is wrong with an entry of an adapter's baseline, once that is known; None for nothing.
+
+        With several suites it may stand for something in one of them alone.
+        """
+        told = [each for run in self._runs.values() if (each := run.stale(spec.name, entry)) is not None]
+        covering = [stale for covers, stale in told if covers]
+        found = covering or [stale for _, stale in told]
+        return None if None in found else next(iter(found), None)
 
     def verdict(self, item: VerdictItem) -> Verdict:
         """Return an item's verdict, once it is known."""
@@ -397,6 +545,22 @@ class _Runs:
         """End what still runs."""
         for run in self._runs.values():
             run.stop()
+
+
+def _is_whole(items: Sequence[VerdictItem]) -> bool:
+    """Say whether these items of one adapter are all that their suites have."""
+    chosen = {(item.path, item.requirement) for item in items}
+    wanted = {(item.path, name) for item in items for name in item.scenario.proves}
+    files = {path for folder in {item.folder for item in items} for path in scenario_paths(folder)}
+    return chosen == wanted and files <= {path for path, _ in chosen}
+
+
+def _whole_suite(folder: Path) -> Suite | None:
+    """Return all of a suite; None where a file of it that is not played cannot be read."""
+    try:
+        return load_suite(folder)
+    except InputError:
+        return None
 
 
 def _suite_of(folder: Path, contract: Contract, items: Sequence[VerdictItem]) -> Suite:

@@ -9,8 +9,10 @@ nothing that one of them does costs another a verdict.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import secrets
+import shlex
 import threading
 import time
 from collections import deque
@@ -20,19 +22,19 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from harness.adapter_process import AdapterCommand, AdapterProcess, close_all
-from harness.baseline import Baseline
+from harness.baseline import Baseline, Stale
 from harness.errors import AdapterError, WaitproofError
-from harness.journal import JournalEntry
+from harness.journal import Ended, JournalEntry
 from harness.judge import Status, Verdict, is_suspicious, judge, unplayed
 from harness.mock_process import ServerProcess
-from harness.observation import NoAnswer, Observation, StillWaiting
+from harness.observation import NoAnswer, Observation, StillWaiting, TaskRecord
 from harness.player import Player
 from harness.protocol import Hello
 from harness.scenario import Scenario
 from harness.schedule import Forecast, forecast, is_timed, pack, scale_for, scaled
 from harness.suite import Suite
 
-__all__ = ["AdapterResult", "Listener", "RunResult", "Runner", "ScenarioResult", "SilentListener"]
+__all__ = ["AdapterResult", "Listener", "LivePoll", "RunResult", "Runner", "ScenarioResult", "SilentListener"]
 
 API_KEY = "waitproof-key"
 MAX_LIVE_WAITS = 80  # two cores answer a thousand pollers; the clients under test share them too
@@ -44,6 +46,21 @@ MIN_HORIZON_S = 1.0
 # that never answers costs its lane a timeout for each fault; nothing untimed minds company.
 TIMED_FILL = 0.8
 UNTIMED_FILL = 0.25
+
+
+@dataclass(frozen=True)
+class LivePoll:
+    """A poll that has just arrived.
+
+    Attributes:
+        copy: Number of the copy whose task it asks for, from 1.
+        status: What it is answered: a status, or the name of a fault.
+    """
+
+    adapter: str
+    scenario: str
+    copy: int
+    status: str
 
 
 class Listener(Protocol):
@@ -96,6 +113,8 @@ class AdapterResult:
         scenarios: By id, in the suite's order.
         stderr_tail: The last lines that one of its processes wrote to stderr.
         argument: What its user typed to name it, "" where nobody did.
+        baseline: The file of its known deviations, "" when it has none.
+        stale: The entries of that file that hold no more; known once the run has ended.
     """
 
     name: str
@@ -104,6 +123,8 @@ class AdapterResult:
     scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
     stderr_tail: tuple[str, ...] = ()
     argument: str = ""
+    baseline: str = ""
+    stale: tuple[Stale, ...] = ()
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict known so far."""
@@ -121,6 +142,7 @@ class RunResult:
         interrupted: It was ended before its end.
         strays: Requests that no scenario could be found for.
         argument: What its user typed to name the suite, "" for the usual one.
+        whole: Every scenario of the suite was to be played, with all that it proves.
     """
 
     suite: Suite
@@ -131,6 +153,7 @@ class RunResult:
     strays: tuple[JournalEntry, ...] = ()
     origin_ns: int = 0
     argument: str = ""
+    whole: bool = True
 
 
 @dataclass
@@ -151,7 +174,9 @@ class Runner:
         *,
         scenarios: Sequence[Scenario] | None = None,
         baselines: Mapping[str, Baseline] | None = None,
+        knows_suite: bool = True,
         listener: Listener | None = None,
+        on_poll: Callable[[LivePoll], None] | None = None,
         port: int = 0,
         start_limit_s: float = START_LIMIT_S,
     ) -> None:
@@ -162,20 +187,30 @@ class Runner:
             adapters: What to start, prepared; names must differ.
             scenarios: Which to play, all by default.
             baselines: What excuses an adapter's verdicts, by its name.
+            knows_suite: Whether `suite` holds every scenario that there is: without that, nobody can say
+                that an entry of a baseline matches nothing.
             listener: Told how the run goes.
+            on_poll: Told of each poll as it arrives, by the thread that reads from the server: while it runs,
+                nothing else comes in, so it must take microseconds and never raise.
             port: Port of the mock server, 0 for one that the system chooses.
             start_limit_s: How long an adapter may take to say hello.
         """
         self.suite = suite
         self.scenarios = tuple(suite.scenarios if scenarios is None else scenarios)
         self.result = RunResult(suite, datetime.now(UTC))
+        self.result.whole = knows_suite and self.scenarios == suite.scenarios
         self.result.adapters = [
             AdapterResult(command.name, scenarios={s.id: ScenarioResult(s) for s in self.scenarios})
             for command in adapters
         ]
         self._commands = tuple(adapters)
         self._baselines = dict(baselines or {})
+        self._knows_suite = knows_suite
+        for adapter in self.result.adapters:
+            adapter.baseline = self.baseline(adapter.name).file
         self._listener: Listener = listener or SilentListener()
+        self._on_poll = on_poll
+        self._owners: dict[str, tuple[str, str, int]] = {}  # of each task: adapter, scenario, copy
         self._port = port
         self._start_limit_s = start_limit_s
         self._cancelled = threading.Event()
@@ -206,6 +241,8 @@ class Runner:
         finally:
             self.result.seconds = time.monotonic() - began_s
             self.result.interrupted = self._cancelled.is_set()
+            for adapter in self.result.adapters:
+                adapter.stale = self.stale(adapter)
         return self.result
 
     def cancel(self) -> None:
@@ -217,6 +254,8 @@ class Runner:
     # --- phases ---
 
     def _phases(self, server: ServerProcess) -> None:
+        if self._on_poll is not None:
+            server.subscribe(self._tick)
         drivers = self._drivers = [
             _Driver(self, server, command, result)
             for command, result in zip(self._commands, self.result.adapters, strict=True)
@@ -232,7 +271,18 @@ class Runner:
         for driver in drivers:
             driver.play_again_alone()
 
+    def _tick(self, entry: JournalEntry) -> None:
+        owner = self._owners.get(entry.task_id or "")
+        if owner is not None and entry.kind == "poll" and entry.ended is Ended.IN_FLIGHT:
+            assert self._on_poll is not None
+            self._on_poll(LivePoll(*owner, entry.status))
+
     # --- what drivers share ---
+
+    def owns(self, adapter: str, scenario: str, tasks: Sequence[TaskRecord]) -> None:
+        """Note whose polls those of these tasks are."""
+        for task in tasks:
+            self._owners[str(task.task_id)] = (adapter, scenario, task.n)
 
     def open(self, command: AdapterCommand) -> AdapterProcess:
         """Start a process and remember it, so that it is closed whatever happens.
@@ -270,6 +320,16 @@ class Runner:
             requirements = self.suite.contract.requirements
             lacked = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
         return self.baseline(adapter.name).excuse(verdicts, lacked=lacked)
+
+    def stale(self, adapter: AdapterResult) -> tuple[Stale, ...]:
+        """Return the entries of an adapter's baseline that hold no more, as far as is known by now."""
+        suite = {scenario.id: scenario.proves for scenario in self.suite.scenarios}
+        return self.baseline(adapter.name).stale(
+            list(adapter.verdicts()),
+            suite if self._knows_suite else None,
+            [requirement.id for requirement in self.suite.contract.requirements],
+            adapter=shlex.quote(adapter.argument or adapter.name),
+        )
 
     def baseline(self, adapter: str) -> Baseline:
         """Return what is known of an adapter's deviations."""
@@ -412,7 +472,9 @@ class _Driver:
         self._command = command
         self._result = result
         self._contract = runner.suite.contract
-        self._player = Player(self._contract, server, runner.cancelled)
+        self._player = Player(
+            self._contract, server, runner.cancelled, functools.partial(runner.owns, command.name)
+        )
         self._secret = secrets.token_hex(24)
         self._blocks = False
         self._has_failed_tail = False
@@ -654,6 +716,7 @@ class _Driver:
     def _play_again(self, result: ScenarioResult) -> None:
         while result.observations and not self._runner.cancelled.is_set() and self._is_suspicious(result):
             self._runner.listener.phase(self._command.name, f"again alone: {result.scenario.id}")
+            self._runner.listener.started(self._command.name, result.scenario, self.length_s(result.scenario))
             try:
                 observation = self._observe_apart(result.scenario, alone=True)
             except WaitproofError:

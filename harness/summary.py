@@ -65,7 +65,11 @@ def unproved(verdicts: Iterable[Verdict]) -> list[str]:
 
 
 def exit_code(
-    adapters: Iterable[Sequence[Verdict]], *, fail_on: Level = Level.MUST, interrupted: bool = False
+    adapters: Iterable[Sequence[Verdict]],
+    *,
+    fail_on: Level = Level.MUST,
+    interrupted: bool = False,
+    stale: bool = False,
 ) -> ExitCode:
     """Return the exit code of a run.
 
@@ -73,12 +77,15 @@ def exit_code(
         adapters: The verdicts of each adapter.
         fail_on: MUST, or SHOULD where a WARN fails the run too.
         interrupted: The run was ended before its end.
+        stale: A baseline has an entry that holds no more.
     """
     failing = {Status.FAIL} if fail_on is Level.MUST else {Status.FAIL, Status.WARN}
     groups = [list(verdicts) for verdicts in adapters]
     if interrupted:
         return ExitCode.INTERRUPTED
-    if any(verdict.status in failing and not verdict.excused for group in groups for verdict in group):
+    if stale or any(
+        verdict.status in failing and not verdict.excused for group in groups for verdict in group
+    ):
         return ExitCode.NOT_KEPT
     unknown = {Status.INCONCLUSIVE, Status.ERROR}
     if any(verdict.status in unknown for group in groups for verdict in group):

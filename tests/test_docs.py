@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from harness.baseline import parse_baseline
 from harness.cli import main
 from harness.scenario import cross_check, parse_scenario
 from harness.source import read
@@ -64,3 +66,11 @@ def test_every_command_of_ours_in_the_docs_is_one(capsys: pytest.CaptureFixture[
     for page in PAGES:
         used = set(re.findall(r"`(?:\.venv/bin/)?waitproof ([a-z]+)", page.read_text(encoding="utf-8")))
         assert used <= known, page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_baseline_shown_is_one(page: Path) -> None:
+    for text in blocks(page, "yaml"):
+        if "deviation:" in text:
+            head = "" if text.startswith("format:") else "format: 1\ndeviations:\n"
+            assert parse_baseline(head + text, page.name, date(2026, 11, 24)).entries

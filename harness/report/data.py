@@ -66,6 +66,7 @@ def document(result: RunResult, *, exit_code: int, fail_on: Level = Level.MUST) 
         "started": result.started.isoformat(timespec="seconds"),
         "seconds": _rounded(result.seconds),
         "interrupted": result.interrupted,
+        "whole": result.whole,
         "fail_on": fail_on.value,
         "exit_code": int(exit_code),
         "requirements": [
@@ -173,6 +174,7 @@ def _adapter(adapter: AdapterResult, writer: _Writer) -> dict[str, Json]:
         "capabilities": {} if hello is None else _trimmed(_capabilities(hello.capabilities)),
         "error": _cut(adapter.error),
         "headers": common,
+        "baseline": _baseline(adapter),
         "verdicts": [_verdict(verdict) for verdict in adapter.verdicts()],
         "scenarios": [
             writer.played(played, seen, common)
@@ -181,6 +183,22 @@ def _adapter(adapter: AdapterResult, writer: _Writer) -> dict[str, Json]:
         ],
         "stderr_tail": [_cut(line) for line in adapter.stderr_tail],
     }
+
+
+def _baseline(adapter: AdapterResult) -> dict[str, Json] | None:
+    if not adapter.baseline:
+        return None
+    stale = [
+        {
+            "deviation": each.entry.known.deviation,
+            "problem": each.problem.value,
+            "fact": each.mistake.fact,
+            "mend": each.mistake.mend,
+            "place": each.mistake.place,
+        }
+        for each in adapter.stale
+    ]
+    return {"file": adapter.baseline, "stale": stale}
 
 
 def _capabilities(capabilities: Any) -> dict[str, Json]:

@@ -99,16 +99,108 @@ def test_no_baseline_excuses_nothing() -> None:
 
 
 def test_a_deviation_holds_on_its_last_day_and_not_after() -> None:
-    assert len(baseline().deviations) == 2
-    with pytest.raises(InputError) as caught:
-        parse_baseline(KNOWN, "deviations.yaml", date(2027, 7, 1))
+    after = parse_baseline(KNOWN, "deviations.yaml", date(2027, 7, 1))
 
-    assert str(caught.value) == (
-        "deviations.yaml:3:72: the deviation 'exception-version' expired on 2027-06-30\n"
-        "  found:    - {deviation: exception-version, reason: It is dropped.,"
-        ' link: "#7", expires: "2027-06-30"}\n'
-        "  mend:     see whether the SDK has been mended; else give it a later date, with the reason"
+    assert [known.requirement for known in baseline().deviations] == [
+        "exception-version",
+        "exception-task-id",
+    ]
+    assert [known.requirement for known in after.deviations] == ["exception-task-id"]
+    (excused,) = after.excuse([verdict("fields/other", "exception-version")])
+    assert excused.excused == ""
+
+
+# --- entries that hold no more ------------------------------------------------------------------------
+
+PROVES = {"a/one": ["kept", "other"], "a/two": ["kept"], "b/three": ["record"]}
+
+
+def stale(entry: str, *verdicts: Verdict, whole: bool = True) -> list[str]:
+    """Return what is told of one entry; all that is not given passes where the run is whole."""
+    text = f"format: 1\ndeviations:\n  - {{deviation: {entry}, reason: x}}\n"
+    given = {(each.scenario, each.requirement): each for each in verdicts}
+    if whole:
+        for scenario, names in PROVES.items():
+            for name in names:
+                given.setdefault((scenario, name), verdict(scenario, name, Status.PASS))
+    found = baseline(text).stale(given.values(), PROVES, ["kept", "other", "record"], adapter="my/sdk")
+    return [f"{each.problem.value}: {each.mistake}" for each in found]
+
+
+def test_what_is_kept_now_is_told_with_its_place_and_the_mend() -> None:
+    assert stale("'a/one:kept'") == [
+        "kept: deviations.yaml:3:5: the deviation 'a/one:kept' was not seen any more: it is kept\n"
+        "  found:    - {deviation: 'a/one:kept', reason: x}\n"
+        "  mend:     take it out, by hand or with: waitproof baseline update my/sdk"
+    ]
+    assert stale("kept")[0].splitlines()[0] == (
+        "kept: deviations.yaml:3:5: the deviation 'kept' was not seen any more: it is kept in all 2 scenarios"
     )
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.PASS, Status.INFO}))
+def test_what_may_still_differ_is_not_stale(status: Status) -> None:
+    assert stale("'a/one:kept'", verdict("a/one", "kept", status)) == []
+    assert stale("kept", verdict("a/one", "kept", status)) == []
+
+
+def test_what_depends_on_chance_is_never_called_kept() -> None:
+    assert stale("kept, sometimes: true") == []
+    assert stale("gone, sometimes: true") != []
+
+
+def test_a_selection_judges_what_was_played_and_nothing_else() -> None:
+    one, two = verdict("a/one", "kept", Status.PASS), verdict("a/two", "kept", Status.PASS)
+
+    assert stale("'a/two:kept'", one, whole=False) == []
+    assert stale("'a/one:kept'", one, whole=False) != []
+    assert stale("kept", one, whole=False) == []
+    assert stale("kept", one, two, whole=False) != []
+    assert stale("gone", one, whole=False) == []
+
+
+def test_without_the_whole_suite_only_entries_about_one_scenario_are_judged() -> None:
+    text = "format: 1\ndeviations:\n"
+    text += "".join(f"  - {{deviation: '{name}', reason: x}}\n" for name in ("kept", "a/one:kept", "gone"))
+    one = verdict("a/one", "kept", Status.PASS)
+
+    found = baseline(text).stale([one], None, ["kept"], adapter="sdk")
+
+    assert [each.entry.known.deviation for each in found] == ["a/one:kept"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "fact", "mend"),
+    [
+        ("keept", "no requirement is called 'keept'", "did you mean 'kept'?"),
+        ("'a/ones:kept'", "no scenario is called 'a/ones'", "did you mean 'a/one'?"),
+        ("'a/two:other'", "'a/two' does not prove 'other'", "take it out, by hand or with: "),
+    ],
+)
+def test_what_matches_nothing_is_told_with_what_was_meant(entry: str, fact: str, mend: str) -> None:
+    (told,) = stale(entry)
+
+    assert told.splitlines()[0] == f"no_match: deviations.yaml:3:5: the deviation matches nothing: {fact}"
+    assert told.splitlines()[-1].startswith(f"  mend:     {mend}")
+
+
+def test_an_entry_about_what_only_goes_on_record_excuses_nothing() -> None:
+    (told,) = stale("record", verdict("b/three", "record", Status.INFO))
+
+    assert "the deviation 'record' excuses nothing: INFO goes on record, never judged" in told
+
+
+def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is() -> None:
+    expired = "kept, expires: '2020-01-01'"
+
+    for status in (Status.FAIL, Status.ERROR):
+        assert stale(expired, verdict("a/one", "kept", status)) == [
+            "expired: deviations.yaml:3:23: the deviation 'kept' expired on 2020-01-01\n"
+            "  found:    - {deviation: kept, expires: '2020-01-01', reason: x}\n"
+            "  mend:     see whether the SDK has been mended; else give it a later date, with the reason"
+        ]
+    assert [told.partition(":")[0] for told in stale(expired)] == ["kept"]
+    assert stale(expired, verdict("a/one", "other"), whole=False) == []
 
 
 @pytest.mark.parametrize(
@@ -165,11 +257,11 @@ def test_every_wrong_date_is_told_at_once() -> None:
     entry = "  - {deviation: r, reason: x, expires: '%s'}\n"
 
     told = mistakes(
-        "format: 1\ndeviations:\n" + entry % "2020-01-01" + entry % "2030-01-01" + entry % "2030-02-30"
+        "format: 1\ndeviations:\n" + entry % "2020-13-01" + entry % "2030-01-01" + entry % "2030-02-30"
     )
 
     assert [message.splitlines()[0] for message in told] == [
-        "deviations.yaml:3:31: the deviation 'r' expired on 2020-01-01",
+        "deviations.yaml:3:31: 2020-13-01 is no date",
         "deviations.yaml:5:31: 2030-02-30 is no date",
     ]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -134,6 +135,68 @@ def test_a_deviation_on_file_excuses_a_broken_must(mark: Mark, tmp_path: Path, c
     assert "FAIL own-timeout (HalfTheTime), excused in timing/gives-up-when-told: issue 7\n" in out
 
 
+def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_path: Path, cli: Cli) -> None:
+    known = [
+        {"deviation": "returns-output", "reason": "issue 1"},
+        {"deviation": "timing/gives-up-when-told:own-timeout", "reason": "issue 7", "expires": "2020-01-01"},
+        {"deviation": "usual-timeout", "reason": "issue 8"},
+        {"deviation": "usual-interval", "reason": "issue 8", "sometimes": True},
+        {"deviation": "usual-intervals", "reason": "issue 9"},
+    ]
+    folder = mark.folder(tmp_path, "HalfTheTime", deviations=known)
+
+    code, out, _ = cli("run", folder, "--suite", MINI, "--json", tmp_path / "r.json")
+
+    assert code == 1
+    file = folder / "deviations.yaml"
+    take_out = f"take it out, by hand or with: waitproof baseline update {folder}"
+    later = "see whether the SDK has been mended; else give it a later date, with the reason"
+    assert report(tmp_path / "r.json")["adapters"][0]["baseline"] == {
+        "file": str(file),
+        "stale": [
+            {
+                "deviation": "returns-output",
+                "problem": "kept",
+                "fact": "the deviation 'returns-output' was not seen any more: it is kept in all 3 scenarios",
+                "mend": take_out,
+                "place": f"{file}:2:3",
+            },
+            {
+                "deviation": "timing/gives-up-when-told:own-timeout",
+                "problem": "expired",
+                "fact": "the deviation 'timing/gives-up-when-told:own-timeout' expired on 2020-01-01",
+                "mend": later,
+                "place": f"{file}:5:3",
+            },
+            {
+                "deviation": "usual-intervals",
+                "problem": "no_match",
+                "fact": "the deviation matches nothing: no requirement is called 'usual-intervals'",
+                "mend": "did you mean 'usual-interval'?",
+                "place": f"{file}:12:3",
+            },
+        ],
+    }
+    assert "FAIL timing/gives-up-when-told (HalfTheTime): the call raised GaveUp after" in out
+    assert f"{file}:2:3: the deviation 'returns-output' was not seen any more" in out
+    assert re.search(r"^HalfTheTime: .*1 FAIL|; 3 stale deviations$", out, re.MULTILINE)
+
+
+def test_a_selection_that_does_not_play_an_entry_leaves_it_alone(
+    mark: Mark, tmp_path: Path, cli: Cli
+) -> None:
+    known = [
+        {"deviation": name, "reason": "x"} for name in ("returns-output", "outcomes/begun:returns-output")
+    ]
+    folder = mark.folder(tmp_path, "MiniAdapter", deviations=known)
+
+    one, _, _ = cli("run", folder, "--suite", MINI, "-k", "outcomes/completes")
+    every, out, _ = cli("run", folder, "--suite", MINI, "-k", "returns-output")
+
+    assert (one, every) == (0, 1)
+    assert "MiniAdapter: 3 PASS; 2 stale deviations\n" in out
+
+
 def test_an_adapter_that_dies_exits_with_3(mark: Mark, tmp_path: Path) -> None:
     folder = mark.folder(tmp_path, "dies_at_start")
     file = tmp_path / "report.json"
@@ -172,6 +235,35 @@ def test_what_an_adapter_says_reaches_no_terminal_raw_and_breaks_no_report(
     (adapter,) = report(file)["adapters"]
     assert adapter["sdk"]["name"] == "[red]mini[/blue]\x1b[31m\ud800"
     assert adapter["stderr_tail"] == ["\x1b[31mred\x1b[0m and \x07"]
+
+
+@pytest.mark.parametrize(("term", "is_live"), [("xterm-256color", True), ("dumb", False)])
+def test_polls_tick_along_on_a_terminal_and_never_on_one_that_cannot_move_its_cursor(
+    term: str, is_live: bool, mark: Mark, tmp_path: Path
+) -> None:
+    folder = mark.folder(tmp_path, "MiniAdapter")
+    ours, theirs = os.openpty()
+    argv = ["run", str(folder), "--suite", str(MINI), "-k", "timing/gives-up"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env=clean_env(PYTHONPATH=str(ROOT), TERM=term, COLUMNS="80", LINES="24"),
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # Linux tells the end of a terminal so
+        while chunk := os.read(ours, 65536):
+            seen += chunk
+    os.close(ours)
+
+    assert process.wait(LIMIT_S) == 0
+    out = seen.decode()
+    assert "MiniAdapter: 5 PASS" in out
+    assert ("\x1b" in out) is is_live
+    assert (re.search(r"timing/gives-up +\S*▸", out) is not None) is is_live
+    assert ("MiniAdapter: timing/gives-up: 3 PASS" in out) is not is_live
 
 
 def test_two_adapters_stand_side_by_side(mark: Mark, tmp_path: Path, cli: Cli) -> None:

@@ -157,6 +157,26 @@ def test_the_first_break_of_the_protocol_ends_the_examination(examine: Examine, 
     assert lines[-1] == "something is wrong, with the adapter or with the SDK that it calls: see above"
 
 
+def test_an_option_that_is_not_passed_on_is_told_as_the_likely_cause(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "GIVE_UP_LIMIT_S", 1.0)
+
+    right, lines = examine("NeverGivesUp")
+
+    assert not right
+    (told,) = [line for line in lines if line.startswith("WRONG")]
+    assert re.fullmatch(
+        r"WRONG wait times out: no answer to call \d+ within 1 s, "
+        r"with a timeout of 0\.3 s and \d+ polls so far",
+        told,
+    )
+    assert lines[lines.index(told) + 1] == (
+        "      mend: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
+        "if it is, the helper does not keep it"
+    )
+
+
 def test_stderr_is_shown_where_the_adapter_broke(examine: Examine) -> None:
     _, lines = examine("dies_at_start")
 

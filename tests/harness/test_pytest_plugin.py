@@ -206,6 +206,67 @@ def test_a_deviation_on_file_is_an_expected_failure(session: Session) -> None:
     assert re.search(rf"^XFAIL {re.escape(item)}.* - issue 7$", session.out, re.MULTILINE)
 
 
+def test_an_entry_that_is_kept_fails_the_last_item_that_it_covers(
+    project: pytest.Pytester, mark: Mark
+) -> None:
+    known = [
+        {"deviation": "returns-output", "reason": "issue 1"},
+        {"deviation": "outcomes/broken:broken-is-returned", "reason": "issue 2"},
+        {"deviation": "one-look-one-request", "reason": "issue 3", "sometimes": True},
+    ]
+    folder = mark.folder(project.path, "MiniAdapter", deviations=known)
+
+    result = run(project, "mini", "--adapter", "MiniAdapter")
+    selected = run(project, "mini/outcomes/completes.yaml", "--adapter", folder)
+
+    result.assert_outcomes(passed=11, failed=2, skipped=1)
+    assert [line.rpartition(" - ")[0] for line in result.outlines if line.startswith("FAILED")] == [
+        "FAILED mini/outcomes/broken.yaml::broken-is-returned[MiniAdapter]",
+        "FAILED mini/together/two-take-turns.yaml::returns-output[MiniAdapter]",
+    ]
+    told = lines(result)
+    assert (
+        "deviations.yaml:2:3: the deviation 'returns-output' was not seen any more: it is kept in all 3"
+        in told
+    )
+    assert "  mend:     take it out, by hand or with: waitproof baseline update MiniAdapter\n" in told
+    assert "Traceback" not in told
+    selected.assert_outcomes(passed=3)
+
+
+def test_an_entry_that_matches_nothing_or_has_expired_is_an_item_that_fails(
+    project: pytest.Pytester, mark: Mark
+) -> None:
+    known = [
+        {"deviation": "own-timeout", "reason": "issue 7", "expires": "2020-01-01"},
+        {"deviation": "gives-in", "reason": "issue 8"},
+    ]
+    folder = mark.folder(project.path, "HalfTheTime", deviations=known)
+    argv = ("mini", "--adapter", folder)
+
+    without_one = run(project, *argv, "--deselect", "mini/timing/gives-up.yaml")
+    selected = run(project, *argv, "-k", "own-timeout")
+    (project.path / "mini" / "timing" / "gives-up.yaml").unlink()
+    smaller = run(project, *argv)
+
+    assert "gives-in" not in lines(without_one)
+    selected.assert_outcomes(failed=2, deselected=13)  # what it no longer excuses, and the entry
+    assert "deviations.yaml:3:3: the deviation 'own-timeout' expired on 2020-01-01" in lines(selected)
+    smaller.assert_outcomes(failed=3, passed=9, skipped=1)
+    assert "the deviation matches nothing: no requirement is called 'gives-in'" in lines(smaller)
+    assert f"FAILED {folder}/deviations.yaml::gives-in[HalfTheTime]" in lines(smaller)
+
+
+def test_a_baseline_that_cannot_be_read_is_wrong_use(project: pytest.Pytester, mark: Mark) -> None:
+    folder = mark.folder(project.path, "MiniAdapter")
+    (folder / "deviations.yaml").write_text("format: 2\ndeviations: []\n")
+
+    result = run(project, "mini", "--adapter", folder)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "deviations.yaml:1:1: 'format' cannot be 2" in result.stderr.str()
+
+
 def test_a_broken_should_passes_with_a_warning(session: Session) -> None:
     told = "WaitproofWarning: WARN outcomes/completes (NoKey): poll 1 came without X-Mini-Key"
 

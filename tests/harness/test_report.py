@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from fakes import MINI
 from jsonschema import Draft202012Validator
-from made_reports import SUITE, result, verdict, whole_run
+from made_reports import HELLO, SUITE, result, verdict, whole_run
 from rich.console import Console
 
 from harness.cli import main
-from harness.contract import Level
 from harness.errors import InputError
 from harness.judge import Status
-from harness.protocol import Hello
+from harness.observation import CallRecord, Observation
+from harness.protocol import Given, Hello, Returned
 from harness.report import data
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.report.text import plain, print_report
-from harness.runner import RunResult
+from harness.runner import AdapterResult, LivePoll, RunResult
 
 
 def printed(run: RunResult) -> str:
@@ -135,6 +135,53 @@ def test_a_failure_is_told_with_requirement_expected_seen_polls_and_the_way_to_s
     ) in told
 
 
+def test_many_adapters_stand_in_blocks_beside_each_other_with_whole_words() -> None:
+    run = result(verdict("returns-output", Status.INCONCLUSIVE), verdict("first-look", Status.PASS))
+    (adapter,) = run.adapters
+    hello = replace(HELLO, sdk_name="getstream", sdk_version="11.0.0")
+    names = ["getstream-python", "getstream-python-async", "getstream-go"]
+    run.adapters = [AdapterResult(name, hello, scenarios=adapter.scenarios) for name in names]
+    file = io.StringIO()
+
+    print_report(Console(file=file, width=56, color_system=None), run)
+
+    assert [line.rstrip() for line in file.getvalue().splitlines()[:11]] == [
+        "                        getstream-       getstream-",
+        "                        python           python-async",
+        "                        getstream        getstream",
+        "level   requirement     11.0.0           11.0.0",
+        "MUST    returns-output  INCONCLUSIVE     INCONCLUSIVE",
+        "INFO    first-look      PASS             PASS",
+        "",
+        "                        getstream-go",
+        "level   requirement     getstream 11.0.0",
+        "MUST    returns-output  INCONCLUSIVE",
+        "INFO    first-look      PASS",
+    ]
+
+
+def test_what_does_not_fit_a_terminal_is_wrapped_below_what_it_continues_and_between_two_polls() -> None:
+    polls = "0.00 queued   0.05 queued   0.10 queued   0.15 queued"
+    run = result(verdict("returns-output", Status.FAIL, timeline=polls), hello=None)
+    file = io.StringIO()
+
+    print_report(Console(file=file, width=50, force_terminal=True, color_system=None), run)
+
+    told = file.getvalue()
+    assert "  polls:       0.00 queued   0.05 queued\n               0.10 queued   0.15 queued\n" in told
+
+
+def test_the_slowest_scenarios_stand_last_where_somebody_waited_for_them() -> None:
+    run = result(verdict("returns-output", Status.PASS))
+    scenarios = run.adapters[0].scenarios
+    for played, took_s in zip(scenarios.values(), (4.9, 6.0, None, 62.04, 7.0), strict=False):
+        call = CallRecord(0, 1, played.scenario.calls[0], 0.0, took_s, Returned(Given.RESULT, result=1))
+        played.observations = [Observation(HELLO, (call,), (), watched_s=9.0)]
+    names = list(scenarios)
+
+    assert printed(run).splitlines()[-1] == f"slowest: {names[3]} 62.0 s, {names[2]} 9.0 s, {names[4]} 7.0 s"
+
+
 def test_what_an_adapter_named_itself_is_neither_markup_nor_escape() -> None:
     hello = Hello("[/red]\x1b[31m", "\u202e1", "python", "CPython", "wait", "")
 
@@ -216,10 +263,21 @@ def test_elsewhere_than_on_a_terminal_each_scenario_is_one_plain_line() -> None:
     ]
 
 
+def frame(file: io.StringIO) -> list[str]:
+    """Return the lines of the last frame that a terminal was given."""
+    frames = re.split(r"(?:\x1b\[2K|\x1b\[1A|\r)+", file.getvalue())
+    shown = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", each) for each in frames]
+    return [line.rstrip() for line in [each for each in shown if each.strip()][-1].splitlines()]
+
+
+def bars(file: io.StringIO, *adapters: str, width: int = 100, height: int = 24) -> BarListener:
+    console = Console(file=file, width=width, height=height, force_terminal=True, color_system=None)
+    return BarListener(console, adapters, 2, SUITE.contract.statuses)
+
+
 def test_a_terminal_shows_a_bar_whatever_the_names_are() -> None:
     file = io.StringIO()
-    console = Console(file=file, width=160, force_terminal=True, color_system=None)
-    listener = BarListener(console, ["[/sdk]"], 2)
+    listener = bars(file, "[/sdk]")
 
     with listener:
         listener.phase("[/sdk]", "warming [up]")
@@ -228,12 +286,53 @@ def test_a_terminal_shows_a_bar_whatever_the_names_are() -> None:
         done = [verdict("returns-output", Status.FAIL)]
         listener.finished("[/sdk]", SUITE.scenarios[0], done, final=False)
 
-    last = re.split(r"[\r\n]", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", file.getvalue()).strip())[-1]
-    assert last.startswith("[/sdk] ")
-    assert "1/2" in last
-    assert "1 FAIL 1 to play again alone" in last
-    assert last.endswith("outcomes/[/x]")
-    assert Level.MUST.value not in last
+    bar, timeline, legend = frame(file)
+    assert bar.startswith("[/sdk] ")
+    assert "1/2" in bar
+    assert bar.endswith("1 FAIL 1 to play again alone warming [up]")
+    assert timeline == "  outcomes/[/x]"
+    assert legend == "  · queued  ▸ working  ✓ done, broken  ! other"
+
+
+def test_each_poll_of_what_is_played_now_ticks_along() -> None:
+    file = io.StringIO()
+    listener = bars(file, "sdk", width=40)
+    one, two, three = SUITE.scenarios[:3]
+
+    with listener:
+        for scenario in (one, two, three):
+            listener.started("sdk", scenario, 1.0)
+        for status in ("queued", "working", "503", "done"):
+            listener.polled(LivePoll("sdk", one.id, 1, status))
+        listener.polled(LivePoll("sdk", one.id, 2, "done"))  # of its copies the first is shown
+        listener.polled(LivePoll("sdk", "played/long-ago", 1, "done"))
+        for _ in range(30):
+            listener.polled(LivePoll("sdk", three.id, 1, "working"))
+        listener.finished("sdk", two, [], final=True)
+
+    assert frame(file)[1:3] == [
+        "  outcomes/begun     · ▸ ! ✓",
+        "  outcomes/completes … ▸ ▸ ▸ ▸ ▸ ▸ ▸",
+    ]
+
+
+def test_what_is_shown_fits_the_terminal_and_names_the_adapter_where_there_are_several() -> None:
+    file = io.StringIO()
+    listener = bars(file, "a", "b", width=60, height=7)
+
+    with listener:
+        for name in "ab":
+            for scenario in SUITE.scenarios:
+                listener.started(name, scenario, 1.0)
+
+    lines = frame(file)
+    assert [line.split() for line in lines[2:-1]] == [
+        ["outcomes/begun", "(a)"],
+        ["outcomes/broken", "(a)"],
+        ["outcomes/completes", "(a)"],
+    ]
+    assert lines[-1].endswith("and 9 more")
+    assert max(map(len, lines)) <= 60
 
 
 # --- reading a report ---------------------------------------------------------------------------------

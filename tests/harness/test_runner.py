@@ -18,7 +18,7 @@ from harness.baseline import parse_baseline
 from harness.errors import InputError
 from harness.judge import Status, Verdict
 from harness.mock_process import ServerProcess
-from harness.runner import AdapterResult, Runner, RunResult, SilentListener
+from harness.runner import AdapterResult, LivePoll, Runner, RunResult, SilentListener
 from harness.scenario import Scenario
 from harness.selection import select
 from harness.suite import Suite, bundled_suite, load_suite
@@ -206,6 +206,20 @@ def test_a_baseline_excuses_a_verdict_of_its_own_adapter(suite: Suite, mark: Mar
     ).run()
 
     assert [[v.excused for v in adapter.verdicts()] for adapter in result.adapters] == [["known"], [""]]
+
+
+def test_each_poll_is_told_as_it_comes_with_whose_it_is(suite: Suite, mark: Mark) -> None:
+    told: list[LivePoll] = []
+    commands = [mark.command("MiniAdapter", name=name) for name in "ab"]
+
+    chosen = select(suite.scenarios, ["outcomes/completes", "take-turns:returns-output"])
+    Runner(suite, commands, scenarios=chosen, on_poll=told.append).run()
+
+    for name in "ab":
+        mine = [(each.copy, each.status) for each in told if each.adapter == name]
+        assert mine.count((1, "queued")) == 1
+        assert [pair for pair in mine if pair[0] == 2] == [(2, "working")] * 4 + [(2, "done")]
+    assert {each.scenario for each in told} == {"outcomes/completes", "together/two-take-turns"}
 
 
 def test_what_looks_suspicious_is_played_again_alone(suite: Suite, mark: Mark, tmp_path: Path) -> None:

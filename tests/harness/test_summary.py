@@ -124,3 +124,8 @@ def test_the_worst_status_is_the_one_that_matters_most(
 
 def test_verdicts_are_counted_by_status() -> None:
     assert count([PASS, FAIL, PASS]) == Counter({Status.PASS: 2, Status.FAIL: 1})
+
+
+def test_a_stale_baseline_fails_a_run_whose_verdicts_are_fine() -> None:
+    assert exit_code([[PASS, UNSURE]], stale=True) is ExitCode.NOT_KEPT
+    assert exit_code([[PASS]], stale=True, interrupted=True) is ExitCode.INTERRUPTED
