@@ -6,6 +6,8 @@ looks at the first word before anything is imported.
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 
 __all__ = ["main"]
@@ -14,6 +16,8 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command line and return its exit code."""
     if sys.argv[1:2] == ["serve"]:
+        gc.disable()  # until it serves: nothing that is imported is garbage
+        os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"  # it would look through every installed package for one
         from harness.serve.command import main as serve  # noqa: PLC0415
 
         return serve(sys.argv[2:])

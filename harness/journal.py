@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Ended", "JournalEntry"]
+__all__ = ["Ended", "JournalEntry", "Progress"]
 
 
 class Ended(StrEnum):
@@ -64,3 +64,17 @@ class JournalEntry:
     status: str = ""
     repeat: bool = False
     nearest: str = ""
+
+
+class Progress(StrEnum):
+    """How far a wait is, as far as the server can know."""
+
+    IDLE = "idle"  # no poll has come
+    POLLING = "polling"
+    DONE = "done"  # the task has ended, and the client knows
+    STOPPED = "stopped"  # no poll comes any more, and the task has not ended
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is expected of the client."""
+        return self in {Progress.DONE, Progress.STOPPED}

@@ -351,6 +351,11 @@ class Scenario(Model):
         return self._id
 
     @property
+    def wait_options(self) -> WaitOptions:
+        """What the scenario's first wait passes; nothing where it has no wait."""
+        return next((call.wait for call in self.calls if call.wait is not None), WaitOptions())
+
+    @property
     def topic(self) -> str:
         """The folder below the contract."""
         return self._id.rpartition("/")[0]

@@ -316,7 +316,7 @@ class Model(BaseModel):
     `noun` names the part in messages: "a step has no key 'time'".
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
     noun: ClassVar[str] = "file"
 
     @classmethod

@@ -11,13 +11,15 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.contract import Contract, Requirement, StatusMeaning, parse_contract
 from harness.errors import InputError, Mistake, nearest
-from harness.judge import checks
-from harness.judge.timing import MIN_PERIODS
 from harness.scenario import Call, Scenario, cross_check, parse_scenario
 from harness.source import Node, build, mistake_at, read
+
+if TYPE_CHECKING:
+    from harness.judge import Check
 
 __all__ = [
     "CONTRACT",
@@ -184,8 +186,12 @@ def load_suite(folder: Path) -> Suite:
     return Suite(folder, contract, tuple(sorted(scenarios, key=lambda scenario: scenario.id)), files)
 
 
-def load_contract(path: Path) -> Contract:
-    """Return the contract in a file, its checks and their arguments included.
+def load_contract(path: Path, *, with_checks: bool = True) -> Contract:
+    """Return the contract in a file.
+
+    Args:
+        path: The file.
+        with_checks: Whether its checks and their arguments must be right; who only serves needs none.
 
     Raises:
         InputError: With every mistake.
@@ -195,7 +201,7 @@ def load_contract(path: Path) -> Contract:
     contract = parse_contract(node, place)
     mistakes = [
         mistake
-        for number, requirement in enumerate(contract.requirements)
+        for number, requirement in enumerate(contract.requirements if with_checks else ())
         for mistake in _check_mistakes(requirement, node, place, number)
     ]
     if mistakes:
@@ -203,8 +209,15 @@ def load_contract(path: Path) -> Contract:
     return contract
 
 
+def _checks() -> dict[str, Check]:
+    """Return the judge's checks; only who looks at requirements has to wait for their import."""
+    from harness.judge import checks  # noqa: PLC0415
+
+    return checks()
+
+
 def _check_mistakes(requirement: Requirement, node: Node, place: str, number: int) -> Iterator[Mistake]:
-    known = checks()
+    known = _checks()
     if requirement.check not in known:
         fact = f"no check is called '{requirement.check}'"
         at = ("requirements", number, "check")
@@ -265,7 +278,7 @@ def lint(suite: Suite) -> list[Mistake]:
 
 def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
     """Yield what is wrong with one scenario that can be read."""
-    known = checks()
+    known = _checks()
     place = suite.place(scenario.id)
     proved = [suite.contract.requirement(name) for name in scenario.proves]
     readable = {part for requirement in proved for part in known[requirement.check].reads}
@@ -323,6 +336,3 @@ def _lint_option(
     if ends:
         fact = f"'{requirement.id}' is proved by a task that ends ('{ends[0]}')"
         yield Mistake(place, fact, expected="a task that never ends, so that only the deadline ends the wait")
-
-
-assert MIN_TIMEOUT_INTERVALS > MIN_PERIODS  # a wait that proves a timeout also shows its interval

@@ -7,21 +7,19 @@ makes findings into verdicts. `witness` judges a client that has no adapter by t
 from harness.judge import outcomes, records, timing, traffic
 from harness.judge.case import Case, Check, Finding, Mark, checks
 from harness.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
-from harness.judge.witness import Progress, Sighting, options_of, sight
+from harness.judge.witness import Sighting, sight
 
 __all__ = [
     "Case",
     "Check",
     "Finding",
     "Mark",
-    "Progress",
     "Sighting",
     "Status",
     "Verdict",
     "checks",
     "is_suspicious",
     "judge",
-    "options_of",
     "outcomes",
     "records",
     "sight",

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from harness.contract import Contract, Level, Requirement
+from harness.journal import Progress
 from harness.judge.case import Case, Finding, Mark, broken, checks, kept, suspect
 from harness.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stalled_s
 from harness.judge.verdicts import Status, Verdict
@@ -23,7 +23,7 @@ from harness.observation import CallRecord, Observation, Poll, StillWaiting, Tas
 from harness.protocol import Hello
 from harness.scenario import Call, Scenario, WaitOptions
 
-__all__ = ["Progress", "Sighting", "options_of", "sight", "verdicts"]
+__all__ = ["Sighting", "sight", "verdicts"]
 
 SILENCE_INTERVALS = 2  # without a poll, and a second more: whoever has not polled by then has stopped
 SILENCE_S = 1.0
@@ -31,15 +31,6 @@ WATCH_LIMIT_S = 3.0  # for a poll too many, as in a run
 RUNS = 3  # waits on end that must show the same suspicion before it is a fact
 
 _NOBODY = Hello("", "", "", "", "", "")
-
-
-class Progress(StrEnum):
-    """How far a wait is, as far as the server can know."""
-
-    IDLE = "idle"  # no poll has come
-    POLLING = "polling"
-    DONE = "done"  # the task has ended, and the client knows
-    STOPPED = "stopped"  # no poll comes any more, and the task has not ended
 
 
 @dataclass(frozen=True)
@@ -57,11 +48,6 @@ class Sighting:
     findings: Mapping[str, Finding] = field(default_factory=dict)
     lag_s: float = 0.0
     timeline: str = ""
-
-
-def options_of(scenario: Scenario) -> WaitOptions:
-    """Return what a scenario's first wait passes; nothing where it has no wait."""
-    return next((call.wait for call in scenario.calls if call.wait is not None), WaitOptions())
 
 
 def sight(
@@ -85,7 +71,7 @@ def sight(
     """
     if not task.polls and not task.others:
         return Sighting(Progress.IDLE)
-    case = _case(contract, scenario, task, options or options_of(scenario), now_s)
+    case = _case(contract, scenario, task, options or scenario.wait_options, now_s)
     call = case.observation.calls[0]
     progress = _progress(case, call, now_s)
     findings: dict[str, Finding] = {}

@@ -22,10 +22,7 @@ from types import FrameType
 
 from harness.catalog import SCENARIO_HEADER, Change
 from harness.errors import InputError, Mistake, WaitproofError
-from harness.judge import Progress, Status
-from harness.judge.words import seconds, timeline_line
 from harness.mock_server import raise_file_limit
-from harness.observation import Poll
 from harness.scenario import WaitOptions
 from harness.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from harness.serve.tasks import Keeper, Limits, TaskView, counts
@@ -38,7 +35,6 @@ DEFAULT_SUITE = "stream"
 WRONG_USE = 2
 MAX_WIDTH = 110
 HANGING = 12
-TROUBLE = {Status.FAIL, Status.WARN, Status.INCONCLUSIVE, Status.ERROR}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -144,8 +140,8 @@ def serve(options: argparse.Namespace) -> int:
         _signals(over),
         serving(told, on_over=say.judged if options.judge else None, on_change=say.changed) as service,
     ):
-        gc.collect()
-        gc.freeze()  # what was loaded stays: no collection has to look at it again
+        gc.freeze()  # what was loaded stays: no collection has to look at it
+        gc.enable()
         say.hello(service.base_url, service.keeper)
         for entry in service.keeper.catalog.entries():
             if entry.mistakes:
@@ -240,27 +236,11 @@ class _Printer:
 
     def judged(self, view: TaskView) -> None:
         """Print the verdicts about a wait."""
-        told = ", ".join(f"{count} {status.value}" for status, count in counts(view.verdicts).items())
-        polls = [Poll.of(entry, view.origin_ns) for entry in view.polls]
-        span_s = polls[-1].arrived_s if polls else 0.0
-        word = "done" if view.progress is Progress.DONE else "stopped"
-        some = f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
-        lines = [
-            f"{_now()} {view.task_id} ({view.scenario}): {word} after {some} in {seconds(span_s)}: {told}"
-        ]
-        for verdict in view.verdicts:
-            if verdict.status not in TROUBLE:
-                continue
-            lines.append(f"  {verdict.status.value} {verdict.requirement} ({verdict.level.value})")
-            rows = (("expected", verdict.expected), ("seen", verdict.seen), ("", verdict.explanation))
-            lines += [f"    {f'{name}:' if name else '':<11}{text}" for name, text in rows if text]
-        if any(verdict.status in TROUBLE for verdict in view.verdicts):
-            lines.append(f"    {'polls:':<11}{timeline_line(polls)}")
-            lines.append(
-                f"    {'judged by:':<11}an interval of {seconds(view.interval_s)}, a timeout of "
-                f"{seconds(view.timeout_s)}; if your code passes others: --poll-interval, --timeout"
-            )
-        self._print(lines)
+        from harness.serve.witness import told  # noqa: PLC0415 - with the judge, which serving alone does not need
+
+        counted = ", ".join(f"{count} {status.value}" for status, count in counts(view.verdicts).items())
+        first, *rest = told(view, counted)
+        self._print([f"{_now()} {first}", *rest])
 
     def _wrapped(self, head: str, text: str) -> list[str]:
         return textwrap.wrap(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from werkzeug import Request, Response
@@ -21,11 +21,13 @@ from werkzeug.routing import Map, Rule
 from harness.catalog import Entry
 from harness.errors import InputError, Mistake
 from harness.journal import JournalEntry
-from harness.judge import Verdict
 from harness.scenario import Scenario, WaitOptions
 from harness.serve.tasks import Action, Keeper, TaskView, counts
 from harness.source import Json
 from harness.timeline import respond
+
+if TYPE_CHECKING:
+    from harness.judge import Verdict
 
 __all__ = ["PREFIX", "Control", "openapi"]
 
@@ -78,13 +80,13 @@ class _Refused(Exception):
 class Control:
     """The application; `pytest_httpserver` calls it with each request that is no poll and no operation."""
 
-    def __init__(self, keeper: Keeper, *, base_url: Callable[[], str], version: str) -> None:
+    def __init__(self, keeper: Keeper, *, base_url: Callable[[], str], version: Callable[[], str]) -> None:
         """Make the application of one keeper.
 
         Args:
             keeper: Has the tasks.
             base_url: Returns where the server listens.
-            version: Of waitproof, for the status.
+            version: Returns waitproof's, for the status.
         """
         self._keeper = keeper
         self._base_url = base_url
@@ -170,7 +172,7 @@ class Control:
         keeper = self._keeper
         limits = keeper.limits
         return {
-            "waitproof": self._version,
+            "waitproof": self._version(),
             "suite": keeper.contract.name,
             "title": keeper.contract.title,
             "base_url": self._base_url(),

@@ -103,7 +103,7 @@ def serving(
         max_body_bytes=MAX_BODY_BYTES,
         off_record=CONTROL_PATHS,
     )
-    control = Control(keeper, base_url=lambda: server.base_url, version=_version())
+    control = Control(keeper, base_url=lambda: server.base_url, version=_version)
     server.expect_request(CONTROL_PATHS).respond_with_handler(control)
     api = catalog.contract.task_path_pattern().pattern, *_operation_paths(catalog.contract)
     preflights = re.compile(rf"(?:{'|'.join(api)})\Z", re.DOTALL)

@@ -14,26 +14,27 @@ import logging
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.catalog import SEPARATOR, Catalog, Change, told_in_a_line
 from harness.contract import Contract, StatusMeaning, TaskIdFormat
 from harness.errors import InputError, Mistake
-from harness.journal import Ended, JournalEntry
-from harness.judge import Progress, Sighting, Status, Verdict, options_of, sight
-from harness.judge.witness import RUNS, verdicts
+from harness.journal import Ended, JournalEntry, Progress
 from harness.lag import LagMeter
 from harness.mock_server import TaskServer
-from harness.observation import Poll, TaskRecord
 from harness.scenario import Scenario, Step, WaitOptions
 from harness.source import Json
 from harness.template import fill
 from harness.timeline import TaskState
+
+if TYPE_CHECKING:
+    from harness.judge import Status, Verdict
+    from harness.serve.witness import Witness
 
 __all__ = ["Action", "Keeper", "Limits", "TaskView"]
 
@@ -92,17 +93,16 @@ class _Served:
         self.serial = serial
         self.began_ns = self.last_ns = time.monotonic_ns()
         self.polls = 0
-        self.is_over = False
         self.has_news = False  # a request has come since the wait was last seen to be over
         self.looked_ns = 0  # when the keeper judged it last
-        self.sighting: Sighting | None = None
+        self.seen = Progress.IDLE  # when it was judged last
         self.verdicts: tuple[Verdict, ...] = ()
 
     @property
     def progress(self) -> Progress:
         """How far its wait is."""
-        if self.is_over and self.sighting is not None:
-            return self.sighting.progress
+        if self.seen.is_over:
+            return self.seen
         return Progress.POLLING if self.polls else Progress.IDLE
 
 
@@ -181,7 +181,6 @@ class Keeper:
         self._count_lock = threading.Lock()  # never held for longer than it takes to count
         self._made = itertools.count(1)
         self.version = 0
-        self._earlier: dict[tuple[str, float, float], deque[tuple[str, Sighting]]] = {}
         self._numbers = itertools.count(1)
         self._serial = 0  # of the newest request
         self._stop = threading.Event()
@@ -266,7 +265,7 @@ class Keeper:
             InputError: The contract's ids are no such thing.
         """
         chosen = self._new_id() if task_id is None else self._checked(task_id)
-        held = options or self._options or options_of(scenario)
+        held = options or self._options or scenario.wait_options
         with self._lock:
             served = _Served(next(self._made), chosen, scenario, held, self._serial)
             self._tasks.pop(str(chosen), None)
@@ -371,6 +370,13 @@ class Keeper:
 
     # --- inside
 
+    @cached_property
+    def _witness(self) -> Witness:
+        """Who judges the waits; made when there is one to judge."""
+        from harness.serve.witness import Witness  # noqa: PLC0415 - it takes long, and the first poll cannot wait
+
+        return Witness(self.contract)
+
     def _touch(self, served: _Served) -> None:
         with self._count_lock:  # whoever sees the new version of all sees that of the task
             served.version = self.version + 1
@@ -462,7 +468,7 @@ class Keeper:
         served.looked_ns = time.monotonic_ns()
         try:
             self._judge(served)
-            if served.is_over:
+            if served.seen.is_over:
                 served.has_news = False
                 self._touch(served)
                 self._on_over(self._view(served, all_polls=True))
@@ -484,39 +490,15 @@ class Keeper:
             return
         origin_ns = min((entry.arrived_ns for entry in entries), default=served.began_ns)
         now_ns = time.monotonic_ns()
-        polls = tuple(Poll.of(entry, origin_ns) for entry in entries if entry.kind == "poll")
-        others = tuple(Poll.of(entry, origin_ns) for entry in entries if entry.kind != "poll")
-        played = served.scenario.model_copy(update={"task": state.steps})
-        sighting = sight(
-            self.contract,
-            played,
-            TaskRecord(1, served.task_id, polls=polls, others=others),
-            now_s=(now_ns - origin_ns) / 1e9,
-            options=served.options,
+        served.seen, served.verdicts = self._witness.judge(
+            f"{served.task_id} {served.serial}",
+            served.scenario.model_copy(update={"task": state.steps}),
+            entries,
+            served.options,
+            origin_ns=origin_ns,
+            now_ns=now_ns,
             lag_s=self._lag.worst_between(origin_ns, now_ns),
         )
-        is_over = sighting.progress in {Progress.DONE, Progress.STOPPED}
-        with self._lock:
-            before = self._sightings_before(served, keep=sighting if is_over else None)
-            served.sighting, served.is_over = sighting, is_over
-            served.verdicts = verdicts(self.contract, served.scenario, [*before, sighting])
-
-    def _sightings_before(self, served: _Served, keep: Sighting | None) -> list[Sighting]:
-        """Return what the waits before this one showed on the same scenario; keep this one for the next."""
-        defaults = self.contract.defaults
-        key = (
-            served.scenario.id,
-            served.options.interval_s(defaults),
-            served.options.timeout_s(defaults),
-        )
-        mine = f"{served.task_id} {served.serial}"
-        earlier = self._earlier.setdefault(key, deque(maxlen=RUNS))
-        ids = [each for each, _ in earlier]
-        until = ids.index(mine) if mine in ids else len(ids)
-        before = [sighting for _, sighting in itertools.islice(earlier, until)]
-        if keep is not None and mine not in ids:
-            earlier.append((mine, keep))
-        return before
 
     def _make_room(self) -> None:
         while len(self._tasks) > self.limits.tasks:
@@ -525,7 +507,7 @@ class Keeper:
 
     def _forget_old(self, now_ns: int) -> None:
         for served in list(self._tasks.values()):
-            limit_s = self.limits.finished_s if served.is_over else self.limits.idle_s
+            limit_s = self.limits.finished_s if served.seen.is_over else self.limits.idle_s
             if now_ns - served.last_ns > limit_s * 1e9:
                 self.delete(str(served.task_id))
 

@@ -5,9 +5,11 @@ import pytest
 
 from harness import suite as suite_module
 from harness.errors import InputError
+from harness.judge.timing import MIN_PERIODS
 from harness.suite import (
     CONTRACT,
     MAX_FILE_BYTES,
+    MIN_TIMEOUT_INTERVALS,
     Suite,
     bundled_suite,
     lint,
@@ -390,3 +392,7 @@ def test_every_promise_of_the_documentation_is_a_must_that_a_scenario_proves(shi
 def test_the_shipped_suite_has_at_least_50_scenarios_each_with_a_sentence(shipped: Suite) -> None:
     assert len(shipped.scenarios) >= 50
     assert [scenario.id for scenario in shipped.scenarios if not scenario.summary.endswith(".")] == []
+
+
+def test_a_wait_that_proves_a_timeout_also_shows_its_interval() -> None:
+    assert MIN_TIMEOUT_INTERVALS > MIN_PERIODS

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from observations import COMPLETED, CREDENTIALS, FOREVER, PENDING, RUNNING, STREAM, TARGET, TASK_ID, scenario
 
-from harness.journal import Ended
-from harness.judge import Progress, Sighting, Status, sight
+from harness.journal import Ended, Progress
+from harness.judge import Sighting, Status, sight
 from harness.judge.witness import verdicts
 from harness.observation import Poll, TaskRecord
 from harness.scenario import Scenario, WaitOptions
