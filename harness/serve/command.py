@@ -33,6 +33,7 @@ __all__ = ["add_options", "main", "serve"]
 DEFAULT_PORT = 8080
 DEFAULT_SUITE = "stream"
 WRONG_USE = 2
+SWITCH_S = 0.0005  # how long a thread that judges or draws may keep the one that answers polls waiting
 MAX_WIDTH = 110
 HANGING = 12
 
@@ -134,6 +135,7 @@ def serve(options: argparse.Namespace) -> int:
         journal=options.journal,
     )
     raise_file_limit()
+    sys.setswitchinterval(SWITCH_S)
     say = _Printer()
     over = threading.Event()
     with (

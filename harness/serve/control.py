@@ -201,11 +201,15 @@ class Control:
 
     def _stream(self, text: str) -> Iterator[bytes]:
         """Yield what changes, first everything there is: a page that is loaded again has lost nothing."""
+        yield f"retry: {RETRY_MS}\n\n".encode()
+        with self._keeper.watched():
+            yield from self._changes(text)
+
+    def _changes(self, text: str) -> Iterator[bytes]:
         keeper = self._keeper
         broken: list[JsonObject] | None = None
         shown: dict[int, tuple[int, str | int]] = {}  # versions and ids that were told, by numbers
         version, quiet = -1, 0
-        yield f"retry: {RETRY_MS}\n\n".encode()
         while True:
             at = keeper.version
             if at != version:
@@ -262,6 +266,7 @@ class Control:
     # --- tasks
 
     def _tasks(self, _request: Request) -> Response:
+        self._keeper.settle()
         _, views = self._keeper.newest(MAX_LISTED)
         return _json({"tasks": [_task(view) for view in views], "count": len(self._keeper.ids())})
 

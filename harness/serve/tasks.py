@@ -9,6 +9,7 @@ only notes what came; everything that takes time is done by the keeper's own thr
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Action", "Keeper", "Limits", "TaskView"]
 
+LOOKS_AT_ONCE = 10  # at waits that may be over: some ten milliseconds
 KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
 LOOK_PAUSE_S = 0.5  # between two looks at the scenario files
 STALL_S = 3600.0
@@ -182,6 +184,7 @@ class Keeper:
         self._made = itertools.count(1)
         self.version = 0
         self._numbers = itertools.count(1)
+        self._watchers = 0 if on_over is None else 1
         self._serial = 0  # of the newest request
         self._stop = threading.Event()
         self._lag = LagMeter()
@@ -368,6 +371,25 @@ class Keeper:
             language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()
         }
 
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Judge each wait when it may be over, for somebody who looks on meanwhile.
+
+        A millisecond each adds up where thousands wait, and would make the server late for nobody's sake.
+        """
+        with self._lock:
+            self._watchers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watchers -= 1
+
+    def settle(self) -> None:
+        """Judge every wait that may be over now."""
+        for served in self._maybe_over():
+            self._look_at(served)
+
     # --- inside
 
     @cached_property
@@ -454,8 +476,8 @@ class Keeper:
         looked_s = 0.0
         while not self._stop.wait(KEEPER_PAUSE_S):
             now_ns = time.monotonic_ns()
-            for served in list(self._tasks.values()):
-                if served.has_news and self._may_be_over(served, now_ns):
+            if self._watchers:
+                for served in itertools.islice(self._maybe_over(), LOOKS_AT_ONCE):
                     self._look_at(served)
             self._forget_old(now_ns)
             if now_ns / 1e9 - looked_s >= LOOK_PAUSE_S:
@@ -476,8 +498,16 @@ class Keeper:
             served.has_news = False
             _log.exception("the wait for task %r could not be judged", served.task_id)
 
-    def _may_be_over(self, served: _Served, now_ns: int) -> bool:
-        """Say whether it is worth looking: judging takes a millisecond, and there may be thousands."""
+    def _maybe_over(self) -> Iterator[_Served]:
+        """Yield the waits that are worth a look, the one that has waited longest for it first."""
+        now_ns = time.monotonic_ns()
+        quiet = [
+            each for each in list(self._tasks.values()) if each.has_news and self._is_quiet(each, now_ns)
+        ]
+        return iter(sorted(quiet, key=lambda each: each.looked_ns))
+
+    def _is_quiet(self, served: _Served, now_ns: int) -> bool:
+        """Say whether a wait may be over by now."""
         interval_s = served.options.interval_s(self.contract.defaults)
         quiet_ns = now_ns - served.last_ns
         # The longer nothing has come, the more seldom: a stalled poll may be in flight for hours.
