@@ -235,7 +235,12 @@ def _run(options: argparse.Namespace) -> ExitCode:
     console = _console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in wanted])
     baselines = {spec.name: load_baseline(spec) for spec in specs}
-    _prepare_all(specs, console)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    with github.commands_off(os.environ, say):
+        _prepare_all(specs, console)
     listener: BarListener | LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
@@ -265,10 +270,6 @@ def _run(options: argparse.Namespace) -> ExitCode:
         interrupted=result.interrupted,
         stale=any(adapter.stale for adapter in result.adapters),
     )
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
     with github.commands_off(os.environ, say):
         text.print_report(console, result)
         _print_end(console, result, suite)

@@ -69,6 +69,7 @@ class Job:
         env = clean_env(
             RUNNER_TEMP=str(self.folder / "temp"),
             GITHUB_ACTION_PATH=str(ROOT),
+            GITHUB_ACTIONS="true",
             **{f"GITHUB_{name}": str(file) for name, file in files.items()},
             **{**filled, **({"WAITPROOF_FORMS": known_forms()} if "WAITPROOF_FORMS" in filled else {})},
         )
@@ -202,9 +203,22 @@ def test_what_an_sdk_prints_is_no_command_to_the_runner(folder: Path, mark: Mark
 
     lines = Job(folder, inputs).run("Run the suite").log.splitlines()
 
-    token = lines[0].removeprefix("::stop-commands::")
-    assert re.fullmatch("[0-9a-f]{32}", token)
-    assert lines[-1] == f"::{token}::"
+    told = [line for line in lines if "MiniAdapter" in line and not line.startswith("::")]
+    assert told
+    starts = [n for n, line in enumerate(lines) if line.startswith("::stop-commands::")]
+    ends = [lines.index(f"::{lines[n].removeprefix('::stop-commands::')}::") for n in starts]
+    for line in told:
+        number = lines.index(line)
+        assert any(start < number < end for start, end in zip(starts, ends, strict=True)), line
+
+
+def test_the_summary_is_written_once_and_failures_are_annotations(folder: Path, mark: Mark) -> None:
+    inputs = {"adapter": str(mark.folder(folder, "MiniAdapter")), "suite": str(MINI)}
+
+    job = Job(folder, inputs).run("Run the suite")
+
+    assert job.summary.count("## waitproof") == 1
+    assert [line for line in job.log.splitlines() if line.startswith(("::error ", "::warning "))]
 
 
 def test_reports_are_uploaded_whatever_the_verdict_and_the_job_fails_after_that() -> None:
