@@ -66,7 +66,7 @@ def stopping(runner: Runner, seed: int) -> Iterator[Counter[str]]:
             processes = runner.processes()
             if not processes:
                 continue
-            group = chance.choice(processes)._process.pid  # noqa: SLF001 - nobody else stops an adapter
+            group = chance.choice(processes).pid
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGSTOP)
                 try:
