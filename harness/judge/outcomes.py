@@ -103,7 +103,7 @@ def returns_result(case: Case, _arguments: NoArguments) -> Finding:
     for call in case.waits():
         if call.call.expect.has("returns"):
             finding = _returned(case, call)
-            if finding.mark != "kept":
+            if finding.mark is not Mark.KEPT:
                 return finding
     return finding
 
@@ -168,7 +168,7 @@ def exception_field(case: Case, arguments: FieldArguments) -> Finding:
 def native_stack_trace_is_apart(case: Case, arguments: FieldArguments) -> Finding:
     """The server's stack trace has an accessor of its own, and the runtime's own trace still works."""
     finding = exception_field(case, arguments)
-    if finding.mark != "kept":
+    if finding.mark is not Mark.KEPT:
         return finding
     for call in _raising(case):
         assert isinstance(call.seen, Raised)
@@ -234,7 +234,7 @@ def outcome_expected(case: Case, _arguments: NoArguments) -> Finding:
     finding = broken("a call", case.none_made)
     for call in case.observation.calls:
         finding = _expectation(case, call)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return finding
 
@@ -244,11 +244,11 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
     values = case.observation.task(call).values
     if expect.has("returns"):
         finding = _returned(case, call)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     if expect.task is not None:
         finding = task_seen(call, fill(expect.task, values))
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     if expect.raises is not None:
         wanted = f"the call raises an exception of kind {' or '.join(expect.raises.kind)}"
@@ -290,7 +290,7 @@ def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
     finding = broken(expected, case.none_made)
     for call in _raising(case):
         finding = _surfaced(case, call, arguments, expected)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return finding
 

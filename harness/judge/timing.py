@@ -26,7 +26,6 @@ __all__ = [
     "PAUSE_SLACK_RATIO",
     "PAUSE_SLACK_S",
     "late_bound_s",
-    "median_pause_s",
     "median_period_s",
 ]
 
@@ -130,9 +129,11 @@ def _too_soon(call: CallRecord, polls: tuple[Poll, ...], interval_s: float, expe
 def _too_seldom(polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
     """Return a suspicion where the pauses from an answer to the next poll are too long for the interval."""
     pauses = _pauses(polls)
+    if not pauses:
+        return None
     for name, pause_s, bound_s in (
-        ("median", median_pause_s(polls), interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s),
-        ("mean", fmean(pauses or [0.0]), MAX_MEAN_PAUSE_RATIO * interval_s + PAUSE_SLACK_S),
+        ("median", median(pauses), interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s),
+        ("mean", fmean(pauses), MAX_MEAN_PAUSE_RATIO * interval_s + PAUSE_SLACK_S),
     ):
         if pause_s > bound_s:
             seen = f"a {name} pause of {seconds(pause_s)} from an answer to the next poll"
@@ -145,17 +146,12 @@ def _periods(polls: tuple[Poll, ...]) -> list[float]:
 
 
 def median_period_s(polls: tuple[Poll, ...]) -> float:
-    """Return the median time from arrival to next arrival, 0 when there is none."""
-    return median(_periods(polls)) if len(polls) > 1 else 0.0
-
-
-def median_pause_s(polls: tuple[Poll, ...]) -> float:
-    """Return the median time from the end of an answer to the next arrival, 0 when there is none."""
-    pauses = _pauses(polls)
-    return median(pauses) if pauses else 0.0
+    """Return the median time from arrival to next arrival of two polls or more."""
+    return median(_periods(polls))
 
 
 def _pauses(polls: tuple[Poll, ...]) -> list[float]:
+    """Return the times from the end of each answer to the next arrival."""
     return [
         after.arrived_s - before.answered_s
         for before, after in itertools.pairwise(polls)

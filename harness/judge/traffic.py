@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from urllib.parse import parse_qs, urlsplit
 
-from harness.judge.case import Case, Finding, NoArguments, broken, kept, kind, suspect
+from harness.judge.case import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from harness.judge.outcomes import task_seen
 from harness.judge.words import cut, describe, json_equal, seconds
 from harness.observation import CallRecord, Poll
@@ -106,7 +106,7 @@ def _overlap(before: Poll, after: Poll) -> bool:
 def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
     """A timeout does nothing to the task: only polls were sent, and a second wait gets its result."""
     finding = polls_endpoint(case, NoArguments())
-    if finding.mark != "kept":
+    if finding.mark is not Mark.KEPT:
         return finding
     for number, call in enumerate(case.waits(), 1):
         seen = f"wait {number} {describe(call.seen)}"
@@ -127,7 +127,7 @@ def one_request_per_call(case: Case, _arguments: NoArguments) -> Finding:
         if call.call.get_task is None:
             continue
         finding = _one_request(case, call)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return finding
 
@@ -141,6 +141,6 @@ def _one_request(case: Case, call: CallRecord) -> Finding:
     wanted = call.call.expect.task
     if wanted is not None:
         finding = task_seen(call, fill(wanted, case.observation.task(call).values))
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return kept(expected, "so it was")

@@ -179,8 +179,8 @@ def test_the_second_wait_is_held_to_its_result_too() -> None:
 
 
 def test_a_wait_that_could_not_be_made_names_the_one_that_did_not_end() -> None:
-    told = scenario(COMPLETED, calls=[{"wait": {}}, {"wait": {}, "expect": {"returns": 1}}])
-    seen = observe(told, Play(StillWaiting(71.0), [0.0]))
+    told = scenario(COMPLETED, calls=[{"wait": {}}, {"wait": {}}, {"wait": {}, "expect": {"returns": 1}}])
+    seen = observe(told, Play(GOT_RESULT, [0.0]), Play(StillWaiting(71.0), [1.0], sent_s=1.0, call=1))
 
     assert judged(contract("returns_result"), told, seen) == fails(
         "a wait that returns",
@@ -757,6 +757,14 @@ def test_a_timeout_without_fields_of_its_own_is_told_from_a_fault_by_its_time(
     seen = observe(told, Play(raised("transport"), (0.0, 1.0), received_s=ended_s))
 
     assert judged(plain, told, seen).status is status
+
+
+@pytest.mark.parametrize("kind", ["api", "task", "other"])
+def test_an_exception_of_another_kind_is_no_timeout_whatever_its_fields(kind: str) -> None:
+    of = contract("fault_surfaces", kinds=[kind])
+    told = scenario(RUNNING, HTTP_500, expect={"raises": {"kind": kind}})
+
+    assert played(of, told, raised(kind, error_type="timeout"), at=(0.0, 1.0)).status is Status.PASS
 
 
 def test_a_fault_in_a_look_by_hand_surfaces_too() -> None:

@@ -1,6 +1,6 @@
 """Checks of time: what no machine can cause is final, everything else is a suspicion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from observations import (
 
 from harness.journal import Ended
 from harness.judge import Status, Verdict, is_suspicious
+from harness.judge.timing import EARLY_SLACK_S, LATE_SLACK_S
 from harness.observation import Observation, Seen, StillWaiting
 
 FINAL = contract("interval_kept", option="passed")
@@ -75,7 +76,7 @@ def suspected(expected: str, seen: str) -> tuple[Verdict, bool]:
         ((1.0, 2.0, 3.0, 4.0, 5.0), "1.00"),  # its first poll waits an interval
         ((0.0, 1.004, 2.009, 3.013, 4.018), "1.00"),
         ((0.04, 1.0, 2.0, 3.0, 4.0), "1.00"),  # a ticker that had to connect first
-        ((0.3, 1.0, 2.0, 3.0, 4.0), "1.00"),
+        ((0.49, 1.0, 2.0, 3.0, 4.0), "1.00"),
         ((0.0, 1.019, 2.0, 3.019, 4.0), "1.00"),  # a ticker with polls that are late
         ((0.0, 1.0, 2.0, 6.0, 7.0, 8.0, 9.0, 10.0), "1.00"),  # a stop of three seconds
     ],
@@ -179,6 +180,26 @@ def test_only_a_clamped_poll_is_exempt_and_no_burst_before_the_deadline() -> Non
     assert interval_of(at, interval="1500ms", timeout="8s")[0].status is Status.FAIL
 
 
+@pytest.mark.parametrize(("more", "status"), [((7.99, 8.0), Status.PASS), ((7.985, 7.99, 8.0), Status.FAIL)])
+def test_two_polls_at_the_deadline_are_exempt_and_no_third(more: tuple[float, ...], status: Status) -> None:
+    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, *more)
+
+    assert interval_of(at, interval="1500ms", timeout="8s")[0].status is status
+
+
+@pytest.mark.parametrize(
+    ("answered_s", "status"),
+    [(8.249, Status.PASS), (8.25 - LATE_SLACK_S, Status.PASS), (8.149, Status.FAIL), (None, Status.FAIL)],
+)
+def test_where_a_helper_gives_up_too_soon_its_last_poll_is_exempt_if_it_gave_up_at_once(
+    answered_s: float | None, status: Status
+) -> None:
+    at, last = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 8.0), {7: {"answered_s": answered_s}}
+    seen: Mapping[str, Any] = {"seen": TIMED_OUT, "received_s": 8.25, "poll": last}
+
+    assert interval_of(at, interval="1500ms", timeout="20s", **seen)[0].status is status
+
+
 def test_a_regular_poll_at_the_deadline_counts_as_a_period() -> None:
     assert interval_of((1.0, 2.0, 3.0, 4.0, 5.0), timeout="5s", seen=TIMED_OUT)[0].status is Status.PASS
 
@@ -248,6 +269,12 @@ def test_a_single_short_period_is_a_suspicion() -> None:
     )
 
 
+def test_a_first_poll_after_half_the_interval_has_waited_and_begins_a_period() -> None:
+    assert interval_of((0.5, 1.0, 2.0, 3.0, 4.0)) == suspected(
+        f"{KEPT}: 0.98 s or more", "poll 2 came 0.50 s after poll 1"
+    )
+
+
 def test_a_first_period_that_is_short_is_a_suspicion_where_the_first_poll_waits() -> None:
     assert interval_of((1.0, 1.5, 2.5, 3.5, 4.5)) == suspected(
         f"{KEPT}: 0.98 s or more", "poll 2 came 0.50 s after poll 1"
@@ -260,6 +287,20 @@ def test_periods_that_are_all_a_little_short_add_up() -> None:
     assert interval_of(at, interval="100ms") == suspected(
         "a poll every 0.10 s: 0.18 s or more", "poll 3 came 0.17 s after poll 1"
     )
+
+
+def test_periods_that_are_all_a_little_short_add_up_from_the_poll_that_was_latest() -> None:
+    at = (0.0, 0.2, 0.4, 0.9, 1.085, 1.27)
+
+    assert interval_of(at, interval="200ms") == suspected(
+        "a poll every 0.20 s: 0.38 s or more", "poll 6 came 0.37 s after poll 4"
+    )
+
+
+def test_the_bounds_of_an_interval_are_still_kept() -> None:
+    assert interval_of((1.0, 1.0 + (1.0 - EARLY_SLACK_S), 3.0, 4.0, 5.0))[0].status is Status.PASS
+    assert interval_of([4.25 * n for n in range(5)], interval="4s", took_s=0.0)[0].status is Status.PASS
+    assert interval_of([4.26 * n for n in range(5)], interval="4s", took_s=0.0)[1]
 
 
 def test_a_ticker_that_makes_up_for_a_stop_is_no_more_than_a_suspicion() -> None:
@@ -436,9 +477,10 @@ def test_the_poll_in_flight_at_the_deadline_may_end(check: str, took_s: float, s
     assert timed(check, took_s, at=(0.0, 1.8), answers_s=(0.001, 1.0), **arguments)[0].status is status
 
 
-def test_a_poll_that_is_answered_before_the_deadline_prolongs_nothing() -> None:
+@pytest.mark.parametrize("last_s", [0.9, 1.0])
+def test_a_poll_that_is_answered_by_the_deadline_prolongs_nothing(last_s: float) -> None:
     assert (
-        timed("timeout_not_late", 2.201, at=(0.0, 0.9), answers_s=(0.001, 1.0))[0].status
+        timed("timeout_not_late", 2.201, at=(0.0, last_s), answers_s=(0.001, 1.0))[0].status
         is Status.INCONCLUSIVE
     )
 
@@ -625,6 +667,14 @@ def test_waits_whose_slow_requests_never_overlap_block_each_other(
             "both waits poll in turn",
             "answers took 0.10 s, and no two polls were in flight at once: a request blocked",
         )
+
+
+def test_a_wait_that_polls_too_seldom_because_the_other_one_sleeps_is_blocked() -> None:
+    assert two((0.0, 1.0, 2.0, 3.0, 4.0), (0.5, 2.5, 4.5)) == suspected(
+        "both waits poll in turn: a median pause of 1.10 s or less",
+        "wait 2 has a median pause of 2.00 s from an answer to the next poll: "
+        "the other one's sleep blocks it",
+    )
 
 
 def test_one_wait_alone_shows_no_turns() -> None:

@@ -1,7 +1,7 @@
 """Findings into verdicts: levels, runs alone, and what stands in the way of any judgement."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import pytest
@@ -32,7 +32,7 @@ from observations import (
 )
 
 from harness.contract import Level
-from harness.judge import Status, Verdict, checks, is_suspicious, judge, unplayed
+from harness.judge import Case, Status, Verdict, checks, is_suspicious, judge, unplayed
 from harness.observation import NoAnswer, Observation, Seen, StillWaiting
 from harness.protocol import AdapterFault, Unsupported
 
@@ -507,6 +507,33 @@ def test_a_verdict_about_an_operation_alone_shows_no_polls() -> None:
     assert seen.timeline == ""
 
 
+def test_only_what_is_about_the_time_after_an_outcome_has_the_journal_watched() -> None:
+    assert {name for name, check in checks().items() if check.watches} == {
+        "no_poll_after_outcome",
+        "only_polls_are_sent",
+    }
+
+
+def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
+    assert {name for name, check in checks().items() if check.timed} == {
+        # a poll or an outcome that is late looks like a defect
+        "deadline_bounds_stalled_poll",
+        "interval_kept",
+        "no_poll_after_outcome",
+        "one_poll_in_flight",
+        "parameters_kept",
+        "timeout_kept",
+        "timeout_not_early",
+        "timeout_not_late",
+        "waits_interleave",
+        # a behaviour on record would be another one
+        "record_interval_counted_from",
+        "record_polls_at_deadline",
+        "record_request_timeout",
+        "record_sub_second",
+    }
+
+
 def test_a_scenario_that_could_not_be_played_has_one_reason_for_all() -> None:
     told = scenario(COMPLETED, proves=["ships-wait-helper", "reuses-connection"])
     common = Verdict("topic/name", "ships-wait-helper", Level.MUST, Status.ERROR, seen="it did not start")
@@ -515,6 +542,17 @@ def test_a_scenario_that_could_not_be_played_has_one_reason_for_all() -> None:
         common,
         replace(common, requirement="reuses-connection", level=Level.INFO),
     )
+
+
+def test_what_a_check_gets_and_what_comes_of_it_cannot_be_changed() -> None:
+    told = scenario(COMPLETED)
+    case = Case(STREAM, told, observe(told, Play(GOT_RESULT, [0.0])))
+    check, requirement = checks()["returns_result"], contract("returns_result").requirement("it")
+    values = (case, check, check.run(case, requirement), judged(LATE, told, case.observation))
+
+    for value in values:
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, fields(value)[0].name, None)
 
 
 # --- robustness ---------------------------------------------------------------------------------------
