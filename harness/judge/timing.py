@@ -244,12 +244,14 @@ def _timed_out(case: Case) -> list[CallRecord]:
 
 
 def _stalled_s(case: Case, call: CallRecord) -> float:
-    """Return how long the poll lasted that was in flight at the deadline, 0 when none was."""
+    """Return how long the poll lasted that was in flight at the deadline, 0 when none was.
+
+    One without an answer lasts for ever: however late its caller's outcome came, it came before that.
+    """
     deadline_s = call.sent_s + call.timeout_s(case.contract)
-    until_s = call.received_s if call.received_s is not None else float("inf")
     longest_s = 0.0
     for poll in case.observation.requests_of(call):
-        end_s = until_s if poll.answered_s is None else poll.answered_s
+        end_s = float("inf") if poll.answered_s is None else poll.answered_s
         if poll.arrived_s <= deadline_s + LATE_SLACK_S and end_s > deadline_s:
             longest_s = max(longest_s, end_s - poll.arrived_s)
     return longest_s
