@@ -13,6 +13,7 @@ from harness.judge.words import (
     cut,
     describe,
     difference,
+    how_many_polls,
     is_outcome_named,
     json_equal,
     seconds,
@@ -302,7 +303,7 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     if not isinstance(call.seen, Raised) or not (is_own or is_outcome_named(call.seen, arguments.kinds)):
         return broken(expected, f"the call {describe(call.seen)}")
     polls = case.polls(call)
-    count = f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
+    count = how_many_polls(len(polls))
     if _is_timeout(case, call, call.seen):
         explanation = "the caller cannot tell the fault from a deadline"
         return broken(expected, f"the timeout's exception after {count}", explanation)

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from harness.judge.case import Case, Finding, NoArguments, kind, recorded
 from harness.judge.timing import EARLY_SLACK_S, median_period_s
-from harness.judge.words import describe, differs_at, json_equal, seconds, shown
+from harness.judge.words import describe, differs_at, how_many_polls, json_equal, seconds, shown
 from harness.observation import CallRecord, StillWaiting
 from harness.protocol import Raised, Returned
 from harness.template import fill
@@ -94,8 +94,8 @@ def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
 def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
     """What became of the call where either outcome is right."""
     call = _first_wait(case)
-    polls = len(case.polls(call))
-    return recorded(f"{_outcome_word(call)}: {polls} poll{'' if polls == 1 else 's'}, {describe(call.seen)}")
+    count = how_many_polls(len(case.polls(call)))
+    return recorded(f"{_outcome_word(call)}: {count}, {describe(call.seen)}")
 
 
 @_record("record_after_fault")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from harness.judge.case import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from harness.judge.outcomes import task_seen
-from harness.judge.words import cut, describe, json_equal, seconds
+from harness.judge.words import cut, describe, how_many_polls, json_equal, seconds
 from harness.observation import CallRecord, Poll
 from harness.protocol import Raised, Returned
 from harness.source import Model
@@ -73,8 +73,7 @@ def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
         # One that was sent before that answer is one_poll_in_flight's business.
         extra = [poll for poll in polls[len(needed) :] if ended is not None and not _overlap(ended, poll)]
         if extra:
-            count = f"{len(extra)} poll{'' if len(extra) == 1 else 's'}"
-            return broken(expected, f"{count} after the answer that ended the wait")
+            return broken(expected, f"{how_many_polls(len(extra))} after the answer that ended the wait")
         late = [
             poll
             for poll in polls

@@ -169,10 +169,11 @@ def test_what_is_no_result_is_found_out(seen: Seen, told: str) -> None:
     assert returned(seen, None) == fails("the call returns null", told)
 
 
-def test_the_second_wait_is_held_to_its_result_too() -> None:
+@pytest.mark.parametrize(("first", "second"), [(GOT_RESULT, got(None)), (got(None), GOT_RESULT)])
+def test_each_of_two_waits_is_held_to_its_result(first: Seen, second: Seen) -> None:
     wait = {"wait": {}, "expect": {"returns": {"channels": 2}}}
     told = scenario(COMPLETED, calls=[wait, wait])
-    seen = observe(told, Play(GOT_RESULT, [0.0]), Play(got(None), [1.0], sent_s=1.0, call=1))
+    seen = observe(told, Play(first, [0.0]), Play(second, [1.0], sent_s=1.0, call=1))
 
     assert judged(contract("returns_result"), told, seen) == fails(
         'the call returns {"channels": 2}', "it returned null"
@@ -610,11 +611,14 @@ def test_another_task_than_expected_is_found_out(seen: Seen, told: str, explanat
     )
 
 
-def test_one_copy_of_many_that_goes_wrong_is_found_out() -> None:
+@pytest.mark.parametrize("wrong", [1, 2, 3])
+def test_one_copy_of_many_that_goes_wrong_is_found_out(wrong: int) -> None:
     told = scenario(COMPLETED, calls=[{"wait": {}, "parallel": 3, "expect": {"returns": "${n}"}}])
-    seen = observe(told, *(Play(got(min(n, 2)), [0.0], copy=n) for n in (1, 2, 3)))
+    seen = observe(told, *(Play(got(0 if n == wrong else n), [0.0], copy=n) for n in (1, 2, 3)))
 
-    assert judged(contract("outcome_expected"), told, seen) == fails("the call returns 3", "it returned 2")
+    assert judged(contract("outcome_expected"), told, seen) == fails(
+        f"the call returns {wrong}", "it returned 0"
+    )
 
 
 def test_without_a_call_nothing_went_as_expected() -> None:

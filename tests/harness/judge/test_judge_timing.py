@@ -298,6 +298,7 @@ def test_periods_that_are_all_a_little_short_add_up_from_the_poll_that_was_lates
 
 
 def test_the_bounds_of_an_interval_are_still_kept() -> None:
+    assert interval_of((0.0, 1.0 - EARLY_SLACK_S, 2.0, 3.0, 4.0))[0].status is Status.PASS
     assert interval_of((1.0, 1.0 + (1.0 - EARLY_SLACK_S), 3.0, 4.0, 5.0))[0].status is Status.PASS
     assert interval_of([4.25 * n for n in range(5)], interval="4s", took_s=0.0)[0].status is Status.PASS
     assert interval_of([4.26 * n for n in range(5)], interval="4s", took_s=0.0)[1]

@@ -15,6 +15,7 @@ from harness.judge.words import (
     describe,
     difference,
     differs_at,
+    how_many_polls,
     json_equal,
     seconds,
     shown,
@@ -205,6 +206,10 @@ def test_no_text_of_an_adapter_is_too_long_or_too_strange(text: str) -> None:
 )
 def test_a_time_has_the_precision_of_its_size(value_s: float, told: str) -> None:
     assert seconds(value_s) == told
+
+
+def test_one_poll_is_one_and_all_other_numbers_are_plural() -> None:
+    assert [how_many_polls(count) for count in (0, 1, 2)] == ["0 polls", "1 poll", "2 polls"]
 
 
 def test_a_timeline_tells_arrivals_answers_and_what_is_special_about_them() -> None:
