@@ -32,6 +32,7 @@ from observations import (
 )
 
 from harness.contract import Level
+from harness.journal import Ended
 from harness.judge import Case, Status, Verdict, checks, is_suspicious, judge, unplayed
 from harness.observation import NoAnswer, Observation, Seen, StillWaiting
 from harness.protocol import AdapterFault, Unsupported
@@ -170,6 +171,15 @@ def test_what_is_final_is_never_run_alone() -> None:
 
     assert not is_suspicious(of, told, [early])
     assert judged(of, told, early, run(2.1)).alone_runs == 0
+
+
+def test_what_is_known_or_left_open_does_not_hide_a_suspicion_behind_it() -> None:
+    proves = ["reuses-connection", "timeout-not-late", "override-timeout"]
+    told = scenario(FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT, proves=proves)
+    late = observe(told, Play(TIMED_OUT, [0.0], received_s=9.0))
+
+    assert is_suspicious(STREAM, told, [late], known={"timeout-not-late"})
+    assert not is_suspicious(STREAM, told, [late], known={"timeout-not-late", "override-timeout"})
 
 
 def test_one_suspicion_among_many_requirements_is_enough_for_a_run_alone() -> None:
@@ -385,6 +395,34 @@ def test_an_adapter_cannot_measure_longer_than_the_harness() -> None:
     )
 
 
+def test_both_witnesses_count_from_the_call_and_not_from_the_scenarios_start() -> None:
+    told = scenario(COMPLETED, calls=[{"wait": {}}, {"wait": {}, "expect": {"returns": {"channels": 2}}}])
+
+    def second(elapsed_s: float) -> Status:
+        first = Play(GOT_RESULT, [0.0], received_s=0.1)
+        play = Play(GOT_RESULT, (10.0, 11.0), sent_s=10.0, received_s=11.1, elapsed_s=elapsed_s, call=1)
+        return judged(contract("returns_result"), told, observe(told, first, play)).status
+
+    assert [second(elapsed_s) for elapsed_s in (1.0, 1.1)] == [Status.PASS, Status.PASS]
+    assert [second(elapsed_s) for elapsed_s in (0.9, 1.2)] == [Status.ERROR, Status.ERROR]
+
+
+@pytest.mark.parametrize(("lag_s", "status"), [(0.25, Status.PASS), (0.0, Status.ERROR)])
+def test_an_answers_stamp_may_be_as_late_as_the_servers_process_was(lag_s: float, status: Status) -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, [0.0], took_s=0.5, received_s=0.5, elapsed_s=0.25)
+
+    assert judged(contract("returns_result"), told, observe(told, play, lag_s=lag_s)).status is status
+
+
+def test_when_a_poll_ended_that_the_client_gave_up_says_nothing_of_the_call() -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    given_up = {1: {"ended": Ended.ABANDONED}}
+    play = Play(GOT_RESULT, [0.0], took_s=0.5, received_s=0.6, elapsed_s=0.1, poll=given_up)
+
+    assert judged(contract("returns_result"), told, observe(told, play)).status is Status.PASS
+
+
 def test_an_adapter_that_measures_milliseconds_is_found_out() -> None:
     assert witnessed(1005.0).status is Status.ERROR
 
@@ -419,6 +457,23 @@ def test_an_adapter_that_knows_what_nobody_asked_for_has_guessed(seen: Seen, tol
     assert judged(contract("returns_result"), scene, observe(scene, Play(seen))) == verdict(
         Status.ERROR, seen=f"the call {told}, but the server saw no request"
     )
+
+
+@pytest.mark.parametrize(("asked_s", "status"), [(0.5, Status.PASS), (0.6, Status.ERROR)])
+def test_a_request_after_the_outcome_does_not_explain_what_the_adapter_knew(
+    asked_s: float, status: Status
+) -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, [asked_s], received_s=0.5)
+
+    assert judged(contract("returns_result"), told, observe(told, play)).status is status
+
+
+def test_a_request_that_is_no_poll_may_have_told_it_all_the_same() -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, others=[(0.0, "GET /api/v1/tasks/7")], received_s=0.5)
+
+    assert judged(contract("returns_result"), told, observe(told, play)).status is Status.PASS
 
 
 def test_a_task_that_nobody_asked_for_was_guessed_too() -> None:
@@ -505,6 +560,17 @@ def test_a_verdict_about_an_operation_alone_shows_no_polls() -> None:
     (seen,) = judge(a_contract_for("begin_returns_task_id"), told, [observe(told, Play(got_task_id(None)))])
 
     assert seen.timeline == ""
+
+
+def test_what_does_not_concern_an_sdk_does_not_apply_even_where_nothing_was_played() -> None:
+    told = scenario(FAILED, proves=["java-stack-trace-accessor", "exception-version"])
+
+    verdicts = unplayed(STREAM, told, Status.UNSUPPORTED, "it has no helper", hello("go"))
+
+    assert [(v.status, v.seen) for v in verdicts] == [
+        (Status.NOT_APPLICABLE, "only for java"),
+        (Status.UNSUPPORTED, "it has no helper"),
+    ]
 
 
 def test_only_what_is_about_the_time_after_an_outcome_has_the_journal_watched() -> None:
