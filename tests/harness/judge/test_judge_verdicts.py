@@ -555,6 +555,28 @@ def test_a_verdict_shows_the_polls_of_the_wait_else_of_the_look(calls: Any, play
     assert seen.timeline == f"{line}   (seconds since the first arrival)"
 
 
+@pytest.mark.parametrize(
+    ("runs_s", "shown"),
+    [
+        ((2.1,), 1),  # kept at once
+        ((2.5,), 1),  # not settled
+        ((2.5, 2.5), 1),
+        ((2.5, 2.1), 2),  # kept alone
+        ((2.5, 2.5, 2.1), 1),  # nobody knows: what was seen at first
+        ((2.5, 2.5, 2.5), 3),  # a fact: as it was seen last
+    ],
+)
+def test_a_verdict_shows_the_polls_of_the_run_that_it_tells_of(runs_s: tuple[float, ...], shown: int) -> None:
+    runs = [
+        observe(TIMES_OUT, Play(TIMED_OUT, [0.1 * n for n in range(number)], received_s=took_s))
+        for number, took_s in enumerate(runs_s, 1)
+    ]
+
+    (told,) = judge(LATE, TIMES_OUT, runs)
+
+    assert told.timeline.count("running") == shown
+
+
 def test_a_verdict_about_an_operation_alone_shows_no_polls() -> None:
     told = scenario(RUNNING, calls=[BEGINS])
     (seen,) = judge(a_contract_for("begin_returns_task_id"), told, [observe(told, Play(got_task_id(None)))])
