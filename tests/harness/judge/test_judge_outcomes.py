@@ -489,6 +489,14 @@ def test_a_poll_that_takes_the_place_of_one_given_up_is_no_poll_after_the_end() 
     )
 
 
+@pytest.mark.parametrize("kind", ["api", "other", "transport"])
+def test_where_a_timeout_is_another_exception_a_task_exception_says_that_the_task_is_done(kind: str) -> None:
+    of = contract("polls_until_terminal")
+    other = of.model_copy(update={"timeout": of.timeout.model_copy(update={"kind": kind})})
+
+    assert played(other, scenario(RUNNING, FAILED), TASK_FAILED, at=[0.0]).status is Status.FAIL
+
+
 def test_where_a_timeout_is_a_task_exception_one_may_come_at_any_poll() -> None:
     of = contract("polls_until_terminal")
     promise = of.timeout.model_copy(update={"kind": "task"})

@@ -162,6 +162,14 @@ def test_a_fault_that_passes_ends_the_wait_or_is_polled_over(
     assert record("record_after_fault", ONCE, Play(seen, at)) == words
 
 
+def test_of_several_faults_the_first_is_on_record() -> None:
+    twice = scenario({"fault": {"http": 503}, "times": 2}, COMPLETED)
+
+    assert record("record_after_fault", twice, Play(GOT_RESULT, (0.0, 1.0, 3.0))) == (
+        'polls on: the next poll 1.00 s later, returned {"channels": 2}'
+    )
+
+
 DROPPED = scenario(RUNNING, {"fault": {"drop": "reset"}}, COMPLETED)
 
 
@@ -365,6 +373,6 @@ def test_options_that_had_to_be_multiplied_are_not_accepted_as_they_are() -> Non
     told = scenario(FOREVER, wait={"poll_interval": "1s"})
     coarse = hello(poll_interval_resolution=1.0)
 
-    assert record("record_sub_second", told, Play(TIMED_OUT, (0.0, 1.0)), by=coarse, scale=4) == (
+    assert record("record_sub_second", told, Play(TIMED_OUT, (0.0, 1.0)), by=coarse, scale=2) == (
         "not accepted: the smallest step is 1.00 s"
     )

@@ -165,6 +165,18 @@ def test_a_last_poll_at_the_deadline_is_exempt(at: Sequence[float]) -> None:
     )
 
 
+def test_a_last_poll_at_the_deadline_is_exempt_whatever_came_of_it() -> None:
+    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.981)
+
+    assert interval_of(at, interval="1500ms", timeout="8s", seen=GOT_RESULT)[0].status is Status.PASS
+
+
+def test_a_short_period_before_a_helper_gives_up_is_not_exempt() -> None:
+    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.9, 8.0)
+
+    assert interval_of(at, interval="1500ms", timeout="20s", seen=TIMED_OUT)[0].status is Status.FAIL
+
+
 def test_a_last_poll_before_the_deadline_is_not_exempt() -> None:
     assert interval_of((0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.979), interval="1500ms", timeout="8s") == (
         fails(

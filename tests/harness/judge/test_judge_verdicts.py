@@ -435,6 +435,14 @@ def test_an_adapter_cannot_measure_less_than_the_server_saw() -> None:
 
 def test_polls_after_the_outcome_do_not_make_a_call_longer() -> None:
     assert witnessed(1.001, at=(0.0, 1.0, 2.0)).status is Status.PASS
+    assert witnessed(1.001, at=(0.0, 1.1)).status is Status.ERROR  # it came with the outcome
+
+
+def test_a_call_without_polls_has_one_witness() -> None:
+    told = scenario(COMPLETED, expect={"returns": 1})
+    seen = observe(told, Play(raised("transport"), received_s=0.1, elapsed_s=0.01))
+
+    assert judged(contract("returns_result"), told, seen).status is Status.FAIL
 
 
 def test_an_answer_that_the_server_stamped_late_makes_no_conflict() -> None:
