@@ -162,6 +162,13 @@ def test_a_fault_that_passes_ends_the_wait_or_is_polled_over(
     assert record("record_after_fault", ONCE, Play(seen, at)) == words
 
 
+@pytest.mark.parametrize(("took_s", "pause"), [(0.25, "0.75 s"), (None, "1.00 s")])
+def test_the_pause_after_a_fault_is_counted_from_its_end(took_s: float | None, pause: str) -> None:
+    play = Play(GOT_RESULT, (0.0, 1.0, 2.0), (0.001, took_s, 0.001))
+
+    assert record("record_after_fault", ONCE, play).startswith(f"polls on: the next poll {pause} later")
+
+
 def test_of_several_faults_the_first_is_on_record() -> None:
     twice = scenario({"fault": {"http": 503}, "times": 2}, COMPLETED)
 

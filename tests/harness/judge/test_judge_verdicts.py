@@ -1,6 +1,6 @@
 """Findings into verdicts: levels, runs alone, and what stands in the way of any judgement."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ from observations import (
 from harness.contract import Level
 from harness.journal import Ended
 from harness.judge import Case, Status, Verdict, checks, is_suspicious, judge, unplayed
+from harness.judge.verdicts import WITNESS_SLACK_S
 from harness.observation import NoAnswer, Observation, Seen, StillWaiting
 from harness.protocol import AdapterFault, Unsupported
 
@@ -286,6 +287,17 @@ def test_what_an_sdk_cannot_express_is_unsupported(check: str) -> None:
     )
 
 
+@pytest.mark.parametrize("seen", [NoAnswer, AdapterFault, Unsupported])
+def test_4000_characters_of_what_an_adapter_says_are_whole(seen: Callable[[str], Seen]) -> None:
+    told = scenario(COMPLETED)
+
+    def shown(length: int) -> str:
+        return judged(contract("returns_result"), told, observe(told, Play(seen("x" * length)))).seen
+
+    assert shown(4000) == "x" * 4000
+    assert shown(4001) == f"{'x' * 2000} … {'x' * 1000} (4001 characters)"
+
+
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "begin_returns_task_id": {"operations": ["delete_users"]},
     "exception_field": {"field": "version", "from": "error.version"},
@@ -383,7 +395,9 @@ def witnessed(
     return judged(contract("returns_result"), told, observe(told, play))
 
 
-@pytest.mark.parametrize("elapsed_s", [None, 1.119, 1.1, 1.001, 0.981])
+@pytest.mark.parametrize(
+    "elapsed_s", [None, 1.1 + WITNESS_SLACK_S, 1.119, 1.1, 1.001, 1.001 - WITNESS_SLACK_S]
+)
 def test_two_witnesses_may_differ_by_20_ms(elapsed_s: float | None) -> None:
     assert witnessed(elapsed_s).status is Status.PASS
 
@@ -567,6 +581,7 @@ def test_a_verdict_shows_the_polls_of_the_wait_else_of_the_look(calls: Any, play
     ("runs_s", "shown"),
     [
         ((2.1,), 1),  # kept at once
+        ((2.1, 2.5), 1),
         ((2.5,), 1),  # not settled
         ((2.5, 2.5), 1),
         ((2.5, 2.1), 2),  # kept alone
@@ -583,6 +598,7 @@ def test_a_verdict_shows_the_polls_of_the_run_that_it_tells_of(runs_s: tuple[flo
     (told,) = judge(LATE, TIMES_OUT, runs)
 
     assert told.timeline.count("running") == shown
+    assert judge(LATE, TIMES_OUT, runs, known={"it"})[0].timeline.count("running") == 1
 
 
 def test_a_verdict_about_an_operation_alone_shows_no_polls() -> None:
