@@ -281,6 +281,15 @@ def test_a_task_id_is_escaped_or_not(raw: str, words: str) -> None:
     assert record("record_escaping", scenario(COMPLETED), play, task_id="a/b c?d#é%20") == words
 
 
+def test_how_the_first_request_has_the_task_id_is_on_record() -> None:
+    later = {2: {"target": "/api/v2/tasks/a%2Fb"}}
+    play = Play(GOT_RESULT, (0.0, 1.0), poll={1: {"target": "/api/v2/tasks/a/b"}, **later})
+
+    assert record("record_escaping", scenario(RUNNING, COMPLETED), play, task_id="a/b") == (
+        'not fully escaped: "a/b", returned'
+    )
+
+
 def test_a_task_id_that_went_astray_is_seen_in_the_other_requests() -> None:
     play = Play(raised("api"), others=[(0.0, f"GET /api/v2/tasks/{TASK_ID}/x")])
 

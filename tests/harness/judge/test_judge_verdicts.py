@@ -421,10 +421,13 @@ def test_both_witnesses_count_from_the_call_and_not_from_the_scenarios_start() -
     assert [second(elapsed_s) for elapsed_s in (0.9, 1.2)] == [Status.ERROR, Status.ERROR]
 
 
+@pytest.mark.parametrize("received_s", [0.5, 0.51])
 @pytest.mark.parametrize(("lag_s", "status"), [(0.25, Status.PASS), (0.0, Status.ERROR)])
-def test_an_answers_stamp_may_be_as_late_as_the_servers_process_was(lag_s: float, status: Status) -> None:
+def test_an_answers_stamp_may_be_as_late_as_the_servers_process_was(
+    lag_s: float, status: Status, received_s: float
+) -> None:
     told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
-    play = Play(GOT_RESULT, [0.0], took_s=0.5, received_s=0.5, elapsed_s=0.25)
+    play = Play(GOT_RESULT, [0.0], took_s=0.5, received_s=received_s, elapsed_s=0.25)
 
     assert judged(contract("returns_result"), told, observe(told, play, lag_s=lag_s)).status is status
 
