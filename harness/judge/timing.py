@@ -97,7 +97,7 @@ def _without_clamped(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> t
     enough_s = call.interval_s(case.contract) - EARLY_SLACK_S
     for _ in range(MAX_CLAMPED):
         last = polls[-2:]
-        if len(last) == 2 and last[1].arrived_s >= deadline_s and _periods(last)[0] < enough_s:
+        if any(period_s < enough_s for period_s in _periods(last)) and last[-1].arrived_s >= deadline_s:
             polls = polls[:-1]
     return polls
 

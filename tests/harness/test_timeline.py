@@ -138,9 +138,10 @@ def test_an_answer_says_its_number_and_its_step() -> None:
 
 
 def test_a_state_and_an_answer_cannot_be_changed(contract: Contract) -> None:
-    state, said = answer(task("{status: queued}"), 0.0)
+    state, said = answer(task("{fault: {drop: reset}}"), 0.0)
 
-    for value in (state, said, respond(contract, said.step, VALUES, now_ns=0)):
+    for value in (state, state.dropped, said, respond(contract, said.step, VALUES, now_ns=0)):
+        assert value is not None
         with pytest.raises(FrozenInstanceError):
             setattr(value, fields(value)[0].name, None)
 

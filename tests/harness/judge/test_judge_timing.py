@@ -106,6 +106,7 @@ def test_a_ticker_whose_answers_take_longer_than_the_interval_polls_when_they_co
 
 def test_the_interval_is_counted_from_the_call_and_not_from_the_scenarios_start() -> None:
     assert interval_of((10.0, 11.0, 12.0, 13.0, 14.0), sent_s=10.0)[0].status is Status.PASS
+    assert interval_of((10.4, 11.0, 12.0, 13.0, 14.0), sent_s=10.0)[0].status is Status.PASS
 
 
 def test_the_documented_interval_holds_where_none_is_passed() -> None:
@@ -166,7 +167,7 @@ def test_a_last_poll_at_the_deadline_is_exempt(at: Sequence[float]) -> None:
 
 
 def test_a_last_poll_at_the_deadline_is_exempt_whatever_came_of_it() -> None:
-    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.981)
+    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 8.0 - EARLY_SLACK_S)
 
     assert interval_of(at, interval="1500ms", timeout="8s", seen=GOT_RESULT)[0].status is Status.PASS
 
@@ -214,6 +215,9 @@ def test_where_a_helper_gives_up_too_soon_its_last_poll_is_exempt_if_it_gave_up_
 
 def test_a_regular_poll_at_the_deadline_counts_as_a_period() -> None:
     assert interval_of((1.0, 2.0, 3.0, 4.0, 5.0), timeout="5s", seen=TIMED_OUT)[0].status is Status.PASS
+    last_period_is_the_bound = (0.3125, 0.625, 0.9375, 1.25, 1.5)  # 270 ms less 20 ms are 250 ms
+    verdict, _ = interval_of(last_period_is_the_bound, interval="270ms", timeout="1500ms", seen=TIMED_OUT)
+    assert verdict.status is Status.PASS
 
 
 # --- interval_kept: what is final ---------------------------------------------------------------------
@@ -705,6 +709,14 @@ def test_a_wait_that_polls_too_seldom_because_the_other_one_sleeps_is_blocked() 
         "wait 2 has a median pause of 2.00 s from an answer to the next poll: "
         "the other one's sleep blocks it",
     )
+
+
+def test_a_poll_without_an_answer_does_not_show_two_in_flight() -> None:
+    told = scenario({"status": "running", "delay": "100ms"}, calls=[{"wait": {}, "parallel": 2}])
+    first = Play(raised("api"), (0.0, 1.0, 2.0), 0.1, copy=1)
+    second = Play(StillWaiting(9.0), (0.1, 1.1, 2.1), (0.1, 0.1, None), copy=2)
+
+    assert is_suspicious(contract("waits_interleave"), told, [observe(told, first, second)])
 
 
 def test_one_wait_alone_shows_no_turns() -> None:

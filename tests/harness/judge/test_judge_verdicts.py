@@ -100,6 +100,12 @@ def test_what_is_kept_alone_is_kept_with_a_note() -> None:
     )
 
 
+def test_what_was_kept_alone_stays_kept_where_another_requirement_needs_one_run_more() -> None:
+    told, _ = settle(run(2.5), run(2.1), run(2.5))
+
+    assert (told.status, told.alone_runs) == (Status.PASS, 1)
+
+
 def test_what_is_exceeded_once_alone_is_run_alone_again() -> None:
     told, suspicious = settle(run(2.5, lag_s=0.01), run(2.6, lag_s=0.2))
 
@@ -588,6 +594,7 @@ def test_a_verdict_shows_the_polls_of_the_wait_else_of_the_look(calls: Any, play
         ((2.5,), 1),  # not settled
         ((2.5, 2.5), 1),
         ((2.5, 2.1), 2),  # kept alone
+        ((2.5, 2.1, 2.5), 2),
         ((2.5, 2.5, 2.1), 1),  # nobody knows: what was seen at first
         ((2.5, 2.5, 2.5), 3),  # a fact: as it was seen last
     ],

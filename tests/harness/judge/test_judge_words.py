@@ -132,6 +132,12 @@ def test_two_texts_that_are_shown_whole_need_no_sentence() -> None:
     assert difference("a" * 298 + "b", "a" * 299) != ""
 
 
+def test_a_long_text_beside_a_short_one_is_shown_where_they_differ() -> None:
+    assert difference("a" * 500, "aa") == (
+        f'the first difference is at character 3: expected "{"a" * 40}", seen ""'
+    )
+
+
 def test_a_long_text_that_was_cut_off_differs_at_its_end() -> None:
     assert difference("a" * 500 + "z" * 99, "a" * 500) == (
         f'the first difference is at character 501: expected "{"z" * 40}", seen ""'
@@ -231,6 +237,13 @@ def test_a_timeline_tells_arrivals_answers_and_what_is_special_about_them() -> N
         "2.00 running after 0.06   3.00 running   "
         "(seconds since the first arrival)"
     )
+
+
+@pytest.mark.parametrize(("took_s", "told"), [(0.049, ""), (0.05, " after 0.05"), (1.0, " after 1.00")])
+def test_a_timeline_tells_how_long_an_answer_took_from_50_ms_on(took_s: float, told: str) -> None:
+    line = timeline_line([Poll(1, 0.0, took_s, "running")])
+
+    assert line == f"0.00 running{told}   (seconds since the first arrival)"
 
 
 def test_a_long_timeline_shows_its_ends_and_counts_what_it_leaves_out() -> None:
