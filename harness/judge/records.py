@@ -6,7 +6,6 @@ numbers follow behind it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -31,7 +30,6 @@ def _record(
     """Register a check that puts something about the first wait on record, where there is one."""
 
     def register(function: _CheckOfNothing) -> _CheckOfNothing:
-        @functools.wraps(function)
         def check(case: Case, arguments: NoArguments) -> Finding:
             if next(case.waits(), None) is None:
                 return recorded("nothing: no wait was made")
