@@ -96,8 +96,8 @@ def _without_clamped(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> t
             deadline_s = min(deadline_s, polls[-1].arrived_s - EARLY_SLACK_S)
     enough_s = call.interval_s(case.contract) - EARLY_SLACK_S
     for _ in range(MAX_CLAMPED):
-        last = polls[-2:]
-        if any(period_s < enough_s for period_s in _periods(last)) and last[-1].arrived_s >= deadline_s:
+        is_short = any(period_s < enough_s for period_s in _periods(polls[-2:]))
+        if is_short and polls[-1].arrived_s >= deadline_s:
             polls = polls[:-1]
     return polls
 
