@@ -172,6 +172,12 @@ def test_a_last_poll_at_the_deadline_is_exempt_whatever_came_of_it() -> None:
     assert interval_of(at, interval="1500ms", timeout="8s", seen=GOT_RESULT)[0].status is Status.PASS
 
 
+def test_a_short_period_before_the_last_one_exempts_no_poll_at_the_deadline() -> None:
+    assert interval_of((0.0, 1.0, 2.3, 3.0, 4.0), timeout="4s", seen=TIMED_OUT) == suspected(
+        f"{KEPT}: 0.98 s or more", "poll 4 came 0.70 s after poll 3"
+    )
+
+
 def test_a_short_period_before_a_helper_gives_up_is_not_exempt() -> None:
     at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.9, 8.0)
 
