@@ -66,7 +66,7 @@ def stopping(runner: Runner, seed: int) -> Iterator[Counter[str]]:
             processes = runner.processes()
             if not processes:
                 continue
-            group = chance.choice(processes)._process.pid  # noqa: SLF001 - nobody else stops an adapter
+            group = chance.choice(processes).pid
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGSTOP)
                 try:
@@ -128,6 +128,7 @@ class Tally:
             if verdict.status in {Status.FAIL, Status.WARN, Status.ERROR}:
                 what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
                 self.wrong.append(f"{what}: {verdict.seen.partition(chr(10))[0]}; {verdict.explanation}")
+                print(f"  wrong: {self.wrong[-1]}", flush=True)  # at once: a soak is often ended by hand
             elif verdict.status is Status.INCONCLUSIVE:
                 print(f"  INCONCLUSIVE {verdict.scenario}:{verdict.requirement} ({name}): {verdict.seen}")
         self.runs_alone += sum(runs.values())
@@ -144,6 +145,7 @@ class Tally:
             if not any(each.status in {Status.FAIL, Status.WARN} for each in told):
                 what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({line.name})"
                 self.missed.append(f"{what}: {verdict.seen}")
+                print(f"  missed: {self.missed[-1]}", flush=True)
 
     def told(self) -> str:
         """Return the counts."""

@@ -180,6 +180,11 @@ class AdapterProcess:
         return not self._exited.is_set()
 
     @property
+    def pid(self) -> int:
+        """The process's id, also that of its group; after its end the system may give it to another."""
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """The exit code, minus a signal's number, or None while the process runs."""
         return self._exit_code

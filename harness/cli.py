@@ -234,13 +234,37 @@ def _run(options: argparse.Namespace) -> ExitCode:
     _check_report_files(options)
     console = _console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in wanted])
-    baselines = {spec.name: load_baseline(spec) for spec in specs}
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
-    with github.commands_off(os.environ, say):
-        _prepare_all(specs, console)
+    with github.commands_off(os.environ, say):  # whatever an SDK says, or what prepares it
+        result = _play(suite, scenarios, specs, wanted, options, console)
+    level = Level(options.fail_on.upper())
+    code = exit_code(
+        [list(adapter.verdicts()) for adapter in result.adapters],
+        fail_on=level,
+        interrupted=result.interrupted,
+        stale=any(adapter.stale for adapter in result.adapters),
+    )
+    _write_reports(result, code, level, options, say)
+    return code
+
+
+def _play(
+    suite: Suite,
+    scenarios: Sequence[Scenario],
+    specs: Sequence[AdapterSpec],
+    wanted: Sequence[str],
+    options: argparse.Namespace,
+    console: Console,
+) -> RunResult:
+    """Prepare the adapters, play the scenarios, and print what came of them.
+
+    `wanted` has each adapter as it was named on the command line.
+    """
+    baselines = {spec.name: load_baseline(spec) for spec in specs}
+    _prepare_all(specs, console)
     listener: BarListener | LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
@@ -263,18 +287,9 @@ def _run(options: argparse.Namespace) -> ExitCode:
         adapter.argument = argument
     with listener:
         result = _run_interruptibly(runner)
-    level = Level(options.fail_on.upper())
-    code = exit_code(
-        [list(adapter.verdicts()) for adapter in result.adapters],
-        fail_on=level,
-        interrupted=result.interrupted,
-        stale=any(adapter.stale for adapter in result.adapters),
-    )
-    with github.commands_off(os.environ, say):
-        text.print_report(console, result)
-        _print_end(console, result, suite)
-    _write_reports(result, code, level, options, say)
-    return code
+    text.print_report(console, result)
+    _print_end(console, result, suite)
+    return result
 
 
 def _check_report_files(options: argparse.Namespace) -> None:

@@ -169,7 +169,8 @@ def render_body(
 ) -> dict[str, Json]:
     """Return the JSON object that a step with a status answers.
 
-    The judge calls it too: what an exception must say is what the server said.
+    The judge calls it too, without a time: what an exception must say is what the server said, but for its
+    stamps, which nobody can repeat.
     """
     assert step.status is not None
     error = step.error

@@ -13,6 +13,7 @@ from harness.judge.words import (
     cut,
     describe,
     difference,
+    how_many_polls,
     is_outcome_named,
     json_equal,
     seconds,
@@ -75,25 +76,22 @@ def helper_is_shipped(case: Case, _arguments: NoArguments) -> Finding:
 
 
 def _no_operation(case: Case, arguments: Operations) -> str:
-    wanted = [call.begin for call in case.scenario.calls if call.begin in arguments.operations]
-    missing = [name for name in wanted if name not in case.capabilities.operations]
-    return f"operation {missing[0]}" if missing else ""
+    lacking = set(arguments.operations).difference(case.capabilities.operations)
+    return next((f"operation {call.begin}" for call in case.scenario.calls if call.begin in lacking), "")
 
 
 @kind("begin_returns_task_id", arguments=Operations, lacks=_no_operation)
 def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
     """The operation's answer gives its caller the task's id."""
-    for call in case.observation.calls:
-        if call.call.begin not in arguments.operations:
-            continue
-        expected = f"{call.call.begin} returns the task id {shown(case.observation.task(call).task_id)}"
-        is_right = isinstance(call.seen, Returned) and json_equal(
-            call.seen.task_id, case.observation.task(call).task_id
-        )
-        if not is_right:
-            return broken(expected, f"it {describe(call.seen)}")
-        return kept(expected, "it did")
-    return broken("an operation of the scenario to judge", "there was none")
+    begun = (call for call in case.observation.calls if call.call.begin in arguments.operations)
+    call = next(begun, None)  # a scenario begins its task once
+    if call is None:
+        return broken("an operation of the scenario to judge", "there was none")
+    task_id = case.observation.task(call).task_id
+    expected = f"{call.call.begin} returns the task id {shown(task_id)}"
+    if not isinstance(call.seen, Returned) or not json_equal(call.seen.task_id, task_id):
+        return broken(expected, f"it {describe(call.seen)}")
+    return kept(expected, "it did")
 
 
 @kind("returns_result", reads=["returns"])
@@ -103,7 +101,7 @@ def returns_result(case: Case, _arguments: NoArguments) -> Finding:
     for call in case.waits():
         if call.call.expect.has("returns"):
             finding = _returned(case, call)
-            if finding.mark != "kept":
+            if finding.mark is not Mark.KEPT:
                 return finding
     return finding
 
@@ -168,7 +166,7 @@ def exception_field(case: Case, arguments: FieldArguments) -> Finding:
 def native_stack_trace_is_apart(case: Case, arguments: FieldArguments) -> Finding:
     """The server's stack trace has an accessor of its own, and the runtime's own trace still works."""
     finding = exception_field(case, arguments)
-    if finding.mark != "kept":
+    if finding.mark is not Mark.KEPT:
         return finding
     for call in _raising(case):
         assert isinstance(call.seen, Raised)
@@ -234,7 +232,7 @@ def outcome_expected(case: Case, _arguments: NoArguments) -> Finding:
     finding = broken("a call", case.none_made)
     for call in case.observation.calls:
         finding = _expectation(case, call)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return finding
 
@@ -244,11 +242,11 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
     values = case.observation.task(call).values
     if expect.has("returns"):
         finding = _returned(case, call)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     if expect.task is not None:
         finding = task_seen(call, fill(expect.task, values))
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     if expect.raises is not None:
         wanted = f"the call raises an exception of kind {' or '.join(expect.raises.kind)}"
@@ -290,7 +288,7 @@ def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
     finding = broken(expected, case.none_made)
     for call in _raising(case):
         finding = _surfaced(case, call, arguments, expected)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return finding
 
@@ -305,8 +303,8 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     if not isinstance(call.seen, Raised) or not (is_own or is_outcome_named(call.seen, arguments.kinds)):
         return broken(expected, f"the call {describe(call.seen)}")
     polls = case.polls(call)
-    count = f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
-    if _is_timeout(case, call):
+    count = how_many_polls(len(polls))
+    if _is_timeout(case, call, call.seen):
         explanation = "the caller cannot tell the fault from a deadline"
         return broken(expected, f"the timeout's exception after {count}", explanation)
     faulty = [number for number, poll in enumerate(polls, 1) if case.scenario.task[poll.step].fault]
@@ -324,13 +322,13 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     return kept(expected, f"the call {describe(call.seen)}")
 
 
-def _is_timeout(case: Case, call: CallRecord) -> bool:
+def _is_timeout(case: Case, call: CallRecord, seen: Raised) -> bool:
     """Say whether the exception is a deadline's: by the fields promised for it, else by its time."""
     promise = case.contract.timeout
-    if not isinstance(call.seen, Raised) or call.seen.kind.value != promise.kind:
+    if seen.kind.value != promise.kind:
         return False
     if promise.fields:
-        given = call.seen.fields
-        return all(json_equal(given.get(name, MISSING), value) for name, value in promise.fields.items())
+        fields = promise.fields.items()
+        return all(json_equal(seen.fields.get(name, MISSING), value) for name, value in fields)
     took_s = call.took_s
     return took_s is not None and took_s >= call.timeout_s(case.contract) - EARLY_SLACK_S

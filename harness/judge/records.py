@@ -6,14 +6,13 @@ numbers follow behind it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from harness.judge.case import Case, Finding, NoArguments, kind, recorded
 from harness.judge.timing import EARLY_SLACK_S, median_period_s
-from harness.judge.words import describe, differs_at, json_equal, seconds, shown
+from harness.judge.words import describe, differs_at, how_many_polls, json_equal, seconds, shown
 from harness.observation import CallRecord, StillWaiting
 from harness.protocol import Raised, Returned
 from harness.template import fill
@@ -31,7 +30,6 @@ def _record(
     """Register a check that puts something about the first wait on record, where there is one."""
 
     def register(function: _CheckOfNothing) -> _CheckOfNothing:
-        @functools.wraps(function)
         def check(case: Case, arguments: NoArguments) -> Finding:
             if next(case.waits(), None) is None:
                 return recorded("nothing: no wait was made")
@@ -94,8 +92,8 @@ def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
 def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
     """What became of the call where either outcome is right."""
     call = _first_wait(case)
-    polls = len(case.polls(call))
-    return recorded(f"{_outcome_word(call)}: {polls} poll{'' if polls == 1 else 's'}, {describe(call.seen)}")
+    count = how_many_polls(len(case.polls(call)))
+    return recorded(f"{_outcome_word(call)}: {count}, {describe(call.seen)}")
 
 
 @_record("record_after_fault")

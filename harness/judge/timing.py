@@ -26,7 +26,6 @@ __all__ = [
     "PAUSE_SLACK_RATIO",
     "PAUSE_SLACK_S",
     "late_bound_s",
-    "median_pause_s",
     "median_period_s",
     "regularity",
     "stalled_s",
@@ -120,8 +119,8 @@ def _without_clamped(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> t
             deadline_s = min(deadline_s, polls[-1].arrived_s - EARLY_SLACK_S)
     enough_s = call.interval_s(case.contract) - EARLY_SLACK_S
     for _ in range(MAX_CLAMPED):
-        last = polls[-2:]
-        if len(last) == 2 and last[1].arrived_s >= deadline_s and _periods(last)[0] < enough_s:
+        is_short = any(period_s < enough_s for period_s in _periods(polls[-2:]))
+        if is_short and polls[-1].arrived_s >= deadline_s:
             polls = polls[:-1]
     return polls
 
@@ -175,9 +174,11 @@ def _is_ticker(call: CallRecord, polls: tuple[Poll, ...], interval_s: float) -> 
 def _too_seldom(polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
     """Return a suspicion where the pauses from an answer to the next poll are too long for the interval."""
     pauses = _pauses(polls)
+    if not pauses:
+        return None
     for name, pause_s, bound_s in (
-        ("median", median_pause_s(polls), interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s),
-        ("mean", fmean(pauses or [0.0]), MAX_MEAN_PAUSE_RATIO * interval_s + PAUSE_SLACK_S),
+        ("median", median(pauses), interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s),
+        ("mean", fmean(pauses), MAX_MEAN_PAUSE_RATIO * interval_s + PAUSE_SLACK_S),
     ):
         if pause_s > bound_s:
             seen = f"a {name} pause of {seconds(pause_s)} from an answer to the next poll"
@@ -190,17 +191,12 @@ def _periods(polls: tuple[Poll, ...]) -> list[float]:
 
 
 def median_period_s(polls: tuple[Poll, ...]) -> float:
-    """Return the median time from arrival to next arrival, 0 when there is none."""
-    return median(_periods(polls)) if len(polls) > 1 else 0.0
-
-
-def median_pause_s(polls: tuple[Poll, ...]) -> float:
-    """Return the median time from the end of an answer to the next arrival, 0 when there is none."""
-    pauses = _pauses(polls)
-    return median(pauses) if pauses else 0.0
+    """Return the median time from arrival to next arrival of two polls or more."""
+    return median(_periods(polls))
 
 
 def _pauses(polls: tuple[Poll, ...]) -> list[float]:
+    """Return the times from the end of each answer to the next arrival."""
     return [
         after.arrived_s - before.answered_s
         for before, after in itertools.pairwise(polls)
@@ -293,12 +289,14 @@ def _timed_out(case: Case) -> list[CallRecord]:
 
 
 def stalled_s(case: Case, call: CallRecord) -> float:
-    """Return how long the poll lasted that was in flight at the deadline, 0 when none was."""
+    """Return how long the poll lasted that was in flight at the deadline, 0 when none was.
+
+    One without an answer lasts for ever: however late its caller's outcome came, it came before that.
+    """
     deadline_s = call.sent_s + call.timeout_s(case.contract)
-    until_s = call.received_s if call.received_s is not None else float("inf")
     longest_s = 0.0
     for poll in case.observation.requests_of(call):
-        end_s = until_s if poll.answered_s is None else poll.answered_s
+        end_s = float("inf") if poll.answered_s is None else poll.answered_s
         if poll.arrived_s <= deadline_s + LATE_SLACK_S and end_s > deadline_s:
             longest_s = max(longest_s, end_s - poll.arrived_s)
     return longest_s

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from urllib.parse import parse_qs, urlsplit
 
-from harness.judge.case import Case, Finding, NoArguments, broken, kept, kind, suspect
+from harness.judge.case import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from harness.judge.outcomes import task_seen
-from harness.judge.words import cut, describe, json_equal, seconds
+from harness.judge.words import cut, describe, how_many_polls, json_equal, seconds
 from harness.observation import CallRecord, Poll
 from harness.protocol import Raised, Returned
 from harness.source import Model
@@ -73,8 +73,7 @@ def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
         # One that was sent before that answer is one_poll_in_flight's business.
         extra = [poll for poll in polls[len(needed) :] if ended is not None and not _overlap(ended, poll)]
         if extra:
-            count = f"{len(extra)} poll{'' if len(extra) == 1 else 's'}"
-            return broken(expected, f"{count} after the answer that ended the wait")
+            return broken(expected, f"{how_many_polls(len(extra))} after the answer that ended the wait")
         late = [
             poll
             for poll in polls
@@ -106,7 +105,7 @@ def _overlap(before: Poll, after: Poll) -> bool:
 def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
     """A timeout does nothing to the task: only polls were sent, and a second wait gets its result."""
     finding = polls_endpoint(case, NoArguments())
-    if finding.mark != "kept":
+    if finding.mark is not Mark.KEPT:
         return finding
     for number, call in enumerate(case.waits(), 1):
         seen = f"wait {number} {describe(call.seen)}"
@@ -127,7 +126,7 @@ def one_request_per_call(case: Case, _arguments: NoArguments) -> Finding:
         if call.call.get_task is None:
             continue
         finding = _one_request(case, call)
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return finding
 
@@ -141,6 +140,6 @@ def _one_request(case: Case, call: CallRecord) -> Finding:
     wanted = call.call.expect.task
     if wanted is not None:
         finding = task_seen(call, fill(wanted, case.observation.task(call).values))
-        if finding.mark != "kept":
+        if finding.mark is not Mark.KEPT:
             return finding
     return kept(expected, "so it was")

@@ -278,7 +278,8 @@ def _witnesses_differ(case: Case, call: CallRecord) -> str:
             f"the harness had its answer after {seconds(harness_s)}"
         )
     polls = [poll for poll in case.observation.requests_of(call) if poll.arrived_s <= call.received_s]
-    first_s = polls[0].arrived_s if polls else 0.0
+    if not polls:
+        return ""
     # An arrival is stamped before its answer can be read, an answer's last byte perhaps only after that: by
     # as much as the server's process was late, which its lag meter saw.
     lasts = [poll.arrived_s for poll in polls]
@@ -287,7 +288,7 @@ def _witnesses_differ(case: Case, call: CallRecord) -> str:
         for poll in polls
         if poll.ended is Ended.ANSWERED and poll.answered_s is not None and poll.answered_s <= call.received_s
     ]
-    span_s = max(lasts, default=0.0) - first_s
+    span_s = max(lasts) - polls[0].arrived_s
     if call.elapsed_s < span_s - WITNESS_SLACK_S:
         return (
             f"the adapter says that the call took {seconds(call.elapsed_s)}, "

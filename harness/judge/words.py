@@ -17,6 +17,7 @@ __all__ = [
     "describe",
     "difference",
     "differs_at",
+    "how_many_polls",
     "is_outcome_named",
     "json_equal",
     "seconds",
@@ -33,7 +34,15 @@ MAX_POLLS_SHOWN = 12  # of a timeline: the first and the last tell the story
 
 def shown(value: Json) -> str:
     """Return a value as JSON, cut in the middle when it is long; "nothing" for what is not there."""
-    return "nothing" if value is MISSING else cut(json.dumps(value, ensure_ascii=False, default=repr))
+    return "nothing" if value is MISSING else cut(_as_json(value))
+
+
+def _as_json(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, default=repr)
+
+
+def _is_cut(value: Json) -> bool:
+    return len(_as_json(value)) > MAX_SHOWN
 
 
 def cut(text: str, most: int = MAX_SHOWN) -> str:
@@ -46,6 +55,11 @@ def cut(text: str, most: int = MAX_SHOWN) -> str:
 def seconds(value_s: float) -> str:
     """Return a time with a precision that suits its size."""
     return f"{value_s:.2f} s" if value_s >= 0.1 else f"{value_s * 1000:.0f} ms"
+
+
+def how_many_polls(count: int) -> str:
+    """Return a number of polls in words: `1 poll`, `2 polls`."""
+    return "1 poll" if count == 1 else f"{count} polls"
 
 
 def describe(seen: Seen) -> str:
@@ -85,9 +99,7 @@ def json_equal(left: Json, right: Json) -> bool:
         return left.keys() == right.keys() and all(json_equal(left[key], right[key]) for key in left)
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return len(left) == len(right) and all(map(json_equal, left, right))
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        return left == right
-    return type(left) is type(right) and bool(left == right)
+    return bool(left == right)
 
 
 def differs_at(expected: Json, seen: Json) -> tuple[str, Json, Json]:
@@ -121,7 +133,7 @@ def _differs_below(path: str, expected: Json, seen: Json) -> tuple[str, Json, Js
 def difference(expected: Json, seen: Json) -> str:
     """Return a sentence about the first difference of two values, "" where to see both says enough."""
     path, left, right = differs_at(expected, seen)
-    if isinstance(left, str) and isinstance(right, str) and max(len(left), len(right)) > MAX_SHOWN:
+    if isinstance(left, str) and isinstance(right, str) and (_is_cut(left) or _is_cut(right)):
         at = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
         at = min(len(left), len(right)) if at is None else at
         path = f"character {at + 1}" + (f" of {path}" if path else "")

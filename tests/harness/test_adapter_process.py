@@ -269,6 +269,19 @@ def test_a_signal_is_named(start: Start) -> None:
     assert process.exit_code == -signal.SIGKILL
 
 
+def test_a_signal_to_the_group_of_its_pid_reaches_the_adapter(start: Start) -> None:
+    process = start("well_behaved")
+    greet(process)
+    call = process.send("ping")
+    done(call)
+
+    os.killpg(process.pid, signal.SIGKILL)
+    error = error_of(process.send("ping")) if process.alive else process.failure
+
+    assert os.getpid() != process.pid
+    assert "was killed by SIGKILL" in str(error)
+
+
 def test_an_adapter_that_never_says_hello_is_given_up(start: Start) -> None:
     process = start("never_says_hello", start_limit_s=0.5)
 

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Sequence
+from dataclasses import FrozenInstanceError, fields
 from itertools import pairwise
 from typing import Any
 
@@ -136,6 +137,15 @@ def test_an_answer_says_its_number_and_its_step() -> None:
     assert (state.step, state.used, state.began_s, state.polls, state.dropped) == (1, 1, 1.0, 2, None)
 
 
+def test_a_state_and_an_answer_cannot_be_changed(contract: Contract) -> None:
+    state, said = answer(task("{fault: {drop: reset}}"), 0.0)
+
+    for value in (state, state.dropped, said, respond(contract, said.step, VALUES, now_ns=0)):
+        assert value is not None
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, fields(value)[0].name, None)
+
+
 # --- drops --------------------------------------------------------------------------------------------
 
 DROP = "{fault: {drop: before-response}}"
@@ -147,10 +157,22 @@ def test_a_drop_on_a_fresh_connection_hits_one_poll() -> None:
     assert told == [(1, "drop:before-response", False), (2, "done", False)]
 
 
+def test_a_connection_is_fresh_where_nothing_else_is_said() -> None:
+    assert labels(task(DROP, "{status: done}"), [0.0, 1.0]) == ["drop:before-response", "done"]
+
+
 def test_a_repeat_on_another_connection_at_once_is_dropped_too_and_is_no_poll() -> None:
     told, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.099, 2, True), (1.0, 3, True)])
 
     assert told == [(1, "drop:before-response", False), (1, "drop:before-response", True), (2, "done", False)]
+
+
+def test_a_repeat_on_an_older_connection_is_one_too() -> None:
+    told, _ = play(
+        task("{status: queued}", DROP, "{status: done}"), [(0.0, 1, True), (1.0, 2, True), (1.01, 1, False)]
+    )
+
+    assert told[1:] == [(2, "drop:before-response", False), (2, "drop:before-response", True)]
 
 
 def test_only_the_first_request_after_a_drop_on_a_fresh_connection_is_its_repeat() -> None:
@@ -159,9 +181,11 @@ def test_only_the_first_request_after_a_drop_on_a_fresh_connection_is_its_repeat
     assert told == [(1, "drop:before-response", False), (1, "drop:before-response", True), (2, "done", False)]
 
 
-def test_a_request_after_100_ms_is_the_next_poll() -> None:
+def test_a_request_after_more_than_100_ms_is_the_next_poll() -> None:
+    repeated, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.1, 2, True)])
     told, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.101, 2, True)])
 
+    assert repeated == [(1, "drop:before-response", False), (1, "drop:before-response", True)]
     assert told == [(1, "drop:before-response", False), (2, "done", False)]
 
 
@@ -274,6 +298,10 @@ def test_a_body_is_the_contracts_with_the_steps_changes(
     written: str, body: dict[str, Json], contract: Contract
 ) -> None:
     assert render_body(contract, step(written), VALUES, now_ns=5) == body
+
+
+def test_a_body_that_nobody_sends_has_0_for_its_stamps(contract: Contract) -> None:
+    assert render_body(contract, step("{status: queued}"), VALUES)["seen"] == 0
 
 
 def sent(contract: Contract, written: str) -> tuple[int, dict[str, str], Any]:

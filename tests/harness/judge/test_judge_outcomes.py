@@ -34,6 +34,7 @@ from observations import (
 from harness.contract import Contract
 from harness.journal import Ended
 from harness.judge import Status, Verdict
+from harness.judge.timing import EARLY_SLACK_S
 from harness.observation import Seen, StillWaiting
 from harness.protocol import Given, Returned
 from harness.scenario import Scenario
@@ -168,10 +169,11 @@ def test_what_is_no_result_is_found_out(seen: Seen, told: str) -> None:
     assert returned(seen, None) == fails("the call returns null", told)
 
 
-def test_the_second_wait_is_held_to_its_result_too() -> None:
+@pytest.mark.parametrize(("first", "second"), [(GOT_RESULT, got(None)), (got(None), GOT_RESULT)])
+def test_each_of_two_waits_is_held_to_its_result(first: Seen, second: Seen) -> None:
     wait = {"wait": {}, "expect": {"returns": {"channels": 2}}}
     told = scenario(COMPLETED, calls=[wait, wait])
-    seen = observe(told, Play(GOT_RESULT, [0.0]), Play(got(None), [1.0], sent_s=1.0, call=1))
+    seen = observe(told, Play(first, [0.0]), Play(second, [1.0], sent_s=1.0, call=1))
 
     assert judged(contract("returns_result"), told, seen) == fails(
         'the call returns {"channels": 2}', "it returned null"
@@ -179,8 +181,8 @@ def test_the_second_wait_is_held_to_its_result_too() -> None:
 
 
 def test_a_wait_that_could_not_be_made_names_the_one_that_did_not_end() -> None:
-    told = scenario(COMPLETED, calls=[{"wait": {}}, {"wait": {}, "expect": {"returns": 1}}])
-    seen = observe(told, Play(StillWaiting(71.0), [0.0]))
+    told = scenario(COMPLETED, calls=[{"wait": {}}, {"wait": {}}, {"wait": {}, "expect": {"returns": 1}}])
+    seen = observe(told, Play(GOT_RESULT, [0.0]), Play(StillWaiting(71.0), [1.0], sent_s=1.0, call=1))
 
     assert judged(contract("returns_result"), told, seen) == fails(
         "a wait that returns",
@@ -379,6 +381,14 @@ def test_a_field_has_its_own_verdict_whatever_the_exceptions_kind() -> None:
     assert field_of(raised("other", error_type="export_failed")).status is Status.PASS
 
 
+def test_where_the_task_never_ends_the_last_answer_counts() -> None:
+    seen = raised(version="running")
+
+    assert field_of(seen, PENDING, FOREVER, field="version", source="status", at=(0.0, 1.0)) == passes(
+        'version is "running"', "it is"
+    )
+
+
 def test_without_a_step_that_has_a_status_nothing_was_said() -> None:
     assert field_of(raised("api"), {"fault": {"http": 500}}) == fails(
         "error_type is null", "ApiError has no error_type"
@@ -477,6 +487,14 @@ def test_a_poll_that_takes_the_place_of_one_given_up_is_no_poll_after_the_end() 
         until_terminal(GOT_RESULT, (*THREE, 3.0), polls=4, poll={3: {"ended": Ended.ABANDONED}}).status
         is Status.PASS
     )
+
+
+@pytest.mark.parametrize("kind", ["api", "other", "transport"])
+def test_where_a_timeout_is_another_exception_a_task_exception_says_that_the_task_is_done(kind: str) -> None:
+    of = contract("polls_until_terminal")
+    other = of.model_copy(update={"timeout": of.timeout.model_copy(update={"kind": kind})})
+
+    assert played(other, scenario(RUNNING, FAILED), TASK_FAILED, at=[0.0]).status is Status.FAIL
 
 
 def test_where_a_timeout_is_a_task_exception_one_may_come_at_any_poll() -> None:
@@ -601,11 +619,14 @@ def test_another_task_than_expected_is_found_out(seen: Seen, told: str, explanat
     )
 
 
-def test_one_copy_of_many_that_goes_wrong_is_found_out() -> None:
+@pytest.mark.parametrize("wrong", [1, 2, 3])
+def test_one_copy_of_many_that_goes_wrong_is_found_out(wrong: int) -> None:
     told = scenario(COMPLETED, calls=[{"wait": {}, "parallel": 3, "expect": {"returns": "${n}"}}])
-    seen = observe(told, *(Play(got(min(n, 2)), [0.0], copy=n) for n in (1, 2, 3)))
+    seen = observe(told, *(Play(got(0 if n == wrong else n), [0.0], copy=n) for n in (1, 2, 3)))
 
-    assert judged(contract("outcome_expected"), told, seen) == fails("the call returns 3", "it returned 2")
+    assert judged(contract("outcome_expected"), told, seen) == fails(
+        f"the call returns {wrong}", "it returned 0"
+    )
 
 
 def test_without_a_call_nothing_went_as_expected() -> None:
@@ -660,12 +681,15 @@ def test_where_any_exception_of_the_sdks_own_will_do_its_name_tells(name: str, i
     assert strict.status is Status.FAIL
 
 
-def test_a_fault_that_surfaces_at_the_deadline_has_been_swallowed_until_then() -> None:
-    told = surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0, 4.0), received_s=5.001)
+@pytest.mark.parametrize(("ended_s", "shown"), [(5.001, "5.00 s"), (5.0 - EARLY_SLACK_S, "4.98 s")])
+def test_a_fault_that_surfaces_at_the_deadline_has_been_swallowed_until_then(
+    ended_s: float, shown: str
+) -> None:
+    told = surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0, 4.0), received_s=ended_s)
 
     assert told == fails(
         BEFORE_DEADLINE,
-        'the call raised ApiError (kind api): "it failed" after 5.00 s, at its deadline',
+        f'the call raised ApiError (kind api): "it failed" after {shown}, at its deadline',
     )
 
 
@@ -725,6 +749,15 @@ def test_a_request_that_the_http_stack_repeats_is_not_a_poll_more() -> None:
     assert dropped(raised("transport"), (0.0, 1.0, 1.01), (1, 1, 2)).status is Status.PASS
 
 
+def test_the_first_of_several_faults_is_the_one_that_was_polled_over() -> None:
+    told = scenario(RUNNING, HTTP_500, expect={"raises": {"kind": "api"}})
+    of = contract("fault_surfaces", kinds=["api"], at_that_poll=True)
+
+    assert played(of, told, raised("api"), at=(0.0, 1.0, 2.0, 3.0)).seen == (
+        "poll 2 went wrong, and 2 more came"
+    )
+
+
 def test_a_dropped_connection_that_is_polled_over_is_found_out() -> None:
     assert dropped(raised("transport"), (0.0, 1.0, 2.0), (1, 2, 3)) == fails(
         AT_THAT_POLL, "poll 2 went wrong, and 1 more came"
@@ -745,18 +778,30 @@ def test_the_timeouts_exception_in_place_of_the_faults_is_found_out(
     )
 
 
+@pytest.mark.parametrize("at_that_poll", [False, True])
 @pytest.mark.parametrize(
-    ("ended_s", "status"), [(1.01, Status.PASS), (4.979, Status.PASS), (4.981, Status.FAIL)]
+    ("ended_s", "status"),
+    [(1.01, Status.PASS), (4.979, Status.PASS), (5.0 - EARLY_SLACK_S, Status.FAIL), (4.981, Status.FAIL)],
 )
 def test_a_timeout_without_fields_of_its_own_is_told_from_a_fault_by_its_time(
-    ended_s: float, status: Status
+    ended_s: float, status: Status, at_that_poll: bool
 ) -> None:
-    of = contract("fault_surfaces", kinds=["transport"])
+    of = contract("fault_surfaces", kinds=["transport"], at_that_poll=at_that_poll)
     plain = of.model_copy(update={"timeout": of.timeout.model_copy(update={"fields": {}})})
     told = scenario(RUNNING, HTTP_500, wait={"timeout": "5s"}, expect={"raises": {"kind": "transport"}})
     seen = observe(told, Play(raised("transport"), (0.0, 1.0), received_s=ended_s))
 
     assert judged(plain, told, seen).status is status
+
+
+@pytest.mark.parametrize("kind", ["api", "task", "transport"])
+def test_an_exception_of_another_kind_is_no_timeout_whatever_its_fields(kind: str) -> None:
+    of = contract("fault_surfaces", kinds=[kind])
+    promise = of.timeout.model_copy(update={"kind": "other"})
+    told = scenario(RUNNING, HTTP_500, expect={"raises": {"kind": kind}})
+    seen = raised(kind, error_type="timeout")
+
+    assert played(of.model_copy(update={"timeout": promise}), told, seen, at=(0.0, 1.0)).status is Status.PASS
 
 
 def test_a_fault_in_a_look_by_hand_surfaces_too() -> None:

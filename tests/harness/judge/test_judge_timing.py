@@ -1,6 +1,6 @@
 """Checks of time: what no machine can cause is final, everything else is a suspicion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from observations import (
 
 from harness.journal import Ended
 from harness.judge import Status, Verdict, is_suspicious
+from harness.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, late_bound_s
 from harness.observation import Observation, Seen, StillWaiting
 
 FINAL = contract("interval_kept", option="passed")
@@ -87,7 +88,7 @@ def test_polls_that_are_close_are_no_ticker_where_two_share_a_tick_or_a_third_is
         ((1.0, 2.0, 3.0, 4.0, 5.0), "1.00"),  # its first poll waits an interval
         ((0.0, 1.004, 2.009, 3.013, 4.018), "1.00"),
         ((0.04, 1.0, 2.0, 3.0, 4.0), "1.00"),  # a ticker that had to connect first
-        ((0.3, 1.0, 2.0, 3.0, 4.0), "1.00"),
+        ((0.49, 1.0, 2.0, 3.0, 4.0), "1.00"),
         ((0.0, 1.019, 2.0, 3.019, 4.0), "1.00"),  # a ticker with polls that are late
         ((0.0, 1.3, 2.0, 3.0, 4.0), "1.00"),  # and with one that is much later
         ((0.9, 1.0, 2.4, 3.0, 4.0, 5.0, 6.0, 7.0), "1.00"),
@@ -120,6 +121,7 @@ def test_a_ticker_whose_answers_take_longer_than_the_interval_polls_when_they_co
 
 def test_the_interval_is_counted_from_the_call_and_not_from_the_scenarios_start() -> None:
     assert interval_of((10.0, 11.0, 12.0, 13.0, 14.0), sent_s=10.0)[0].status is Status.PASS
+    assert interval_of((10.4, 11.0, 12.0, 13.0, 14.0), sent_s=10.0)[0].status is Status.PASS
 
 
 def test_the_documented_interval_holds_where_none_is_passed() -> None:
@@ -179,6 +181,24 @@ def test_a_last_poll_at_the_deadline_is_exempt(at: Sequence[float]) -> None:
     )
 
 
+def test_a_last_poll_at_the_deadline_is_exempt_whatever_came_of_it() -> None:
+    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 8.0 - EARLY_SLACK_S)
+
+    assert interval_of(at, interval="1500ms", timeout="8s", seen=GOT_RESULT)[0].status is Status.PASS
+
+
+def test_a_short_period_before_the_last_one_exempts_no_poll_at_the_deadline() -> None:
+    assert interval_of((0.0, 1.1, 2.3, 3.1, 4.1), timeout="4s", seen=TIMED_OUT) == suspected(
+        f"{KEPT}: 0.98 s or more", "poll 4 came 0.80 s after poll 3"
+    )
+
+
+def test_a_short_period_before_a_helper_gives_up_is_not_exempt() -> None:
+    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.9, 8.0)
+
+    assert interval_of(at, interval="1500ms", timeout="20s", seen=TIMED_OUT)[0].status is Status.FAIL
+
+
 def test_a_last_poll_before_the_deadline_is_not_exempt() -> None:
     assert interval_of((0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.979), interval="1500ms", timeout="8s") == (
         fails(
@@ -194,8 +214,31 @@ def test_only_a_clamped_poll_is_exempt_and_no_burst_before_the_deadline() -> Non
     assert interval_of(at, interval="1500ms", timeout="8s")[0].status is Status.FAIL
 
 
+@pytest.mark.parametrize(("more", "status"), [((7.99, 8.0), Status.PASS), ((7.985, 7.99, 8.0), Status.FAIL)])
+def test_two_polls_at_the_deadline_are_exempt_and_no_third(more: tuple[float, ...], status: Status) -> None:
+    at = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, *more)
+
+    assert interval_of(at, interval="1500ms", timeout="8s")[0].status is status
+
+
+@pytest.mark.parametrize(
+    ("answered_s", "status"),
+    [(8.249, Status.PASS), (8.25 - LATE_SLACK_S, Status.PASS), (8.149, Status.FAIL), (None, Status.FAIL)],
+)
+def test_where_a_helper_gives_up_too_soon_its_last_poll_is_exempt_if_it_gave_up_at_once(
+    answered_s: float | None, status: Status
+) -> None:
+    at, last = (0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 8.0), {7: {"answered_s": answered_s}}
+    seen: Mapping[str, Any] = {"seen": TIMED_OUT, "received_s": 8.25, "poll": last}
+
+    assert interval_of(at, interval="1500ms", timeout="20s", **seen)[0].status is status
+
+
 def test_a_regular_poll_at_the_deadline_counts_as_a_period() -> None:
     assert interval_of((1.0, 2.0, 3.0, 4.0, 5.0), timeout="5s", seen=TIMED_OUT)[0].status is Status.PASS
+    last_period_is_the_bound = (0.3125, 0.625, 0.9375, 1.25, 1.5)  # 270 ms less 20 ms are 250 ms
+    verdict, _ = interval_of(last_period_is_the_bound, interval="270ms", timeout="1500ms", seen=TIMED_OUT)
+    assert verdict.status is Status.PASS
 
 
 # --- interval_kept: what is final ---------------------------------------------------------------------
@@ -263,6 +306,12 @@ def test_a_single_short_period_is_a_suspicion() -> None:
     )
 
 
+def test_a_first_poll_after_half_the_interval_has_waited_and_begins_a_period() -> None:
+    assert interval_of((0.5, 1.2, 2.4, 3.6, 4.8)) == suspected(
+        f"{KEPT}: 0.98 s or more", "poll 2 came 0.70 s after poll 1"
+    )
+
+
 def test_a_first_period_that_is_short_is_a_suspicion_where_the_first_poll_waits() -> None:
     assert interval_of((1.0, 1.5, 2.5, 3.5, 4.5)) == suspected(
         f"{KEPT}: 0.98 s or more", "poll 2 came 0.50 s after poll 1"
@@ -275,6 +324,21 @@ def test_periods_that_are_all_a_little_short_add_up() -> None:
     assert interval_of(at, interval="100ms") == suspected(
         "a poll every 0.10 s: 0.18 s or more", "poll 3 came 0.17 s after poll 1"
     )
+
+
+def test_periods_that_are_all_a_little_short_add_up_from_the_poll_that_was_latest() -> None:
+    at = (0.0, 0.2, 0.4, 0.9, 1.085, 1.27)
+
+    assert interval_of(at, interval="200ms") == suspected(
+        "a poll every 0.20 s: 0.38 s or more", "poll 6 came 0.37 s after poll 4"
+    )
+
+
+def test_the_bounds_of_an_interval_are_still_kept() -> None:
+    assert interval_of((0.0, 1.0 - EARLY_SLACK_S, 2.0, 3.0, 4.0))[0].status is Status.PASS
+    assert interval_of((1.0, 1.0 + (1.0 - EARLY_SLACK_S), 3.0, 4.0, 5.0))[0].status is Status.PASS
+    assert interval_of([4.25 * n for n in range(5)], interval="4s", took_s=0.0)[0].status is Status.PASS
+    assert interval_of([4.26 * n for n in range(5)], interval="4s", took_s=0.0)[1]
 
 
 def test_a_ticker_that_makes_up_for_a_stop_is_no_more_than_a_suspicion() -> None:
@@ -370,10 +434,10 @@ def after(seconds: str) -> str:
     [
         ("timeout_kept", 1.681),
         ("timeout_kept", 2.399),
-        ("timeout_not_early", 1.981),
+        ("timeout_not_early", 2.0 - EARLY_SLACK_S),
         ("timeout_not_early", 9.0),
         ("timeout_not_late", 0.1),
-        ("timeout_not_late", 2.199),
+        ("timeout_not_late", late_bound_s(2.0)),
     ],
 )
 def test_a_timeout_within_its_bounds_is_right(check: str, took_s: float, elapsed: bool) -> None:
@@ -451,22 +515,24 @@ def test_the_poll_in_flight_at_the_deadline_may_end(check: str, took_s: float, s
     assert timed(check, took_s, at=(0.0, 1.8), answers_s=(0.001, 1.0), **arguments)[0].status is status
 
 
-def test_a_poll_that_is_answered_before_the_deadline_prolongs_nothing() -> None:
+@pytest.mark.parametrize("last_s", [0.9, 1.0])
+def test_a_poll_that_is_answered_by_the_deadline_prolongs_nothing(last_s: float) -> None:
     assert (
-        timed("timeout_not_late", 2.201, at=(0.0, 0.9), answers_s=(0.001, 1.0))[0].status
+        timed("timeout_not_late", 2.201, at=(0.0, last_s), answers_s=(0.001, 1.0))[0].status
         is Status.INCONCLUSIVE
     )
 
 
 def test_a_poll_that_begins_long_after_the_deadline_prolongs_nothing() -> None:
     assert (
-        timed("timeout_not_late", 3.5, at=(0.0, 2.101), answers_s=(0.001, 1.0))[0].status
+        timed("timeout_not_late", 3.15, at=(0.0, 2.101), answers_s=(0.001, 1.0))[0].status
         is Status.INCONCLUSIVE
     )
 
 
-def test_a_last_poll_that_begins_at_the_deadline_may_end() -> None:
-    assert timed("timeout_not_late", 3.1, at=(0.0, 2.05), answers_s=(0.001, 1.0))[0].status is Status.PASS
+@pytest.mark.parametrize("last_s", [2.05, 2.0 + LATE_SLACK_S])
+def test_a_last_poll_that_begins_at_the_deadline_may_end(last_s: float) -> None:
+    assert timed("timeout_not_late", 3.15, at=(0.0, last_s), answers_s=(0.001, 1.0))[0].status is Status.PASS
 
 
 def test_a_poll_that_is_never_answered_lasts_until_the_outcome() -> None:
@@ -597,6 +663,11 @@ def test_two_waits_that_poll_in_turn_do_not_block() -> None:
             "the first poll of wait 2 came 3 ms after the last poll of wait 1",
         ),
         (
+            (0.0, 1.0, 2.0),
+            (2.0, 3.0, 4.0),
+            "the first poll of wait 2 came 0 ms after the last poll of wait 1",
+        ),
+        (
             (2.003, 3.0, 4.0),
             (0.002, 1.0, 2.0),
             "the first poll of wait 1 came 3 ms after the last poll of wait 2",
@@ -618,11 +689,15 @@ def test_a_wait_without_two_polls_shows_no_turns(second: Sequence[float], count:
 
 
 @pytest.mark.parametrize(
-    ("second", "is_kept"),
-    [((0.05, 1.05, 2.05), True), ((0.1, 1.1, 2.1), False)],  # each answer takes 0.1 s
+    ("first", "second", "is_kept"),
+    [
+        ((0.0, 1.0, 2.0), (0.05, 1.05, 2.05), True),  # each answer takes 0.1 s
+        ((0.0, 1.0, 2.0), (0.1, 1.1, 2.1), False),
+        ((0.1, 1.1, 2.1), (0.0, 1.0, 2.0), False),
+    ],
 )
 def test_waits_whose_slow_requests_never_overlap_block_each_other(
-    second: Sequence[float], is_kept: bool
+    first: Sequence[float], second: Sequence[float], is_kept: bool
 ) -> None:
     of = contract("waits_interleave")
     told = scenario({"status": "running", "delay": "100ms"}, calls=[{"wait": {}, "parallel": 2}])
@@ -631,7 +706,7 @@ def test_waits_whose_slow_requests_never_overlap_block_each_other(
         answered = {n: {"answered_s": at + 0.1} for n, at in enumerate(arrivals, 1)}
         return Play(raised("api"), arrivals, copy=copy, poll=answered)
 
-    seen = observe(told, play((0.0, 1.0, 2.0), 1), play(second, 2))
+    seen = observe(told, play(first, 1), play(second, 2))
 
     if is_kept:
         assert judged(of, told, seen) == passes("both waits poll in turn", "they did")
@@ -640,6 +715,29 @@ def test_waits_whose_slow_requests_never_overlap_block_each_other(
             "both waits poll in turn",
             "answers took 0.10 s, and no two polls were in flight at once: a request blocked",
         )
+
+
+def test_three_waits_that_poll_in_turn_do_not_block_either() -> None:
+    told = scenario(FOREVER, calls=[{"wait": {}, "parallel": 3}])
+    plays = [Play(raised("api"), (0.3 * n, 1.0 + 0.3 * n), copy=n) for n in (1, 2, 3)]
+
+    assert judged(contract("waits_interleave"), told, observe(told, *plays)).status is Status.PASS
+
+
+def test_a_wait_that_polls_too_seldom_because_the_other_one_sleeps_is_blocked() -> None:
+    assert two((0.0, 1.0, 2.0, 3.0, 4.0), (0.5, 2.5, 4.5)) == suspected(
+        "both waits poll in turn: a median pause of 1.10 s or less",
+        "wait 2 has a median pause of 2.00 s from an answer to the next poll: "
+        "the other one's sleep blocks it",
+    )
+
+
+def test_a_poll_without_an_answer_does_not_show_two_in_flight() -> None:
+    told = scenario({"status": "running", "delay": "100ms"}, calls=[{"wait": {}, "parallel": 2}])
+    first = Play(raised("api"), (0.0, 1.0, 2.0), 0.1, copy=1)
+    second = Play(StillWaiting(9.0), (0.1, 1.1, 2.1), (0.1, 0.1, None), copy=2)
+
+    assert is_suspicious(contract("waits_interleave"), told, [observe(told, first, second)])
 
 
 def test_one_wait_alone_shows_no_turns() -> None:

@@ -31,6 +31,7 @@ from observations import (
 
 from harness.journal import Ended
 from harness.judge import Status, Verdict, is_suspicious
+from harness.judge.traffic import AFTER_SLACK_S, STAMP_SLACK_S
 from harness.observation import Observation, Seen, StillWaiting
 from harness.scenario import Scenario
 
@@ -59,6 +60,12 @@ def test_another_request_of_a_wait_is_found_out() -> None:
     assert endpoint(others=[(0.5, "GET /api/v2/app?api_key=key")]) == fails(
         ONLY_POLLS, "GET /api/v2/app?api_key=key"
     )
+
+
+def test_the_first_of_several_other_requests_is_told() -> None:
+    others = [(0.5, "GET /api/v2/app"), (0.6, "POST /api/v2/users")]
+
+    assert endpoint(others=others) == fails(ONLY_POLLS, "GET /api/v2/app")
 
 
 def test_a_wait_that_polls_elsewhere_is_found_out() -> None:
@@ -148,12 +155,15 @@ def test_a_helper_that_does_not_see_that_the_task_is_done_polls_after_it() -> No
 
 
 def test_a_poll_after_the_timeout_is_a_suspicion() -> None:
-    assert afterwards(NEVER_ENDS, TIMED_OUT, (0.0, 1.0, 2.0, 3.0), received_s=2.01) == suspected(
+    assert afterwards(NEVER_ENDS, TIMED_OUT, (0.0, 1.0, 2.0, 3.0, 4.0), received_s=2.01) == suspected(
         NONE_AFTER, "a poll came 0.99 s after the caller had its outcome"
     )
 
 
-@pytest.mark.parametrize(("last_s", "status"), [(2.029, Status.PASS), (2.031, Status.INCONCLUSIVE)])
+@pytest.mark.parametrize(
+    ("last_s", "status"),
+    [(2.029, Status.PASS), (2.01 + AFTER_SLACK_S, Status.PASS), (2.031, Status.INCONCLUSIVE)],
+)
 def test_a_poll_on_its_way_when_the_outcome_came_is_right(last_s: float, status: Status) -> None:
     assert afterwards(NEVER_ENDS, TIMED_OUT, (0.0, 1.0, last_s), received_s=2.01)[0].status is status
 
@@ -213,6 +223,7 @@ def test_a_poll_that_waits_for_the_answer_before_it_is_right() -> None:
 
 def test_an_answer_can_be_read_before_the_server_has_stamped_it() -> None:
     assert in_flight((0.0, 0.481, 1.0), 0.5)[0].status is Status.PASS
+    assert in_flight((0.0, 0.5 - STAMP_SLACK_S, 1.0), 0.5)[0].status is Status.PASS
     assert in_flight((0.0, 0.479, 1.0), 0.5)[0].status is Status.INCONCLUSIVE
 
 
@@ -315,6 +326,12 @@ def test_a_second_look_is_a_second_request() -> None:
     plays = Play(got_task(GIVEN), [0.0]), Play(got_task(GIVEN), [1.0], sent_s=1.0, call=1)
 
     assert looked(*plays) == passes(ONE_REQUEST, "so it was")
+
+
+def test_a_first_look_that_goes_wrong_is_found_out_whatever_the_second_is_like() -> None:
+    plays = Play(got_task(GIVEN), (0.0, 0.01)), Play(got_task(GIVEN), [1.0], sent_s=1.0, call=1)
+
+    assert looked(*plays).status is Status.FAIL
 
 
 def test_a_second_look_that_is_answered_from_a_cache_is_found_out() -> None:

@@ -1,7 +1,7 @@
 """Findings into verdicts: levels, runs alone, and what stands in the way of any judgement."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import pytest
@@ -32,7 +32,9 @@ from observations import (
 )
 
 from harness.contract import Level
-from harness.judge import Status, Verdict, checks, is_suspicious, judge, unplayed
+from harness.journal import Ended
+from harness.judge import Case, Status, Verdict, checks, is_suspicious, judge, unplayed
+from harness.judge.verdicts import WITNESS_SLACK_S
 from harness.observation import NoAnswer, Observation, Seen, StillWaiting
 from harness.protocol import AdapterFault, Unsupported
 
@@ -96,6 +98,12 @@ def test_what_is_kept_alone_is_kept_with_a_note() -> None:
         "(the server's clock overslept by 0.31 s at worst)",
         alone_runs=1,
     )
+
+
+def test_what_was_kept_alone_stays_kept_where_another_requirement_needs_one_run_more() -> None:
+    told, _ = settle(run(2.5), run(2.1), run(2.5))
+
+    assert (told.status, told.alone_runs) == (Status.PASS, 1)
 
 
 def test_what_is_exceeded_once_alone_is_run_alone_again() -> None:
@@ -189,6 +197,15 @@ def test_what_is_final_is_never_run_alone() -> None:
 
     assert not is_suspicious(of, told, [early])
     assert judged(of, told, early, run(2.1)).alone_runs == 0
+
+
+def test_what_is_known_or_left_open_does_not_hide_a_suspicion_behind_it() -> None:
+    proves = ["reuses-connection", "timeout-not-late", "override-timeout"]
+    told = scenario(FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT, proves=proves)
+    late = observe(told, Play(TIMED_OUT, [0.0], received_s=9.0))
+
+    assert is_suspicious(STREAM, told, [late], known={"timeout-not-late"})
+    assert not is_suspicious(STREAM, told, [late], known={"timeout-not-late", "override-timeout"})
 
 
 def test_one_suspicion_among_many_requirements_is_enough_for_a_run_alone() -> None:
@@ -295,6 +312,17 @@ def test_what_an_sdk_cannot_express_is_unsupported(check: str) -> None:
     )
 
 
+@pytest.mark.parametrize("seen", [NoAnswer, AdapterFault, Unsupported])
+def test_4000_characters_of_what_an_adapter_says_are_whole(seen: Callable[[str], Seen]) -> None:
+    told = scenario(COMPLETED)
+
+    def shown(length: int) -> str:
+        return judged(contract("returns_result"), told, observe(told, Play(seen("x" * length)))).seen
+
+    assert shown(4000) == "x" * 4000
+    assert shown(4001) == f"{'x' * 2000} … {'x' * 1000} (4001 characters)"
+
+
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "begin_returns_task_id": {"operations": ["delete_users"]},
     "exception_field": {"field": "version", "from": "error.version"},
@@ -392,7 +420,9 @@ def witnessed(
     return judged(contract("returns_result"), told, observe(told, play))
 
 
-@pytest.mark.parametrize("elapsed_s", [None, 1.119, 1.1, 1.001, 0.981])
+@pytest.mark.parametrize(
+    "elapsed_s", [None, 1.1 + WITNESS_SLACK_S, 1.119, 1.1, 1.001, 1.001 - WITNESS_SLACK_S]
+)
 def test_two_witnesses_may_differ_by_20_ms(elapsed_s: float | None) -> None:
     assert witnessed(elapsed_s).status is Status.PASS
 
@@ -402,6 +432,37 @@ def test_an_adapter_cannot_measure_longer_than_the_harness() -> None:
         Status.ERROR,
         seen="the adapter says that the call took 1.12 s, the harness had its answer after 1.10 s",
     )
+
+
+def test_both_witnesses_count_from_the_call_and_not_from_the_scenarios_start() -> None:
+    told = scenario(COMPLETED, calls=[{"wait": {}}, {"wait": {}, "expect": {"returns": {"channels": 2}}}])
+
+    def second(elapsed_s: float) -> Status:
+        first = Play(GOT_RESULT, [0.0], received_s=0.1)
+        play = Play(GOT_RESULT, (10.0, 11.0), sent_s=10.0, received_s=11.1, elapsed_s=elapsed_s, call=1)
+        return judged(contract("returns_result"), told, observe(told, first, play)).status
+
+    assert [second(elapsed_s) for elapsed_s in (1.0, 1.1)] == [Status.PASS, Status.PASS]
+    assert [second(elapsed_s) for elapsed_s in (0.9, 1.2)] == [Status.ERROR, Status.ERROR]
+
+
+@pytest.mark.parametrize("received_s", [0.5, 0.51])
+@pytest.mark.parametrize(("lag_s", "status"), [(0.25, Status.PASS), (0.0, Status.ERROR)])
+def test_an_answers_stamp_may_be_as_late_as_the_servers_process_was(
+    lag_s: float, status: Status, received_s: float
+) -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, [0.0], took_s=0.5, received_s=received_s, elapsed_s=0.25)
+
+    assert judged(contract("returns_result"), told, observe(told, play, lag_s=lag_s)).status is status
+
+
+def test_when_a_poll_ended_that_the_client_gave_up_says_nothing_of_the_call() -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    given_up = {1: {"ended": Ended.ABANDONED}}
+    play = Play(GOT_RESULT, [0.0], took_s=0.5, received_s=0.6, elapsed_s=0.1, poll=given_up)
+
+    assert judged(contract("returns_result"), told, observe(told, play)).status is Status.PASS
 
 
 def test_an_adapter_that_measures_milliseconds_is_found_out() -> None:
@@ -416,6 +477,14 @@ def test_an_adapter_cannot_measure_less_than_the_server_saw() -> None:
 
 def test_polls_after_the_outcome_do_not_make_a_call_longer() -> None:
     assert witnessed(1.001, at=(0.0, 1.0, 2.0)).status is Status.PASS
+    assert witnessed(1.001, at=(0.0, 1.1)).status is Status.ERROR  # it came with the outcome
+
+
+def test_a_call_without_polls_has_one_witness() -> None:
+    told = scenario(COMPLETED, expect={"returns": 1})
+    seen = observe(told, Play(raised("transport"), received_s=0.1, elapsed_s=0.01))
+
+    assert judged(contract("returns_result"), told, seen).status is Status.FAIL
 
 
 def test_an_answer_that_the_server_stamped_late_makes_no_conflict() -> None:
@@ -438,6 +507,23 @@ def test_an_adapter_that_knows_what_nobody_asked_for_has_guessed(seen: Seen, tol
     assert judged(contract("returns_result"), scene, observe(scene, Play(seen))) == verdict(
         Status.ERROR, seen=f"the call {told}, but the server saw no request"
     )
+
+
+@pytest.mark.parametrize(("asked_s", "status"), [(0.5, Status.PASS), (0.6, Status.ERROR)])
+def test_a_request_after_the_outcome_does_not_explain_what_the_adapter_knew(
+    asked_s: float, status: Status
+) -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, [asked_s], received_s=0.5)
+
+    assert judged(contract("returns_result"), told, observe(told, play)).status is status
+
+
+def test_a_request_that_is_no_poll_may_have_told_it_all_the_same() -> None:
+    told = scenario(COMPLETED, expect={"returns": {"channels": 2}})
+    play = Play(GOT_RESULT, others=[(0.0, "GET /api/v1/tasks/7")], received_s=0.5)
+
+    assert judged(contract("returns_result"), told, observe(told, play)).status is Status.PASS
 
 
 def test_a_task_that_nobody_asked_for_was_guessed_too() -> None:
@@ -519,11 +605,74 @@ def test_a_verdict_shows_the_polls_of_the_wait_else_of_the_look(calls: Any, play
     assert seen.timeline == f"{line}   (seconds since the first arrival)"
 
 
+@pytest.mark.parametrize(
+    ("runs_s", "shown"),
+    [
+        ((2.1,), 1),  # kept at once
+        ((2.1, 2.5), 1),
+        ((2.5,), 1),  # not settled
+        ((2.5, 2.5), 1),
+        ((2.5, 2.1), 2),  # kept alone
+        ((2.5, 2.1, 2.5), 2),
+        ((2.5, 2.5, 2.1), 1),  # nobody knows: what was seen at first
+        ((2.5, 2.5, 2.5), 3),  # a fact: as it was seen last
+    ],
+)
+def test_a_verdict_shows_the_polls_of_the_run_that_it_tells_of(runs_s: tuple[float, ...], shown: int) -> None:
+    runs = [
+        observe(TIMES_OUT, Play(TIMED_OUT, [0.1 * n for n in range(number)], received_s=took_s))
+        for number, took_s in enumerate(runs_s, 1)
+    ]
+
+    (told,) = judge(LATE, TIMES_OUT, runs)
+
+    assert told.timeline.count("running") == shown
+    assert judge(LATE, TIMES_OUT, runs, known={"it"})[0].timeline.count("running") == 1
+
+
 def test_a_verdict_about_an_operation_alone_shows_no_polls() -> None:
     told = scenario(RUNNING, calls=[BEGINS])
     (seen,) = judge(a_contract_for("begin_returns_task_id"), told, [observe(told, Play(got_task_id(None)))])
 
     assert seen.timeline == ""
+
+
+def test_what_does_not_concern_an_sdk_does_not_apply_even_where_nothing_was_played() -> None:
+    told = scenario(FAILED, proves=["java-stack-trace-accessor", "exception-version"])
+
+    verdicts = unplayed(STREAM, told, Status.UNSUPPORTED, "it has no helper", hello("go"))
+
+    assert [(v.status, v.seen) for v in verdicts] == [
+        (Status.NOT_APPLICABLE, "only for java"),
+        (Status.UNSUPPORTED, "it has no helper"),
+    ]
+
+
+def test_only_what_is_about_the_time_after_an_outcome_has_the_journal_watched() -> None:
+    assert {name for name, check in checks().items() if check.watches} == {
+        "no_poll_after_outcome",
+        "only_polls_are_sent",
+    }
+
+
+def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
+    assert {name for name, check in checks().items() if check.timed} == {
+        # a poll or an outcome that is late looks like a defect
+        "deadline_bounds_stalled_poll",
+        "interval_kept",
+        "no_poll_after_outcome",
+        "one_poll_in_flight",
+        "parameters_kept",
+        "timeout_kept",
+        "timeout_not_early",
+        "timeout_not_late",
+        "waits_interleave",
+        # a behaviour on record would be another one
+        "record_interval_counted_from",
+        "record_polls_at_deadline",
+        "record_request_timeout",
+        "record_sub_second",
+    }
 
 
 def test_a_scenario_that_could_not_be_played_has_one_reason_for_all() -> None:
@@ -534,6 +683,17 @@ def test_a_scenario_that_could_not_be_played_has_one_reason_for_all() -> None:
         common,
         replace(common, requirement="reuses-connection", level=Level.INFO),
     )
+
+
+def test_what_a_check_gets_and_what_comes_of_it_cannot_be_changed() -> None:
+    told = scenario(COMPLETED)
+    case = Case(STREAM, told, observe(told, Play(GOT_RESULT, [0.0])))
+    check, requirement = checks()["returns_result"], contract("returns_result").requirement("it")
+    values = (case, check, check.run(case, requirement), judged(LATE, told, case.observation))
+
+    for value in values:
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, fields(value)[0].name, None)
 
 
 # --- robustness ---------------------------------------------------------------------------------------

@@ -11,9 +11,11 @@ from harness.journal import Ended
 from harness.judge.words import (
     MAX_SHOWN,
     MISSING,
+    cut,
     describe,
     difference,
     differs_at,
+    how_many_polls,
     json_equal,
     seconds,
     shown,
@@ -115,6 +117,27 @@ def test_two_long_texts_are_shown_where_they_differ() -> None:
     assert told == 'the first difference is at character 501 of text: expected "bc", seen "d"'
 
 
+def test_two_texts_that_are_too_long_as_json_are_shown_where_they_differ() -> None:
+    lines = "\n" * 100  # each is two characters of JSON
+    context = r"\n" * 39
+
+    assert shown(lines + "b" + lines).endswith("(403 characters)")
+    assert difference(lines + "b" + lines, lines + "a" + lines) == (
+        f'the first difference is at character 101: expected "b{context}", seen "a{context}"'
+    )
+
+
+def test_two_texts_that_are_shown_whole_need_no_sentence() -> None:
+    assert difference("a" * 297 + "b", "a" * 298) == ""
+    assert difference("a" * 298 + "b", "a" * 299) != ""
+
+
+def test_a_long_text_beside_a_short_one_is_shown_where_they_differ() -> None:
+    assert difference("a" * 500, "aa") == (
+        f'the first difference is at character 3: expected "{"a" * 40}", seen ""'
+    )
+
+
 def test_a_long_text_that_was_cut_off_differs_at_its_end() -> None:
     assert difference("a" * 500 + "z" * 99, "a" * 500) == (
         f'the first difference is at character 501: expected "{"z" * 40}", seen ""'
@@ -130,6 +153,11 @@ def test_a_long_value_is_cut_in_the_middle() -> None:
     told = shown("a" * 1000 + "z" * 1000)
 
     assert told == f'"{"a" * 149} … {"z" * 74}" (2002 characters)'
+
+
+def test_a_text_of_300_characters_is_whole_and_one_of_301_is_cut() -> None:
+    assert cut("x" * 300) == "x" * 300
+    assert cut("x" * 301) == f"{'x' * 150} … {'x' * 75} (301 characters)"
 
 
 @pytest.mark.parametrize(
@@ -172,10 +200,22 @@ def test_no_text_of_an_adapter_is_too_long_or_too_strange(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value_s", "told"), [(0.0, "0 ms"), (0.0456, "46 ms"), (0.1, "0.10 s"), (61.0, "61.00 s")]
+    ("value_s", "told"),
+    [
+        (0.0, "0 ms"),
+        (0.0456, "46 ms"),
+        (0.09849, "98 ms"),
+        (0.09851, "99 ms"),
+        (0.1, "0.10 s"),
+        (61.0, "61.00 s"),
+    ],
 )
 def test_a_time_has_the_precision_of_its_size(value_s: float, told: str) -> None:
     assert seconds(value_s) == told
+
+
+def test_one_poll_is_one_and_all_other_numbers_are_plural() -> None:
+    assert [how_many_polls(count) for count in (0, 1, 2)] == ["0 polls", "1 poll", "2 polls"]
 
 
 def test_a_timeline_tells_arrivals_answers_and_what_is_special_about_them() -> None:
@@ -187,13 +227,23 @@ def test_a_timeline_tells_arrivals_answers_and_what_is_special_about_them() -> N
         Poll(4, 6.0, 6.1, "running", ended=Ended.ABANDONED),
         Poll(5, 6.5, None, "running"),
         Poll(0, 6.6, 6.6, method="DELETE"),
+        Poll(6, 7.0, 7.0625, "running"),
+        Poll(7, 8.0, 8.03125, "running"),
     ]
 
     assert timeline_line(polls) == (
         "0.00 running   0.20 drop:reset   0.21 drop:reset (repeated)   0.40 503 after 0.50   "
         "1.00 running (abandoned) after 0.10   1.50 running (in flight)   1.60 DELETE   "
+        "2.00 running after 0.06   3.00 running   "
         "(seconds since the first arrival)"
     )
+
+
+@pytest.mark.parametrize(("took_s", "told"), [(0.049, ""), (0.05, " after 0.05"), (1.0, " after 1.00")])
+def test_a_timeline_tells_how_long_an_answer_took_from_50_ms_on(took_s: float, told: str) -> None:
+    line = timeline_line([Poll(1, 0.0, took_s, "running")])
+
+    assert line == f"0.00 running{told}   (seconds since the first arrival)"
 
 
 def test_a_long_timeline_shows_its_ends_and_counts_what_it_leaves_out() -> None:
