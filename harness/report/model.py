@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from harness.baseline import Problem
 from harness.contract import Level
 from harness.errors import InputError, Mistake, nearest
 from harness.judge import Status
@@ -29,6 +30,7 @@ __all__ = [
     "Merged",
     "Report",
     "ScenarioFile",
+    "StaleEntry",
     "VerdictEntry",
     "merge",
     "parse",
@@ -186,6 +188,23 @@ class PlayEntry(_Entry):
         return max(ends, default=0.0)
 
 
+class StaleEntry(_Entry):
+    """An entry of a baseline that holds no more; it fails the run."""
+
+    deviation: str
+    problem: Problem
+    fact: str
+    mend: str = ""
+    place: str = ""
+
+
+class BaselineEntry(_Entry):
+    """An adapter's file of known deviations."""
+
+    file: str
+    stale: tuple[StaleEntry, ...] = ()
+
+
 class AdapterEntry(_Entry):
     """One SDK, as its adapter ran it."""
 
@@ -197,6 +216,7 @@ class AdapterEntry(_Entry):
     capabilities: dict[str, Json] = {}
     error: str = ""
     headers: dict[str, str] = {}
+    baseline: BaselineEntry | None = None
     verdicts: tuple[VerdictEntry, ...]
     scenarios: tuple[PlayEntry, ...] = ()
     stderr_tail: tuple[str, ...] = ()
@@ -219,7 +239,7 @@ class StrayEntry(_Entry):
 
 
 class Report(_Entry):
-    """One file."""
+    """One file; `whole` is None where it does not say whether every scenario was to be played."""
 
     number: int = Field(alias="schema")
     waitproof: str
@@ -231,6 +251,7 @@ class Report(_Entry):
     started: str
     seconds: float
     interrupted: bool = False
+    whole: bool | None = None
     fail_on: Level = Level.MUST
     exit_code: ExitCode
     requirements: tuple[RequirementEntry, ...]

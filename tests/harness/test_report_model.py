@@ -18,9 +18,9 @@ from harness.report.model import merge, parse
 from harness.summary import ExitCode
 
 ADDED = {
-    "": {"title", "source", "suite_argument", "defaults", "scenarios"},
+    "": {"title", "source", "suite_argument", "defaults", "scenarios", "whole"},
     "requirement": {"quoted"},
-    "adapter": {"argument", "headers"},
+    "adapter": {"argument", "headers", "baseline"},
     "verdict": {"link"},
     "scenario": {"heads", "answers"},
     "call": {"interval_s", "timeout_s"},
@@ -31,6 +31,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "requirement": model.RequirementEntry,
     "file": model.ScenarioFile,
     "adapter": model.AdapterEntry,
+    "baseline": model.BaselineEntry,
+    "stale": model.StaleEntry,
     "verdict": model.VerdictEntry,
     "scenario": model.PlayEntry,
     "call": model.CallEntry,
@@ -75,11 +77,9 @@ def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> N
         del poll["step"], poll["head"]
     for call in played["calls"]:
         del call["interval_s"], call["timeout_s"]
-    del (
-        old["adapters"][0]["argument"],
-        old["adapters"][0]["headers"],
-        old["adapters"][0]["verdicts"][0]["link"],
-    )
+    for member in ADDED["adapter"]:
+        del old["adapters"][0][member]
+    del old["adapters"][0]["verdicts"][0]["link"]
     for requirement in old["requirements"]:
         del requirement["quoted"]
 
