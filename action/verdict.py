@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.report.saved import load
+from harness.report.model import load
 from harness.report.text import plain
 from harness.summary import sentence
 
@@ -24,7 +24,7 @@ def main(report: str, code: str) -> str:
         adapters = load(Path(report)).adapters
     except InputError:
         return f"{meaning}: see the log"
-    counts = "; ".join(f"{adapter.name}: {sentence(adapter.verdicts)}" for adapter in adapters)
+    counts = "; ".join(f"{adapter.name}: {sentence(adapter.judged)}" for adapter in adapters)
     return " ".join(plain(f"{meaning} ({counts})").split())
 
 

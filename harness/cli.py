@@ -39,8 +39,9 @@ from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
 from harness.new_adapter import languages, new_adapter
-from harness.report import data, github, outputs, saved, text
+from harness.report import data, github, outputs, text
 from harness.report.diff import compare, markdown_lines, plain_lines
+from harness.report.model import Report, load, merge, parse
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.runner import Runner, RunResult
@@ -297,7 +298,8 @@ def _write_reports(
         except InputError as error:  # whoever wants more than it shall have that
             mistakes += error.mistakes
     if is_shown:
-        merged = outputs.merged([document], [str(options.json or "the run")])
+        place = str(options.json or "the run")
+        merged = merge([parse(document, place)], [place])
         github.tell(merged, os.environ, say)
         mistakes += outputs.write_reports(merged, wanted)
     if mistakes:
@@ -504,8 +506,8 @@ def _report(options: argparse.Namespace) -> ExitCode:
     wanted = outputs.paths(options)
     results = {} if options.results is None else {"--results": options.results}
     outputs.check_paths({**results, **wanted}, read=options.reports)
-    documents = [data.read(path) for path in options.reports]
-    merged = outputs.merged(documents, [str(path) for path in options.reports])
+    reports = [load(path) for path in options.reports]
+    merged = merge(reports, [str(path) for path in options.reports])
     if wanted:
         for note in merged.notes:
             print(text.plain(note), file=sys.stderr)
@@ -513,9 +515,9 @@ def _report(options: argparse.Namespace) -> ExitCode:
         if mistakes:
             raise InputError(mistakes)
     if options.results is None and not wanted:
-        print(results_page(documents, options.not_run), end="")
+        print(results_page(reports, options.not_run), end="")
     elif options.results is not None:
-        _write_page(results_page(documents, options.not_run), options.results)
+        _write_page(results_page(reports, options.not_run), options.results)
     return ExitCode.KEPT
 
 
@@ -532,7 +534,7 @@ def _update_baselines(options: argparse.Namespace) -> ExitCode:
         run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
         mend = f"{run}; then the same command with --report report.json"
         raise InputError(Mistake("--report", "what has a run seen? No report is named", mend=mend))
-    report = saved.load(options.report)
+    report = load(options.report)
     updates = [_update_of(argument, report, options) for argument in options.adapters]
     for file, new in updates:
         if new.changes and new.text is not None and not options.check:
@@ -542,7 +544,7 @@ def _update_baselines(options: argparse.Namespace) -> ExitCode:
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
 
-def _update_of(argument: str, report: saved.SavedReport, options: argparse.Namespace) -> tuple[Path, Update]:
+def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tuple[Path, Update]:
     name, file = baseline_file(argument)
     played = {each.name: each for each in report.adapters}
     if name not in played:
@@ -550,7 +552,13 @@ def _update_of(argument: str, report: saved.SavedReport, options: argparse.Names
         mend = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
         raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), mend=mend))
     adapter = played[name]
-    run = Run(report.started[:10], adapter.sdk, adapter.verdicts, report.is_complete, report.requirements)
+    run = Run(
+        report.started[:10],
+        adapter.named_sdk,
+        adapter.judged,
+        report.is_complete,
+        [each.id for each in report.requirements],
+    )
     before = read_file(file) if os.path.lexists(file) else None
     return file, update(before, str(file), run, date.today(), wide=options.wide)
 
@@ -576,7 +584,7 @@ def _told(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
 
 
 def _diff(options: argparse.Namespace) -> ExitCode:
-    difference = compare(saved.load(options.old), saved.load(options.new))
+    difference = compare(load(options.old), load(options.new))
     lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
     print("\n".join(text.plain(line) for line in lines))
     return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT

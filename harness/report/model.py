@@ -11,17 +11,20 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from harness.baseline import Problem
 from harness.contract import Level
 from harness.errors import InputError, Mistake, nearest
-from harness.judge import Status
+from harness.judge import Status, Verdict
+from harness.report import data
 from harness.report.text import plain
 from harness.source import Json
-from harness.summary import ORDER, ExitCode
+from harness.summary import ORDER, ExitCode, sentence
 
 __all__ = [
     "ATTENTION",
@@ -32,6 +35,7 @@ __all__ = [
     "ScenarioFile",
     "StaleEntry",
     "VerdictEntry",
+    "load",
     "merge",
     "parse",
 ]
@@ -40,6 +44,9 @@ ATTENTION = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN)
 MAX_SDK = 80  # characters: it stands in headings and columns
 MAX_TOLD = 5  # mistakes of one file that is no report: the first say enough
 _EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCode.KEPT)
+
+_NO_CLASS = {"model_type": "input should be an object", "tuple_type": "input should be a list"}
+_Name = Annotated[str, Field(pattern=r"\S")]  # a baseline that is made of it must be able to name it
 
 
 class _Entry(BaseModel):
@@ -77,8 +84,8 @@ class ScenarioFile(_Entry):
 class VerdictEntry(_Entry):
     """One requirement, judged in one scenario."""
 
-    scenario: str
-    requirement: str
+    scenario: _Name
+    requirement: _Name
     level: Level
     status: Status
     expected: str = ""
@@ -221,6 +228,17 @@ class AdapterEntry(_Entry):
     scenarios: tuple[PlayEntry, ...] = ()
     stderr_tail: tuple[str, ...] = ()
 
+    @property
+    def named_sdk(self) -> str:
+        """The SDK and its version on one short line, "" where the adapter said nothing."""
+        text = "" if self.sdk is None else " ".join(f"{self.sdk.name} {self.sdk.version}".split())
+        return text if len(text) <= MAX_SDK else f"{text[: MAX_SDK - 1]}…"
+
+    @property
+    def judged(self) -> tuple[Verdict, ...]:
+        """The verdicts as those who judge and count have them."""
+        return tuple(Verdict(**verdict.model_dump()) for verdict in self.verdicts)
+
 
 class DefaultsEntry(_Entry):
     """What holds where a call passes no option."""
@@ -259,6 +277,11 @@ class Report(_Entry):
     adapters: tuple[AdapterEntry, ...]
     strays: tuple[StrayEntry, ...] = ()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether what is not in it is not in the suite."""
+        return self.whole is True and not self.interrupted
+
 
 @dataclass(frozen=True)
 class Adapter:
@@ -277,9 +300,7 @@ class Adapter:
     @property
     def sdk(self) -> str:
         """The SDK and its version, "" where the adapter said nothing."""
-        sdk = self.entry.sdk
-        text = "" if sdk is None else " ".join(f"{sdk.name} {sdk.version}".split())
-        return text if len(text) <= MAX_SDK else f"{text[: MAX_SDK - 1]}…"
+        return self.entry.named_sdk
 
     @property
     def again(self) -> str:
@@ -314,10 +335,7 @@ class Adapter:
 
     def sentence(self) -> str:
         """Return the counts as one line, as the terminal has them."""
-        parts = [
-            f"{n} {status}" + (f" ({known} excused)" if known else "") for status, n, known in self.counts()
-        ]
-        return ", ".join(parts) or "no verdict"
+        return sentence(self.entry.judged)
 
 
 @dataclass(frozen=True)
@@ -383,6 +401,15 @@ class Merged:
         return Merged(self.reports, self.requirements, self.scenarios, kept, self.notes)
 
 
+def load(path: Path) -> Report:
+    """Return the report in a file.
+
+    Raises:
+        InputError: It cannot be read, or is no report.
+    """
+    return parse(data.read(path), str(path))
+
+
 def parse(document: Mapping[str, Json], place: str) -> Report:
     """Return a document of `report.json` as values that are fit to be shown.
 
@@ -397,12 +424,17 @@ def parse(document: Mapping[str, Json], place: str) -> Report:
         return Report.model_validate(_shown(document))
     except ValidationError as error:
         mistakes = [
-            Mistake(place, f"{'.'.join(map(str, each['loc']))}: {each['msg'].lower()}")
+            Mistake(place, f"{'.'.join(map(str, each['loc']))}: {_told(each)}")
             for each in error.errors(include_url=False, include_input=False)
         ]
         raise InputError(mistakes[:MAX_TOLD]) from None
     except RecursionError:
         raise InputError(Mistake(place, "the report is nested too deep to be read")) from None
+
+
+def _told(error: ErrorDetails) -> str:
+    """Return what is wrong in words that name nothing of ours."""
+    return _NO_CLASS.get(error["type"], error["msg"].lower())
 
 
 def _shown(value: Json) -> Any:
