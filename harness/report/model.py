@@ -7,6 +7,7 @@ all: no control character, bidirectional override or lone surrogate is left in a
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.baseline import Problem
@@ -204,6 +205,21 @@ class StaleEntry(_Entry):
     mend: str = ""
     place: str = ""
 
+    @property
+    def file(self) -> str:
+        """The baseline's file, "" where the report does not know it."""
+        return self._where[0]
+
+    @property
+    def line(self) -> int:
+        """The line on which the entry begins, 1 where the report does not know it."""
+        return int(self._where[1] or 1)
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        found = re.fullmatch(r"(.*):(\d{1,9}):\d+", self.place, re.DOTALL)
+        return (found[1], found[2]) if found else (self.place, "")
+
 
 class BaselineEntry(_Entry):
     """An adapter's file of known deviations."""
@@ -240,6 +256,12 @@ class AdapterEntry(_Entry):
         return tuple(Verdict(**verdict.model_dump()) for verdict in self.verdicts)
 
 
+def _of_a_run(code: ExitCode) -> ExitCode:
+    if code is ExitCode.WRONG_USE:
+        raise ValueError("wrong use leaves no report")
+    return code
+
+
 class DefaultsEntry(_Entry):
     """What holds where a call passes no option."""
 
@@ -271,7 +293,7 @@ class Report(_Entry):
     interrupted: bool = False
     whole: bool | None = None
     fail_on: Level = Level.MUST
-    exit_code: ExitCode
+    exit_code: Annotated[ExitCode, AfterValidator(_of_a_run)]
     requirements: tuple[RequirementEntry, ...]
     scenarios: tuple[ScenarioFile, ...] = ()
     adapters: tuple[AdapterEntry, ...]
@@ -312,6 +334,11 @@ class Adapter:
     def repeat(self, verdict: VerdictEntry) -> str:
         """Return the command that repeats one verdict."""
         return f"{self.again} -k {shlex.quote(f'{verdict.scenario}:{verdict.requirement}')}"
+
+    @property
+    def stale(self) -> tuple[StaleEntry, ...]:
+        """The entries of its baseline that hold no more."""
+        return () if self.entry.baseline is None else self.entry.baseline.stale
 
     def of(self, requirement: str) -> list[VerdictEntry]:
         """Return the verdicts of one requirement."""

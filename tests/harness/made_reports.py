@@ -9,7 +9,9 @@ from typing import Any
 
 from fakes import MINI
 
+from harness.baseline import Deviation, Entry, Problem, Stale
 from harness.contract import Level
+from harness.errors import Mistake
 from harness.journal import JournalEntry
 from harness.judge import Status, Verdict
 from harness.observation import CallRecord, Observation, Poll, TaskRecord
@@ -26,6 +28,18 @@ HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_c
 def verdict(requirement: str, status: Status, scenario: str = "outcomes/completes", **more: Any) -> Verdict:
     level = SUITE.contract.requirement(requirement).level
     return Verdict(scenario, requirement, level, status, "this", "that", **more)
+
+
+def stale(
+    deviation: str = "outcomes/completes:returns-output",
+    problem: Problem = Problem.KEPT,
+    *,
+    fact: str = "it is kept",
+    mend: str = "take it out",
+    place: str = "my/deviations.yaml:3:5",
+) -> Stale:
+    entry = Entry(Deviation(deviation=deviation, reason="x"), place)
+    return Stale(entry, problem, Mistake(place, fact, mend=mend))
 
 
 def result(*verdicts: Verdict, name: str = "sdk", hello: Hello | None = HELLO, **more: Any) -> RunResult:

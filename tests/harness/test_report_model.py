@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fakes import ROOT
-from made_reports import SUITE, merged, result, verdict, whole_run
+from made_reports import SUITE, merged, result, stale, verdict, whole_run
 from pydantic import BaseModel
 
 from harness.contract import Level
@@ -100,6 +100,7 @@ def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> N
     [
         ({"adapters": [{}]}, "r.json: adapters.0.name: field required"),
         ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3 or 130"),
+        ({"exit_code": 2}, "r.json: exit_code: value error, wrong use leaves no report"),
         ({"suite": 5}, "r.json: suite: input should be a valid string"),
         ({"seconds": float("nan")}, "r.json: seconds: input should be a finite number"),
     ],
@@ -200,6 +201,22 @@ def test_only_what_leads_to_a_page_is_a_link() -> None:
     (adapter,) = merged(result(*verdicts)).adapters
 
     assert [each.href for each in adapter.entry.verdicts] == links[:2] + [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("place", "file", "line"),
+    [
+        ("my/deviations.yaml:3:5", "my/deviations.yaml", 3),
+        ("C:\\my\\d.yaml:12:1", "C:\\my\\d.yaml", 12),
+        ("d.yaml", "d.yaml", 1),
+        ("d.yaml:x:1", "d.yaml:x:1", 1),
+        ("", "", 1),
+    ],
+)
+def test_a_stale_deviation_knows_its_file_and_line(place: str, file: str, line: int) -> None:
+    (adapter,) = merged(result(baseline="d.yaml", stale=(stale(place=place),))).adapters
+
+    assert [(each.file, each.line) for each in adapter.stale] == [(file, line)]
 
 
 # --- what data adds -----------------------------------------------------------------------------------
