@@ -25,7 +25,7 @@ from harness.judge import Status, Verdict
 from harness.report import data
 from harness.report.text import plain
 from harness.source import Json
-from harness.summary import ORDER, ExitCode, sentence
+from harness.summary import ORDER, ExitCode, sentence, tally
 
 __all__ = [
     "ATTENTION",
@@ -355,10 +355,7 @@ class Adapter:
 
     def counts(self) -> list[tuple[Status, int, int]]:
         """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
-        total = Counter(verdict.status for verdict in self.entry.verdicts)
-        excused = Counter(verdict.status for verdict in self.entry.verdicts if verdict.excused)
-        order = dict.fromkeys((Status.PASS, *ORDER))
-        return [(status, total[status], excused[status]) for status in order if total[status]]
+        return tally(self.entry.judged)
 
     def sentence(self) -> str:
         """Return the counts as one line, as the terminal has them."""

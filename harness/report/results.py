@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from harness.contract import Level
 from harness.judge import Status
 from harness.report.model import ATTENTION, AdapterEntry, Report, RequirementEntry, VerdictEntry
-from harness.summary import ORDER
+from harness.summary import ORDER, tally
 
 __all__ = ["results_page"]
 
@@ -62,13 +62,8 @@ def _runs(adapters: Mapping[str, tuple[AdapterEntry, str]], names: Sequence[str]
         adapter, day = adapters[name]
         runtime = "" if adapter.sdk is None else adapter.sdk.runtime
         helper = f"`{adapter.helper}`" if adapter.helper else "none"
-        counts = _counts([verdict.status for verdict in adapter.verdicts])
+        counts = ", ".join(f"{count} {status.value}" for status, count, _ in tally(adapter.judged))
         yield _row([name, adapter.named_sdk, runtime, helper, counts, day])
-
-
-def _counts(statuses: Sequence[Status]) -> str:
-    parts = [(statuses.count(status), status) for status in (Status.PASS, *ORDER) if status in statuses]
-    return ", ".join(dict.fromkeys(f"{count} {status.value}" for count, status in parts))
 
 
 def _matrix(
