@@ -33,7 +33,7 @@ file_of() {
     html) echo "$report/report.html" ;;
     markdown) echo "$report/report.md" ;;
     junit) echo "$report/junit.xml" ;;
-    badge) echo "$report/badge.svg" ;;
+    badge) echo "$report/badge.json" ;;
   esac
 }
 
@@ -53,12 +53,9 @@ for form in $WAITPROOF_FORMS; do
   arguments+=("--$form=$file")
 done
 
-# An SDK's output is no command to the runner, whatever its lines begin with.
-token="$("$bin/python" -c 'import secrets; print(secrets.token_hex(16))')"
+# It switches the runner's commands off while it prints what an SDK said, and marks what needs attention after that.
 code=0
-echo "::stop-commands::$token"
 "$bin/waitproof" run "${arguments[@]}" || code=$?
-echo "::$token::"
 
 verdict="$("$bin/python" "$GITHUB_ACTION_PATH/action/verdict.py" "$(file_of json)" "$code")"
 {
@@ -71,8 +68,6 @@ verdict="$("$bin/python" "$GITHUB_ACTION_PATH/action/verdict.py" "$(file_of json
   done
 } >>"$GITHUB_OUTPUT"
 
-if [ -f "$(file_of markdown)" ]; then
-  cat -- "$(file_of markdown)" >>"$GITHUB_STEP_SUMMARY"
-else
+if [ ! -f "$(file_of json)" ]; then # else the run has written the job's summary
   printf '%s\n' "**waitproof**: $verdict" >>"$GITHUB_STEP_SUMMARY"
 fi

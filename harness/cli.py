@@ -16,7 +16,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -34,6 +34,7 @@ from harness.adapter_folder import (
     prepare,
     unique_names,
 )
+from harness.baseline import Baseline
 from harness.baseline_update import Run, Update, update
 from harness.contract import Level, Requirement
 from harness.doctor import examine
@@ -236,7 +237,36 @@ def _run(options: argparse.Namespace) -> ExitCode:
     console = _console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in wanted])
     baselines = {spec.name: load_baseline(spec) for spec in specs}
-    _prepare_all(specs, console)
+    level = Level(options.fail_on.upper())
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    with github.commands_off(os.environ, say):
+        _prepare_all(specs, console)
+        result = _play(suite, scenarios, specs, wanted, options, console, baselines)
+        text.print_report(console, result)
+        _print_end(console, result, suite)
+    code = exit_code(
+        [list(adapter.verdicts()) for adapter in result.adapters],
+        fail_on=level,
+        interrupted=result.interrupted,
+        stale=any(adapter.stale for adapter in result.adapters),
+    )
+    _write_reports(result, code, level, options, say)
+    return code
+
+
+def _play(
+    suite: Suite,
+    scenarios: Sequence[Scenario],
+    specs: Sequence[AdapterSpec],
+    arguments: Sequence[str],
+    options: argparse.Namespace,
+    console: Console,
+    baselines: Mapping[str, Baseline],
+) -> RunResult:
+    """Play the scenarios with every adapter, shown as they go; `arguments` name the adapters."""
     listener: BarListener | LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
@@ -255,26 +285,10 @@ def _run(options: argparse.Namespace) -> ExitCode:
         port=options.port,
     )
     runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
-    for adapter, argument in zip(runner.result.adapters, wanted, strict=True):
+    for adapter, argument in zip(runner.result.adapters, arguments, strict=True):
         adapter.argument = argument
     with listener:
-        result = _run_interruptibly(runner)
-    level = Level(options.fail_on.upper())
-    code = exit_code(
-        [list(adapter.verdicts()) for adapter in result.adapters],
-        fail_on=level,
-        interrupted=result.interrupted,
-        stale=any(adapter.stale for adapter in result.adapters),
-    )
-
-    def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
-    with github.commands_off(os.environ, say):
-        text.print_report(console, result)
-        _print_end(console, result, suite)
-    _write_reports(result, code, level, options, say)
-    return code
+        return _run_interruptibly(runner)
 
 
 def _check_report_files(options: argparse.Namespace) -> None:

@@ -69,6 +69,7 @@ class Job:
         env = clean_env(
             RUNNER_TEMP=str(self.folder / "temp"),
             GITHUB_ACTION_PATH=str(ROOT),
+            GITHUB_ACTIONS="true",
             **{f"GITHUB_{name}": str(file) for name, file in files.items()},
             **{**filled, **({"WAITPROOF_FORMS": known_forms()} if "WAITPROOF_FORMS" in filled else {})},
         )
@@ -131,7 +132,8 @@ def test_a_kept_suite_ends_with_0_and_leaves_its_reports(folder: Path, mark: Mar
     verdict = "Every MUST is kept (MiniAdapter: 7 PASS, 1 INFO)"
     assert (outputs["exit-code"], outputs["verdict"]) == ("0", verdict)
     assert f"waitproof: {verdict}\n" in job.log
-    assert "MiniAdapter" in job.summary
+    assert job.summary.count("| MiniAdapter |") == 1
+    assert json.loads((folder / outputs["badge"]).read_text())["schemaVersion"] == 1
     assert set(known_forms().split()) <= set(outputs)
     report = json.loads((folder / outputs["json"]).read_text())
     assert {each["id"] for each in report["adapters"][0]["scenarios"]} == {
@@ -204,6 +206,21 @@ def test_what_an_sdk_prints_is_no_command_to_the_runner(folder: Path, mark: Mark
     token = lines[0].removeprefix("::stop-commands::")
     assert re.fullmatch("[0-9a-f]{32}", token)
     assert lines[-1] == f"::{token}::"
+
+
+def test_what_needs_attention_is_annotated_where_commands_are_on_again(folder: Path, mark: Mark) -> None:
+    known = [{"deviation": "outcomes/broken:broken-is-returned", "reason": "x"}]
+    adapter = mark.folder(folder, "HalfTheTime", deviations=known)
+    inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "broken\n*:own-timeout"}
+
+    job = Job(folder, inputs).run("Run the suite")
+
+    lines = job.log.splitlines()
+    token = lines[0].removeprefix("::stop-commands::")
+    marks = [line.partition(",title=")[0] for line in lines[lines.index(f"::{token}::") + 1 :]]
+    assert marks[0] == f"::error file={adapter / 'deviations.yaml'},line=2"
+    assert marks[1].endswith("/timing/gives-up-when-told.yaml,line=3")
+    assert job.outputs["run"]["verdict"].startswith("1 promise is not kept; 1 known deviation is stale (")
 
 
 def test_reports_are_uploaded_whatever_the_verdict_and_the_job_fails_after_that() -> None:
