@@ -53,7 +53,7 @@ for form in $WAITPROOF_FORMS; do
   arguments+=("--$form=$file")
 done
 
-# waitproof writes the summary and the annotations itself, and lets no line of an SDK's be a command to the runner.
+# It switches the runner's commands off while it prints what an SDK said, and marks what needs attention after that.
 code=0
 "$bin/waitproof" run "${arguments[@]}" || code=$?
 
@@ -68,6 +68,6 @@ verdict="$("$bin/python" "$GITHUB_ACTION_PATH/action/verdict.py" "$(file_of json
   done
 } >>"$GITHUB_OUTPUT"
 
-if [ ! -f "$(file_of markdown)" ]; then
+if [ ! -f "$(file_of json)" ]; then # else the run has written the job's summary
   printf '%s\n' "**waitproof**: $verdict" >>"$GITHUB_STEP_SUMMARY"
 fi

@@ -4,9 +4,8 @@ import sys
 from pathlib import Path
 
 from harness.errors import InputError
-from harness.report.saved import load
-from harness.report.text import plain
-from harness.summary import sentence
+from harness.report.model import load, merge
+from harness.report.outcome import outcome
 
 MEANINGS = {
     "0": "every MUST is kept, or excused",
@@ -21,11 +20,13 @@ def main(report: str, code: str) -> str:
     """Return the line; where there is no report, the exit code alone speaks."""
     meaning = MEANINGS.get(code, f"exit code {code}")
     try:
-        adapters = load(Path(report)).adapters
+        merged = merge([load(Path(report))], [report])
     except InputError:
         return f"{meaning}: see the log"
-    counts = "; ".join(f"{adapter.name}: {sentence(adapter.verdicts)}" for adapter in adapters)
-    return " ".join(plain(f"{meaning} ({counts})").split())
+    if code == str(int(merged.exit_code)):  # else something came after the run, as a report that is not there
+        meaning = outcome(merged)
+    counts = "; ".join(f"{adapter.name}: {adapter.sentence()}" for adapter in merged.adapters)
+    return " ".join(f"{meaning} ({counts})".split())
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import FrameType
@@ -34,13 +34,15 @@ from harness.adapter_folder import (
     prepare,
     unique_names,
 )
+from harness.baseline import Baseline
 from harness.baseline_update import Run, Update, update
 from harness.contract import Level, Requirement
 from harness.doctor import examine
 from harness.errors import InputError, Mistake, WaitproofError, nearest
 from harness.new_adapter import languages, new_adapter
-from harness.report import data, github, outputs, saved, text
+from harness.report import data, github, outputs, text
 from harness.report.diff import compare, markdown_lines, plain_lines
+from harness.report.model import Report, load, merge, parse
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.runner import Runner, RunResult
@@ -234,13 +236,17 @@ def _run(options: argparse.Namespace) -> ExitCode:
     _check_report_files(options)
     console = _console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in wanted])
+    baselines = {spec.name: load_baseline(spec) for spec in specs}
+    level = Level(options.fail_on.upper())
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
-    with github.commands_off(os.environ, say):  # whatever an SDK says, or what prepares it
-        result = _play(suite, scenarios, specs, wanted, options, console)
-    level = Level(options.fail_on.upper())
+    with github.commands_off(os.environ, say):
+        _prepare_all(specs, console)
+        result = _play(suite, scenarios, specs, wanted, options, console, baselines)
+        text.print_report(console, result)
+        _print_end(console, result, suite)
     code = exit_code(
         [list(adapter.verdicts()) for adapter in result.adapters],
         fail_on=level,
@@ -255,16 +261,12 @@ def _play(
     suite: Suite,
     scenarios: Sequence[Scenario],
     specs: Sequence[AdapterSpec],
-    wanted: Sequence[str],
+    arguments: Sequence[str],
     options: argparse.Namespace,
     console: Console,
+    baselines: Mapping[str, Baseline],
 ) -> RunResult:
-    """Prepare the adapters, play the scenarios, and print what came of them.
-
-    `wanted` has each adapter as it was named on the command line.
-    """
-    baselines = {spec.name: load_baseline(spec) for spec in specs}
-    _prepare_all(specs, console)
+    """Play the scenarios with every adapter, shown as they go; `arguments` name the adapters."""
     listener: BarListener | LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
@@ -283,13 +285,10 @@ def _play(
         port=options.port,
     )
     runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
-    for adapter, argument in zip(runner.result.adapters, wanted, strict=True):
+    for adapter, argument in zip(runner.result.adapters, arguments, strict=True):
         adapter.argument = argument
     with listener:
-        result = _run_interruptibly(runner)
-    text.print_report(console, result)
-    _print_end(console, result, suite)
-    return result
+        return _run_interruptibly(runner)
 
 
 def _check_report_files(options: argparse.Namespace) -> None:
@@ -313,7 +312,8 @@ def _write_reports(
         except InputError as error:  # whoever wants more than it shall have that
             mistakes += error.mistakes
     if is_shown:
-        merged = outputs.merged([document], [str(options.json or "the run")])
+        place = str(options.json or "the run")
+        merged = merge([parse(document, place)], [place])
         github.tell(merged, os.environ, say)
         mistakes += outputs.write_reports(merged, wanted)
     if mistakes:
@@ -520,8 +520,8 @@ def _report(options: argparse.Namespace) -> ExitCode:
     wanted = outputs.paths(options)
     results = {} if options.results is None else {"--results": options.results}
     outputs.check_paths({**results, **wanted}, read=options.reports)
-    documents = [data.read(path) for path in options.reports]
-    merged = outputs.merged(documents, [str(path) for path in options.reports])
+    reports = [load(path) for path in options.reports]
+    merged = merge(reports, [str(path) for path in options.reports])
     if wanted:
         for note in merged.notes:
             print(text.plain(note), file=sys.stderr)
@@ -529,9 +529,9 @@ def _report(options: argparse.Namespace) -> ExitCode:
         if mistakes:
             raise InputError(mistakes)
     if options.results is None and not wanted:
-        print(results_page(documents, options.not_run), end="")
+        print(results_page(reports, options.not_run), end="")
     elif options.results is not None:
-        _write_page(results_page(documents, options.not_run), options.results)
+        _write_page(results_page(reports, options.not_run), options.results)
     return ExitCode.KEPT
 
 
@@ -548,7 +548,7 @@ def _update_baselines(options: argparse.Namespace) -> ExitCode:
         run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
         mend = f"{run}; then the same command with --report report.json"
         raise InputError(Mistake("--report", "what has a run seen? No report is named", mend=mend))
-    report = saved.load(options.report)
+    report = load(options.report)
     updates = [_update_of(argument, report, options) for argument in options.adapters]
     for file, new in updates:
         if new.changes and new.text is not None and not options.check:
@@ -558,7 +558,7 @@ def _update_baselines(options: argparse.Namespace) -> ExitCode:
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
 
-def _update_of(argument: str, report: saved.SavedReport, options: argparse.Namespace) -> tuple[Path, Update]:
+def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tuple[Path, Update]:
     name, file = baseline_file(argument)
     played = {each.name: each for each in report.adapters}
     if name not in played:
@@ -566,7 +566,13 @@ def _update_of(argument: str, report: saved.SavedReport, options: argparse.Names
         mend = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
         raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), mend=mend))
     adapter = played[name]
-    run = Run(report.started[:10], adapter.sdk, adapter.verdicts, report.is_complete, report.requirements)
+    run = Run(
+        report.started[:10],
+        adapter.named_sdk,
+        adapter.judged,
+        report.is_complete,
+        [each.id for each in report.requirements],
+    )
     before = read_file(file) if os.path.lexists(file) else None
     return file, update(before, str(file), run, date.today(), wide=options.wide)
 
@@ -592,7 +598,7 @@ def _told(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
 
 
 def _diff(options: argparse.Namespace) -> ExitCode:
-    difference = compare(saved.load(options.old), saved.load(options.new))
+    difference = compare(load(options.old), load(options.new))
     lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
     print("\n".join(text.plain(line) for line in lines))
     return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT

@@ -9,7 +9,7 @@ from enum import IntEnum
 from harness.contract import Level
 from harness.judge import Status, Verdict
 
-__all__ = ["ExitCode", "count", "exit_code", "sentence", "unproved", "worst"]
+__all__ = ["ExitCode", "count", "exit_code", "sentence", "tally", "unproved", "worst"]
 
 ORDER = (
     Status.ERROR,
@@ -40,14 +40,19 @@ def count(verdicts: Iterable[Verdict]) -> Counter[Status]:
 
 def sentence(verdicts: Sequence[Verdict]) -> str:
     """Return the counts of every status that occurs as one line: "61 PASS, 2 WARN (1 excused), 13 INFO"."""
-    counts = count(verdicts)
-    excused = Counter(verdict.status for verdict in verdicts if verdict.excused)
-    parts = []
-    for status in (Status.PASS, *(status for status in ORDER if status is not Status.PASS)):
-        if counts[status]:
-            note = f" ({excused[status]} excused)" if excused[status] else ""
-            parts.append(f"{counts[status]} {status.value}{note}")
+    parts = [
+        f"{n} {status.value}" + (f" ({known} excused)" if known else "")
+        for status, n, known in tally(verdicts)
+    ]
     return ", ".join(parts) or "no verdict"
+
+
+def tally(verdicts: Sequence[Verdict]) -> list[tuple[Status, int, int]]:
+    """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
+    counts = count(verdicts)
+    excused = count(verdict for verdict in verdicts if verdict.excused)
+    order = dict.fromkeys((Status.PASS, *ORDER))
+    return [(status, counts[status], excused[status]) for status in order if counts[status]]
 
 
 def worst(verdicts: Iterable[Verdict]) -> Status | None:

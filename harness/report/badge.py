@@ -7,6 +7,8 @@ import json
 from harness.contract import Level
 from harness.judge import Status
 from harness.report.model import Adapter, Merged, VerdictEntry
+from harness.report.outcome import counted
+from harness.summary import ExitCode
 
 __all__ = ["badge"]
 
@@ -14,7 +16,10 @@ MAX_LABEL = 40  # characters: a badge is a word and a number
 
 
 def badge(report: Merged) -> str:
-    """Return the endpoint's JSON: how many MUST requirements are kept, by the adapter that does worst."""
+    """Return the endpoint's JSON: how many MUST requirements are kept, by the adapter that does worst.
+
+    Where all of them are and stale deviations alone made the run fail, it counts these.
+    """
     label = "waitproof"
     adapters = report.adapters
     if len(adapters) == 1:
@@ -22,6 +27,9 @@ def badge(report: Merged) -> str:
         message, color = _one(adapters[0])
     else:
         message, color = _all(adapters)
+    stale = sum(len(adapter.stale) for adapter in adapters)
+    if stale and report.exit_code is ExitCode.NOT_KEPT and color != "red":
+        message, color = counted(stale, "stale deviation"), "red"
     shown = label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
     if any(each.interrupted for each in report.reports):
         message, color = f"{message}, interrupted", "lightgrey"

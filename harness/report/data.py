@@ -190,10 +190,10 @@ def _baseline(adapter: AdapterResult) -> dict[str, Json] | None:
         return None
     stale = [
         {
-            "deviation": each.entry.known.deviation,
+            "deviation": _cut(each.entry.known.deviation),
             "problem": each.problem.value,
-            "fact": each.mistake.fact,
-            "mend": each.mistake.mend,
+            "fact": _cut(each.mistake.fact),
+            "mend": _cut(each.mistake.mend),
             "place": each.mistake.place,
         }
         for each in adapter.stale

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.errors import InputError, Mistake
-from harness.judge import Status, Verdict
-from harness.report.saved import SavedAdapter, SavedReport
+from harness.judge import Status
+from harness.report.model import AdapterEntry, Report, VerdictEntry
 
 __all__ = ["AdapterDiff", "Change", "Diff", "Kind", "compare", "markdown_lines", "plain_lines"]
 
@@ -102,7 +102,7 @@ class Diff:
         return any(each.error or each.of(Kind.REGRESSION) for each in self.adapters)
 
 
-def compare(old: SavedReport, new: SavedReport) -> Diff:
+def compare(old: Report, new: Report) -> Diff:
     """Return what changed.
 
     Adapters are matched by their names; where each run has exactly one, these two are compared.
@@ -130,26 +130,26 @@ def compare(old: SavedReport, new: SavedReport) -> Diff:
     )
 
 
-def _adapter(old: SavedReport, new: SavedReport, was: SavedAdapter, now: SavedAdapter) -> AdapterDiff:
+def _adapter(old: Report, new: Report, was: AdapterEntry, now: AdapterEntry) -> AdapterDiff:
     before = {(each.scenario, each.requirement): each for each in was.verdicts}
     after = {(each.scenario, each.requirement): each for each in now.verdicts}
     error = now.error if now.error and not was.error else ""
     return AdapterDiff(
         name=now.name,
-        old=was.sdk or "an unknown SDK",
-        new=now.sdk or "an unknown SDK",
+        old=was.named_sdk or "an unknown SDK",
+        new=now.named_sdk or "an unknown SDK",
         error=error,
         changes=() if error else tuple(_grouped(_changes(old, new, before, after))),
         excused=(_excused(was), _excused(now)),
     )
 
 
-def _excused(adapter: SavedAdapter) -> int:
+def _excused(adapter: AdapterEntry) -> int:
     return sum(bool(verdict.excused) for verdict in adapter.verdicts)
 
 
 def _changes(
-    old: SavedReport, new: SavedReport, before: Mapping[_Key, Verdict], after: Mapping[_Key, Verdict]
+    old: Report, new: Report, before: Mapping[_Key, VerdictEntry], after: Mapping[_Key, VerdictEntry]
 ) -> Iterator[Change]:
     """Yield a change for each verdict that differs; what a selection did not play is none."""
     for key, now in after.items():
@@ -167,12 +167,12 @@ def _changes(
                 yield _change(Kind.REMOVED, was, None)
 
 
-def _is_complete(report: SavedReport) -> bool:
+def _is_complete(report: Report) -> bool:
     """Say whether a report has all that there is; one that does not say so is of an older waitproof."""
     return report.whole is not False and not report.interrupted
 
 
-def _kind(was: Verdict, now: Verdict) -> Kind | None:
+def _kind(was: VerdictEntry, now: VerdictEntry) -> Kind | None:
     if was.status is Status.INFO and now.status is Status.INFO:
         return Kind.RECORDED if _words(was) != _words(now) else None
     if _told(was) == _told(now):
@@ -186,16 +186,16 @@ def _kind(was: Verdict, now: Verdict) -> Kind | None:
     return Kind.OTHER
 
 
-def _words(verdict: Verdict) -> str:
+def _words(verdict: VerdictEntry) -> str:
     """Return the behaviour on record; the numbers behind the colon differ from run to run."""
     return verdict.seen.partition(":")[0]
 
 
-def _told(verdict: Verdict) -> str:
+def _told(verdict: VerdictEntry) -> str:
     return f"{verdict.status.value} (excused)" if verdict.excused else verdict.status.value
 
 
-def _change(kind: Kind, was: Verdict | None, now: Verdict | None) -> Change:
+def _change(kind: Kind, was: VerdictEntry | None, now: VerdictEntry | None) -> Change:
     verdict = now or was
     assert verdict is not None
     is_record = kind is Kind.RECORDED

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.judge import Status
 from harness.report.markdown import MAX_BYTES, markdown_summary
-from harness.report.model import Adapter, Merged, VerdictEntry
+from harness.report.model import Adapter, Merged, StaleEntry, VerdictEntry
 
 __all__ = ["commands_off", "is_wanted", "tell", "workflow_commands"]
 
@@ -63,28 +63,39 @@ def commands_off(environment: Mapping[str, str], say: Callable[[str], None]) -> 
 
 
 def workflow_commands(report: Merged) -> list[str]:
-    """Return a workflow command for what needs attention, at its scenario's file; ten of a kind at the most.
+    """Return a workflow command for what needs attention, ten of a kind at the most.
 
-    FAIL, ERROR and INCONCLUSIVE are errors, a WARN is a warning.
+    FAIL, ERROR and INCONCLUSIVE are errors at their scenarios' files, a WARN is a warning there; a stale
+    deviation is an error at its place in the baseline. Many of the one never hide all of the other.
     """
-    told = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
-    errors = [_annotation(report, "error", *each) for each in told if each[1].status is not Status.WARN]
-    errors = [
-        f"::error title={_property(adapter.name)}::{_message(adapter.entry.error)}"
+    dead = [
+        _command("error", "", 1, adapter.name, adapter.entry.error)
         for adapter in report.adapters
         if adapter.entry.error
-    ] + errors
-    warnings = [_annotation(report, "warning", *each) for each in told if each[1].status is Status.WARN]
+    ]
+    stale = [_stale(adapter, each) for adapter in report.adapters for each in adapter.stale]
+    told = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
+    errors = [_verdict(report, "error", *each) for each in told if each[1].status is not Status.WARN]
+    warnings = [_verdict(report, "warning", *each) for each in told if each[1].status is Status.WARN]
+    room = max(0, MAX_OF_KIND - len(dead))
+    errors = [*dead, *stale[: max(room // 2, room - len(errors))], *errors]
     return errors[:MAX_OF_KIND] + warnings[:MAX_OF_KIND]
 
 
-def _annotation(report: Merged, kind: str, adapter: Adapter, verdict: VerdictEntry) -> str:
+def _stale(adapter: Adapter, stale: StaleEntry) -> str:
+    title = f"stale deviation {stale.deviation} ({adapter.name})"
+    return _command("error", stale.file, stale.line, title, "\n".join(filter(None, (stale.fact, stale.mend))))
+
+
+def _verdict(report: Merged, kind: str, adapter: Adapter, verdict: VerdictEntry) -> str:
     scenario = report.scenarios[verdict.scenario]
-    place = ""
-    if scenario.file:
-        place = f"file={_property(scenario.file)},line={scenario.proves.get(verdict.requirement, 1)},"
     title = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({adapter.name})"
     message = f"expected: {verdict.expected}\nseen: {verdict.seen}" if verdict.expected else verdict.seen
+    return _command(kind, scenario.file, scenario.proves.get(verdict.requirement, 1), title, message)
+
+
+def _command(kind: str, file: str, line: int, title: str, message: str) -> str:
+    place = f"file={_property(file)},line={line}," if file else ""
     return f"::{kind} {place}title={_property(title)}::{_message(message)}"
 
 

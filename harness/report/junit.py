@@ -2,8 +2,8 @@
 
 Verdicts are mapped as the pytest front end maps them: FAIL and INCONCLUSIVE are failures, ERROR is an
 error, UNSUPPORTED and NOT_APPLICABLE and whatever a baseline excuses are skipped with the reason, and a
-WARN passes and says so, unless the run was to fail on it. Elements and attributes are those of Jenkins'
-junit-10 schema and no others.
+WARN passes and says so, unless the run was to fail on it. A stale deviation is a failure. Elements and
+attributes are those of Jenkins' junit-10 schema and no others.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET  # it writes alone: nothing is parsed here
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.contract import Level
 from harness.judge import Status
-from harness.report.model import Adapter, Merged, VerdictEntry
+from harness.report.model import Adapter, Merged, StaleEntry, VerdictEntry
 
 __all__ = ["junit_xml"]
 
@@ -45,13 +45,13 @@ def _suite(report: Merged, adapter: Adapter) -> tuple[ET.Element, Counter[str]]:
         ET.SubElement(properties, "property", {"name": _legal(name), "value": _legal(value)})
     counts: Counter[str] = Counter()
     if adapter.entry.error and not adapter.entry.verdicts:
-        case = ET.SubElement(
-            suite,
-            "testcase",
-            {"classname": _legal(adapter.name), "name": "the adapter runs", "time": "0.000"},
-        )
+        case = _testcase(adapter.name, "the adapter runs")
+        suite.append(case)
         _add(case, "error", Status.ERROR.value, adapter.entry.error, adapter.entry.error)
         counts.update(("tests", "errors"))
+    for stale in adapter.stale:
+        suite.append(_stale_case(adapter, stale))
+        counts.update(("tests", "failures"))
     left = _times(adapter)
     for verdict in adapter.entry.verdicts:
         case, kind = _case(report, adapter, verdict, left.pop(verdict.scenario, 0.0))
@@ -92,16 +92,8 @@ def _times(adapter: Adapter) -> dict[str, float]:
 def _case(report: Merged, adapter: Adapter, verdict: VerdictEntry, took_s: float) -> tuple[ET.Element, str]:
     scenario = report.scenarios[verdict.scenario]
     folder, _, name = verdict.scenario.rpartition("/")
-    path = ".".join(part for part in (adapter.name.replace(".", "_"), *folder.split("/")) if part)
-    case = ET.Element(
-        "testcase",
-        {
-            "classname": _legal(path),
-            "name": _legal(f"{name}:{verdict.requirement}"),
-            "time": _time(took_s),
-            "group": verdict.level.value,
-        },
-    )
+    case = _testcase(_class(adapter, *folder.split("/")), f"{name}:{verdict.requirement}", took_s)
+    case.set("group", verdict.level.value)
     first = verdict.seen.partition("\n")[0]
     told = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement}: {first}"
     text = "\n".join(_rows(report, adapter, verdict, scenario.file))
@@ -120,6 +112,25 @@ def _case(report: Merged, adapter: Adapter, verdict: VerdictEntry, took_s: float
     return case, kind
 
 
+def _stale_case(adapter: Adapter, stale: StaleEntry) -> ET.Element:
+    case = _testcase(_class(adapter, "baseline"), stale.deviation)
+    rows = _aligned((("place", stale.place), ("mend", stale.mend)))
+    text = "\n".join((f"stale deviation {stale.deviation} ({adapter.name})", *rows))
+    _add(case, "failure", stale.problem.value, stale.fact, text)
+    return case
+
+
+def _testcase(class_name: str, name: str, took_s: float = 0.0) -> ET.Element:
+    return ET.Element(
+        "testcase", {"classname": _legal(class_name), "name": _legal(name), "time": _time(took_s)}
+    )
+
+
+def _class(adapter: Adapter, *folders: str) -> str:
+    """Return a name in which dots part the adapter from the topic."""
+    return ".".join(part for part in (adapter.name.replace(".", "_"), *folders) if part)
+
+
 def _failing(adapter: Adapter) -> set[Status]:
     warns = {Status.WARN} if adapter.report.fail_on is Level.SHOULD else set()
     return {Status.FAIL, Status.INCONCLUSIVE} | warns
@@ -134,17 +145,23 @@ def _add(case: ET.Element, kind: str, status: str, message: str, text: str) -> s
 def _rows(report: Merged, adapter: Adapter, verdict: VerdictEntry, file: str) -> Iterator[str]:
     requirement = report.requirement(verdict.requirement)
     yield f"{verdict.status.value} {verdict.scenario} ({adapter.name})"
-    rows = (
-        ("requirement", f"{verdict.requirement} ({verdict.level.value}): {requirement.sentence}"),
-        ("expected", verdict.expected),
-        ("seen", verdict.seen),
-        ("", verdict.explanation),
-        ("polls", verdict.timeline),
-        ("excused", verdict.excused),
-        ("link", verdict.href),
-        ("file", file),
-        ("again", adapter.repeat(verdict)),
+    yield from _aligned(
+        (
+            ("requirement", f"{verdict.requirement} ({verdict.level.value}): {requirement.sentence}"),
+            ("expected", verdict.expected),
+            ("seen", verdict.seen),
+            ("", verdict.explanation),
+            ("polls", verdict.timeline),
+            ("excused", verdict.excused),
+            ("link", verdict.href),
+            ("file", file),
+            ("again", adapter.repeat(verdict)),
+        )
     )
+
+
+def _aligned(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each row that says something."""
     for name, value in rows:
         if value:
             yield f"  {f'{name}:' if name else '':<13}{value}"

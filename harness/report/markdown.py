@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.judge import Status
-from harness.report.model import Adapter, Merged, VerdictEntry
+from harness.report.model import Adapter, Merged, StaleEntry, VerdictEntry
+from harness.report.outcome import counted, outcome
 from harness.summary import ExitCode
 
 __all__ = ["MAX_BYTES", "escaped", "markdown_summary"]
@@ -19,10 +20,10 @@ MAX_BYTES = 1024 * 1024  # of one step's summary: GitHub shows nothing of a long
 RESERVE = 4 * 1024  # for what is said at the end
 MAX_TEXT = 500  # characters of a cell
 _SIGNS = {
-    ExitCode.KEPT: "✅ Every MUST is kept, or its deviation is known",
-    ExitCode.NOT_KEPT: "❌ Some promises are not kept",
-    ExitCode.UNKNOWN: "❔ Nothing failed, but something could not be judged",
-    ExitCode.INTERRUPTED: "⏹ The run was interrupted: this is what was known by then",
+    ExitCode.KEPT: "✅",
+    ExitCode.NOT_KEPT: "❌",
+    ExitCode.UNKNOWN: "❔",
+    ExitCode.INTERRUPTED: "⏹",
 }
 # What makes Markdown of text, and what is found in what is shown: a mention, a reference, an address.
 _SPECIAL = re.compile(
@@ -56,7 +57,7 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
     page.add(
         f"## waitproof: {escaped(report.newest.title or report.suite)}",
         "",
-        f"**{_SIGNS[report.exit_code]}**",
+        f"**{_SIGNS[report.exit_code]} {escaped(outcome(report))}**",
         "",
     )
     page.rows(
@@ -67,15 +68,20 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
             page.add(f"**{escaped(adapter.name)}** could not be run: {escaped(adapter.entry.error)}", "")
     for note in report.notes:
         page.add(f"Note: {escaped(note)}", "")
+    stale = [(adapter, each) for adapter in report.adapters for each in adapter.stale]
+    if stale:
+        page.add("### Stale deviations", "", "A baseline has these, and they hold no more.", "")
+        columns = [*_who(report, "adapter"), "deviation", "what is wrong", "where", "mend"]
+        page.rows(columns, (_stale_row(report, *each) for each in stale), "stale deviation")
     if told:
         page.add("### What is not kept", "")
         page.rows(_columns(report), (_verdict_row(report, *each) for each in told), "verdict")
     if known:
-        page.add(f"<details><summary>{_count(len(known), 'known deviation')}</summary>", "")
+        page.add(f"<details><summary>{counted(len(known), 'known deviation')}</summary>", "")
         head = [*_columns(report), "why"]
         page.rows(head, (_known_row(report, *each) for each in known), "known deviation")
         page.add("</details>", "")
-    size = f"{_count(len(report.scenarios), 'scenario')}, {_count(len(report.adapters), 'adapter')}"
+    size = f"{counted(len(report.scenarios), 'scenario')}, {counted(len(report.adapters), 'adapter')}"
     versions = ", ".join(sorted({each.waitproof for each in report.reports}))
     page.end(f"{size}, {seconds:.1f} s, waitproof {escaped(versions)}")
     return page.text()
@@ -86,15 +92,23 @@ def _adapter_row(adapter: Adapter) -> list[str]:
 
 
 def _columns(report: Merged) -> list[str]:
-    who = ["adapter"] if len(report.adapters) > 1 else []
-    return ["", *who, "requirement", "scenario", "expected", "seen"]
+    return ["", *_who(report, "adapter"), "requirement", "scenario", "expected", "seen"]
+
+
+def _who(report: Merged, name: str) -> list[str]:
+    """Return the cell that says whose row it is, where that is a question."""
+    return [name] if len(report.adapters) > 1 else []
+
+
+def _stale_row(report: Merged, adapter: Adapter, stale: StaleEntry) -> list[str]:
+    told = (stale.deviation, stale.fact, stale.place, stale.mend)
+    return [*_who(report, escaped(adapter.name)), *(escaped(each) for each in told)]
 
 
 def _verdict_row(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> list[str]:
-    who = [escaped(adapter.name)] if len(report.adapters) > 1 else []
     return [
         _status(verdict.status),
-        *who,
+        *_who(report, escaped(adapter.name)),
         escaped(verdict.requirement),
         escaped(verdict.scenario),
         escaped(verdict.expected),
@@ -116,10 +130,6 @@ def _status(status: Status) -> str:
         status, ""
     )
     return f"{sign} {status.value}".strip()
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class _Page:
@@ -144,7 +154,8 @@ class _Page:
         left_out = sum(not self.add(_row(row)) for row in rows)
         self._lines.append("")
         if left_out:
-            self._lines += [f"… and {_count(left_out, noun)} more, left out for length: see report.json.", ""]
+            told = f"… and {counted(left_out, noun)} more, left out for length: see report.json."
+            self._lines += [told, ""]
 
     def end(self, line: str) -> None:
         """Add the last line; there is room for it."""

@@ -7,20 +7,25 @@ all: no control character, bidirectional override or lone surrogate is left in a
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
+from harness.baseline import Problem
 from harness.contract import Level
 from harness.errors import InputError, Mistake, nearest
-from harness.judge import Status
+from harness.judge import Status, Verdict
+from harness.report import data
 from harness.report.text import plain
 from harness.source import Json
-from harness.summary import ORDER, ExitCode
+from harness.summary import ORDER, ExitCode, sentence, tally
 
 __all__ = [
     "ATTENTION",
@@ -29,7 +34,9 @@ __all__ = [
     "Merged",
     "Report",
     "ScenarioFile",
+    "StaleEntry",
     "VerdictEntry",
+    "load",
     "merge",
     "parse",
 ]
@@ -38,6 +45,9 @@ ATTENTION = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN)
 MAX_SDK = 80  # characters: it stands in headings and columns
 MAX_TOLD = 5  # mistakes of one file that is no report: the first say enough
 _EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCode.KEPT)
+
+_NO_CLASS = {"model_type": "input should be an object", "tuple_type": "input should be a list"}
+_Name = Annotated[str, Field(pattern=r"\S")]  # a baseline that is made of it must be able to name it
 
 
 class _Entry(BaseModel):
@@ -75,8 +85,8 @@ class ScenarioFile(_Entry):
 class VerdictEntry(_Entry):
     """One requirement, judged in one scenario."""
 
-    scenario: str
-    requirement: str
+    scenario: _Name
+    requirement: _Name
     level: Level
     status: Status
     expected: str = ""
@@ -186,6 +196,38 @@ class PlayEntry(_Entry):
         return max(ends, default=0.0)
 
 
+class StaleEntry(_Entry):
+    """An entry of a baseline that holds no more; it fails the run."""
+
+    deviation: str
+    problem: Problem
+    fact: str
+    mend: str = ""
+    place: str = ""
+
+    @property
+    def file(self) -> str:
+        """The baseline's file, "" where the report does not know it."""
+        return self._where[0]
+
+    @property
+    def line(self) -> int:
+        """The line on which the entry begins, 1 where the report does not know it."""
+        return int(self._where[1] or 1)
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        found = re.fullmatch(r"(.*):(\d{1,9}):\d+", self.place, re.DOTALL)
+        return (found[1], found[2]) if found else (self.place, "")
+
+
+class BaselineEntry(_Entry):
+    """An adapter's file of known deviations."""
+
+    file: str
+    stale: tuple[StaleEntry, ...] = ()
+
+
 class AdapterEntry(_Entry):
     """One SDK, as its adapter ran it."""
 
@@ -197,9 +239,27 @@ class AdapterEntry(_Entry):
     capabilities: dict[str, Json] = {}
     error: str = ""
     headers: dict[str, str] = {}
+    baseline: BaselineEntry | None = None
     verdicts: tuple[VerdictEntry, ...]
     scenarios: tuple[PlayEntry, ...] = ()
     stderr_tail: tuple[str, ...] = ()
+
+    @property
+    def named_sdk(self) -> str:
+        """The SDK and its version on one short line, "" where the adapter said nothing."""
+        text = "" if self.sdk is None else " ".join(f"{self.sdk.name} {self.sdk.version}".split())
+        return text if len(text) <= MAX_SDK else f"{text[: MAX_SDK - 1]}…"
+
+    @property
+    def judged(self) -> tuple[Verdict, ...]:
+        """The verdicts as those who judge and count have them."""
+        return tuple(Verdict(**verdict.model_dump()) for verdict in self.verdicts)
+
+
+def _of_a_run(code: ExitCode) -> ExitCode:
+    if code is ExitCode.WRONG_USE:
+        raise ValueError("wrong use leaves no report")
+    return code
 
 
 class DefaultsEntry(_Entry):
@@ -219,7 +279,7 @@ class StrayEntry(_Entry):
 
 
 class Report(_Entry):
-    """One file."""
+    """One file; `whole` is None where it does not say whether every scenario was to be played."""
 
     number: int = Field(alias="schema")
     waitproof: str
@@ -231,12 +291,18 @@ class Report(_Entry):
     started: str
     seconds: float
     interrupted: bool = False
+    whole: bool | None = None
     fail_on: Level = Level.MUST
-    exit_code: ExitCode
+    exit_code: Annotated[ExitCode, AfterValidator(_of_a_run)]
     requirements: tuple[RequirementEntry, ...]
     scenarios: tuple[ScenarioFile, ...] = ()
     adapters: tuple[AdapterEntry, ...]
     strays: tuple[StrayEntry, ...] = ()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether what is not in it is not in the suite."""
+        return self.whole is True and not self.interrupted
 
 
 @dataclass(frozen=True)
@@ -256,9 +322,7 @@ class Adapter:
     @property
     def sdk(self) -> str:
         """The SDK and its version, "" where the adapter said nothing."""
-        sdk = self.entry.sdk
-        text = "" if sdk is None else " ".join(f"{sdk.name} {sdk.version}".split())
-        return text if len(text) <= MAX_SDK else f"{text[: MAX_SDK - 1]}…"
+        return self.entry.named_sdk
 
     @property
     def again(self) -> str:
@@ -270,6 +334,11 @@ class Adapter:
     def repeat(self, verdict: VerdictEntry) -> str:
         """Return the command that repeats one verdict."""
         return f"{self.again} -k {shlex.quote(f'{verdict.scenario}:{verdict.requirement}')}"
+
+    @property
+    def stale(self) -> tuple[StaleEntry, ...]:
+        """The entries of its baseline that hold no more."""
+        return () if self.entry.baseline is None else self.entry.baseline.stale
 
     def of(self, requirement: str) -> list[VerdictEntry]:
         """Return the verdicts of one requirement."""
@@ -286,17 +355,11 @@ class Adapter:
 
     def counts(self) -> list[tuple[Status, int, int]]:
         """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
-        total = Counter(verdict.status for verdict in self.entry.verdicts)
-        excused = Counter(verdict.status for verdict in self.entry.verdicts if verdict.excused)
-        order = dict.fromkeys((Status.PASS, *ORDER))
-        return [(status, total[status], excused[status]) for status in order if total[status]]
+        return tally(self.entry.judged)
 
     def sentence(self) -> str:
         """Return the counts as one line, as the terminal has them."""
-        parts = [
-            f"{n} {status}" + (f" ({known} excused)" if known else "") for status, n, known in self.counts()
-        ]
-        return ", ".join(parts) or "no verdict"
+        return sentence(self.entry.judged)
 
 
 @dataclass(frozen=True)
@@ -362,6 +425,15 @@ class Merged:
         return Merged(self.reports, self.requirements, self.scenarios, kept, self.notes)
 
 
+def load(path: Path) -> Report:
+    """Return the report in a file.
+
+    Raises:
+        InputError: It cannot be read, or is no report.
+    """
+    return parse(data.read(path), str(path))
+
+
 def parse(document: Mapping[str, Json], place: str) -> Report:
     """Return a document of `report.json` as values that are fit to be shown.
 
@@ -376,12 +448,17 @@ def parse(document: Mapping[str, Json], place: str) -> Report:
         return Report.model_validate(_shown(document))
     except ValidationError as error:
         mistakes = [
-            Mistake(place, f"{'.'.join(map(str, each['loc']))}: {each['msg'].lower()}")
+            Mistake(place, f"{'.'.join(map(str, each['loc']))}: {_told(each)}")
             for each in error.errors(include_url=False, include_input=False)
         ]
         raise InputError(mistakes[:MAX_TOLD]) from None
     except RecursionError:
         raise InputError(Mistake(place, "the report is nested too deep to be read")) from None
+
+
+def _told(error: ErrorDetails) -> str:
+    """Return what is wrong in words that name nothing of ours."""
+    return _NO_CLASS.get(error["type"], error["msg"].lower())
 
 
 def _shown(value: Json) -> Any:

@@ -16,10 +16,9 @@ from harness.report.badge import badge
 from harness.report.html import html_page
 from harness.report.junit import junit_xml
 from harness.report.markdown import markdown_summary
-from harness.report.model import Merged, merge, parse
-from harness.source import Json
+from harness.report.model import Merged
 
-__all__ = ["add_options", "check_paths", "merged", "paths", "write_reports"]
+__all__ = ["add_options", "check_paths", "paths", "write_reports"]
 
 _MAKERS: Mapping[str, tuple[str, Callable[[Merged], str]]] = {
     "html": ("one page with the matrix, the timelines and the HTTP exchanges", html_page),
@@ -77,16 +76,6 @@ def _mistakes(wanted: Mapping[str, Path], read: Sequence[Path]) -> Iterator[Mist
         elif path.resolve() in taken and not path.is_char_device():
             yield Mistake(option, f"{path} is already {taken[path.resolve()]}", mend="name another file")
         taken[path.resolve()] = f"the file of {option}"
-
-
-def merged(documents: Sequence[Mapping[str, Json]], places: Sequence[str]) -> Merged:
-    """Return documents of `report.json` as one report.
-
-    Raises:
-        InputError: One of them is no report, or they are of different suites.
-    """
-    parsed = [parse(document, place) for document, place in zip(documents, places, strict=True)]
-    return merge(parsed, places)
 
 
 def write_reports(report: Merged, wanted: Mapping[str, Path]) -> list[Mistake]:

@@ -1,4 +1,4 @@
-"""A page of results from any number of report.json documents: how SDKs keep the promises, side by side.
+"""A page of results from any number of reports: how SDKs keep the promises, side by side.
 
 Three tables: what each SDK keeps, where one departs from a sentence and why, and how they differ where the
 documentation leaves it open. Everything comes from the reports; an adapter that was not run says so.
@@ -7,30 +7,29 @@ documentation leaves it open. Everything comes from the reports; an adapter that
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from harness.contract import Level
 from harness.judge import Status
-from harness.summary import ORDER
+from harness.report.model import ATTENTION, AdapterEntry, Report, RequirementEntry, VerdictEntry
+from harness.summary import ORDER, tally
 
 __all__ = ["results_page"]
 
-_Adapter = Mapping[str, Any]
 _SIGNS = {Status.NOT_APPLICABLE: "–"}
 
 
-def results_page(reports: Sequence[Mapping[str, Any]], not_run: Sequence[str] = ()) -> str:
+def results_page(reports: Sequence[Report], not_run: Sequence[str] = ()) -> str:
     """Return the page as Markdown.
 
     Args:
-        reports: Documents of `report.json`, of one suite; an adapter in several of them counts once, the
-            newest.
+        reports: Of one suite; an adapter in several of them counts once, the newest.
         not_run: Names of adapters that are there but could not be run.
     """
-    adapters: dict[str, tuple[_Adapter, str]] = {}
-    for report in sorted(reports, key=lambda each: str(each["started"])):
-        for adapter in report["adapters"]:
-            adapters[adapter["name"]] = (adapter, str(report["started"])[:10])
-    requirements = reports[-1]["requirements"] if reports else []
+    adapters: dict[str, tuple[AdapterEntry, str]] = {}
+    for report in sorted(reports, key=lambda each: each.started):
+        for adapter in report.adapters:
+            adapters[adapter.name] = (adapter, report.started[:10])
+    requirements = reports[-1].requirements if reports else ()
     names = [*sorted(adapters), *sorted(set(not_run) - set(adapters))]
     lines = [
         "# Results",
@@ -42,91 +41,77 @@ def results_page(reports: Sequence[Mapping[str, Any]], not_run: Sequence[str] = 
         "",
         "## What each SDK keeps",
         "",
-        *_matrix(adapters, names, [each for each in requirements if each["level"] != "INFO"]),
+        *_matrix(adapters, names, [each for each in requirements if each.level is not Level.INFO]),
         "",
         "## Where an SDK departs from a sentence",
         "",
         *_deviations(adapters, requirements),
         "## Where the documentation leaves it open",
         "",
-        *_matrix(adapters, names, [each for each in requirements if each["level"] == "INFO"]),
+        *_matrix(adapters, names, [each for each in requirements if each.level is Level.INFO]),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _runs(adapters: Mapping[str, tuple[_Adapter, str]], names: Sequence[str]) -> Iterable[str]:
+def _runs(adapters: Mapping[str, tuple[AdapterEntry, str]], names: Sequence[str]) -> Iterable[str]:
     yield from _head(["adapter", "SDK", "language", "helper", "verdicts", "run on"])
     for name in names:
         if name not in adapters:
             yield _row([name, "not run", "", "", "", ""])
             continue
         adapter, day = adapters[name]
-        sdk = adapter["sdk"] or {}
-        counts = _counts([Status(verdict["status"]) for verdict in adapter["verdicts"]])
-        named = f"{sdk.get('name', '')} {sdk.get('version', '')}"
-        yield _row(
-            [
-                name,
-                named,
-                sdk.get("runtime", ""),
-                f"`{adapter['helper']}`" if adapter["helper"] else "none",
-                counts,
-                day,
-            ]
-        )
-
-
-def _counts(statuses: Sequence[Status]) -> str:
-    parts = [(statuses.count(status), status) for status in (Status.PASS, *ORDER) if status in statuses]
-    return ", ".join(dict.fromkeys(f"{count} {status.value}" for count, status in parts))
+        runtime = "" if adapter.sdk is None else adapter.sdk.runtime
+        helper = f"`{adapter.helper}`" if adapter.helper else "none"
+        counts = ", ".join(f"{count} {status.value}" for status, count, _ in tally(adapter.judged))
+        yield _row([name, adapter.named_sdk, runtime, helper, counts, day])
 
 
 def _matrix(
-    adapters: Mapping[str, tuple[_Adapter, str]],
+    adapters: Mapping[str, tuple[AdapterEntry, str]],
     names: Sequence[str],
-    requirements: Sequence[Mapping[str, str]],
+    requirements: Sequence[RequirementEntry],
 ) -> Iterable[str]:
     yield from _head(["level", "requirement", *names])
     for requirement in requirements:
-        cells = [_cell(adapters[name][0], requirement["id"]) if name in adapters else "" for name in names]
-        yield _row([requirement["level"], requirement["id"], *cells])
+        cells = [_cell(adapters[name][0], requirement.id) if name in adapters else "" for name in names]
+        yield _row([requirement.level.value, requirement.id, *cells])
 
 
-def _cell(adapter: _Adapter, requirement: str) -> str:
-    verdicts = [verdict for verdict in adapter["verdicts"] if verdict["requirement"] == requirement]
+def _cell(adapter: AdapterEntry, requirement: str) -> str:
+    verdicts = [verdict for verdict in adapter.verdicts if verdict.requirement == requirement]
     if not verdicts:
         return ""
-    status = min((Status(verdict["status"]) for verdict in verdicts), key=ORDER.index)
+    status = min((verdict.status for verdict in verdicts), key=ORDER.index)
     if status is Status.INFO:
-        return "; ".join(sorted({str(verdict["seen"]).partition(":")[0] for verdict in verdicts}))
+        return "; ".join(sorted({verdict.seen.partition(":")[0] for verdict in verdicts}))
     text = _SIGNS.get(status, status.value)
-    count = sum(verdict["status"] == status.value for verdict in verdicts)
+    count = sum(verdict.status is status for verdict in verdicts)
     return f"{text} {count} of {len(verdicts)}" if count < len(verdicts) else text
 
 
 def _deviations(
-    adapters: Mapping[str, tuple[_Adapter, str]], requirements: Sequence[Mapping[str, str]]
+    adapters: Mapping[str, tuple[AdapterEntry, str]], requirements: Sequence[RequirementEntry]
 ) -> Iterable[str]:
     for name in sorted(adapters):
         adapter, _ = adapters[name]
-        told = [v for v in adapter["verdicts"] if v["status"] in {"FAIL", "WARN", "ERROR", "INCONCLUSIVE"}]
+        told = [verdict for verdict in adapter.verdicts if verdict.status in ATTENTION]
         if not told:
             continue
         yield from (f"### {name}", "")
         for requirement in requirements:
-            verdicts = [verdict for verdict in told if verdict["requirement"] == requirement["id"]]
+            verdicts = [verdict for verdict in told if verdict.requirement == requirement.id]
             if verdicts:
-                yield f"**{requirement['id']}** ({requirement['level']}): {requirement['sentence']}"
+                yield f"**{requirement.id}** ({requirement.level.value}): {requirement.sentence}"
                 yield ""
                 yield from (_deviation(verdict) for verdict in verdicts)
                 yield ""
 
 
-def _deviation(verdict: Mapping[str, Any]) -> str:
-    why = f" Why: {_plain(verdict['excused']).rstrip('.')}." if verdict["excused"] else ""
-    source = f" [Source]({verdict['link']})." if verdict.get("link") else ""
-    expected, seen = _plain(verdict["expected"]), _plain(verdict["seen"])
-    return f"- {verdict['status']} in `{verdict['scenario']}`: expected {expected}; {seen}.{why}{source}"
+def _deviation(verdict: VerdictEntry) -> str:
+    why = f" Why: {_plain(verdict.excused).rstrip('.')}." if verdict.excused else ""
+    source = f" [Source]({verdict.href})." if verdict.href else ""
+    expected, seen = _plain(verdict.expected), _plain(verdict.seen)
+    return f"- {verdict.status.value} in `{verdict.scenario}`: expected {expected}; {seen}.{why}{source}"
 
 
 def _head(columns: Sequence[str]) -> list[str]:

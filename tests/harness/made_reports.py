@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from fakes import MINI
 
+from harness.baseline import Deviation, Entry, Problem, Stale
 from harness.contract import Level
+from harness.errors import Mistake
 from harness.journal import JournalEntry
 from harness.judge import Status, Verdict
 from harness.observation import CallRecord, Observation, Poll, TaskRecord
@@ -24,6 +28,18 @@ HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_c
 def verdict(requirement: str, status: Status, scenario: str = "outcomes/completes", **more: Any) -> Verdict:
     level = SUITE.contract.requirement(requirement).level
     return Verdict(scenario, requirement, level, status, "this", "that", **more)
+
+
+def stale(
+    deviation: str = "outcomes/completes:returns-output",
+    problem: Problem = Problem.KEPT,
+    *,
+    fact: str = "it is kept",
+    mend: str = "take it out",
+    place: str = "my/deviations.yaml:3:5",
+) -> Stale:
+    entry = Entry(Deviation(deviation=deviation, reason="x"), place)
+    return Stale(entry, problem, Mistake(place, fact, mend=mend))
 
 
 def result(*verdicts: Verdict, name: str = "sdk", hello: Hello | None = HELLO, **more: Any) -> RunResult:
@@ -51,6 +67,49 @@ def whole_run() -> RunResult:
     run.adapters[0].scenarios[scenario.id].observations = [Observation(HELLO, (call,), (task,))]
     run.strays = (JournalEntry(1, None, "other", "GET", "/y", {}, 5_000_000_000, 1, True),)
     return run
+
+
+def hand_made(path: Path, *verdicts: tuple[str, str, str], **more: Any) -> Path:
+    """Write a report with the members that every file has, of the adapter `x`.
+
+    Args:
+        path: Where to.
+        verdicts: Of each the name (`scenario:requirement`), the status, and what was seen.
+        more: Members of the report to be set or replaced.
+    """
+    document = {
+        "schema": 1,
+        "waitproof": "0",
+        "suite": "s",
+        "started": "2026-11-24T10:00:00+00:00",
+        "seconds": 1.0,
+        "interrupted": False,
+        "exit_code": 0,
+        "requirements": [
+            {"id": requirement, "level": "MUST", "sentence": ""}
+            for requirement in dict.fromkeys(name.rpartition(":")[2] for name, _, _ in verdicts)
+        ],
+        "adapters": [
+            {
+                "name": "x",
+                "sdk": {"name": "sdk", "version": "1", "language": "a", "runtime": "b"},
+                "error": "",
+                "verdicts": [
+                    {
+                        "scenario": name.rpartition(":")[0],
+                        "requirement": name.rpartition(":")[2],
+                        "level": "MUST",
+                        "status": status,
+                        "seen": seen,
+                    }
+                    for name, status, seen in verdicts
+                ],
+            }
+        ],
+        **more,
+    }
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
 
 
 def merged(*runs: RunResult, exit_code: int = 0, fail_on: Level = Level.MUST) -> Merged:

@@ -129,10 +129,11 @@ def test_a_kept_suite_ends_with_0_and_leaves_its_reports(folder: Path, mark: Mar
 
     assert job.ended == {"Run the suite": 0, "Verdict": 0}
     outputs = job.outputs["run"]
-    verdict = "every MUST is kept, or excused (MiniAdapter: 7 PASS, 1 INFO)"
+    verdict = "Every MUST is kept (MiniAdapter: 7 PASS, 1 INFO)"
     assert (outputs["exit-code"], outputs["verdict"]) == ("0", verdict)
     assert f"waitproof: {verdict}\n" in job.log
-    assert "MiniAdapter" in job.summary
+    assert job.summary.count("| MiniAdapter |") == 1
+    assert json.loads((folder / outputs["badge"]).read_text())["schemaVersion"] == 1
     assert set(known_forms().split()) <= set(outputs)
     report = json.loads((folder / outputs["json"]).read_text())
     assert {each["id"] for each in report["adapters"][0]["scenarios"]} == {
@@ -150,9 +151,8 @@ def test_a_broken_must_fails_the_last_step_alone(folder: Path, mark: Mark) -> No
     job = Job(folder, inputs).run("Run the suite", "Verdict")
 
     assert job.ended == {"Run the suite": 0, "Verdict": 1}
-    assert job.outputs["run"]["verdict"] == (
-        "not everything is kept, or a baseline is stale (MiniAdapter: 1 PASS; HalfTheTime: 1 FAIL)"
-    )
+    verdict = "1 promise is not kept (MiniAdapter: 1 PASS; HalfTheTime: 1 FAIL)"
+    assert job.outputs["run"]["verdict"] == verdict
     assert (folder / job.outputs["run"]["json"]).is_file()
 
 
@@ -219,6 +219,21 @@ def test_the_summary_is_written_once_and_failures_are_annotations(folder: Path, 
 
     assert job.summary.count("## waitproof") == 1
     assert [line for line in job.log.splitlines() if line.startswith("::warning file=")]
+
+
+def test_what_needs_attention_is_annotated_where_commands_are_on_again(folder: Path, mark: Mark) -> None:
+    known = [{"deviation": "outcomes/broken:broken-is-returned", "reason": "x"}]
+    adapter = mark.folder(folder, "HalfTheTime", deviations=known)
+    inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "broken\n*:own-timeout"}
+
+    job = Job(folder, inputs).run("Run the suite")
+
+    lines = job.log.splitlines()
+    token = lines[0].removeprefix("::stop-commands::")
+    marks = [line.partition(",title=")[0] for line in lines[lines.index(f"::{token}::") + 1 :]]
+    assert marks[0] == f"::error file={adapter / 'deviations.yaml'},line=2"
+    assert marks[1].endswith("/timing/gives-up-when-told.yaml,line=3")
+    assert job.outputs["run"]["verdict"].startswith("1 promise is not kept; 1 known deviation is stale (")
 
 
 def test_reports_are_uploaded_whatever_the_verdict_and_the_job_fails_after_that() -> None:

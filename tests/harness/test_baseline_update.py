@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_reports import hand_made
 
 from harness.baseline import parse_baseline
 from harness.baseline_update import Run, Update, quoted, update
@@ -237,34 +237,8 @@ def test_whatever_a_run_has_seen_makes_a_file_that_can_be_read(seen: Sequence[tu
 
 
 def written(path: Path, **more: Any) -> Path:
-    verdicts = [
-        {
-            "scenario": "a/b",
-            "requirement": "late",
-            "level": "MUST",
-            "status": "FAIL",
-            "seen": "\x1b[1m\ud800",
-        },
-        {"scenario": "a/b", "requirement": "kept", "level": "MUST", "status": "PASS", "seen": ""},
-    ]
-    adapter = {
-        "name": "x",
-        "sdk": {"name": "sdk", "version": "1", "language": "a", "runtime": "b"},
-        "error": "",
-        "verdicts": verdicts,
-    }
-    report = {
-        "schema": 1,
-        "suite": "s",
-        "started": "2026-11-24T10:00:00+00:00",
-        "whole": True,
-        "interrupted": False,
-        "requirements": [{"id": "late"}, {"id": "kept"}],
-        "adapters": [adapter],
-        **more,
-    }
-    path.write_text(json.dumps(report))
-    return path
+    seen = [("a/b:late", "FAIL", "\x1b[1m\ud800"), ("a/b:kept", "PASS", "")]
+    return hand_made(path, *seen, **{"whole": True, **more})
 
 
 @pytest.fixture
@@ -298,7 +272,7 @@ def test_the_command_writes_the_file_and_says_what_it_did(
         f"{file}: nothing to change",
     ]
     (entry,) = parse_baseline(file.read_text(), "d.yaml", TODAY).entries
-    assert entry.known.reason == "seen 2026-11-24 with sdk 1: \x1b[1m\\ud800; say why"
+    assert entry.known.reason == r"seen 2026-11-24 with sdk 1: \x1b[1m\ud800; say why"
 
 
 def test_without_a_report_the_command_says_how_to_make_one(
@@ -315,8 +289,10 @@ def test_without_a_report_the_command_says_how_to_make_one(
     ("more", "fact"),
     [
         ({"adapters": []}, "the report has nothing about the adapter 'x'"),
-        ({"adapters": [1]}, "this report is not as its schema says"),
-        ({"adapters": [{"name": "x", "verdicts": [{}]}]}, "this report is not as its schema says"),
+        ({"adapters": [1]}, "adapters.0: input should be an object"),
+        ({"adapters": [{"name": "x", "verdicts": [{}]}]}, "adapters.0.verdicts.0.scenario: field required"),
+        ({"adapters": 1}, "adapters: input should be a list"),
+        ({"whole": "perhaps"}, "whole: input should be a valid boolean, unable to interpret input"),
     ],
 )
 def test_a_report_that_does_not_fit_is_wrong_use(

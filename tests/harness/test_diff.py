@@ -1,32 +1,67 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from made_reports import hand_made
 
 from harness.cli import main
 from harness.contract import Level
 from harness.errors import InputError
-from harness.judge import Status, Verdict
+from harness.judge import Status
 from harness.report.diff import Diff, Kind, compare, markdown_lines, plain_lines
-from harness.report.saved import SavedAdapter, SavedReport
+from harness.report.model import AdapterEntry, Report, Sdk, VerdictEntry
+from harness.summary import ExitCode
 
 
-def verdict(name: str, status: Status, seen: str = "", excused: str = "") -> Verdict:
+def verdict(name: str, status: Status, seen: str = "", excused: str = "") -> VerdictEntry:
     scenario, _, requirement = name.rpartition(":")
-    return Verdict(scenario, requirement, Level.MUST, status, seen=seen, excused=excused)
+    return VerdictEntry(
+        scenario=scenario,
+        requirement=requirement,
+        level=Level.MUST,
+        status=status,
+        seen=seen,
+        excused=excused,
+    )
 
 
-def report(*verdicts: Verdict, name: str = "sdk", version: str = "1.0", **more: object) -> SavedReport:
-    adapter = SavedAdapter(name, f"getstream {version}", verdicts=verdicts)
-    given: dict[str, object] = {"adapters": (adapter,), "whole": True, **more}
-    return SavedReport(suite="stream", started="2026-11-24T10:00:00+00:00", **given)  # type: ignore[arg-type]
+def adapter(name: str, *verdicts: VerdictEntry, version: str = "", error: str = "") -> AdapterEntry:
+    sdk = Sdk(name="getstream", version=version, language="", runtime="") if version else None
+    return AdapterEntry(name=name, sdk=sdk, error=error, verdicts=verdicts)
 
 
-def change(was: Verdict, now: Verdict) -> list[tuple[Kind, str, str]]:
-    (adapter,) = compare(report(was), report(now)).adapters
-    return [(each.kind, each.old, each.new) for each in adapter.changes]
+def report(
+    *verdicts: VerdictEntry,
+    name: str = "sdk",
+    version: str = "1.0",
+    suite: str = "stream",
+    whole: bool | None = True,
+    interrupted: bool = False,
+) -> Report:
+    return of(adapter(name, *verdicts, version=version), suite=suite, whole=whole, interrupted=interrupted)
+
+
+def of(
+    *adapters: AdapterEntry, suite: str = "stream", whole: bool | None = True, interrupted: bool = False
+) -> Report:
+    return Report(
+        schema=1,
+        waitproof="0",
+        suite=suite,
+        started="2026-11-24T10:00:00+00:00",
+        seconds=1.0,
+        interrupted=interrupted,
+        whole=whole,
+        exit_code=ExitCode.KEPT,
+        requirements=(),
+        adapters=adapters,
+    )
+
+
+def change(was: VerdictEntry, now: VerdictEntry) -> list[tuple[Kind, str, str]]:
+    (diff,) = compare(report(was), report(now)).adapters
+    return [(each.kind, each.old, each.new) for each in diff.changes]
 
 
 def told(diff: Diff) -> str:
@@ -99,27 +134,27 @@ def test_what_is_new_or_gone_is_told_where_both_runs_were_whole() -> None:
 
 
 def test_adapters_are_matched_by_name_and_two_alone_whatever_they_are_called() -> None:
-    a, b, c = (SavedAdapter(name, "x 1") for name in "abc")
+    a, b, c = (adapter(name, version="1") for name in "abc")
 
-    diff = compare(report(adapters=(a, b)), report(adapters=(b, c)))
+    diff = compare(of(a, b), of(b, c))
 
     assert ([each.name for each in diff.adapters], diff.only_old, diff.only_new) == (["b"], ("a",), ("c",))
     assert [each.name for each in compare(report(name="old"), report(name="new")).adapters] == ["new"]
 
 
 def test_reports_that_cannot_be_compared_are_wrong_use() -> None:
-    a, b, c = (SavedAdapter(name) for name in "abc")
+    a, b, c = (adapter(name) for name in "abc")
 
     with pytest.raises(InputError, match="no adapter is in both reports"):
-        compare(report(adapters=(a, b)), report(adapters=(c,)))
+        compare(of(a, b), of(c))
     with pytest.raises(InputError, match="the reports are of two suites, 'stream' and 'mini'"):
-        compare(report(), SavedReport("mini", "", ()))
+        compare(report(), report(suite="mini"))
 
 
 def test_an_adapter_that_cannot_be_run_any_more_is_one_regression() -> None:
-    dead = SavedAdapter("sdk", "", "sdk: exited with code 3", (verdict("a:r", Status.ERROR),))
+    dead = adapter("sdk", verdict("a:r", Status.ERROR), error="sdk: exited with code 3")
 
-    diff = compare(report(verdict("a:r", Status.PASS)), report(adapters=(dead,)))
+    diff = compare(report(verdict("a:r", Status.PASS)), of(dead))
 
     assert diff.has_regression
     assert told(diff) == (
@@ -188,28 +223,20 @@ def test_runs_alike_say_so() -> None:
 # --- the command --------------------------------------------------------------------------------------
 
 
-def saved(path: Path, status: str) -> Path:
-    verdicts = [{"scenario": "a", "requirement": "r", "level": "MUST", "status": status, "seen": "\x1b[1m"}]
-    document = {
-        "schema": 1,
-        "suite": "s",
-        "started": "2026-11-24T10:00:00+00:00",
-        "requirements": [{"id": "r"}],
-        "adapters": [{"name": "x", "sdk": None, "error": "", "verdicts": verdicts}],
-    }
-    path.write_text(json.dumps(document))
-    return path
-
-
 def test_the_command_exits_with_1_on_a_regression_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, bad = saved(tmp_path / "good.json", "PASS"), saved(tmp_path / "bad.json", "FAIL")
+    good, bad = (
+        hand_made(tmp_path / f"{status}.json", ("a:r", status, "\x1b[1m")) for status in ("PASS", "FAIL")
+    )
 
     assert main(["diff", str(good), str(bad)]) == 1
     assert main(["diff", str(good), str(bad), "--markdown"]) == 1
     assert main(["diff", str(bad), str(good)]) == 0
     assert main(["diff", str(good), str(good)]) == 0
     assert main(["diff", str(good), str(tmp_path / "none.json")]) == 2
+    assert main(["diff", str(good), str(hand_made(tmp_path / "blank.json", (" :r", "PASS", "")))]) == 2
 
-    assert "    PASS -> FAIL r (MUST) in a: \\x1b[1m\n" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "    PASS -> FAIL r (MUST) in a: \\x1b[1m\n" in told.out
+    assert f"{tmp_path / 'blank.json'}: adapters.0.verdicts.0.scenario: string should match" in told.err

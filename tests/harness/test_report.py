@@ -19,6 +19,7 @@ from harness.judge import Status
 from harness.observation import CallRecord, Observation
 from harness.protocol import Given, Hello, Returned
 from harness.report import data
+from harness.report.model import parse
 from harness.report.progress import BarListener, LineListener
 from harness.report.results import results_page
 from harness.report.text import plain, print_report
@@ -222,7 +223,7 @@ def test_a_page_of_results_has_every_sdk_its_departures_and_their_source() -> No
     kept = verdict("returns-output", Status.PASS, "together/two-take-turns")
     report = data.document(result(known, kept), exit_code=0)
 
-    page = results_page([report], ["sdk-of-elsewhere"])
+    page = results_page([parse(report, "r.json")], ["sdk-of-elsewhere"])
 
     assert "| level | requirement | sdk | sdk-of-elsewhere |" in page
     assert "| MUST | returns-output | WARN 1 of 2 |  |" in page
@@ -236,7 +237,9 @@ def test_the_newest_of_two_reports_of_one_adapter_counts() -> None:
     old = data.document(result(verdict("returns-output", Status.FAIL)), exit_code=1)
     new = data.document(result(verdict("returns-output", Status.PASS)), exit_code=0)
 
-    page = results_page([{**new, "started": "2027-02-01"}, {**old, "started": "2027-01-01"}])
+    documents = [{**new, "started": "2027-02-01"}, {**old, "started": "2027-01-01"}]
+
+    page = results_page([parse(document, "r.json") for document in documents])
 
     assert "| MUST | returns-output | PASS |" in page
     assert "FAIL" not in page

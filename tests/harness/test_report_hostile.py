@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 from fakes import LIMIT_S, MINI, Mark, running
+from made_reports import merged, result, stale
 from markdown_it import MarkdownIt
 from playwright.sync_api import Dialog, Page, expect
 
 from harness.cli import main
 from harness.report import data
+from harness.report.github import workflow_commands
+from harness.report.html import html_page
+from harness.report.junit import junit_xml
+from harness.report.markdown import markdown_summary
 
 MAX_PAGE_BYTES = 2_000_000  # of what tells of six scenarios, whatever an adapter says
 MAX_REPORT_BYTES = 2_000_000
@@ -149,3 +154,39 @@ def test_the_page_runs_no_script_of_the_adapters_and_keeps_its_layout(ran: Ran, 
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert said == []
     assert asked == [file.as_uri()]
+
+
+# --- a baseline, which is a file of somebody's too ----------------------------------------------------
+
+TAGS = "</script><script>document.title='x'</script><img src=x onerror=alert(1)>"
+HARM = f"{TAGS} a|b @you \n::error::x \x1b]0;x\x07\u202e]]>"
+
+
+def test_a_deviations_text_stays_text_in_every_report(page: Page, tmp_path: Path) -> None:
+    known = stale(HARM, fact=HARM, mend=HARM, place=f"{HARM}/d.yaml:3:5")
+    report = merged(result(baseline=HARM, stale=(known,) * 2), exit_code=1)
+
+    markdown, xml_text, html = markdown_summary(report), junit_xml(report), html_page(report)
+    commands = workflow_commands(report)
+
+    for text in (markdown, xml_text, html, *commands):
+        assert harmful(text) == set()
+    rendered = MarkdownIt("commonmark").enable("table").render(markdown)
+    assert rendered.count("<td>") == 3 + 2 * 4
+    assert not [mark for mark in ("<script", "<img", "@you") if mark in rendered]
+    xml.sax.parseString(xml_text.encode(), xml.sax.ContentHandler())
+    cases = ET.fromstring(xml_text).iter("testcase")
+    assert [case.get("name", "").partition(" a|b")[0] for case in cases] == [TAGS] * 2
+    assert len(commands) == 2
+    assert all(line.startswith("::error file=") and len(line.splitlines()) == 1 for line in commands)
+    assert all(line.split("::", 2)[2].startswith(TAGS) for line in commands)
+
+    file = tmp_path / "r.html"
+    file.write_text(html, encoding="utf-8")
+    page.goto(file.as_uri())
+    assert page.title() == "waitproof: mini"
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 2
+    expect(page.locator(".card li").first).to_contain_text("<img src=x onerror=alert(1)> a|b @you")
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360

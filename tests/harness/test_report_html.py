@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_reports import SUITE, merged, result, verdict
+from made_reports import SUITE, merged, result, stale, verdict
 from playwright.sync_api import Browser, Page, expect
 
 from harness.judge import Status
@@ -309,6 +309,32 @@ def test_what_closes_a_script_or_begins_a_comment_stays_text(page: Page, tmp_pat
     page.locator("dialog summary", has_text="on stderr").click()
     expect(page.locator("dialog > .sheet > details pre").last).to_have_text(harm)
     assert page.locator("script").count() == 2
+
+
+def test_a_stale_deviation_is_told_in_the_verdict_and_in_its_adapters_card(
+    page: Page, tmp_path: Path
+) -> None:
+    run = result(verdict("returns-output", Status.PASS), baseline="d.yaml", stale=(stale(),))
+    show(page, tmp_path, merged(run, played(name="other"), exit_code=1))
+
+    expect(page.locator(".outcome")).to_have_text("exit 1 1 known deviation is stale.")
+    cards = page.locator(".card")
+    expect(cards.nth(0).locator("summary")).to_have_text("1 stale deviation")
+    entry = cards.nth(0).locator("li")
+    assert entry.inner_text().split("\n\n") == ["it is kept", "my/deviations.yaml:3:5", "Mend: take it out"]
+    expect(cards.nth(1)).not_to_contain_text("stale")
+    expect(page.locator(".told").first).to_contain_text("No verdict does")
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+def test_many_stale_deviations_are_folded_up_but_on_paper(page: Page, tmp_path: Path, media: Any) -> None:
+    run = result(baseline="d.yaml", stale=tuple(stale(f"a/b:c{n}") for n in range(40)))
+    show(page, tmp_path, merged(run, exit_code=1))
+    page.emulate_media(media=media)
+
+    assert page.locator(".card li").last.is_visible() is (media == "print")
+    page.locator(".card summary").click()
+    assert page.locator(".card li").first.is_visible()
 
 
 def test_a_returned_outcome_is_told_in_the_adapters_word(page: Page, tmp_path: Path) -> None:

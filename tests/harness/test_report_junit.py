@@ -6,8 +6,9 @@ import xml.sax
 from typing import Any
 
 import pytest
-from made_reports import merged, result, verdict
+from made_reports import merged, result, stale, verdict
 
+from harness.baseline import Problem
 from harness.contract import Level
 from harness.judge import Status
 from harness.report.junit import junit_xml
@@ -156,6 +157,37 @@ def test_an_adapter_that_could_not_be_run_is_an_error() -> None:
     assert case[0].tag == "error"
     assert case[0].get("message") == "it is dead"
     assert root.get("errors") == "1"
+
+
+@pytest.mark.parametrize("problem", Problem)
+def test_a_stale_deviation_is_a_failure_of_its_own(problem: Problem) -> None:
+    known = stale("outcomes/completes:returns-output", problem)
+    run = result(
+        verdict("returns-output", Status.PASS), name="my.sdk", baseline="my/deviations.yaml", stale=(known,)
+    )
+
+    root = checked(junit_xml(merged(run, exit_code=1)))
+
+    case = cases(root)["outcomes/completes:returns-output"]
+    assert case.attrib["classname"] == "my_sdk.baseline"
+    (failure,) = case
+    assert (failure.tag, failure.attrib) == ("failure", {"type": problem.value, "message": "it is kept"})
+    assert (failure.text or "").splitlines() == [
+        "stale deviation outcomes/completes:returns-output (my.sdk)",
+        "  place:       my/deviations.yaml:3:5",
+        "  mend:        take it out",
+    ]
+    counts = {name: root[0].attrib[name] for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "2", "failures": "1", "errors": "0", "skipped": "0"}
+    assert (root.get("tests"), root.get("failures")) == ("2", "1")
+
+
+def test_a_stale_deviation_of_an_adapter_that_could_not_be_run_is_told_too() -> None:
+    run = result(hello=None, error="it is dead", baseline="d.yaml", stale=(stale(),))
+
+    root = checked(junit_xml(merged(run, exit_code=1)))
+
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "1", "1")
 
 
 def test_what_xml_cannot_carry_is_written_out() -> None:

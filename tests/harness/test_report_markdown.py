@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from made_reports import merged, result, verdict
+from made_reports import merged, result, stale, verdict
 from markdown_it import MarkdownIt
 
 from harness.judge import Status
@@ -32,7 +32,7 @@ def test_a_summary_tells_each_adapters_verdicts_what_is_not_kept_and_folds_what_
     text = markdown_summary(merged(three(), exit_code=1))
 
     lines = text.splitlines()
-    assert lines[:3] == ["## waitproof: Mini jobs, a made-up API", "", "**❌ Some promises are not kept**"]
+    assert lines[:3] == ["## waitproof: Mini jobs, a made-up API", "", "**❌ 1 promise is not kept**"]
     assert "| sdk | mini 1.0 | 1 PASS, 1 FAIL, 1 WARN (1 excused) |" in lines
     assert "| ❌ FAIL | returns-output | outcomes/completes | this | that |" in lines
     folded = lines[lines.index("<details><summary>1 known deviation</summary>") : lines.index("</details>")]
@@ -41,6 +41,26 @@ def test_a_summary_tells_each_adapters_verdicts_what_is_not_kept_and_folds_what_
         "| It is sent later. [source](https://e.test/a#L1) |"
     ) in folded
     assert lines[-1].startswith("6 scenarios, 1 adapter, 1.5 s, waitproof ")
+
+
+def test_a_summary_says_which_deviations_are_stale_where_they_stand_and_what_to_do() -> None:
+    run = result(verdict("returns-output", Status.PASS), baseline="d.yaml", stale=(stale(), stale("a|b")))
+    other = result(name="other")
+
+    alone = markdown_summary(merged(run, exit_code=1)).splitlines()
+    both = markdown_summary(merged(run, other, exit_code=1)).splitlines()
+
+    assert alone[2] == both[2] == "**❌ 2 known deviations are stale**"
+    begin = alone.index("### Stale deviations")
+    assert alone[begin + 4 : begin + 9] == [
+        "| deviation | what is wrong | where | mend |",
+        "|---|---|---|---|",
+        "| outcomes/completes:returns-output | it is kept | my/deviations.yaml:3:5 | take it out |",
+        "| a&#124;b | it is kept | my/deviations.yaml:3:5 | take it out |",
+        "",
+    ]
+    assert "| sdk | a&#124;b | it is kept | my/deviations.yaml:3:5 | take it out |" in both
+    assert "### Stale deviations" not in markdown_summary(merged(other, exit_code=0))
 
 
 def test_a_summary_of_several_adapters_says_whose_verdict_it_is() -> None:
@@ -107,6 +127,31 @@ def test_what_needs_attention_is_annotated_at_its_scenario_ten_of_a_kind() -> No
         "title=FAIL outcomes/completes%3Areturns-output (sdk)::expected: this%0Aseen: 50 %25%0Aof it"
     )
     assert lines[10].startswith("::warning file=tests/suites/mini/outcomes/completes.yaml,line=3,title=WARN ")
+
+
+def test_a_stale_deviation_is_an_error_at_its_place_in_the_baseline() -> None:
+    known = stale("a:b", fact="50 %", place="my,x/d.yaml:12:5")
+
+    lines = workflow_commands(merged(result(baseline="d.yaml", stale=(known,)), exit_code=1))
+
+    assert lines == [
+        "::error file=my%2Cx/d.yaml,line=12,title=stale deviation a%3Ab (sdk)::50 %25%0Atake it out"
+    ]
+
+
+@pytest.mark.parametrize(("fails", "stales", "told"), [(12, 1, (9, 1)), (1, 12, (1, 9)), (12, 12, (5, 5))])
+def test_many_annotations_of_one_cause_never_hide_all_of_another(
+    fails: int, stales: int, told: tuple[int, int]
+) -> None:
+    failed = [verdict("returns-output", Status.FAIL)] * fails
+    run = result(*failed, baseline="d.yaml", stale=(stale(),) * stales)
+
+    lines = workflow_commands(merged(run, exit_code=1))
+
+    assert (
+        sum("title=FAIL " in line for line in lines),
+        sum("title=stale " in line for line in lines),
+    ) == told
 
 
 def test_an_adapter_that_could_not_be_run_is_an_error_without_a_place() -> None:
@@ -185,6 +230,27 @@ def test_a_badge_says_what_a_baseline_excuses() -> None:
     shown = json.loads(badge(merged(result(known, verdict("gives-up", Status.PASS, "timing/gives-up")))))
 
     assert (shown["message"], shown["color"]) == ("1 of 2 MUST, 1 excused", "green")
+
+
+@pytest.mark.parametrize(
+    ("status", "entries", "code", "message", "color"),
+    [
+        (Status.PASS, 1, 1, "1 stale deviation", "red"),
+        (Status.INCONCLUSIVE, 2, 1, "2 stale deviations", "red"),
+        (Status.FAIL, 2, 1, "1 of 1 MUST not kept", "red"),
+        (Status.PASS, 2, 130, "1 of 1 MUST", "brightgreen"),
+    ],
+)
+def test_a_badge_counts_stale_deviations_where_they_alone_made_the_run_fail(
+    status: Status, entries: int, code: int, message: str, color: str
+) -> None:
+    run = result(verdict("returns-output", status), baseline="d.yaml", stale=(stale(),) * entries)
+
+    shown = json.loads(badge(merged(run, exit_code=code)))
+    several = json.loads(badge(merged(run, result(name="other"), exit_code=code)))
+
+    assert (shown["message"], shown["color"]) == (message, color)
+    assert several["message"] == (message if "stale" in message else several["message"])
 
 
 def test_a_badge_of_several_adapters_has_the_colour_of_the_worst() -> None:

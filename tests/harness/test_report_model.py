@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fakes import ROOT
-from made_reports import SUITE, merged, result, verdict, whole_run
+from made_reports import SUITE, merged, result, stale, verdict, whole_run
 from pydantic import BaseModel
 
 from harness.contract import Level
@@ -18,9 +18,9 @@ from harness.report.model import merge, parse
 from harness.summary import ExitCode
 
 ADDED = {
-    "": {"title", "source", "suite_argument", "defaults", "scenarios"},
+    "": {"title", "source", "suite_argument", "defaults", "scenarios", "whole"},
     "requirement": {"quoted"},
-    "adapter": {"argument", "headers"},
+    "adapter": {"argument", "headers", "baseline"},
     "verdict": {"link"},
     "scenario": {"heads", "answers"},
     "call": {"interval_s", "timeout_s"},
@@ -31,6 +31,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "requirement": model.RequirementEntry,
     "file": model.ScenarioFile,
     "adapter": model.AdapterEntry,
+    "baseline": model.BaselineEntry,
+    "stale": model.StaleEntry,
     "verdict": model.VerdictEntry,
     "scenario": model.PlayEntry,
     "call": model.CallEntry,
@@ -75,11 +77,9 @@ def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> N
         del poll["step"], poll["head"]
     for call in played["calls"]:
         del call["interval_s"], call["timeout_s"]
-    del (
-        old["adapters"][0]["argument"],
-        old["adapters"][0]["headers"],
-        old["adapters"][0]["verdicts"][0]["link"],
-    )
+    for member in ADDED["adapter"]:
+        del old["adapters"][0][member]
+    del old["adapters"][0]["verdicts"][0]["link"]
     for requirement in old["requirements"]:
         del requirement["quoted"]
 
@@ -100,6 +100,7 @@ def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> N
     [
         ({"adapters": [{}]}, "r.json: adapters.0.name: field required"),
         ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3 or 130"),
+        ({"exit_code": 2}, "r.json: exit_code: value error, wrong use leaves no report"),
         ({"suite": 5}, "r.json: suite: input should be a valid string"),
         ({"seconds": float("nan")}, "r.json: seconds: input should be a finite number"),
     ],
@@ -200,6 +201,22 @@ def test_only_what_leads_to_a_page_is_a_link() -> None:
     (adapter,) = merged(result(*verdicts)).adapters
 
     assert [each.href for each in adapter.entry.verdicts] == links[:2] + [""] * 4
+
+
+@pytest.mark.parametrize(
+    ("place", "file", "line"),
+    [
+        ("my/deviations.yaml:3:5", "my/deviations.yaml", 3),
+        ("C:\\my\\d.yaml:12:1", "C:\\my\\d.yaml", 12),
+        ("d.yaml", "d.yaml", 1),
+        ("d.yaml:x:1", "d.yaml:x:1", 1),
+        ("", "", 1),
+    ],
+)
+def test_a_stale_deviation_knows_its_file_and_line(place: str, file: str, line: int) -> None:
+    (adapter,) = merged(result(baseline="d.yaml", stale=(stale(place=place),))).adapters
+
+    assert [(each.file, each.line) for each in adapter.stale] == [(file, line)]
 
 
 # --- what data adds -----------------------------------------------------------------------------------

@@ -27,19 +27,14 @@ from harness.report.model import (
     RequirementEntry,
     VerdictEntry,
 )
+from harness.report.outcome import counted, outcome
 from harness.source import Json
-from harness.summary import ORDER, ExitCode
+from harness.summary import ORDER
 
 __all__ = ["html_page"]
 
 MAX_CELL = 48  # characters of a behaviour in the matrix or a timeline; what is around it has it whole
 SHORT = {Status.NOT_APPLICABLE: "n/a"}  # as on the terminal
-EXIT_WORDS = {
-    ExitCode.KEPT: "every MUST is kept, or its deviation is known",
-    ExitCode.NOT_KEPT: "some promises are not kept",
-    ExitCode.UNKNOWN: "nothing failed, but something could not be judged",
-    ExitCode.INTERRUPTED: "the run was interrupted: this is what was known by then",
-}
 
 
 @dataclass(frozen=True)
@@ -89,12 +84,13 @@ def html_page(merged: Merged) -> str:
             if any(status.value in c.statuses.split() for r in rows for c in r.cells)
         ],
         exit_code=int(merged.exit_code),
-        exit_words=EXIT_WORDS.get(merged.exit_code, ""),
+        outcome=outcome(merged),
         attention=[
             (number, adapter) for number, adapter in enumerate(merged.adapters) if _needs_telling(adapter)
         ],
         known=[(number, adapter) for number, adapter in enumerate(merged.adapters) if adapter.excused()],
         strays=[stray for report in merged.reports for stray in report.strays],
+        counted=counted,
         grouped=_grouped,
         seconds=sum(report.seconds for report in merged.reports),
         style=Markup(style),  # noqa: S704 - our own file
@@ -188,6 +184,7 @@ def _adapter(adapter: Adapter) -> dict[str, Any]:
         by_alias=True,
         exclude_defaults=True,
         exclude={
+            "baseline": True,
             "capabilities": True,
             "name": True,
             "argument": True,
