@@ -39,6 +39,7 @@ LATE_SLACK_S = 0.100  # the last answer, the exception and the adapter's line, o
 LATE_RATIO = 0.05  # as for pauses
 GRID_SLACK_S = 0.002  # two polls that are both on time, one of them stamped a moment sooner
 ON_TIME_RATIO = 2 / 3  # fewer on time are no ticker; a helper that alternates long and short has a half
+MAX_PHASES = 20  # polls that are tried as the one on time: of a ticker's, two in three are
 MAX_PHASE_RATIO = 1 / 4  # of an interval: from the call to a ticker's start, on a busy machine
 MAX_CLAMPED = 2  # a sleep clamped to the deadline may wake a tick early, and be followed by a last short one
 MIN_PERIODS = 4  # fewer have no median to speak of, and one late poll would decide
@@ -99,6 +100,11 @@ def regularity(case: Case, call: CallRecord) -> Finding | None:
     expected = f"a poll every {seconds(interval_s)}"
     if len(polls) < 2:
         return None
+    first_s = polls[1].arrived_s - polls[0].arrived_s
+    bound_s = interval_s / 2 - EARLY_SLACK_S  # the first poll may have had to connect, long after it was due
+    if first_s < bound_s:
+        seen = f"poll 2 came {seconds(first_s)} after poll 1"
+        return suspect(f"{expected}: {seconds(bound_s)} or more", seen, excess_s=bound_s - first_s)
     finding = _too_soon(call, polls, interval_s, expected)
     if finding is not None or len(polls) <= MIN_PERIODS:
         return finding
@@ -159,7 +165,10 @@ def _is_ticker(call: CallRecord, polls: tuple[Poll, ...], interval_s: float) -> 
 
     On a busy machine a ticker's late poll is followed by one that is on time again, and so close behind it.
     """
-    for first in polls:
+    span_s = polls[-1].arrived_s - polls[0].arrived_s
+    if len(polls) > span_s / interval_s + 2:
+        return False  # some share a tick
+    for first in polls[:: max(1, len(polls) // MAX_PHASES)]:
         phase_s = (first.arrived_s - call.sent_s) % interval_s
         if phase_s > MAX_PHASE_RATIO * interval_s:
             continue

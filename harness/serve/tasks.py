@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,16 +30,19 @@ from harness.lag import LagMeter
 from harness.mock_server import TaskServer
 from harness.scenario import Scenario, Step, WaitOptions
 from harness.source import Json
-from harness.template import fill
+from harness.template import check, fill
 from harness.timeline import TaskState
 
 if TYPE_CHECKING:
     from harness.judge import Status, Verdict
-    from harness.serve.witness import Witness
+    from harness.serve.witness import Wait, Witness
 
 __all__ = ["Action", "Keeper", "Limits", "TaskView"]
 
 LOOKS_AT_ONCE = 10  # at waits that may be over: some ten milliseconds
+WATCH_LIMIT_S = 3.0  # for a poll too many, as in a run
+CLOSE_S = 0.3
+TASK_VALUES = ("task_id", "token", "n")  # what the placeholders of a task can be
 KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
 LOOK_PAUSE_S = 0.5  # between two looks at the scenario files
 STALL_S = 3600.0
@@ -98,6 +101,10 @@ class _Served:
         self.has_news = False  # a request has come since the wait was last seen to be over
         self.looked_ns = 0  # when the keeper judged it last
         self.seen = Progress.IDLE  # when it was judged last
+        self.first_ns = 0  # when its first poll came
+        self.ended_ns = 0  # when its client was told that the task has ended
+        self.in_flight = 0  # polls without an answer
+        self.told: tuple[object, ...] = ()  # what whoever is told of waits has heard of this one
         self.verdicts: tuple[Verdict, ...] = ()
 
     @property
@@ -201,7 +208,7 @@ class Keeper:
         self._stop.set()
         self._lag.stop()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(CLOSE_S)  # whoever is told of a wait may hold it up
 
     @property
     def closing(self) -> threading.Event:
@@ -229,7 +236,7 @@ class Keeper:
             scenario = self.catalog.named_by(task_id)
         except InputError as error:
             return told_in_a_line(error)
-        self.add(scenario, task_id)
+        self._add(scenario, task_id, None)
         return ""
 
     def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
@@ -238,7 +245,7 @@ class Keeper:
             scenario = self.catalog.begun_by(name, headers, body, self._default)
         except InputError:
             return ""
-        return str(self.add(scenario).task_id)
+        return str(self._add(scenario, None, None).task_id)
 
     def on_entry(self, entry: JournalEntry) -> None:
         """Note that a request has come, or that one has ended."""
@@ -246,11 +253,34 @@ class Keeper:
         served = self._tasks.get(entry.task_id or "")
         if served is None:
             return
+        if entry.kind == "poll":
+            self._note_poll(served, entry)
         served.last_ns = max(served.last_ns, entry.answered_ns or entry.arrived_ns)
-        if entry.ended is Ended.IN_FLIGHT and entry.kind == "poll" and not entry.repeat:
-            served.polls += 1
         served.has_news = True
         self._touch(served)
+
+    def _note_poll(self, served: _Served, entry: JournalEntry) -> None:
+        if entry.ended is not Ended.IN_FLIGHT:
+            served.in_flight = max(0, served.in_flight - 1)
+            if entry.ended is Ended.ANSWERED and not served.ended_ns and self._ends(served, entry):
+                served.ended_ns = entry.answered_ns or entry.arrived_ns
+            return
+        if served.ended_ns and entry.arrived_ns - served.last_ns > self._watch_ns(served):
+            served.clear(entry.serial - 1)  # somebody waits on it again: that is another wait
+        served.in_flight += 1
+        if not entry.repeat:
+            served.polls += 1
+            served.first_ns = served.first_ns or entry.arrived_ns
+
+    def _ends(self, served: _Served, entry: JournalEntry) -> bool:
+        """Say whether a poll was answered with a status that ends a wait."""
+        state = self.server.state(served.task_id)
+        status = state.steps[entry.step].status if state and entry.step < len(state.steps) else None
+        return status is not None and self.contract.meaning(status) is not StatusMeaning.KEEP_POLLING
+
+    def _watch_ns(self, served: _Served) -> float:
+        """Return for how long after its end a wait is watched for a poll too many."""
+        return min(2 * served.options.interval_s(self.contract.defaults), WATCH_LIMIT_S) * 1e9
 
     # --- asked by people
 
@@ -267,6 +297,9 @@ class Keeper:
         Raises:
             InputError: The contract's ids are no such thing.
         """
+        return self._view(self._add(scenario, task_id, options))
+
+    def _add(self, scenario: Scenario, task_id: str | int | None, options: WaitOptions | None) -> _Served:
         chosen = self._new_id() if task_id is None else self._checked(task_id)
         held = options or self._options or scenario.wait_options
         with self._lock:
@@ -276,7 +309,7 @@ class Keeper:
             self.server.create(chosen, scenario.task)
             self._touch(served)
             self._make_room()
-        return self._view(served)
+        return served
 
     def act(
         self, task_id: str, action: Action, *, given: JsonObject = NOTHING, stall_s: float = STALL_S
@@ -288,20 +321,22 @@ class Keeper:
             action: What to do.
             given: May have the task's `result` or `error`; else the scenario's own, or the contract's.
             stall_s: How long a stalled poll waits for its answer, in seconds.
+
+        Raises:
+            InputError: The contract has no status for it, or nothing fills a placeholder in.
         """
         with self._lock:
             served = self._tasks.get(task_id)
             if served is None:
                 return False
             if action is Action.RESET:
-                served.clear(self._serial)
-                steps = served.scenario.task
-                self.server.change(task_id, lambda _state: TaskState(steps))
+                self.server.change(task_id, lambda _state: self._begun_anew(served))
             elif action is Action.ADVANCE:
                 self.server.change(task_id, _advanced)
             else:
                 step = self._step(served.scenario, action, given, stall_s)
-                self.server.change(task_id, lambda state: _appended(state, step))
+                made = len(served.scenario.task)
+                self.server.change(task_id, lambda state: _appended(state, step, made))
             self._touch(served)
             return True
 
@@ -429,6 +464,11 @@ class Keeper:
             return step.model_copy(update={"delay": stall_s})  # longer than a file's author may say
         meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
         if given:
+            try:
+                check(list(given.values()), TASK_VALUES)
+            except (ValueError, RecursionError) as error:
+                fact = str(error) if isinstance(error, ValueError) else "it is nested too deep"
+                raise InputError(Mistake(next(iter(given)), fact)) from None
             return Step.model_validate({"status": self._status(meaning), **given})
         own = (
             step for step in scenario.task if step.status and self.contract.meaning(step.status) is meaning
@@ -436,14 +476,30 @@ class Keeper:
         return next(own, None) or Step.model_validate({"status": self._status(meaning)})
 
     def _status(self, meaning: StatusMeaning) -> str:
-        return next(name for name, each in self.contract.statuses.items() if each is meaning)
+        found = [name for name, each in self.contract.statuses.items() if each is meaning]
+        if not found:
+            fact = f"no status of this contract means {meaning.value}"
+            raise InputError(Mistake("", fact, expected=", ".join(self.contract.statuses)))
+        return found[0]
+
+    def _begun_anew(self, served: _Served) -> TaskState:
+        entries = self.server.entries(served.task_id)
+        served.clear(entries[-1].serial if entries else self._serial)
+        return TaskState(served.scenario.task)
 
     def _requests(self, served: _Served) -> list[JournalEntry]:
-        """Return the requests of a wait, in order of arrival; a browser's preflights are not its client's."""
+        """Return the requests of a wait, in order of arrival.
+
+        What only came on a connection that had carried its polls is no part of it, since clients have more to
+        do; nor are a browser's preflights.
+        """
         return [
             entry
             for entry in self.server.entries(served.task_id)
-            if entry.serial > served.serial and entry.kind != "begin" and entry.method != "OPTIONS"
+            if entry.serial > served.serial
+            and entry.by_path
+            and entry.kind != "begin"
+            and entry.method != "OPTIONS"
         ]
 
     def _view(self, served: _Served, *, all_polls: bool = False) -> TaskView:
@@ -481,54 +537,86 @@ class Keeper:
                     self._look_at(served)
             self._forget_old(now_ns)
             if now_ns / 1e9 - looked_s >= LOOK_PAUSE_S:
-                for change in self.catalog.refresh():
-                    self._on_change(change)
+                self._look_at_files()
                 looked_s = time.monotonic()
+
+    def _look_at_files(self) -> None:
+        try:
+            for change in self.catalog.refresh():
+                self._on_change(change)
+        except Exception:  # noqa: BLE001 - a folder that cannot be listed, or whoever is told
+            _log.exception("the scenario files could not be looked at")
 
     def _look_at(self, served: _Served) -> None:
         """Judge a wait that may be over; what goes wrong with one is not to end the keeping of all."""
         served.looked_ns = time.monotonic_ns()
+        served.has_news = False  # before it is judged: what comes meanwhile is news
         try:
             self._judge(served)
-            if served.seen.is_over:
-                served.has_news = False
+            told = (served.seen, *((each.requirement, each.status) for each in served.verdicts))
+            if not (served.seen.is_over or self._is_overdue(served, served.looked_ns)):
+                served.has_news = True
+            elif told != served.told:
+                served.told = told
                 self._touch(served)
                 self._on_over(self._view(served, all_polls=True))
         except Exception:  # noqa: BLE001 - a check, or whoever is told
-            served.has_news = False
             _log.exception("the wait for task %r could not be judged", served.task_id)
 
     def _maybe_over(self) -> Iterator[_Served]:
         """Yield the waits that are worth a look, the one that has waited longest for it first."""
         now_ns = time.monotonic_ns()
-        quiet = [
-            each for each in list(self._tasks.values()) if each.has_news and self._is_quiet(each, now_ns)
-        ]
-        return iter(sorted(quiet, key=lambda each: each.looked_ns))
+        news = [each for each in list(self._tasks.values()) if each.has_news]
+        found = [each for each in news if self._is_worth_a_look(each, now_ns)]
+        return iter(sorted(found, key=lambda each: each.looked_ns))
 
-    def _is_quiet(self, served: _Served, now_ns: int) -> bool:
-        """Say whether a wait may be over by now."""
-        interval_s = served.options.interval_s(self.contract.defaults)
-        quiet_ns = now_ns - served.last_ns
-        # The longer nothing has come, the more seldom: a stalled poll may be in flight for hours.
-        return quiet_ns >= min(2 * interval_s, 3.0) * 1e9 and now_ns - served.looked_ns >= quiet_ns / 4
+    def _is_worth_a_look(self, served: _Served, now_ns: int) -> bool:
+        """Say whether a wait may be over by now, or should be.
+
+        The longer it has been so, the more seldom: a stalled poll may be in flight for hours, and a client
+        that never stops has thousands of polls.
+        """
+        since_ns: list[float] = [now_ns - served.last_ns]
+        since_ns += [now_ns - served.ended_ns] if served.ended_ns else []
+        since_ns += [now_ns - served.first_ns - self._wait_ns(served)] if served.first_ns else []
+        longest_ns = max(since_ns)
+        return longest_ns >= self._watch_ns(served) and now_ns - served.looked_ns >= longest_ns / 4
+
+    def _wait_ns(self, served: _Served) -> float:
+        """Return how long the wait may last from its first poll to its last."""
+        defaults = self.contract.defaults
+        return (served.options.timeout_s(defaults) + served.options.interval_s(defaults)) * 1e9
+
+    def _is_overdue(self, served: _Served, now_ns: int) -> bool:
+        """Say whether a client polls on although its wait should be over."""
+        overdue_ns = now_ns - (served.ended_ns or served.first_ns + self._wait_ns(served))
+        return bool(served.first_ns) and overdue_ns > self._watch_ns(served)
 
     def _judge(self, served: _Served) -> None:
         entries = self._requests(served)
         state = self.server.state(served.task_id)
         if state is None:
             return
-        origin_ns = min((entry.arrived_ns for entry in entries), default=served.began_ns)
         now_ns = time.monotonic_ns()
-        served.seen, served.verdicts = self._witness.judge(
-            f"{served.task_id} {served.serial}",
-            served.scenario.model_copy(update={"task": state.steps}),
-            entries,
-            served.options,
-            origin_ns=origin_ns,
-            now_ns=now_ns,
-            lag_s=self._lag.worst_between(origin_ns, now_ns),
-        )
+        began_ns = min((entry.arrived_ns for entry in entries), default=served.began_ns)
+        last_ns = max((entry.answered_ns or now_ns for entry in entries), default=now_ns)
+        ended_ns = min(now_ns, last_ns + int(self._watch_ns(served)))
+        wait = self._wait(served, state.steps, entries, began_ns, ended_ns)
+        lag_s = self._lag.worst_between(began_ns, ended_ns)
+        served.seen, served.verdicts = self._witness.judge(wait, now_ns=now_ns, lag_s=lag_s)
+
+    def _wait(
+        self,
+        served: _Served,
+        steps: tuple[Step, ...],
+        entries: Sequence[JournalEntry],
+        began_ns: int,
+        ended_ns: int,
+    ) -> Wait:
+        from harness.serve.witness import Wait  # noqa: PLC0415 - as above
+
+        wait_id = f"{served.number} {served.serial}"
+        return Wait(wait_id, served.scenario, steps, entries, served.options, began_ns, ended_ns)
 
     def _make_room(self) -> None:
         while len(self._tasks) > self.limits.tasks:
@@ -537,8 +625,9 @@ class Keeper:
 
     def _forget_old(self, now_ns: int) -> None:
         for served in list(self._tasks.values()):
-            limit_s = self.limits.finished_s if served.seen.is_over else self.limits.idle_s
-            if now_ns - served.last_ns > limit_s * 1e9:
+            is_finished = served.ended_ns or served.seen.is_over
+            limit_s = self.limits.finished_s if is_finished else self.limits.idle_s
+            if now_ns - served.last_ns > limit_s * 1e9 and not served.in_flight:
                 self.delete(str(served.task_id))
 
 
@@ -564,7 +653,14 @@ def _advanced(state: TaskState) -> TaskState:
     return replace(state, step=step, used=0, began_s=None, dropped=None)
 
 
-def _appended(state: TaskState, step: Step) -> TaskState:
-    """Return the state with one step more, which answers from now on; indexes of polls before stay true."""
-    steps = (*state.steps, step)
+def _appended(state: TaskState, step: Step, made: int) -> TaskState:
+    """Return the state with one step more, which answers from now on; indexes of polls before stay true.
+
+    Args:
+        state: The state before.
+        step: What to answer.
+        made: How many steps the task was made with; one beyond them that answered no poll gives way.
+    """
+    is_idle = state.step == len(state.steps) - 1 >= made and state.used == 0
+    steps = (*(state.steps[:-1] if is_idle else state.steps), step)
     return replace(state, steps=steps, step=len(steps) - 1, used=0, began_s=None, dropped=None)
