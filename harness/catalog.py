@@ -35,6 +35,7 @@ SCENARIO_HEADER = "x-waitproof-scenario"
 SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
 MAX_NEAREST = 3
 INLINE = "inline"  # the place of a text that stands in no file
+_OUTDATED = (-1, -1)  # a stamp that no file has: it must be read, and that is news
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Catalog:
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
         self._stamps: dict[str, tuple[int, int]] = {}  # of the version that was read; no entry: not read yet
+        self._changes: dict[str, Change] = {}  # the last of each file that `refresh` has not returned yet
         self._list()
 
     def ids(self) -> list[str]:
@@ -122,19 +124,19 @@ class Catalog:
             return [self._entries[scenario_id] for scenario_id in sorted(self._entries)]
 
     def refresh(self) -> list[Change]:
-        """Look at every file again, and return what has changed since the last look, in the order of ids."""
+        """Look at every file again, and return what has changed since the last call, in the order of ids.
+
+        What somebody else's question has brought to light meanwhile is among it; of several changes to one
+        file the last is told. The first reading of a file that was there from the start is no change.
+        """
         with self._lock:
-            before = dict(self._entries)
-            was_read = set(self._stamps)
+            before = self._entries.keys()
             self._list()
-            changes = [Change(gone, None) for gone in before if gone not in self._entries]
+            self._stamps |= dict.fromkeys(self._entries.keys() - before, _OUTDATED)
             for scenario_id in self._entries:
-                entry = self._read(scenario_id)
-                if before.get(scenario_id) != entry and (
-                    scenario_id in was_read or scenario_id not in before
-                ):
-                    changes.append(Change(scenario_id, entry))
-            return sorted(changes, key=lambda change: change.id)
+                self._read(scenario_id)
+            changes, self._changes = self._changes, {}
+            return sorted(changes.values(), key=lambda change: change.id)
 
     def get(self, name: str) -> Scenario:
         """Return the scenario with that id, or with that last part of an id; the file as it is now.
@@ -214,19 +216,26 @@ class Catalog:
         }
         for gone in self._entries.keys() - found.keys():
             self._stamps.pop(gone, None)
-        self._entries = {
-            scenario_id: self._entries.get(scenario_id) or Entry(scenario_id, path)
-            for scenario_id, path in found.items()
-        }
+            self._changes[gone] = Change(gone, None)
+        listed: dict[str, Entry] = {}
+        for scenario_id, path in found.items():
+            entry = self._entries.get(scenario_id) or Entry(scenario_id, path)
+            if entry.path != path:  # x.yaml is x.yml now: its time and size are the same, its place is not
+                entry = replace(entry, path=path)
+                if scenario_id in self._stamps:
+                    self._stamps[scenario_id] = _OUTDATED
+            listed[scenario_id] = entry
+        self._entries = listed
 
     def _read(self, scenario_id: str) -> Entry:
-        """Return an entry in its newest version."""
-        entry = self._entries[scenario_id]
+        """Return an entry in its newest version, and note for `refresh` what has changed."""
+        entry = before = self._entries[scenario_id]
         try:
             status = entry.path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
         except OSError:  # it has gone since the folder was listed; the reading says so
             stamp = (0, 0)
+        was_read = scenario_id in self._stamps
         if self._stamps.get(scenario_id) == stamp:
             return entry
         try:
@@ -236,6 +245,8 @@ class Catalog:
             entry = replace(entry, mistakes=error.mistakes)
         self._stamps[scenario_id] = stamp
         self._entries[scenario_id] = entry
+        if was_read and entry != before:
+            self._changes[scenario_id] = Change(scenario_id, entry)
         return entry
 
     def _unknown(self, name: str, fitting: list[str]) -> Mistake:

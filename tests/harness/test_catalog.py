@@ -106,6 +106,50 @@ def test_a_broken_file_is_told_once_and_its_last_good_version_stays(folder: Path
     assert change.entry.mistakes == ()
 
 
+def test_a_change_that_a_question_has_found_is_told_all_the_same(folder: Path) -> None:
+    write(folder, "topic/one")
+    write(folder, "topic/two")
+    catalog = Catalog(folder)
+    catalog.entries()
+    write(folder, "topic/one", ONE.replace("status: completed", "stauts: completed"))
+    write(folder, "topic/two", ONE.replace("One.", "Two."))
+    catalog.get("one")
+    catalog.entries()
+
+    told = [(change.id, len(change.entry.mistakes)) for change in catalog.refresh() if change.entry]
+
+    assert told == [("topic/one", 1), ("topic/two", 0)]
+    assert catalog.refresh() == []
+
+
+@pytest.mark.parametrize(("is_asked_between", "told"), [(False, []), (True, ["topic/one"])])
+def test_a_renamed_file_is_the_same_scenario_at_its_new_place(
+    folder: Path, is_asked_between: bool, told: list[str]
+) -> None:
+    path = write(folder, "topic/one")
+    catalog = Catalog(folder)
+    catalog.entries()
+
+    renamed = path.rename(path.with_suffix(".yml"))
+    if is_asked_between:
+        assert catalog.get("one").summary == "One."
+
+    assert [change.id for change in catalog.refresh()] == told
+    assert [(entry.path, entry.mistakes) for entry in catalog.known()] == [(renamed, ())]
+
+
+def test_the_mistakes_of_a_renamed_file_have_its_new_place(folder: Path) -> None:
+    path = write(folder, "topic/one", "summary: 7\n")
+    catalog = Catalog(folder)
+    catalog.entries()
+
+    path.rename(path.with_suffix(".yml"))
+
+    (change,) = catalog.refresh()
+    assert change.entry is not None
+    assert all("one.yml:" in mistake.place for mistake in change.entry.mistakes)
+
+
 def test_a_file_that_was_never_right_makes_no_task(folder: Path) -> None:
     write(folder, "topic/one", "summary: 7\n")
     catalog = Catalog(folder)
