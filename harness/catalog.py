@@ -25,7 +25,7 @@ from pydantic import Field
 from harness.contract import Contract
 from harness.errors import InputError, Mistake
 from harness.scenario import Scenario, Step, cross_check, parse_scenario
-from harness.source import Format, Model, build, read
+from harness.source import Format, Json, Model, build, read
 from harness.suite import CONTRACT, bundled_suite, load_contract, load_scenario, scenario_paths
 from harness.template import at_path
 
@@ -145,9 +145,7 @@ class Catalog:
             InputError: None is called so, several are, or its file has never been right.
         """
         with self._lock:
-            fitting = [each for each in self._entries if each == name or each.rpartition("/")[2] == name]
-            if name in self._entries:
-                fitting = [name]
+            fitting = self._fitting(name)
             if len(fitting) != 1:
                 raise InputError(self._unknown(name, fitting))
             entry = self._read(fitting[0])
@@ -163,8 +161,13 @@ class Catalog:
         Raises:
             InputError: As `get` does.
         """
-        name = task_id.partition(SEPARATOR)[0]
-        return self.get(name.replace(".", "/"))
+        name = _named_in(task_id)
+        with self._lock:
+            if not self._fitting(name) and not any(self._nearest(name)):
+                # Most of these never meant a scenario: a task that has gone, or another server's.
+                fact = f"no task has the id '{_cut(task_id)}', and no scenario is called so"
+                raise InputError(Mistake("", fact))
+            return self.get(name)
 
     def begun_by(
         self, operation: str, headers: Mapping[str, str], body: bytes, default: str = ""
@@ -172,7 +175,8 @@ class Catalog:
         """Return the scenario of the task that an operation begins.
 
         It is the one that the header names, else the one that its body names where a token stands
-        (`messaging:completes-after-3-polls`), else the default.
+        (`messaging:completes-after-3-polls`), else the default. A user's own cid names none; one that names
+        a scenario is never given another.
 
         Args:
             operation: Its name in the contract.
@@ -181,15 +185,20 @@ class Catalog:
             default: Name of a scenario, "" for the contract's example or, without one, the first.
 
         Raises:
-            InputError: The header names no scenario, or the one that is meant cannot be read.
+            InputError: The header names no scenario, or the one that is meant cannot be read or is one of
+                several.
         """
         named = headers.get(SCENARIO_HEADER)
         if named:
             return self.get(named)
-        with contextlib.suppress(ValueError, RecursionError, InputError):
+        text: Json = None
+        with contextlib.suppress(ValueError, RecursionError):
             text = at_path(json.loads(body), self.contract.operations[operation].token)
-            if isinstance(text, str):
-                return self.named_by(text.rpartition(":")[2])
+        if isinstance(text, str):
+            name = _named_in(text.rpartition(":")[2])
+            with self._lock:
+                if self._fitting(name):
+                    return self.get(name)
         return self.get(default or self.contract.example or self.ids()[0])
 
     def inline(self, text: str) -> Scenario:
@@ -249,6 +258,12 @@ class Catalog:
             self._changes[scenario_id] = Change(scenario_id, entry)
         return entry
 
+    def _fitting(self, name: str) -> list[str]:
+        """Return the ids that a name may mean: itself, else those that end with it."""
+        if name in self._entries:
+            return [name]
+        return [each for each in self._entries if each.rpartition("/")[2] == name]
+
     def _unknown(self, name: str, fitting: list[str]) -> Mistake:
         if fitting:
             mend = f"name one of them whole: {' or '.join(sorted(fitting))}"
@@ -268,6 +283,10 @@ def told_in_a_line(error: InputError) -> str:
     first = error.mistakes[0]
     place = f"{first.place}: " if first.place else ""
     return f"{place}{first.fact}{'; ' if first.mend else ''}{first.mend}"
+
+
+def _named_in(task_id: str) -> str:
+    return task_id.partition(SEPARATOR)[0].replace(".", "/")
 
 
 def _cut(name: str) -> str:

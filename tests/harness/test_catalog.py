@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -73,6 +74,46 @@ def test_an_unknown_name_is_refused_with_the_nearest(folder: Path) -> None:
 
     with pytest.raises(InputError, match=r"no scenario is called 'completes-lte'\n  mend: .* completes-late"):
         catalog.get("completes-lte")
+
+
+def test_an_id_that_is_like_no_name_is_told_as_that_of_no_task(folder: Path) -> None:
+    write(folder, "topic/completes-late")
+    task_id = "7f1c2a9e-3b44-4c0d-9a55-0d6f3c1b2e77"
+
+    with pytest.raises(InputError) as caught:
+        Catalog(folder).named_by(task_id)
+
+    assert str(caught.value) == f"no task has the id '{task_id}', and no scenario is called so"
+
+
+def begun_by(catalog: Catalog, user_id: str) -> str:
+    """Return the summary of the scenario that a body begins which has that user id."""
+    body = json.dumps({"user_ids": [user_id]}).encode()
+    return catalog.begun_by("delete_users", {}, body, "usual").summary
+
+
+@pytest.mark.parametrize(("user_id", "summary"), [("one", "One."), ("one~7", "One."), ("anna", "Usual.")])
+def test_a_body_begins_the_scenario_that_it_names_else_the_default(
+    folder: Path, user_id: str, summary: str
+) -> None:
+    write(folder, "topic/one")
+    write(folder, "topic/usual", ONE.replace("One.", "Usual."))
+
+    assert begun_by(Catalog(folder), user_id) == summary
+
+
+def test_a_body_that_names_a_broken_or_one_of_several_scenarios_begins_no_other(folder: Path) -> None:
+    write(folder, "topic/usual", ONE.replace("One.", "Usual."))
+    write(folder, "topic/broken", "summary: 7\n")
+    write(folder, "a/twice")
+    write(folder, "b/twice")
+    catalog = Catalog(folder)
+
+    with pytest.raises(InputError, match=r"broken\.yaml:1:1: "):
+        begun_by(catalog, "broken")
+    with pytest.raises(InputError, match="2 scenarios are called 'twice'"):
+        begun_by(catalog, "twice")
+    assert begun_by(catalog, "b.twice") == "One."
 
 
 def test_a_changed_file_takes_effect_at_the_next_look(folder: Path) -> None:
