@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,13 +28,15 @@ from harness.errors import InputError, Mistake
 from harness.scenario import Scenario, Step, cross_check, parse_scenario
 from harness.source import Format, Json, Model, build, read
 from harness.suite import CONTRACT, bundled_suite, load_contract, load_scenario, scenario_paths
-from harness.template import at_path
+from harness.template import at_path, fill
 
 __all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
 
 SCENARIO_HEADER = "x-waitproof-scenario"
 SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
 MAX_NEAREST = 3
+_MARK = "abcdefghijkmnpqrstuvwxyz23456789"  # no two of them look alike
+_MARK_LENGTH = 4  # a million marks: a client that goes on after a restart meets no task of before
 INLINE = "inline"  # the place of a text that stands in no file
 _OUTDATED = (-1, -1)  # a stamp that no file has: it must be read, and that is news
 
@@ -102,6 +105,7 @@ class Catalog:
                 )
             )
         self.contract: Contract = load_contract(self.folder / CONTRACT, with_checks=False)
+        self._mark = "".join(secrets.choice(_MARK) for _ in range(_MARK_LENGTH))
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
         self._stamps: dict[str, tuple[int, int]] = {}  # of the version that was read; no entry: not read yet
@@ -200,6 +204,18 @@ class Catalog:
                 if self._fitting(name):
                     return self.get(name)
         return self.get(default or self.contract.example or self.ids()[0])
+
+    def calls(self, base_url: str) -> dict[str, str]:
+        """Return the contract's calls to paste, by language, filled in for a server at that URL.
+
+        Their task is one that nobody has polled yet: each catalog has an id of its own for it.
+        """
+        example = self.contract.example or self.ids()[0]
+        task_id = f"{example.rpartition('/')[2]}{SEPARATOR}{self._mark}"
+        values: dict[str, Json] = {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}
+        return {
+            language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()
+        }
 
     def inline(self, text: str) -> Scenario:
         """Return the scenario in a text, held against the contract; its `task` alone is enough.

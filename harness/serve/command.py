@@ -308,7 +308,7 @@ class _Printer:
         for topic, names in topics.items():
             lines += self._wrapped(topic, ", ".join(names))
         lines.append("")
-        for language, text in keeper.calls(base_url).items():
+        for language, text in keeper.catalog.calls(base_url).items():
             first, *rest = text.splitlines()
             lines += [f"  {language:<{HANGING - 2}}{first}", *(f"{'':<{HANGING}}{line}" for line in rest)]
         lines += [

@@ -262,6 +262,14 @@ def test_every_scenario_that_comes_with_waitproof_can_be_named_by_the_last_part_
     assert [catalog.get(each.rpartition("/")[2]).id for each in catalog.ids()] == catalog.ids()
 
 
+def test_calls_to_paste_have_an_id_of_their_own_after_each_start() -> None:
+    first, second = Catalog(), Catalog()
+
+    assert first.calls("http://h") == first.calls("http://h") != second.calls("http://h")
+    told = first.calls("http://h")["curl"].split()[-1]
+    assert first.named_by(told.rpartition("/")[2]).id == first.contract.example
+
+
 def test_the_folder_can_be_anywhere(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(bundled_suite(), copy)
