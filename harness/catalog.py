@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,16 +26,19 @@ from pydantic import Field
 from harness.contract import Contract
 from harness.errors import InputError, Mistake
 from harness.scenario import Scenario, Step, cross_check, parse_scenario
-from harness.source import Format, Model, build, read
+from harness.source import Format, Json, Model, build, read
 from harness.suite import CONTRACT, bundled_suite, load_contract, load_scenario, scenario_paths
-from harness.template import at_path
+from harness.template import at_path, fill
 
 __all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
 
 SCENARIO_HEADER = "x-waitproof-scenario"
 SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
 MAX_NEAREST = 3
+_MARK = "abcdefghijkmnpqrstuvwxyz23456789"  # no two of them look alike
+_MARK_LENGTH = 4  # a million marks: a client that goes on after a restart meets no task of before
 INLINE = "inline"  # the place of a text that stands in no file
+_OUTDATED = (-1, -1)  # a stamp that no file has: it must be read, and that is news
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,11 @@ class Catalog:
                 )
             )
         self.contract: Contract = load_contract(self.folder / CONTRACT, with_checks=False)
+        self._mark = "".join(secrets.choice(_MARK) for _ in range(_MARK_LENGTH))
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
         self._stamps: dict[str, tuple[int, int]] = {}  # of the version that was read; no entry: not read yet
+        self._changes: dict[str, Change] = {}  # the last of each file that `refresh` has not returned yet
         self._list()
 
     def ids(self) -> list[str]:
@@ -122,19 +128,19 @@ class Catalog:
             return [self._entries[scenario_id] for scenario_id in sorted(self._entries)]
 
     def refresh(self) -> list[Change]:
-        """Look at every file again, and return what has changed since the last look, in the order of ids."""
+        """Look at every file again, and return what has changed since the last call, in the order of ids.
+
+        What somebody else's question has brought to light meanwhile is among it; of several changes to one
+        file the last is told. The first reading of a file that was there from the start is no change.
+        """
         with self._lock:
-            before = dict(self._entries)
-            was_read = set(self._stamps)
+            before = self._entries.keys()
             self._list()
-            changes = [Change(gone, None) for gone in before if gone not in self._entries]
+            self._stamps |= dict.fromkeys(self._entries.keys() - before, _OUTDATED)
             for scenario_id in self._entries:
-                entry = self._read(scenario_id)
-                if before.get(scenario_id) != entry and (
-                    scenario_id in was_read or scenario_id not in before
-                ):
-                    changes.append(Change(scenario_id, entry))
-            return sorted(changes, key=lambda change: change.id)
+                self._read(scenario_id)
+            changes, self._changes = self._changes, {}
+            return sorted(changes.values(), key=lambda change: change.id)
 
     def get(self, name: str) -> Scenario:
         """Return the scenario with that id, or with that last part of an id; the file as it is now.
@@ -143,9 +149,7 @@ class Catalog:
             InputError: None is called so, several are, or its file has never been right.
         """
         with self._lock:
-            fitting = [each for each in self._entries if each == name or each.rpartition("/")[2] == name]
-            if name in self._entries:
-                fitting = [name]
+            fitting = self._fitting(name)
             if len(fitting) != 1:
                 raise InputError(self._unknown(name, fitting))
             entry = self._read(fitting[0])
@@ -161,8 +165,13 @@ class Catalog:
         Raises:
             InputError: As `get` does.
         """
-        name = task_id.partition(SEPARATOR)[0]
-        return self.get(name.replace(".", "/"))
+        name = _named_in(task_id)
+        with self._lock:
+            if not self._fitting(name) and not any(self._nearest(name)):
+                # Most of these never meant a scenario: a task that has gone, or another server's.
+                fact = f"no task has the id '{_cut(task_id)}', and no scenario is called so"
+                raise InputError(Mistake("", fact))
+            return self.get(name)
 
     def begun_by(
         self, operation: str, headers: Mapping[str, str], body: bytes, default: str = ""
@@ -170,7 +179,8 @@ class Catalog:
         """Return the scenario of the task that an operation begins.
 
         It is the one that the header names, else the one that its body names where a token stands
-        (`messaging:completes-after-3-polls`), else the default.
+        (`messaging:completes-after-3-polls`), else the default. A user's own cid names none; one that names
+        a scenario is never given another.
 
         Args:
             operation: Its name in the contract.
@@ -179,16 +189,33 @@ class Catalog:
             default: Name of a scenario, "" for the contract's example or, without one, the first.
 
         Raises:
-            InputError: The header names no scenario, or the one that is meant cannot be read.
+            InputError: The header names no scenario, or the one that is meant cannot be read or is one of
+                several.
         """
         named = headers.get(SCENARIO_HEADER)
         if named:
             return self.get(named)
-        with contextlib.suppress(ValueError, RecursionError, InputError):
+        text: Json = None
+        with contextlib.suppress(ValueError, RecursionError):
             text = at_path(json.loads(body), self.contract.operations[operation].token)
-            if isinstance(text, str):
-                return self.named_by(text.rpartition(":")[2])
+        if isinstance(text, str):
+            name = _named_in(text.rpartition(":")[2])
+            with self._lock:
+                if self._fitting(name):
+                    return self.get(name)
         return self.get(default or self.contract.example or self.ids()[0])
+
+    def calls(self, base_url: str) -> dict[str, str]:
+        """Return the contract's calls to paste, by language, filled in for a server at that URL.
+
+        Their task is one that nobody has polled yet: each catalog has an id of its own for it.
+        """
+        example = self.contract.example or self.ids()[0]
+        task_id = f"{example.rpartition('/')[2]}{SEPARATOR}{self._mark}"
+        values: dict[str, Json] = {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}
+        return {
+            language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()
+        }
 
     def inline(self, text: str) -> Scenario:
         """Return the scenario in a text, held against the contract; its `task` alone is enough.
@@ -214,19 +241,26 @@ class Catalog:
         }
         for gone in self._entries.keys() - found.keys():
             self._stamps.pop(gone, None)
-        self._entries = {
-            scenario_id: self._entries.get(scenario_id) or Entry(scenario_id, path)
-            for scenario_id, path in found.items()
-        }
+            self._changes[gone] = Change(gone, None)
+        listed: dict[str, Entry] = {}
+        for scenario_id, path in found.items():
+            entry = self._entries.get(scenario_id) or Entry(scenario_id, path)
+            if entry.path != path:  # x.yaml is x.yml now: its time and size are the same, its place is not
+                entry = replace(entry, path=path)
+                if scenario_id in self._stamps:
+                    self._stamps[scenario_id] = _OUTDATED
+            listed[scenario_id] = entry
+        self._entries = listed
 
     def _read(self, scenario_id: str) -> Entry:
-        """Return an entry in its newest version."""
-        entry = self._entries[scenario_id]
+        """Return an entry in its newest version, and note for `refresh` what has changed."""
+        entry = before = self._entries[scenario_id]
         try:
             status = entry.path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
         except OSError:  # it has gone since the folder was listed; the reading says so
             stamp = (0, 0)
+        was_read = scenario_id in self._stamps
         if self._stamps.get(scenario_id) == stamp:
             return entry
         try:
@@ -236,7 +270,15 @@ class Catalog:
             entry = replace(entry, mistakes=error.mistakes)
         self._stamps[scenario_id] = stamp
         self._entries[scenario_id] = entry
+        if was_read and entry != before:
+            self._changes[scenario_id] = Change(scenario_id, entry)
         return entry
+
+    def _fitting(self, name: str) -> list[str]:
+        """Return the ids that a name may mean: itself, else those that end with it."""
+        if name in self._entries:
+            return [name]
+        return [each for each in self._entries if each.rpartition("/")[2] == name]
 
     def _unknown(self, name: str, fitting: list[str]) -> Mistake:
         if fitting:
@@ -257,6 +299,10 @@ def told_in_a_line(error: InputError) -> str:
     first = error.mistakes[0]
     place = f"{first.place}: " if first.place else ""
     return f"{place}{first.fact}{'; ' if first.mend else ''}{first.mend}"
+
+
+def _named_in(task_id: str) -> str:
+    return task_id.partition(SEPARATOR)[0].replace(".", "/")
 
 
 def _cut(name: str) -> str:

@@ -2,6 +2,10 @@
 
 Its own business is options, what is printed, and signals. It listens before it has read the scenarios, and
 imports nothing that a server does not need.
+
+One fact to know before reading on: only a thread of its own writes to the terminal. One that is held
+(Ctrl-S), or a pager that nobody pages, takes nothing for as long as it likes, and may hold up neither the
+server nor its end.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import io
 import os
 import shutil
 import signal
@@ -16,9 +21,11 @@ import sys
 import textwrap
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from harness.catalog import SCENARIO_HEADER, Change
 from harness.errors import InputError, Mistake, WaitproofError
@@ -26,9 +33,9 @@ from harness.mock_server import raise_file_limit
 from harness.scenario import WaitOptions
 from harness.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from harness.serve.tasks import Keeper, Limits, TaskView, counts
-from harness.suite import bundled_suite
+from harness.suite import CONTRACT, bundled_suite
 
-__all__ = ["add_options", "main", "serve"]
+__all__ = ["Terminal", "add_options", "main", "serve"]
 
 DEFAULT_PORT = 8080
 DEFAULT_SUITE = "stream"
@@ -36,6 +43,9 @@ WRONG_USE = 2
 SWITCH_S = 0.0005  # how long a thread that judges or draws may keep the one that answers polls waiting
 MAX_WIDTH = 110
 HANGING = 12
+MAX_WAITING = 1000  # texts for a terminal that takes none: a screen of verdicts each, some 2 MB in all
+FAREWELL_S = 1.0  # for the terminal to take what waits at the end
+MAX_COUNT = 10**9  # of whatever an option counts: thirty years of seconds
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -105,27 +115,43 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     try:
         return serve(options)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except WaitproofError as error:
         print(_plain(str(error)), file=sys.stderr)
         return WRONG_USE
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("1 or more")
-    return number
+    with contextlib.suppress(ValueError):
+        number = int(text)
+        if 1 <= number <= MAX_COUNT:
+            return number
+    raise argparse.ArgumentTypeError(f"a whole number from 1 to {MAX_COUNT:,} is needed, not '{text[:100]}'")
+
+
+def _suite(named: str) -> Path:
+    """Return the folder of a suite: one with a contract, else one that comes with waitproof.
+
+    Somebody's folder may well be called as a bundled suite is, and be none.
+
+    Raises:
+        InputError: It is neither.
+    """
+    folder = Path(named)
+    if (folder / CONTRACT).is_file():
+        return folder
+    try:
+        return bundled_suite(named)
+    except InputError:
+        if folder.is_dir():
+            return folder  # the catalog says what it lacks
+        raise
 
 
 def serve(options: argparse.Namespace) -> int:
     """Serve until a signal comes, and return the exit code."""
-    folder = Path(options.scenarios)
     finished_s = float(options.keep)
     told = ServeOptions(
-        folder=folder if folder.is_dir() else bundled_suite(options.scenarios),
+        folder=_suite(options.scenarios),
         host=options.host,
         port=options.port,
         allowed_hosts=tuple(options.allow_host),
@@ -136,7 +162,8 @@ def serve(options: argparse.Namespace) -> int:
     )
     raise_file_limit()
     sys.setswitchinterval(SWITCH_S)
-    say = _Printer()
+    terminal = Terminal(sys.stdout)
+    say = _Printer(terminal)
     over = threading.Event()
     with (
         _signals(over),
@@ -149,6 +176,8 @@ def serve(options: argparse.Namespace) -> int:
             if entry.mistakes:
                 say.changed(Change(entry.id, entry))
         over.wait()
+    if not terminal.finish():
+        os._exit(0)  # the interpreter would wait for the thread that holds stdout
     return 0
 
 
@@ -186,11 +215,83 @@ def _signals(over: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class Terminal:
+    """A stream that is written to by a thread of its own, so that nobody waits for whoever reads it."""
+
+    def __init__(self, out: TextIO, *, most: int = MAX_WAITING) -> None:
+        """Begin to write.
+
+        Args:
+            out: Where to.
+            most: How many texts may wait; what comes then is left out, and the gap is told.
+        """
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")
+        self._out = out
+        self._most = most
+        self._waiting: deque[str] = deque()
+        self._missed = 0  # lines that came after those that wait, and found no room
+        self._is_over = False
+        self._news = threading.Condition()
+        self._thread = threading.Thread(target=self._write_all, name="terminal", daemon=True)
+        self._thread.start()
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Have a text written when its turn has come; return at once."""
+        with self._news:
+            if len(self._waiting) >= self._most:
+                self._missed += len(lines)
+                return
+            if self._missed:
+                self._waiting.append(self._gap())
+            self._waiting.append("\n".join(lines))
+            self._news.notify()
+
+    def finish(self, within_s: float = FAREWELL_S) -> bool:
+        """Return whether everything was written, that many seconds from now at the latest."""
+        with self._news:
+            self._is_over = True
+            self._news.notify()
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def _gap(self) -> str:
+        missed, self._missed = self._missed, 0
+        return f"… {missed} {'line was' if missed == 1 else 'lines were'} not shown"
+
+    def _next(self) -> str | None:
+        """Return what is to be written next, None at the end."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or self._missed or self._is_over)
+            if self._waiting:
+                return self._waiting.popleft()
+            return self._gap() if self._missed else None
+
+    def _write_all(self) -> None:
+        while (text := self._next()) is not None:
+            try:
+                print(text, file=self._out, flush=True)
+            except BrokenPipeError:
+                self._write_nowhere()
+            except OSError:
+                continue  # the disk is full, say; there may be room for what comes next
+        try:
+            self._out.flush()
+        except OSError:  # the interpreter would try again, and call it a failure
+            self._write_nowhere()
+
+    def _write_nowhere(self) -> None:
+        """Let a stream whose reader has gone take whatever is written."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._out.fileno())
+        os.close(nowhere)
+
+
 class _Printer:
     """What the terminal shows; several threads have something to say."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
         self._width = min(shutil.get_terminal_size((MAX_WIDTH, 24)).columns, MAX_WIDTH)
 
     def hello(self, base_url: str, keeper: Keeper) -> None:
@@ -207,7 +308,7 @@ class _Printer:
         for topic, names in topics.items():
             lines += self._wrapped(topic, ", ".join(names))
         lines.append("")
-        for language, text in keeper.calls(base_url).items():
+        for language, text in keeper.catalog.calls(base_url).items():
             first, *rest = text.splitlines()
             lines += [f"  {language:<{HANGING - 2}}{first}", *(f"{'':<{HANGING}}{line}" for line in rest)]
         lines += [
@@ -254,8 +355,7 @@ class _Printer:
         )
 
     def _print(self, lines: Sequence[str]) -> None:
-        with self._lock:
-            print("\n".join(_plain(line) for line in lines), flush=True)
+        self._terminal.write([_plain(line) for line in lines])
 
 
 def _plain(text: str) -> str:

@@ -39,6 +39,7 @@ RETRY_MS = 1000  # what a browser waits until it connects again; its own pause i
 PING_EVERY = 100  # pauses without news, until a comment shows that the connection lives
 MAX_BODY_SHOWN = 10_000  # bytes of an answer: a payload of 2 MB helps no reader
 MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
+STALL_S = 3600.0  # of a stalled poll, where nobody says; `openapi.json` says so too
 MASKED = "…"
 _POSITION = re.compile(r":([0-9]{1,9}):([0-9]{1,9})$")
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
@@ -122,10 +123,6 @@ class Control:
             merge_slashes=False,
         )
 
-    def is_ours(self, path: str) -> bool:
-        """Say whether a path belongs to the control API or the page."""
-        return path in {"/", PREFIX} or path.startswith(f"{PREFIX}/")
-
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
         try:
@@ -176,7 +173,7 @@ class Control:
             "suite": keeper.contract.name,
             "title": keeper.contract.title,
             "base_url": self._base_url(),
-            "snippets": keeper.calls(self._base_url()),
+            "snippets": keeper.catalog.calls(self._base_url()),
             "example": keeper.example,
             "statuses": {name: meaning.value for name, meaning in keeper.contract.statuses.items()},
             "endpoint": f"{keeper.contract.endpoint.method} {keeper.contract.endpoint.path}",
@@ -419,7 +416,7 @@ def _arguments(request: Request, action: Action) -> dict[str, Any]:
         case Action.FAIL:
             return {"given": _body(request, {"error": object})}
         case Action.STALL:
-            seconds = _body(request, {"seconds": (int, float)}).get("seconds", MAX_SECONDS)
+            seconds = _body(request, {"seconds": (int, float)}).get("seconds", STALL_S)
             mistakes = list(_wrong_seconds("seconds", seconds))
             if mistakes:
                 raise _Refused(422, mistakes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
@@ -15,9 +15,10 @@ from werkzeug import Request, Response
 from harness.catalog import Catalog, Change
 from harness.contract import Answer, Contract, ErrorAnswer
 from harness.mock_server import TaskServer
-from harness.scenario import WaitOptions
+from harness.scenario import Step, WaitOptions
 from harness.serve.control import Control
 from harness.serve.tasks import Keeper, Limits, TaskView
+from harness.timeline import TaskState
 
 __all__ = ["DEFAULT_JOURNAL", "ServeOptions", "Service", "serving"]
 
@@ -26,6 +27,7 @@ _T = TypeVar("_T", Answer, ErrorAnswer)
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
 CONTROL_PATHS = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)
+ANY_PAGE = {"Access-Control-Allow-Origin": "*"}  # may read the answer
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -92,7 +94,7 @@ def serving(
     )
     names = {*LOCAL_NAMES, TaskServer.format_host(options.host).lower()}
     names |= {name.lower() for name in options.allowed_hosts}
-    server = TaskServer(
+    server = _OpenServer(
         _for_browsers(catalog.contract),
         host=options.host,
         port=options.port,
@@ -117,11 +119,44 @@ def serving(
         server.stop()
 
 
+class _OpenServer(TaskServer):
+    """A server of tasks whose answers in text, with no header of the contract, any page may read too."""
+
+    def create(self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1) -> None:
+        """Make a task."""
+        super().create(task_id, _opened(steps), token=token, n=n)
+
+    def change(self, task_id: str | int, change: Callable[[TaskState], TaskState]) -> bool:
+        """Change how far a task is; the steps may be others afterwards."""
+
+        def opened(state: TaskState) -> TaskState:
+            after = change(state)
+            return replace(after, steps=_opened(after.steps))
+
+        return super().change(task_id, opened)
+
+
+def _opened(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps, those that need no header as the same objects: the server caches by identity."""
+    return tuple(_opened_step(step) for step in steps)
+
+
+def _opened_step(step: Step) -> Step:
+    fault = step.fault
+    if fault is None or fault.text is None:
+        return step
+    if {name.lower() for name in fault.headers} & {name.lower() for name in ANY_PAGE}:
+        return step
+    return step.model_copy(
+        update={"fault": fault.model_copy(update={"headers": {**fault.headers, **ANY_PAGE}})}
+    )
+
+
 def _for_browsers(contract: Contract) -> Contract:
     """Return a contract whose answers a page of another site may read: SDKs run in browsers too."""
 
     def opened(answer: _T) -> _T:
-        return answer.model_copy(update={"headers": {**answer.headers, "Access-Control-Allow-Origin": "*"}})
+        return answer.model_copy(update={"headers": {**answer.headers, **ANY_PAGE}})
 
     update = {"answer": opened(contract.answer), "http_error": opened(contract.http_error)}
     return contract.model_copy(update=update)
@@ -138,7 +173,7 @@ def _allow(request: Request) -> Response:
     return Response(
         status=204,
         headers={
-            "Access-Control-Allow-Origin": "*",
+            **ANY_PAGE,
             "Access-Control-Allow-Methods": method,
             "Access-Control-Allow-Headers": asked,
             "Access-Control-Allow-Private-Network": "true",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -75,6 +76,46 @@ def test_an_unknown_name_is_refused_with_the_nearest(folder: Path) -> None:
         catalog.get("completes-lte")
 
 
+def test_an_id_that_is_like_no_name_is_told_as_that_of_no_task(folder: Path) -> None:
+    write(folder, "topic/completes-late")
+    task_id = "7f1c2a9e-3b44-4c0d-9a55-0d6f3c1b2e77"
+
+    with pytest.raises(InputError) as caught:
+        Catalog(folder).named_by(task_id)
+
+    assert str(caught.value) == f"no task has the id '{task_id}', and no scenario is called so"
+
+
+def begun_by(catalog: Catalog, user_id: str) -> str:
+    """Return the summary of the scenario that a body begins which has that user id."""
+    body = json.dumps({"user_ids": [user_id]}).encode()
+    return catalog.begun_by("delete_users", {}, body, "usual").summary
+
+
+@pytest.mark.parametrize(("user_id", "summary"), [("one", "One."), ("one~7", "One."), ("anna", "Usual.")])
+def test_a_body_begins_the_scenario_that_it_names_else_the_default(
+    folder: Path, user_id: str, summary: str
+) -> None:
+    write(folder, "topic/one")
+    write(folder, "topic/usual", ONE.replace("One.", "Usual."))
+
+    assert begun_by(Catalog(folder), user_id) == summary
+
+
+def test_a_body_that_names_a_broken_or_one_of_several_scenarios_begins_no_other(folder: Path) -> None:
+    write(folder, "topic/usual", ONE.replace("One.", "Usual."))
+    write(folder, "topic/broken", "summary: 7\n")
+    write(folder, "a/twice")
+    write(folder, "b/twice")
+    catalog = Catalog(folder)
+
+    with pytest.raises(InputError, match=r"broken\.yaml:1:1: "):
+        begun_by(catalog, "broken")
+    with pytest.raises(InputError, match="2 scenarios are called 'twice'"):
+        begun_by(catalog, "twice")
+    assert begun_by(catalog, "b.twice") == "One."
+
+
 def test_a_changed_file_takes_effect_at_the_next_look(folder: Path) -> None:
     write(folder, "topic/one")
     catalog = Catalog(folder)
@@ -104,6 +145,50 @@ def test_a_broken_file_is_told_once_and_its_last_good_version_stays(folder: Path
     (change,) = catalog.refresh()
     assert change.entry is not None
     assert change.entry.mistakes == ()
+
+
+def test_a_change_that_a_question_has_found_is_told_all_the_same(folder: Path) -> None:
+    write(folder, "topic/one")
+    write(folder, "topic/two")
+    catalog = Catalog(folder)
+    catalog.entries()
+    write(folder, "topic/one", ONE.replace("status: completed", "stauts: completed"))
+    write(folder, "topic/two", ONE.replace("One.", "Two."))
+    catalog.get("one")
+    catalog.entries()
+
+    told = [(change.id, len(change.entry.mistakes)) for change in catalog.refresh() if change.entry]
+
+    assert told == [("topic/one", 1), ("topic/two", 0)]
+    assert catalog.refresh() == []
+
+
+@pytest.mark.parametrize(("is_asked_between", "told"), [(False, []), (True, ["topic/one"])])
+def test_a_renamed_file_is_the_same_scenario_at_its_new_place(
+    folder: Path, is_asked_between: bool, told: list[str]
+) -> None:
+    path = write(folder, "topic/one")
+    catalog = Catalog(folder)
+    catalog.entries()
+
+    renamed = path.rename(path.with_suffix(".yml"))
+    if is_asked_between:
+        assert catalog.get("one").summary == "One."
+
+    assert [change.id for change in catalog.refresh()] == told
+    assert [(entry.path, entry.mistakes) for entry in catalog.known()] == [(renamed, ())]
+
+
+def test_the_mistakes_of_a_renamed_file_have_its_new_place(folder: Path) -> None:
+    path = write(folder, "topic/one", "summary: 7\n")
+    catalog = Catalog(folder)
+    catalog.entries()
+
+    path.rename(path.with_suffix(".yml"))
+
+    (change,) = catalog.refresh()
+    assert change.entry is not None
+    assert all("one.yml:" in mistake.place for mistake in change.entry.mistakes)
 
 
 def test_a_file_that_was_never_right_makes_no_task(folder: Path) -> None:
@@ -175,6 +260,14 @@ def test_every_scenario_that_comes_with_waitproof_can_be_named_by_the_last_part_
     catalog = Catalog()
 
     assert [catalog.get(each.rpartition("/")[2]).id for each in catalog.ids()] == catalog.ids()
+
+
+def test_calls_to_paste_have_an_id_of_their_own_after_each_start() -> None:
+    first, second = Catalog(), Catalog()
+
+    assert first.calls("http://h") == first.calls("http://h") != second.calls("http://h")
+    told = first.calls("http://h")["curl"].split()[-1]
+    assert first.named_by(told.rpartition("/")[2]).id == first.contract.example
 
 
 def test_the_folder_can_be_anywhere(tmp_path: Path) -> None:

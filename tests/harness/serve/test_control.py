@@ -80,6 +80,23 @@ def test_no_answer_of_all_these_was_an_error_of_the_server(served: Service) -> N
     served.server.check_handler_errors()
 
 
+def test_a_page_of_any_site_may_read_a_fault_whatever_has_been_done_to_its_task(api: Api) -> None:
+    text = (
+        "task:\n  - {fault: {text: oops, http: 502}}\n"
+        "  - {fault: {text: mine, headers: {access-control-allow-origin: 'null'}}}\n"
+        "  - {fault: {http: 503}}\n"
+    )
+    api("POST", "/tasks", json={"yaml": text, "task_id": "t"})
+
+    def origins() -> list[str]:
+        url = f"{api.base_url}/api/v2/tasks/t"
+        return [requests.get(url, timeout=10).headers["Access-Control-Allow-Origin"] for _ in range(3)]
+
+    assert origins() == ["*", "null", "*"]
+    api("POST", "/tasks/t/actions/reset")
+    assert origins() == ["*", "null", "*"]
+
+
 def test_the_description_is_served(api: Api) -> None:
     assert api("GET", "/openapi.json").json() == openapi()
 

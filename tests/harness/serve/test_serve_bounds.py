@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,11 +85,16 @@ def test_whatever_can_be_polled_can_be_looked_at_and_deleted(client: httpx.Clien
     assert client.delete(location).status_code == 204
 
 
-def test_a_stall_and_a_wait_may_be_longer_than_a_scenario_may_say(client: httpx.Client) -> None:
+def test_a_stall_and_a_wait_may_be_longer_than_a_scenario_may_say(
+    client: httpx.Client, service: Service
+) -> None:
     made = make(client, "mine", wait={"poll_interval_s": 0.25, "timeout_s": 7200})
 
     assert made.json()["wait"] == {"poll_interval_s": 0.25, "timeout_s": 7200.0}
     assert client.post(f"{TASKS}/mine/actions/stall").status_code == 200
+    state = service.server.state("mine")
+    assert state is not None
+    assert state.steps[-1].delay == 3600.0  # as the description says
     assert client.post(f"{TASKS}/mine/actions/stall", json={"seconds": 86_400}).status_code == 200
 
 
@@ -136,7 +142,9 @@ def test_the_status_has_what_it_takes_to_call_and_to_draw(client: httpx.Client, 
     status = client.get("/_waitproof/status").json()
 
     assert status["example"] == "outcomes/completes-after-3-polls"
-    assert status["snippets"]["curl"] == (f"curl {service.base_url}/api/v2/tasks/completes-after-3-polls~1")
+    call = rf"curl {re.escape(service.base_url)}/api/v2/tasks/completes-after-3-polls~[a-z0-9]{{4}}"
+    assert re.fullmatch(call, status["snippets"]["curl"])
+    assert client.get("/_waitproof/status").json()["snippets"] == status["snippets"]
     assert status["statuses"]["completed"] == "return_result"
 
 
