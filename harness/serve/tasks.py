@@ -22,7 +22,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.catalog import SEPARATOR, Catalog, Change, told_in_a_line
+from harness.catalog import Catalog, Change, told_in_a_line
 from harness.contract import Contract, StatusMeaning, TaskIdFormat
 from harness.errors import InputError, Mistake
 from harness.journal import Ended, JournalEntry, Progress
@@ -30,7 +30,7 @@ from harness.lag import LagMeter
 from harness.mock_server import TaskServer
 from harness.scenario import Scenario, Step, WaitOptions
 from harness.source import Json
-from harness.template import check, fill
+from harness.template import check
 from harness.timeline import TaskState
 
 if TYPE_CHECKING:
@@ -397,14 +397,6 @@ class Keeper:
     def example(self) -> str:
         """The id of the scenario that is shown to whoever sees this server for the first time."""
         return self.contract.example or self.catalog.ids()[0]
-
-    def calls(self, base_url: str) -> dict[str, str]:
-        """Return the contract's calls to paste, by language, filled in for a server at that URL."""
-        task_id = f"{self.example.rpartition('/')[2]}{SEPARATOR}1"
-        values: dict[str, Json] = {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}
-        return {
-            language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()
-        }
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
