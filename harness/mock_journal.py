@@ -34,6 +34,7 @@ class Record:
     status: str = ""
     repeat: bool = False
     nearest: str = ""
+    by_path: bool = True
     answered_ns: int | None = None
     ended: Ended = Ended.IN_FLIGHT
     http: int | None = None
@@ -58,6 +59,7 @@ class Record:
             status=self.status,
             repeat=self.repeat,
             nearest=self.nearest,
+            by_path=self.by_path,
         )
 
 
@@ -92,12 +94,25 @@ class Journal:
         status: str = "",
         repeat: bool = False,
         nearest: str = "",
+        by_path: bool = True,
     ) -> Record:
         """Keep a new request, under the next serial; see `JournalEntry` for what the arguments mean."""
         with self._lock:
             serial = next(self._serials)
             record = Record(
-                serial, task_id, kind, head, arrived_ns, connection, fresh, n, step, status, repeat, nearest
+                serial,
+                task_id,
+                kind,
+                head,
+                arrived_ns,
+                connection,
+                fresh,
+                n,
+                step,
+                status,
+                repeat,
+                nearest,
+                by_path,
             )
             self._records[serial] = record
             if task_id is not None:

@@ -628,10 +628,11 @@ class _Service:
     def refuse(self, connection: Connection, refused: Refused) -> None:
         method, _, target = shortened(refused.line).partition(" ")
         head = Head(method, target.partition(" ")[0], "", 1, {}, "", keeps_alive=False)
-        owner = self._carried_task(connection)
-        nearest = "" if owner else self.desk.nearest(method, head.target)
+        charged = self._charged_by_connection(connection)
+        by_path = charged is None or charged == self._charged_by_path(head.target)
+        nearest = "" if charged else self.desk.nearest(method, head.target)
         request = http_wire.Request(head, refused.arrived_ns)
-        record = self._arrived(connection, request, owner, "other", nearest=nearest)
+        record = self._arrived(connection, request, charged, "other", nearest=nearest, by_path=by_path)
         self._answer(connection, record, head, self.desk.error(refused.http, refused.message))
 
     def _serve_poll(self, connection: Connection, request: http_wire.Request, task: _Task) -> bool:
@@ -748,19 +749,27 @@ class _Service:
         http: int = 404,
     ) -> bool:
         head = request.head
-        owner = self._carried_task(connection)
-        nearest = "" if owner else self.desk.nearest(head.method, head.path)
-        record = self._arrived(connection, request, owner, "other", nearest=nearest)
+        charged = self._charged_by_connection(connection)
+        nearest = "" if charged else self.desk.nearest(head.method, head.path)
+        record = self._arrived(
+            connection, request, charged, "other", nearest=nearest, by_path=charged is None
+        )
         return self._answer(connection, record, head, self.desk.error(http, message, task_id))
 
-    def _concerned(self, path: str) -> str | None:
-        """Return the task whose path a request has that is no poll: another method, or a path below it."""
+    def _charged_by_path(self, path: str) -> str | None:
+        """Return the task that a request is charged to for its path, or None.
+
+        A request that is no poll is charged to the task on whose path it came, with another method, or below.
+        """
         found = self.desk.task_path.match(path)
         task_id = _decoded(found[1]) if found is not None else ""
         return task_id if task_id in self.desk.tasks else None
 
-    def _carried_task(self, connection: Connection) -> str | None:
-        """Return the task whose requests a connection carried, unless it has been forgotten."""
+    def _charged_by_connection(self, connection: Connection) -> str | None:
+        """Return the task that a request is charged to for its connection alone, or None.
+
+        It is the task whose poll or operation the connection carried last, unless it has been forgotten.
+        """
         return connection.carried if connection.carried in self.desk.tasks else None
 
     # --- what falls through, in a thread that the connection is lent to
@@ -772,8 +781,9 @@ class _Service:
                 OFF_RECORD, None, "other", head, request.arrived_ns, connection.number, fresh=False
             )
         else:
-            owner = self._concerned(head.path) or self._carried_task(connection)
-            record = self._arrived(connection, request, owner, "other")
+            named = self._charged_by_path(head.path)
+            charged = named or self._charged_by_connection(connection)
+            record = self._arrived(connection, request, charged, "other", by_path=charged == named)
 
         def resume(loan: _Loan) -> None:
             if loan is _Loan.KEEP:
@@ -915,6 +925,7 @@ class _Service:
         kind: str,
         *,
         nearest: str = "",
+        by_path: bool = True,
     ) -> Record:
         record = self.desk.journal.add(
             task_id,
@@ -924,6 +935,7 @@ class _Service:
             connection.number,
             connection.fresh,
             nearest=nearest,
+            by_path=by_path,
         )
         connection.fresh = False
         self.desk.tell(record)

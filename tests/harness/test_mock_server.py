@@ -463,6 +463,43 @@ def test_a_request_on_a_connection_that_carried_polls_belongs_to_their_task(serv
     assert server.strays() == ()
 
 
+def test_an_entry_tells_whether_its_path_or_only_its_connection_ties_it_to_the_task(
+    server: TaskServer,
+) -> None:
+    server.create(7, QUEUED)
+
+    with Client(server) as client:
+        client.get("/v1/me")
+        client.get("/v1/jobs/7/state")
+        for method, path in (
+            ("DELETE", "/v1/jobs/7/state"),
+            ("POST", "/v1/jobs/7/cancel"),
+            ("GET", "/v1/me"),
+            ("GET", "/v1/jobs/8/state"),
+            ("POST", "/v1/parcels"),
+        ):
+            client.get(path, method=method)
+        client.send("GET /v1/me HTTP/1.1\r\nno colon\r\n\r\n")
+        client.answer()
+    with Client(server) as client:
+        client.get("/v1/jobs/7/state")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nno colon\r\n\r\n")
+        client.answer()
+
+    assert [(entry.target, entry.task_id, entry.by_path) for entry in server.journal()] == [
+        ("/v1/me", None, True),
+        ("/v1/jobs/7/state", "7", True),
+        ("/v1/jobs/7/state", "7", True),
+        ("/v1/jobs/7/cancel", "7", True),
+        ("/v1/me", "7", False),
+        ("/v1/jobs/8/state", "7", False),
+        ("/v1/parcels", "7", False),
+        ("/v1/me", "7", False),
+        ("/v1/jobs/7/state", "7", True),
+        ("/v1/jobs/7/state", "7", True),
+    ]
+
+
 # --- what falls through -------------------------------------------------------------------------------
 
 
