@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from enum import Enum
 from http.client import HTTPException, parse_headers
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from pytest_httpserver import METHOD_ALL, HTTPServer, HTTPServerError
@@ -60,6 +60,8 @@ MAX_PORT = 65535
 MAX_STENCIL_BYTES = 64 * 1024
 TIME_DIGITS = 19  # of nanoseconds since 1970, from 2001 to 2286
 MANY_FILES = 10_240  # what macOS lets a process have where its hard limit says "unlimited"
+
+_Made = TypeVar("_Made")
 
 OFF_RECORD = 0  # the serial of a request that is not remembered
 _PORT = re.compile(r":[0-9]*$")  # of a Host header
@@ -97,13 +99,17 @@ class Unprepared(Protocol):
     def task(self, task_id: str) -> str:
         """Make the task with this id if the id says what it is; return "", else why there is none."""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
-        """Return the id of the task that an operation without a prepared task begins, "" for none.
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+        """Make the task that an operation without a prepared task begins.
 
         Args:
             name: The operation's name in the contract.
             headers: The request's, names in lower case.
             body: As it came.
+
+        Returns:
+            The task's id and ""; where there is none, "" and why, which is "" where nothing more can be said
+            than that the body names no task.
         """
 
 
@@ -342,12 +348,12 @@ class _Named:
             return told_in_a_line(error)
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
         try:
             scenario = self._catalog.begun_by(name, headers, body)
-        except InputError:
-            return ""
-        return str(self._server.add(scenario))
+        except InputError as error:
+            return "", told_in_a_line(error)
+        return str(self._server.add(scenario)), ""
 
 
 @dataclass(frozen=True)
@@ -394,7 +400,8 @@ class _Task:
         changed: from a step's third poll on that alone is filled in.
 
         Raises:
-            ValueError: There is a placeholder that nothing fills in.
+            ValueError: There is a placeholder that nothing fills in, or text that cannot be encoded.
+            RecursionError: It is nested too deep.
         """
         is_plain = head.keeps_alive and head.minor == 1 and head.method != "HEAD"
         stencil = self._stencil
@@ -460,10 +467,10 @@ class _Desk:
         template = self.contract.http_error
         values = {"task_id": task_id, "token": "", "n": 0, "http": http, "message": message}
         try:
-            body = fill(template.body, values)
-        except ValueError as error:  # whoever wrote the contract reads both
-            body = {"message": f"{message} ({error})"}
-        return TaskResponse(http, template.headers, json.dumps(body, ensure_ascii=False).encode())
+            body = json.dumps(fill(template.body, values), ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:  # whoever wrote the contract reads both
+            body = json.dumps({"message": f"{message} ({_why_unwritten(error)})"}).encode()
+        return TaskResponse(http, template.headers, body)
 
     def nearest(self, method: str, path: str, more: Iterable[str] = ()) -> str:
         """Return the route most like a request, however little it is like it."""
@@ -488,12 +495,13 @@ class _Desk:
         with self._making:
             return "" if task_id in self.tasks else self.unprepared.task(task_id)
 
-    def make_for(self, operation: Operation, request: http_wire.Request) -> _Task | None:
-        """Make the task that an operation begins; None where there is none."""
+    def make_for(self, operation: Operation, request: http_wire.Request) -> tuple[_Task | None, str]:
+        """Make the task that an operation begins; None and why, or "", where there is none."""
         assert self.unprepared is not None
         name = next(name for name, each in self.contract.operations.items() if each is operation)
         with self._making:
-            return self.tasks.get(self.unprepared.operation(name, request.head.headers, request.body))
+            task_id, why = self.unprepared.operation(name, request.head.headers, request.body)
+        return self.tasks.get(task_id), why
 
     def route(self, head: Head) -> _Route:
         """Return what a request is about."""
@@ -510,7 +518,11 @@ class _Desk:
         name = _PORT.sub("", host).lower()
         if self.allowed_hosts is None or name in self.allowed_hosts:
             return ""
-        return f"this server does not serve '{shortened(name)}', which the Host header names"
+        if not name:
+            return "this server does not serve requests whose Host header names nothing"
+        name = shortened(name)
+        fact = f"this server does not serve '{name}', which the Host header names"
+        return f"{fact}; --allow-host {name} allows it"
 
     def end(self, record: Record, ended: Ended, http: int | None = None, nearest: str = "") -> None:
         """Put the end of a request on record."""
@@ -604,8 +616,18 @@ class _Service:
         self.desk = desk
         self.server = server
 
-    def went_wrong(self, error: Exception) -> None:
+    def gone(self, connection: Connection) -> None:
+        self._end_latest(connection, self._left())
+
+    def went_wrong(self, connection: Connection, error: Exception) -> None:
+        self._end_latest(connection, Ended.DROPPED)
         self.desk.went_wrong(error)
+
+    def _end_latest(self, connection: Connection, ended: Ended) -> None:
+        """End what a connection carried when it failed: a request that never ends would be kept for ever."""
+        record: Record | None = connection.latest
+        if record is not None and record.ended is Ended.IN_FLIGHT:
+            self.desk.end(record, ended)
 
     # Each of the following returns whether its connection can carry the next request at once.
 
@@ -657,6 +679,7 @@ class _Service:
                 said.repeat,
             )
         connection.fresh = False
+        connection.latest = record
         if desk.on_entry is not None:
             desk.tell(record)
         if not step.delay:
@@ -678,10 +701,9 @@ class _Service:
         head = record.head
         try:
             http, keep, data = task.written(self.desk.contract, step, head)
-        except ValueError as error:  # a placeholder that nothing fills in
-            return self._answer(
-                connection, record, head, self.desk.error(500, str(error), task.values["task_id"])
-            )
+        except (ValueError, RecursionError) as error:
+            told = self.desk.error(500, _why_unwritten(error), task.values["task_id"])
+            return self._answer(connection, record, head, told)
         if drop is Drop.MID_BODY:
             body = len(data) - data.index(b"\r\n\r\n") - 4
             data = data[: len(data) - body + body // 2]
@@ -708,24 +730,45 @@ class _Service:
 
         if self.desk.unprepared is None:
             return serve("")
-        connection.lend(lambda: self.desk.make(task_id), lambda why: _go_on(connection, serve(why)))
-        return False
+        return self._lend_to_maker(connection, request, lambda: self.desk.make(task_id), serve)
 
     def _serve_operation(
         self, connection: Connection, request: http_wire.Request, operation: Operation
     ) -> bool:
-        def serve(task: _Task | None) -> bool:
+        def serve(found: tuple[_Task | None, str]) -> bool:
+            task, why = found
             if task is not None:
                 return self._begin(connection, request, operation, task)
-            fact = f"the body has no scenario's token at '{operation.token}'"
-            return self._serve_stray(connection, request, fact)
+            why = why or f"the body has no scenario's token at '{operation.token}'"
+            return self._serve_stray(connection, request, why)
 
         task = self.desk.begun_by(operation, request.body)
         if task is not None or self.desk.unprepared is None:
-            return serve(task)
-        connection.lend(
-            lambda: self.desk.make_for(operation, request), lambda task: _go_on(connection, serve(task))
-        )
+            return serve((task, ""))
+        return self._lend_to_maker(connection, request, lambda: self.desk.make_for(operation, request), serve)
+
+    def _lend_to_maker(
+        self,
+        connection: Connection,
+        request: http_wire.Request,
+        make: Callable[[], _Made],
+        serve: Callable[[_Made], bool],
+    ) -> bool:
+        """Make a task in a thread, and go on with what came of it; the client is told where that fails."""
+
+        def make_or_fail() -> Callable[[], bool]:
+            try:
+                made = make()
+            except Exception as error:  # noqa: BLE001 - whoever makes tasks may raise anything
+                self.desk.went_wrong(error)
+                fact = _told(error)
+                return lambda: self._serve_stray(connection, request, fact, http=500)
+            return lambda: serve(made)
+
+        try:
+            connection.lend(make_or_fail, lambda serve_it: _go_on(connection, serve_it()))
+        except RuntimeError as error:  # no thread can begin
+            return self._serve_stray(connection, request, str(error), http=503)
         return False
 
     def _begin(
@@ -736,8 +779,8 @@ class _Service:
         try:
             body = json.dumps(fill(operation.body, task.values), ensure_ascii=False).encode()
             response = TaskResponse(operation.status, self.desk.contract.answer.headers, body)
-        except ValueError as error:  # a placeholder that nothing fills in
-            response = self.desk.error(500, str(error), task.values["task_id"])
+        except (ValueError, RecursionError) as error:
+            response = self.desk.error(500, _why_unwritten(error), task.values["task_id"])
         return self._answer(connection, record, request.head, response)
 
     def _serve_stray(
@@ -804,6 +847,9 @@ class _Service:
             environ = _Environ(connection.sock, self.server, request).make_environ()
         except HTTPException as error:  # more header lines than the standard library reads
             return self._answer_lent(connection, record, self.desk.error(431, str(error)))
+        except ValueError as error:  # such as a target that begins as an address does, and is none
+            told = self.desk.error(400, f"the target {shortened(request.head.target)} is no URL: {error}")
+            return self._answer_lent(connection, record, told)
         except OSError:
             return self._lost(record)
         http: int | None = None
@@ -814,7 +860,7 @@ class _Service:
                     connection.sock.sendall(data)
                 except OSError:
                     return self._lost(record, http)
-        except OSError:  # a handler's way to drop the connection
+        except ConnectionError:  # a handler's way to drop the connection
             self.desk.end(record, Ended.DROPPED, http)
             return _Loan.CLOSE
         except Exception as error:  # noqa: BLE001 - a matcher's handler may raise anything
@@ -822,8 +868,7 @@ class _Service:
                 self.desk.end(record, Ended.DROPPED, http)
                 return _Loan.CLOSE
             self.desk.went_wrong(error)
-            told = self.desk.error(500, f"{type(error).__name__}: {error}")
-            return self._answer_lent(connection, record, told)
+            return self._answer_lent(connection, record, self.desk.error(500, _told(error)))
         nearest = str(environ.get(_STRAY, "")) if record.task_id is None else ""
         self.desk.end(record, Ended.ANSWERED, http, nearest)
         return _Loan.KEEP if keep else _Loan.TAKE_LEAVE
@@ -938,6 +983,7 @@ class _Service:
             by_path=by_path,
         )
         connection.fresh = False
+        connection.latest = record
         self.desk.tell(record)
         return record
 
@@ -977,6 +1023,16 @@ def _written(response: TaskResponse, head: Head) -> _Written:
         response.http, response.headers, response.body, keep=keep, minor=head.minor, bodiless=bodiless
     )
     return response.http, keep, data
+
+
+def _told(error: Exception) -> str:
+    """Return what went wrong in code that is not ours, in the words of Python."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _why_unwritten(error: Exception) -> str:
+    """Return why an answer cannot be written; a ValueError says it itself."""
+    return "the answer is nested too deep to be written" if isinstance(error, RecursionError) else str(error)
 
 
 def _decoded(escaped: str) -> str:

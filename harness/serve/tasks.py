@@ -232,13 +232,13 @@ class Keeper:
         self.add(scenario, task_id)
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
         """Begin a task of the scenario that a header or the operation's body names, else of the default."""
         try:
             scenario = self.catalog.begun_by(name, headers, body, self._default)
-        except InputError:
-            return ""
-        return str(self.add(scenario).task_id)
+        except InputError as error:
+            return "", told_in_a_line(error)
+        return str(self.add(scenario).task_id), ""
 
     def on_entry(self, entry: JournalEntry) -> None:
         """Note that a request has come, or that one has ended."""
