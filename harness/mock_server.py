@@ -51,6 +51,7 @@ __all__ = ["TaskServer", "Unprepared", "raise_file_limit"]
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JOURNAL = 100_000
+MAX_JOURNAL_BYTES = 64 * 1024 * 1024  # 100,000 polls of one client, or 20,000 whose heads all differ
 MAX_LOGGED = 200  # requests that pytest-httpserver keeps, whole, with their responses
 BACKLOG = 4096  # the kernel drops connects beyond it, and a dropped one is tried again after a second
 JOIN_S = 0.6  # for threads whose sockets are shut; only a handler of somebody else's can take longer
@@ -129,6 +130,7 @@ class TaskServer(HTTPServer):
         port: int = 0,
         on_entry: Callable[[JournalEntry], None] | None = None,
         journal_limit: int = MAX_JOURNAL,
+        journal_bytes: int = MAX_JOURNAL_BYTES,
         unprepared: Unprepared | None = None,
         allowed_hosts: Collection[str] | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -148,6 +150,7 @@ class TaskServer(HTTPServer):
                 serial. It may ask the server anything, but must not wait: no other client is answered
                 meanwhile.
             journal_limit: How many requests are remembered; the oldest finished ones go first.
+            journal_bytes: How much memory they may take, about; the same goes first.
             unprepared: Makes tasks that `create` has not made; None for the catalog's, and where there is
                 none, such an id is unknown.
             allowed_hosts: Names, without a port and in lower case, that a request's Host may have, so that
@@ -170,7 +173,7 @@ class TaskServer(HTTPServer):
             unprepared = _Named(self, catalog)
         self._catalog = catalog
         self._numbers = itertools.count(1)
-        self._desk = _Desk(contract, on_entry, self._went_wrong, journal_limit)
+        self._desk = _Desk(contract, on_entry, self._went_wrong, Journal(journal_limit, journal_bytes))
         self._desk.unprepared = unprepared
         self._desk.allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
         self._desk.off_record = off_record
@@ -243,13 +246,22 @@ class TaskServer(HTTPServer):
         task = self._desk.tasks.get(str(task_id))
         return None if task is None else task.state
 
-    def entries(self, task_id: str | int) -> tuple[JournalEntry, ...]:
-        """Return every request that concerns a task, in order of arrival, polls included."""
-        return self._desk.journal.entries(str(task_id))
+    def entries(self, task_id: str | int, newest: int | None = None) -> tuple[JournalEntry, ...]:
+        """Return the requests that concern a task, in order of arrival, polls included.
 
-    def journal(self) -> tuple[JournalEntry, ...]:
-        """Return every request remembered, in order of arrival, those in flight included."""
-        return self._desk.journal.all()
+        Args:
+            task_id: Its id.
+            newest: How many of those that arrived last, None for all.
+        """
+        return self._desk.journal.entries(str(task_id), newest)
+
+    def journal(self, newest: int | None = None) -> tuple[JournalEntry, ...]:
+        """Return the requests remembered, in order of arrival, those in flight included.
+
+        Args:
+            newest: How many of those that arrived last, None for all.
+        """
+        return self._desk.journal.all(newest)
 
     def polls(self, task_id: str | int) -> tuple[JournalEntry, ...]:
         """Return the polls of one task, in order of arrival, repeats of an HTTP stack included."""
@@ -443,11 +455,11 @@ class _Desk:
         contract: Contract,
         on_entry: Callable[[JournalEntry], None] | None,
         went_wrong: Callable[[Exception], None],
-        journal_limit: int,
+        journal: Journal,
     ) -> None:
         self.contract = contract
         self.tasks: dict[str, _Task] = {}
-        self.journal = Journal(journal_limit)
+        self.journal = journal
         self.went_wrong = went_wrong
         self.poll_method = contract.endpoint.method
         self.poll_path = contract.task_path_pattern()
@@ -649,7 +661,7 @@ class _Service:
 
     def refuse(self, connection: Connection, refused: Refused) -> None:
         method, _, target = shortened(refused.line).partition(" ")
-        head = Head(method, target.partition(" ")[0], "", 1, {}, "", keeps_alive=False)
+        head = Head(method, target.partition(" ")[0], "", 1, {}, keeps_alive=False)
         charged = self._charged_by_connection(connection)
         by_path = charged is None or charged == self._charged_by_path(head.target)
         nearest = "" if charged else self.desk.nearest(method, head.target)
@@ -1001,8 +1013,8 @@ class _Environ(WSGIRequestHandler):
 
     def __init__(self, sock: socket.socket, server: _Server, request: http_wire.Request) -> None:
         head = request.head
-        _, _, lines = head.text.partition("\n")
-        self.headers = parse_headers(io.BytesIO(f"{lines}\r\n\r\n".encode("latin-1")))
+        _, _, lines = request.lines.partition(b"\n")
+        self.headers = parse_headers(io.BytesIO(lines))
         del self.headers["Transfer-Encoding"]
         if request.body:
             del self.headers["Content-Length"]

@@ -369,6 +369,21 @@ def test_the_journal_is_bounded_and_the_oldest_finished_go_first(contract: Contr
         assert [poll.n for poll in server.polls(2)] == [4, 5]
 
 
+def test_the_journal_is_bounded_in_memory_and_polls_that_are_alike_take_little(contract: Contract) -> None:
+    with TaskServer(contract, journal_bytes=250_000) as server, Client(server) as client:
+        server.create(1, QUEUED)
+        for _ in range(300):
+            client.get("/v1/jobs/1/state", f"X: {'x' * 1500}")
+        alike = len(server.journal())
+        for number in range(10):
+            client.get("/v1/jobs/1/state", f"X: {number:060000}")
+        kept = [entry.serial for entry in server.journal()]
+
+        assert (alike, kept) == (300, [307, 308, 309, 310])
+        assert [entry.serial for entry in server.journal(newest=2)] == [309, 310]
+        assert [entry.n for entry in server.entries(1, newest=1)] == [310]
+
+
 # --- operations ---------------------------------------------------------------------------------------
 
 
