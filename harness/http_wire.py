@@ -66,7 +66,7 @@ class Refused(Exception):
 
 @dataclass(slots=True, eq=False)
 class Head:
-    """A request without its body; requests of the same bytes share one.
+    """What a request says before its body; requests of the same bytes share one.
 
     Attributes:
         method: HTTP method.
@@ -74,7 +74,6 @@ class Head:
         path: Raw path, without an origin and query.
         minor: 0 or 1, of its HTTP version.
         headers: Names in lower case; a repeated header's values are joined by ", ". Not to be changed.
-        text: Its lines as they came, for a parser that wants to see them itself.
         keeps_alive: Whether the connection may carry another request.
         length: Bytes of its body; -1 where it comes in chunks.
         note: Whatever its reader wants to remember.
@@ -85,7 +84,6 @@ class Head:
     path: str
     minor: int
     headers: dict[str, str]
-    text: str
     keeps_alive: bool
     length: int = 0
     note: Any = None
@@ -99,11 +97,13 @@ class Request:
         head: Its lines.
         arrived_ns: When its first line had been read.
         body: As it came; chunks are joined.
+        lines: What its head was read from, as it came, for a parser that wants to see it itself.
     """
 
     head: Head
     arrived_ns: int
     body: bytes = b""
+    lines: bytes = b""
 
 
 class Heads(dict[bytes, Head]):
@@ -178,10 +178,11 @@ class Reader:
             Refused: It is no request, or too large; the connection is of no use afterwards.
         """
         if self._fed:
-            head = self._heads.get(self._fed)
+            fed = self._fed
+            head = self._heads.get(fed)
             if head is not None and not head.length:
                 self._fed = b""
-                return Request(head, at_ns)
+                return Request(head, at_ns, b"", fed)
         elif self._buffer is None:
             return None
         self._at_ns = at_ns
@@ -237,14 +238,14 @@ class Reader:
             self._heads.keep(data, head)
         arrived_ns = self._arrived_ns
         if head.length == 0:
-            return Request(head, arrived_ns)
+            return Request(head, arrived_ns, b"", data)
         if head.length == _CHUNKED:
             self._ask(head)
-            return Request(head, arrived_ns, (yield from self._read_chunks()))
+            return Request(head, arrived_ns, (yield from self._read_chunks()), data)
         self._check_body(head.length)
         if len(buffer) < head.length:
             self._ask(head)
-        return Request(head, arrived_ns, (yield from self._take(head.length)))
+        return Request(head, arrived_ns, (yield from self._take(head.length)), data)
 
     def _read_line(self) -> Generator[None, None, None]:
         """Wait for a line that is not blank; clients may send blank ones between requests."""
@@ -342,7 +343,6 @@ def read_head(data: bytes) -> Head:
         path.partition("?")[0] or "/",
         minor,
         headers,
-        text,
         _keeps_alive(headers.get("connection"), minor),
         _length(headers),
     )

@@ -45,8 +45,7 @@ class JournalEntry:
         status: For a poll: the step's label: its status, `503`, `drop:reset` or `text`.
         repeat: The client's HTTP stack repeated a dropped poll by itself.
         nearest: For a stray: the nearest route that the server knows, "" otherwise.
-        by_path: Its own path ties it to its task; False where only its connection does, which had carried
-            the task's polls.
+        by_path: False where only its connection ties it to the task: one that carried the task's polls.
     """
 
     serial: int

@@ -56,8 +56,11 @@ class Service(Protocol):
     def refuse(self, connection: Connection, refused: Refused) -> None:
         """Tell a client what is wrong, and take leave."""
 
-    def went_wrong(self, error: Exception) -> None:
-        """Take note of a mistake of the service's own; the connection has been closed. Any thread."""
+    def gone(self, connection: Connection) -> None:
+        """Take note that a connection has been closed, for its client has gone."""
+
+    def went_wrong(self, connection: Connection, error: Exception) -> None:
+        """Take note of a mistake of the service's own; the connection is closed. Any thread."""
 
 
 class _Timer:
@@ -77,6 +80,7 @@ class Connection:
         fresh: It has carried no request before; whoever puts the first one on record says so.
         sock: For whom it is lent to.
         carried: For the service: the task of the latest poll or operation that came here.
+        latest: For the service: what it has put on record of the latest request.
     """
 
     __slots__ = (
@@ -92,6 +96,7 @@ class Connection:
         "_writing",
         "carried",
         "fresh",
+        "latest",
         "number",
         "sock",
     )
@@ -101,6 +106,7 @@ class Connection:
         self.number = number
         self.fresh = True
         self.carried: str | None = None
+        self.latest: Any = None
         self._loop = loop
         self._reader = reader
         self._watched = 0  # events that the selector tells of
@@ -213,7 +219,7 @@ class Connection:
             self.sock.settimeout(self._loop.send_limit_s)
             result = job()
         except Exception as error:  # noqa: BLE001 - it must end this connection and no other
-            self._loop.service.went_wrong(error)
+            self._loop.service.went_wrong(self, error)
             self._loop.call(self._end_loan)
         else:
             self._loop.call(lambda: self._end_loan(lambda: done(result)))
@@ -441,7 +447,7 @@ class Loop:
             return
         except Exception as error:  # noqa: BLE001 - it must end this connection and no other
             connection.close()
-            self.service.went_wrong(error)
+            self.service.went_wrong(connection, error)
             return
         if reader.has_begun and not connection._has_begun:
             connection._has_begun = True
@@ -466,9 +472,10 @@ class Loop:
             call()
         except OSError:  # the client has gone
             connection.close()
+            self.service.gone(connection)
         except Exception as error:  # noqa: BLE001 - it must end this connection and no other
             connection.close()
-            self.service.went_wrong(error)
+            self.service.went_wrong(connection, error)
 
     def _listen(self) -> None:
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)

@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from enum import Enum
 from http.client import HTTPException, parse_headers
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from pytest_httpserver import METHOD_ALL, HTTPServer, HTTPServerError
@@ -51,6 +51,7 @@ __all__ = ["TaskServer", "Unprepared", "raise_file_limit"]
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JOURNAL = 100_000
+MAX_JOURNAL_BYTES = 64 * 1024 * 1024  # 100,000 polls of one client, or 20,000 whose heads all differ
 MAX_LOGGED = 200  # requests that pytest-httpserver keeps, whole, with their responses
 BACKLOG = 4096  # the kernel drops connects beyond it, and a dropped one is tried again after a second
 JOIN_S = 0.6  # for threads whose sockets are shut; only a handler of somebody else's can take longer
@@ -60,6 +61,8 @@ MAX_PORT = 65535
 MAX_STENCIL_BYTES = 64 * 1024
 TIME_DIGITS = 19  # of nanoseconds since 1970, from 2001 to 2286
 MANY_FILES = 10_240  # what macOS lets a process have where its hard limit says "unlimited"
+
+_Made = TypeVar("_Made")
 
 OFF_RECORD = 0  # the serial of a request that is not remembered
 _PORT = re.compile(r":[0-9]*$")  # of a Host header
@@ -97,13 +100,17 @@ class Unprepared(Protocol):
     def task(self, task_id: str) -> str:
         """Make the task with this id if the id says what it is; return "", else why there is none."""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
-        """Return the id of the task that an operation without a prepared task begins, "" for none.
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+        """Make the task that an operation without a prepared task begins.
 
         Args:
             name: The operation's name in the contract.
             headers: The request's, names in lower case.
             body: As it came.
+
+        Returns:
+            The task's id and ""; where there is none, "" and why, which is "" where nothing more can be said
+            than that the body names no task.
         """
 
 
@@ -123,6 +130,7 @@ class TaskServer(HTTPServer):
         port: int = 0,
         on_entry: Callable[[JournalEntry], None] | None = None,
         journal_limit: int = MAX_JOURNAL,
+        journal_bytes: int = MAX_JOURNAL_BYTES,
         unprepared: Unprepared | None = None,
         allowed_hosts: Collection[str] | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -142,6 +150,7 @@ class TaskServer(HTTPServer):
                 serial. It may ask the server anything, but must not wait: no other client is answered
                 meanwhile.
             journal_limit: How many requests are remembered; the oldest finished ones go first.
+            journal_bytes: How much memory they may take, about; the same goes first.
             unprepared: Makes tasks that `create` has not made; None for the catalog's, and where there is
                 none, such an id is unknown.
             allowed_hosts: Names, without a port and in lower case, that a request's Host may have, so that
@@ -164,7 +173,7 @@ class TaskServer(HTTPServer):
             unprepared = _Named(self, catalog)
         self._catalog = catalog
         self._numbers = itertools.count(1)
-        self._desk = _Desk(contract, on_entry, self._went_wrong, journal_limit)
+        self._desk = _Desk(contract, on_entry, self._went_wrong, Journal(journal_limit, journal_bytes))
         self._desk.unprepared = unprepared
         self._desk.allowed_hosts = None if allowed_hosts is None else frozenset(allowed_hosts)
         self._desk.off_record = off_record
@@ -237,13 +246,22 @@ class TaskServer(HTTPServer):
         task = self._desk.tasks.get(str(task_id))
         return None if task is None else task.state
 
-    def entries(self, task_id: str | int) -> tuple[JournalEntry, ...]:
-        """Return every request that concerns a task, in order of arrival, polls included."""
-        return self._desk.journal.entries(str(task_id))
+    def entries(self, task_id: str | int, newest: int | None = None) -> tuple[JournalEntry, ...]:
+        """Return the requests that concern a task, in order of arrival, polls included.
 
-    def journal(self) -> tuple[JournalEntry, ...]:
-        """Return every request remembered, in order of arrival, those in flight included."""
-        return self._desk.journal.all()
+        Args:
+            task_id: Its id.
+            newest: How many of those that arrived last, None for all.
+        """
+        return self._desk.journal.entries(str(task_id), newest)
+
+    def journal(self, newest: int | None = None) -> tuple[JournalEntry, ...]:
+        """Return the requests remembered, in order of arrival, those in flight included.
+
+        Args:
+            newest: How many of those that arrived last, None for all.
+        """
+        return self._desk.journal.all(newest)
 
     def polls(self, task_id: str | int) -> tuple[JournalEntry, ...]:
         """Return the polls of one task, in order of arrival, repeats of an HTTP stack included."""
@@ -342,12 +360,12 @@ class _Named:
             return told_in_a_line(error)
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
         try:
             scenario = self._catalog.begun_by(name, headers, body)
-        except InputError:
-            return ""
-        return str(self._server.add(scenario))
+        except InputError as error:
+            return "", told_in_a_line(error)
+        return str(self._server.add(scenario)), ""
 
 
 @dataclass(frozen=True)
@@ -394,7 +412,8 @@ class _Task:
         changed: from a step's third poll on that alone is filled in.
 
         Raises:
-            ValueError: There is a placeholder that nothing fills in.
+            ValueError: There is a placeholder that nothing fills in, or text that cannot be encoded.
+            RecursionError: It is nested too deep.
         """
         is_plain = head.keeps_alive and head.minor == 1 and head.method != "HEAD"
         stencil = self._stencil
@@ -436,11 +455,11 @@ class _Desk:
         contract: Contract,
         on_entry: Callable[[JournalEntry], None] | None,
         went_wrong: Callable[[Exception], None],
-        journal_limit: int,
+        journal: Journal,
     ) -> None:
         self.contract = contract
         self.tasks: dict[str, _Task] = {}
-        self.journal = Journal(journal_limit)
+        self.journal = journal
         self.went_wrong = went_wrong
         self.poll_method = contract.endpoint.method
         self.poll_path = contract.task_path_pattern()
@@ -460,10 +479,10 @@ class _Desk:
         template = self.contract.http_error
         values = {"task_id": task_id, "token": "", "n": 0, "http": http, "message": message}
         try:
-            body = fill(template.body, values)
-        except ValueError as error:  # whoever wrote the contract reads both
-            body = {"message": f"{message} ({error})"}
-        return TaskResponse(http, template.headers, json.dumps(body, ensure_ascii=False).encode())
+            body = json.dumps(fill(template.body, values), ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:  # whoever wrote the contract reads both
+            body = json.dumps({"message": f"{message} ({_why_unwritten(error)})"}).encode()
+        return TaskResponse(http, template.headers, body)
 
     def nearest(self, method: str, path: str, more: Iterable[str] = ()) -> str:
         """Return the route most like a request, however little it is like it."""
@@ -488,12 +507,13 @@ class _Desk:
         with self._making:
             return "" if task_id in self.tasks else self.unprepared.task(task_id)
 
-    def make_for(self, operation: Operation, request: http_wire.Request) -> _Task | None:
-        """Make the task that an operation begins; None where there is none."""
+    def make_for(self, operation: Operation, request: http_wire.Request) -> tuple[_Task | None, str]:
+        """Make the task that an operation begins; None and why, or "", where there is none."""
         assert self.unprepared is not None
         name = next(name for name, each in self.contract.operations.items() if each is operation)
         with self._making:
-            return self.tasks.get(self.unprepared.operation(name, request.head.headers, request.body))
+            task_id, why = self.unprepared.operation(name, request.head.headers, request.body)
+        return self.tasks.get(task_id), why
 
     def route(self, head: Head) -> _Route:
         """Return what a request is about."""
@@ -510,7 +530,11 @@ class _Desk:
         name = _PORT.sub("", host).lower()
         if self.allowed_hosts is None or name in self.allowed_hosts:
             return ""
-        return f"this server does not serve '{shortened(name)}', which the Host header names"
+        if not name:
+            return "this server does not serve requests whose Host header names nothing"
+        name = shortened(name)
+        fact = f"this server does not serve '{name}', which the Host header names"
+        return f"{fact}; --allow-host {name} allows it"
 
     def end(self, record: Record, ended: Ended, http: int | None = None, nearest: str = "") -> None:
         """Put the end of a request on record."""
@@ -604,8 +628,18 @@ class _Service:
         self.desk = desk
         self.server = server
 
-    def went_wrong(self, error: Exception) -> None:
+    def gone(self, connection: Connection) -> None:
+        self._end_latest(connection, self._left())
+
+    def went_wrong(self, connection: Connection, error: Exception) -> None:
+        self._end_latest(connection, Ended.DROPPED)
         self.desk.went_wrong(error)
+
+    def _end_latest(self, connection: Connection, ended: Ended) -> None:
+        """End what a connection carried when it failed: a request that never ends would be kept for ever."""
+        record: Record | None = connection.latest
+        if record is not None and record.ended is Ended.IN_FLIGHT:
+            self.desk.end(record, ended)
 
     # Each of the following returns whether its connection can carry the next request at once.
 
@@ -627,11 +661,12 @@ class _Service:
 
     def refuse(self, connection: Connection, refused: Refused) -> None:
         method, _, target = shortened(refused.line).partition(" ")
-        head = Head(method, target.partition(" ")[0], "", 1, {}, "", keeps_alive=False)
-        owner = self._carried_task(connection)
-        nearest = "" if owner else self.desk.nearest(method, head.target)
+        head = Head(method, target.partition(" ")[0], "", 1, {}, keeps_alive=False)
+        charged = self._charged_by_connection(connection)
+        by_path = charged is None or charged == self._charged_by_path(head.target)
+        nearest = "" if charged else self.desk.nearest(method, head.target)
         request = http_wire.Request(head, refused.arrived_ns)
-        record = self._arrived(connection, request, owner, "other", nearest=nearest)
+        record = self._arrived(connection, request, charged, "other", nearest=nearest, by_path=by_path)
         self._answer(connection, record, head, self.desk.error(refused.http, refused.message))
 
     def _serve_poll(self, connection: Connection, request: http_wire.Request, task: _Task) -> bool:
@@ -656,6 +691,7 @@ class _Service:
                 said.repeat,
             )
         connection.fresh = False
+        connection.latest = record
         if desk.on_entry is not None:
             desk.tell(record)
         if not step.delay:
@@ -677,10 +713,9 @@ class _Service:
         head = record.head
         try:
             http, keep, data = task.written(self.desk.contract, step, head)
-        except ValueError as error:  # a placeholder that nothing fills in
-            return self._answer(
-                connection, record, head, self.desk.error(500, str(error), task.values["task_id"])
-            )
+        except (ValueError, RecursionError) as error:
+            told = self.desk.error(500, _why_unwritten(error), task.values["task_id"])
+            return self._answer(connection, record, head, told)
         if drop is Drop.MID_BODY:
             body = len(data) - data.index(b"\r\n\r\n") - 4
             data = data[: len(data) - body + body // 2]
@@ -707,24 +742,45 @@ class _Service:
 
         if self.desk.unprepared is None:
             return serve("")
-        connection.lend(lambda: self.desk.make(task_id), lambda why: _go_on(connection, serve(why)))
-        return False
+        return self._lend_to_maker(connection, request, lambda: self.desk.make(task_id), serve)
 
     def _serve_operation(
         self, connection: Connection, request: http_wire.Request, operation: Operation
     ) -> bool:
-        def serve(task: _Task | None) -> bool:
+        def serve(found: tuple[_Task | None, str]) -> bool:
+            task, why = found
             if task is not None:
                 return self._begin(connection, request, operation, task)
-            fact = f"the body has no scenario's token at '{operation.token}'"
-            return self._serve_stray(connection, request, fact)
+            why = why or f"the body has no scenario's token at '{operation.token}'"
+            return self._serve_stray(connection, request, why)
 
         task = self.desk.begun_by(operation, request.body)
         if task is not None or self.desk.unprepared is None:
-            return serve(task)
-        connection.lend(
-            lambda: self.desk.make_for(operation, request), lambda task: _go_on(connection, serve(task))
-        )
+            return serve((task, ""))
+        return self._lend_to_maker(connection, request, lambda: self.desk.make_for(operation, request), serve)
+
+    def _lend_to_maker(
+        self,
+        connection: Connection,
+        request: http_wire.Request,
+        make: Callable[[], _Made],
+        serve: Callable[[_Made], bool],
+    ) -> bool:
+        """Make a task in a thread, and go on with what came of it; the client is told where that fails."""
+
+        def make_or_fail() -> Callable[[], bool]:
+            try:
+                made = make()
+            except Exception as error:  # noqa: BLE001 - whoever makes tasks may raise anything
+                self.desk.went_wrong(error)
+                fact = _told(error)
+                return lambda: self._serve_stray(connection, request, fact, http=500)
+            return lambda: serve(made)
+
+        try:
+            connection.lend(make_or_fail, lambda serve_it: _go_on(connection, serve_it()))
+        except RuntimeError as error:  # no thread can begin
+            return self._serve_stray(connection, request, str(error), http=503)
         return False
 
     def _begin(
@@ -735,8 +791,8 @@ class _Service:
         try:
             body = json.dumps(fill(operation.body, task.values), ensure_ascii=False).encode()
             response = TaskResponse(operation.status, self.desk.contract.answer.headers, body)
-        except ValueError as error:  # a placeholder that nothing fills in
-            response = self.desk.error(500, str(error), task.values["task_id"])
+        except (ValueError, RecursionError) as error:
+            response = self.desk.error(500, _why_unwritten(error), task.values["task_id"])
         return self._answer(connection, record, request.head, response)
 
     def _serve_stray(
@@ -748,19 +804,27 @@ class _Service:
         http: int = 404,
     ) -> bool:
         head = request.head
-        owner = self._carried_task(connection)
-        nearest = "" if owner else self.desk.nearest(head.method, head.path)
-        record = self._arrived(connection, request, owner, "other", nearest=nearest)
+        charged = self._charged_by_connection(connection)
+        nearest = "" if charged else self.desk.nearest(head.method, head.path)
+        record = self._arrived(
+            connection, request, charged, "other", nearest=nearest, by_path=charged is None
+        )
         return self._answer(connection, record, head, self.desk.error(http, message, task_id))
 
-    def _concerned(self, path: str) -> str | None:
-        """Return the task whose path a request has that is no poll: another method, or a path below it."""
+    def _charged_by_path(self, path: str) -> str | None:
+        """Return the task that a request is charged to for its path, or None.
+
+        A request that is no poll is charged to the task on whose path it came, with another method, or below.
+        """
         found = self.desk.task_path.match(path)
         task_id = _decoded(found[1]) if found is not None else ""
         return task_id if task_id in self.desk.tasks else None
 
-    def _carried_task(self, connection: Connection) -> str | None:
-        """Return the task whose requests a connection carried, unless it has been forgotten."""
+    def _charged_by_connection(self, connection: Connection) -> str | None:
+        """Return the task that a request is charged to for its connection alone, or None.
+
+        It is the task whose poll or operation the connection carried last, unless it has been forgotten.
+        """
         return connection.carried if connection.carried in self.desk.tasks else None
 
     # --- what falls through, in a thread that the connection is lent to
@@ -772,8 +836,9 @@ class _Service:
                 OFF_RECORD, None, "other", head, request.arrived_ns, connection.number, fresh=False
             )
         else:
-            owner = self._concerned(head.path) or self._carried_task(connection)
-            record = self._arrived(connection, request, owner, "other")
+            named = self._charged_by_path(head.path)
+            charged = named or self._charged_by_connection(connection)
+            record = self._arrived(connection, request, charged, "other", by_path=charged == named)
 
         def resume(loan: _Loan) -> None:
             if loan is _Loan.KEEP:
@@ -794,6 +859,9 @@ class _Service:
             environ = _Environ(connection.sock, self.server, request).make_environ()
         except HTTPException as error:  # more header lines than the standard library reads
             return self._answer_lent(connection, record, self.desk.error(431, str(error)))
+        except ValueError as error:  # such as a target that begins as an address does, and is none
+            told = self.desk.error(400, f"the target {shortened(request.head.target)} is no URL: {error}")
+            return self._answer_lent(connection, record, told)
         except OSError:
             return self._lost(record)
         http: int | None = None
@@ -804,7 +872,7 @@ class _Service:
                     connection.sock.sendall(data)
                 except OSError:
                     return self._lost(record, http)
-        except OSError:  # a handler's way to drop the connection
+        except ConnectionError:  # a handler's way to drop the connection
             self.desk.end(record, Ended.DROPPED, http)
             return _Loan.CLOSE
         except Exception as error:  # noqa: BLE001 - a matcher's handler may raise anything
@@ -812,8 +880,7 @@ class _Service:
                 self.desk.end(record, Ended.DROPPED, http)
                 return _Loan.CLOSE
             self.desk.went_wrong(error)
-            told = self.desk.error(500, f"{type(error).__name__}: {error}")
-            return self._answer_lent(connection, record, told)
+            return self._answer_lent(connection, record, self.desk.error(500, _told(error)))
         nearest = str(environ.get(_STRAY, "")) if record.task_id is None else ""
         self.desk.end(record, Ended.ANSWERED, http, nearest)
         return _Loan.KEEP if keep else _Loan.TAKE_LEAVE
@@ -915,6 +982,7 @@ class _Service:
         kind: str,
         *,
         nearest: str = "",
+        by_path: bool = True,
     ) -> Record:
         record = self.desk.journal.add(
             task_id,
@@ -924,8 +992,10 @@ class _Service:
             connection.number,
             connection.fresh,
             nearest=nearest,
+            by_path=by_path,
         )
         connection.fresh = False
+        connection.latest = record
         self.desk.tell(record)
         return record
 
@@ -943,8 +1013,8 @@ class _Environ(WSGIRequestHandler):
 
     def __init__(self, sock: socket.socket, server: _Server, request: http_wire.Request) -> None:
         head = request.head
-        _, _, lines = head.text.partition("\n")
-        self.headers = parse_headers(io.BytesIO(f"{lines}\r\n\r\n".encode("latin-1")))
+        _, _, lines = request.lines.partition(b"\n")
+        self.headers = parse_headers(io.BytesIO(lines))
         del self.headers["Transfer-Encoding"]
         if request.body:
             del self.headers["Content-Length"]
@@ -965,6 +1035,16 @@ def _written(response: TaskResponse, head: Head) -> _Written:
         response.http, response.headers, response.body, keep=keep, minor=head.minor, bodiless=bodiless
     )
     return response.http, keep, data
+
+
+def _told(error: Exception) -> str:
+    """Return what went wrong in code that is not ours, in the words of Python."""
+    return f"{type(error).__name__}: {error}"
+
+
+def _why_unwritten(error: Exception) -> str:
+    """Return why an answer cannot be written; a ValueError says it itself."""
+    return "the answer is nested too deep to be written" if isinstance(error, RecursionError) else str(error)
 
 
 def _decoded(escaped: str) -> str:

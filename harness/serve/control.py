@@ -343,9 +343,9 @@ class Control:
         )
 
     def _whole_journal(self, _request: Request) -> Response:
-        entries = self._keeper.server.journal()
+        entries = self._keeper.server.journal(newest=MAX_LISTED)
         origin_ns = entries[0].arrived_ns if entries else 0
-        return _json({"requests": [_exchange(entry, origin_ns) for entry in entries[-MAX_LISTED:]]})
+        return _json({"requests": [_exchange(entry, origin_ns) for entry in entries]})
 
     def _view(self, task_id: str) -> TaskView:
         view = self._keeper.view(task_id)

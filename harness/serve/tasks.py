@@ -239,13 +239,13 @@ class Keeper:
         self._add(scenario, task_id, None)
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
         """Begin a task of the scenario that a header or the operation's body names, else of the default."""
         try:
             scenario = self.catalog.begun_by(name, headers, body, self._default)
-        except InputError:
-            return ""
-        return str(self._add(scenario, None, None).task_id)
+        except InputError as error:
+            return "", told_in_a_line(error)
+        return str(self._add(scenario, None, None).task_id), ""
 
     def on_entry(self, entry: JournalEntry) -> None:
         """Note that a request has come, or that one has ended."""

@@ -246,6 +246,23 @@ def test_strays_are_told_with_the_nearest_route() -> None:
     assert (stray.http, stray.nearest) == (404, "POST /v1/jobs/{task_id}")
 
 
+def test_an_entry_crosses_with_what_ties_it_to_its_task(shared: ServerProcess) -> None:
+    shared.create([TaskPlan(70, QUEUED)])
+    connection = connect(shared)
+    with contextlib.closing(connection):
+        for method, path in (("POST", "/v1/jobs/70"), ("DELETE", "/v1/jobs/70"), ("GET", "/v1/me")):
+            connection.request(method, path)
+            connection.getresponse().read()
+    shared.settle()
+
+    told = [(entry.kind, entry.target, entry.by_path) for entry in shared.entries(70)]
+    assert told == [
+        ("poll", "/v1/jobs/70", True),
+        ("other", "/v1/jobs/70", True),
+        ("other", "/v1/me", False),
+    ]
+
+
 # --- start and end ------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ import pytest
 import requests
 from werkzeug import Request, Response
 
+from harness import http_wire
 from harness.contract import Contract, parse_contract
 from harness.errors import InputError
 from harness.journal import Ended, JournalEntry
@@ -92,7 +93,8 @@ class Client:
     def get(
         self, path: str, *lines: str, body: str = "", method: str = "GET"
     ) -> tuple[int, dict[str, str], Any]:
-        head = [f"{method} {path} HTTP/1.1", "Host: here", *lines]
+        host = () if any(line.startswith("Host:") for line in lines) else ("Host: here",)
+        head = [f"{method} {path} HTTP/1.1", *host, *lines]
         self.send("\r\n".join(head) + "\r\n\r\n" + body)
         return self.answer(bodiless=method == "HEAD")
 
@@ -309,6 +311,33 @@ def test_a_placeholder_that_nothing_fills_in_is_told_in_an_answer(server: TaskSe
     assert (status, body) == (500, {"fault": 500, "text": message})
 
 
+def nested(depth: int) -> Step:
+    result: Any = 1
+    for _ in range(depth):
+        result = [result]
+    return Step(status="done", result=result)
+
+
+def test_an_answer_that_is_nested_too_deep_is_told_in_an_answer(server: TaskServer) -> None:
+    server.create(7, [nested(2000)])
+
+    with Client(server) as client:
+        answers = [seen_of(client.get("/v1/jobs/7/state")) for _ in range(4)]
+
+    assert answers == [(500, {"fault": 500, "text": "the answer is nested too deep to be written"})] * 4
+    assert [poll.ended for poll in ended(server, 7)] == [Ended.ANSWERED] * 4
+
+
+def test_text_that_cannot_be_encoded_is_told_in_an_answer(server: TaskServer) -> None:
+    server.create(7, [Step(status="done", result="\ud800")])
+
+    with Client(server) as client:
+        status, _, body = client.get("/v1/jobs/7/state")
+
+    assert (status, body["fault"]) == (500, 500)
+    assert "surrogates not allowed" in body["text"]
+
+
 def test_waiting_for_polls_ends_with_the_poll_or_with_the_limit(server: TaskServer) -> None:
     server.create(7, QUEUED)
     seen: list[bool] = []
@@ -338,6 +367,21 @@ def test_the_journal_is_bounded_and_the_oldest_finished_go_first(contract: Contr
 
         assert serials == [1, 5, 6]
         assert [poll.n for poll in server.polls(2)] == [4, 5]
+
+
+def test_the_journal_is_bounded_in_memory_and_polls_that_are_alike_take_little(contract: Contract) -> None:
+    with TaskServer(contract, journal_bytes=250_000) as server, Client(server) as client:
+        server.create(1, QUEUED)
+        for _ in range(300):
+            client.get("/v1/jobs/1/state", f"X: {'x' * 1500}")
+        alike = len(server.journal())
+        for number in range(10):
+            client.get("/v1/jobs/1/state", f"X: {number:060000}")
+        kept = [entry.serial for entry in server.journal()]
+
+        assert (alike, kept) == (300, [307, 308, 309, 310])
+        assert [entry.serial for entry in server.journal(newest=2)] == [309, 310]
+        assert [entry.n for entry in server.entries(1, newest=1)] == [310]
 
 
 # --- operations ---------------------------------------------------------------------------------------
@@ -463,6 +507,43 @@ def test_a_request_on_a_connection_that_carried_polls_belongs_to_their_task(serv
     assert server.strays() == ()
 
 
+def test_an_entry_tells_whether_its_path_or_only_its_connection_ties_it_to_the_task(
+    server: TaskServer,
+) -> None:
+    server.create(7, QUEUED)
+
+    with Client(server) as client:
+        client.get("/v1/me")
+        client.get("/v1/jobs/7/state")
+        for method, path in (
+            ("DELETE", "/v1/jobs/7/state"),
+            ("POST", "/v1/jobs/7/cancel"),
+            ("GET", "/v1/me"),
+            ("GET", "/v1/jobs/8/state"),
+            ("POST", "/v1/parcels"),
+        ):
+            client.get(path, method=method)
+        client.send("GET /v1/me HTTP/1.1\r\nno colon\r\n\r\n")
+        client.answer()
+    with Client(server) as client:
+        client.get("/v1/jobs/7/state")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nno colon\r\n\r\n")
+        client.answer()
+
+    assert [(entry.target, entry.task_id, entry.by_path) for entry in server.journal()] == [
+        ("/v1/me", None, True),
+        ("/v1/jobs/7/state", "7", True),
+        ("/v1/jobs/7/state", "7", True),
+        ("/v1/jobs/7/cancel", "7", True),
+        ("/v1/me", "7", False),
+        ("/v1/jobs/8/state", "7", False),
+        ("/v1/parcels", "7", False),
+        ("/v1/me", "7", False),
+        ("/v1/jobs/7/state", "7", True),
+        ("/v1/jobs/7/state", "7", True),
+    ]
+
+
 # --- what falls through -------------------------------------------------------------------------------
 
 
@@ -542,6 +623,58 @@ def test_a_matcher_can_drop_its_connection(server: TaskServer) -> None:
         assert client.to_the_end() == b""
 
     assert [entry.ended for entry in server.journal()] == [Ended.DROPPED]
+
+
+def test_a_matcher_that_runs_out_of_something_is_told_in_an_answer(server: TaskServer) -> None:
+    def fail(_: Request) -> Response:
+        raise FileNotFoundError(errno.ENOENT, "No such file", "page.html")
+
+    server.expect_request("/v1/other").respond_with_handler(fail)
+
+    with Client(server) as client:
+        status, _, body = client.get("/v1/other")
+        (entry,) = once_ended(server.journal)
+
+    assert (status, body["text"]) == (500, "FileNotFoundError: [Errno 2] No such file: 'page.html'")
+    assert (entry.ended, entry.http) == (Ended.ANSWERED, 500)
+
+
+@pytest.mark.parametrize("target", ["//[", "//[::1", "http://[/v1"])
+def test_a_target_that_is_no_url_is_refused_and_its_connection_lives_on(
+    server: TaskServer, target: str
+) -> None:
+    server.create(7, QUEUED)
+
+    with Client(server) as client:
+        status, _, body = client.get(target)
+        assert client.get("/v1/jobs/7/state")[0] == 200
+        told = once_ended(server.journal)
+
+    assert (status, body) == (400, {"fault": 400, "text": f"the target {target} is no URL: Invalid IPv6 URL"})
+    assert [(entry.ended, entry.http) for entry in told] == [(Ended.ANSWERED, 400), (Ended.ANSWERED, 200)]
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/7/state", "/v1/other"], ids=["in the loop", "in a thread"])
+def test_a_request_that_the_server_itself_fails_at_has_an_end(
+    server: TaskServer, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        raise ZeroDivisionError
+
+    server.create(7, QUEUED)
+    server.create(8, STALLED)
+    monkeypatch.setattr(http_wire, "whole", fail)
+
+    with Client(server) as client, Client(server) as other:
+        client.send(f"GET {path} HTTP/1.1\r\nX: {'y' * 70}\r\n" + "A: a\r\n" * 101 + "\r\n")
+        assert client.to_the_end() == b""
+        (entry,) = once_ended(server.journal)
+        other.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+        assert server.wait_for_polls(8, 1, LIMIT_S), "one request's failure has ended the server"
+
+    assert (entry.target, entry.ended, entry.http) == (path, Ended.DROPPED, None)
+    with pytest.raises(ZeroDivisionError):
+        server.check_handler_errors()
 
 
 def test_a_request_with_more_headers_than_a_matcher_can_read_is_refused(server: TaskServer) -> None:
@@ -1059,9 +1192,12 @@ class MakesOne:
         self.server.create(int(task_id), steps('{"status": "done"}'))
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
-        task_id = f"7{headers['x-number']}"
-        return "" if name != "send" or self.task(task_id) else task_id
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+        number = headers.get("x-number", "")
+        if name != "send" or not number:
+            return "", ""
+        why = self.task(number)
+        return "" if why else number, why
 
 
 @pytest.fixture
@@ -1088,9 +1224,25 @@ def test_an_id_that_says_nothing_is_answered_with_the_reason(making: TaskServer)
 def test_an_operation_without_a_prepared_task_begins_one_that_is_made_now(making: TaskServer) -> None:
     url = f"{making.base_url}/v1/parcels"
 
-    answer = requests.post(url, json={"to": [{"name": "x"}]}, headers={"X-Number": "12"}, timeout=5)
+    answer = requests.post(url, json={"to": [{"name": "x"}]}, headers={"X-Number": "712"}, timeout=5)
 
     assert (answer.status_code, answer.json()["job"]) == (202, 712)
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"X-Number": "812"}, "812 does not begin with a 7"),
+        ({}, "the body has no scenario's token at 'to.0.name'"),
+    ],
+    ids=["told", "not told"],
+)
+def test_an_operation_that_begins_no_task_is_answered_with_the_reason(
+    making: TaskServer, headers: dict[str, str], message: str
+) -> None:
+    answer = requests.post(f"{making.base_url}/v1/parcels", json={}, headers=headers, timeout=5)
+
+    assert (answer.status_code, answer.json()["text"]) == (404, message)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:80", "", "127.0.0.1:80:80x"])
@@ -1100,6 +1252,17 @@ def test_a_request_under_another_name_is_refused(making: TaskServer, host: str) 
     assert answer.status_code == 421
     assert "does not serve" in answer.json()["text"]
     assert making.polls(7) == ()
+
+
+def test_the_refusal_of_a_name_says_how_to_allow_it(making: TaskServer) -> None:
+    url = f"{making.base_url}/v1/jobs/7/state"
+
+    answer = requests.get(url, headers={"Host": "Server.example:80"}, timeout=5)
+
+    assert answer.json()["text"] == (
+        "this server does not serve 'server.example', which the Host header names; "
+        "--allow-host server.example allows it"
+    )
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8080", "[::1]:80"])
@@ -1153,8 +1316,8 @@ def test_tasks_are_made_beside_the_polls_and_each_once(contract: Contract) -> No
             slow.create(int(task_id), QUEUED)
             return ""
 
-        def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> str:
-            return ""
+        def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+            return "", ""
 
     slow = TaskServer(contract, unprepared=Slow())
     with slow, Client(slow) as first, Client(slow) as second, Client(slow) as other:
@@ -1171,18 +1334,26 @@ def test_tasks_are_made_beside_the_polls_and_each_once(contract: Contract) -> No
     assert [poll.fresh for poll in polls[:2]] == [True, True]
 
 
-def test_a_maker_that_raises_costs_its_own_connection_and_no_other(contract: Contract) -> None:
+def test_a_maker_that_raises_is_told_in_an_answer(contract: Contract) -> None:
     class Broken(MakesOne):
         def task(self, task_id: str) -> str:
-            raise ZeroDivisionError
+            raise ZeroDivisionError(f"{task_id} by zero")
 
     with TaskServer(contract, unprepared=Broken()) as server, Client(server) as client:
         server.create(7, QUEUED)
-        client.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
-        assert client.to_the_end() == b""
-        with Client(server) as other:
-            assert other.get("/v1/jobs/7/state")[0] == 200
+        answers = [
+            client.get("/v1/jobs/8/state"),
+            client.get("/v1/parcels", "X-Number: 9", method="POST"),
+            client.get("/v1/jobs/7/state"),
+        ]
+        told = once_ended(server.journal)
 
+    assert [(status, body.get("text")) for status, _, body in answers] == [
+        (500, "ZeroDivisionError: 8 by zero"),
+        (500, "ZeroDivisionError: 9 by zero"),
+        (200, None),
+    ]
+    assert [entry.ended for entry in told] == [Ended.ANSWERED] * 3
     with pytest.raises(ZeroDivisionError):
         server.check_handler_errors()
 
@@ -1384,23 +1555,24 @@ def test_a_matcher_may_stream_until_the_server_stops(server: TaskServer) -> None
     assert [entry.ended for entry in events] == [Ended.STOPPED]
 
 
-def test_where_no_thread_can_begin_polls_are_answered_and_matchers_are_not(
-    server: TaskServer, monkeypatch: pytest.MonkeyPatch
+def test_where_no_thread_can_begin_polls_are_answered_and_nothing_else(
+    making: TaskServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    server.create(7, QUEUED)
-    server.expect_request("/v1/other").respond_with_data("x")
+    making.create(8, QUEUED)
+    making.expect_request("/v1/other").respond_with_data("x")
     monkeypatch.setattr(threading.Thread, "start", start)
 
-    with Client(server) as client:
-        refused = client.get("/v1/other")
-        status, _, _ = client.get("/v1/jobs/7/state")
+    with Client(making) as client:
+        refused = [client.get(path, "Host: 127.0.0.1") for path in ("/v1/other", "/v1/jobs/7/state")]
+        status, _, _ = client.get("/v1/jobs/8/state", "Host: 127.0.0.1")
 
-    assert (refused[0], refused[2]["text"], status) == (503, "can't start new thread", 200)
-    assert [poll.http for poll in ended(server, 7)] == [200]
-    assert [entry.http for entry in server.journal()] == [503, 200]
+    answers = [(http, body["text"]) for http, _, body in refused]
+    assert (answers, status) == ([(503, "can't start new thread")] * 2, 200)
+    assert [poll.http for poll in ended(making, 8)] == [200]
+    assert [entry.http for entry in making.journal()] == [503, 503, 200]
 
 
 def test_on_entry_may_stop_the_server(contract: Contract) -> None:
