@@ -7,19 +7,16 @@ ends in 2; nothing here may end in a traceback.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import json
 import os
 import shlex
-import signal
 import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from rich.console import Console
@@ -49,6 +46,7 @@ from harness.runner import Runner, RunResult
 from harness.scenario import Scenario, scenario_schema
 from harness.selection import select
 from harness.serve import command as serve
+from harness.signals import heard
 from harness.suite import (
     Suite,
     bundled_suite,
@@ -357,36 +355,14 @@ def _run_interruptibly(runner: Runner) -> RunResult:
             trouble.append(error)
 
     thread = threading.Thread(target=body, name="run", daemon=True)
-    with _signals(runner.cancel):
+    # In a thread, so that a second Ctrl-C breaks nothing.
+    with heard(lambda: threading.Thread(target=runner.cancel, daemon=True).start()):
         thread.start()
         while thread.is_alive():
             thread.join(0.2)
     if trouble:
         raise trouble[0]
     return runner.result
-
-
-@contextlib.contextmanager
-def _signals(cancel: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and the end of the terminal cancel, in a thread: a second Ctrl-C breaks nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        threading.Thread(target=cancel, daemon=True).start()
-
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # nohup, or a shell's background job
-                signal.signal(number, on_signal)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _prepare_all(specs: Sequence[AdapterSpec], console: Console) -> None:

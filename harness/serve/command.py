@@ -16,15 +16,13 @@ import gc
 import io
 import os
 import shutil
-import signal
 import sys
 import textwrap
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 
 from harness.catalog import SCENARIO_HEADER, Change
@@ -33,6 +31,7 @@ from harness.mock_server import raise_file_limit
 from harness.scenario import WaitOptions
 from harness.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from harness.serve.tasks import Keeper, Limits, TaskView, counts
+from harness.signals import heard
 from harness.suite import CONTRACT, bundled_suite
 
 __all__ = ["Terminal", "add_options", "main", "serve"]
@@ -40,6 +39,7 @@ __all__ = ["Terminal", "add_options", "main", "serve"]
 DEFAULT_PORT = 8080
 DEFAULT_SUITE = "stream"
 WRONG_USE = 2
+SIGNAL_PAUSE_S = 0.1  # until a signal is seen, at most
 SWITCH_S = 0.0005  # how long a thread that judges or draws may keep the one that answers polls waiting
 MAX_WIDTH = 110
 HANGING = 12
@@ -164,9 +164,9 @@ def serve(options: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_S)
     terminal = Terminal(sys.stdout)
     say = _Printer(terminal)
-    over = threading.Event()
+    ended: list[bool] = []  # an Event's lock may be held by the very thread that the signal interrupts
     with (
-        _signals(over),
+        heard(lambda: ended.append(True)),
         serving(told, on_over=say.judged if options.judge else None, on_change=say.changed) as service,
     ):
         gc.freeze()  # what was loaded stays: no collection has to look at it
@@ -175,7 +175,8 @@ def serve(options: argparse.Namespace) -> int:
         for entry in service.keeper.catalog.entries():
             if entry.mistakes:
                 say.changed(Change(entry.id, entry))
-        over.wait()
+        while not ended:
+            time.sleep(SIGNAL_PAUSE_S)
     if not terminal.finish():
         os._exit(0)  # the interpreter would wait for the thread that holds stdout
     return 0
@@ -193,26 +194,6 @@ def _wait_options(options: argparse.Namespace) -> WaitOptions | None:
         raise InputError(
             Mistake(names, "this is no duration", expected="a number above 0 with ms, s or m, such as 200ms")
         ) from None
-
-
-@contextlib.contextmanager
-def _signals(over: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and the end of the terminal end the server."""
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        over.set()
-
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        for number, handler in before.items():
-            if handler is not signal.SIG_IGN:  # nohup, or a shell's background job
-                signal.signal(number, on_signal)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Terminal:
