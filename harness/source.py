@@ -133,7 +133,7 @@ class _Reader:
         if self.mistakes:
             raise InputError(self.mistakes)
         try:
-            root = self._document(yaml.parse(self.text, Loader=_Loader))
+            root = self._parsed()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -143,6 +143,20 @@ class _Reader:
         if self.mistakes or root is None:
             raise InputError(self.mistakes)
         return root
+
+    def _parsed(self) -> Node | None:
+        """Parse the text.
+
+        libyaml's newest has a limit of its own to nesting, and reads so far ahead that ours has no chance to
+        tell the place. The parser in Python has none; it is slow, and stops at the 65th level.
+        """
+        try:
+            return self._document(yaml.parse(self.text, Loader=_Loader))
+        except yaml.MarkedYAMLError as error:
+            if "nesting depth" not in (error.problem or ""):
+                raise
+        self.mistakes.clear()
+        return self._document(yaml.parse(self.text, Loader=yaml.SafeLoader))
 
     def _document(self, events: Iterator[Any]) -> Node | None:
         root: Node | None = None
