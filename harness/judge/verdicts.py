@@ -19,7 +19,7 @@ from harness.observation import CallRecord, NoAnswer, Observation
 from harness.protocol import AdapterFault, ExceptionKind, Hello, Raised, Returned, Unsupported
 from harness.scenario import Scenario
 
-__all__ = ["Status", "Verdict", "is_suspicious", "judge", "unplayed"]
+__all__ = ["Status", "Verdict", "is_suspicious", "judge", "status_of", "unplayed"]
 
 WITNESS_SLACK_S = 0.020  # two stamps of one moment, taken in two processes of a busy machine
 MAX_MESSAGE = 4_000  # characters of what an adapter says of itself: its last lines on stderr fit in
@@ -142,10 +142,10 @@ def _settle(
 ) -> Verdict:
     first = _find(requirement, cases[0])
     if first.mark is not Mark.SUSPECT or requirement.level is Level.INFO:
-        return _verdict(requirement, scenario, _status(requirement, first.mark), first, cases[0])
+        return _verdict(requirement, scenario, status_of(requirement, first.mark), first, cases[0])
     if is_known:
         told = _with_note(first, "a known deviation, so it was not played again alone")
-        return _verdict(requirement, scenario, _status(requirement, Mark.BROKEN), told, cases[0])
+        return _verdict(requirement, scenario, status_of(requirement, Mark.BROKEN), told, cases[0])
     for number, case in enumerate(cases[1:], 1):
         again = _find(requirement, case)
         if again.mark is Mark.SUSPECT and number < RUNS_ALONE:
@@ -159,7 +159,7 @@ def _settle(
         told = _with_note(
             again, f"seen again in {number} runs alone" if number > 1 else "seen when run alone"
         )
-        return _verdict(requirement, scenario, _status(requirement, mark), told, case, alone_runs=number)
+        return _verdict(requirement, scenario, status_of(requirement, mark), told, case, alone_runs=number)
     told = _with_note(first, f"not settled by a run alone; {_lag(cases)}")
     return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[0], alone_runs=len(cases) - 1)
 
@@ -190,7 +190,8 @@ def _lag(cases: Sequence[Case]) -> str:
     return f"the server's clock overslept by {seconds(worst_s)} at worst"
 
 
-def _status(requirement: Requirement, mark: Mark) -> Status:
+def status_of(requirement: Requirement, mark: Mark) -> Status:
+    """Return what a finding comes to at the requirement's level; a suspicion counts as a fact."""
     if requirement.level is Level.INFO and mark in {Mark.KEPT, Mark.BROKEN, Mark.SUSPECT}:
         return Status.INFO  # recorded, never judged, whatever the check
     match mark:

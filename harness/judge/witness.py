@@ -17,7 +17,7 @@ from harness.contract import Contract, Level, Requirement
 from harness.journal import Progress
 from harness.judge.case import Case, Finding, Mark, broken, checks, kept, suspect
 from harness.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stalled_s
-from harness.judge.verdicts import Status, Verdict
+from harness.judge.verdicts import Status, Verdict, status_of
 from harness.judge.words import seconds, timeline_line
 from harness.observation import CallRecord, Observation, Poll, StillWaiting, TaskRecord
 from harness.protocol import Hello
@@ -102,15 +102,9 @@ def verdicts(contract: Contract, scenario: Scenario, sightings: Sequence[Sightin
 def _verdict(
     requirement: Requirement, scenario: Scenario, finding: Finding, sightings: Sequence[Sighting]
 ) -> Verdict:
-    explanation = finding.explanation
-    against = Status.FAIL if requirement.level is Level.MUST else Status.WARN
-    match finding.mark:
-        case Mark.KEPT:
-            status = Status.PASS
-        case Mark.SUSPECT:
-            status, explanation = _settled(requirement, sightings, against)
-        case _:
-            status = against
+    status, explanation = status_of(requirement, finding.mark), finding.explanation
+    if finding.mark is Mark.SUSPECT:
+        status, explanation = _settled(requirement, sightings, status)
     return Verdict(
         scenario=scenario.id,
         requirement=requirement.id,

@@ -22,7 +22,7 @@ from harness.catalog import Entry
 from harness.errors import InputError, Mistake
 from harness.journal import JournalEntry
 from harness.scenario import Scenario, WaitOptions
-from harness.serve.tasks import Action, Keeper, TaskView, counts
+from harness.serve.tasks import STALL_S, Action, Keeper, TaskView, counts
 from harness.source import Json
 from harness.timeline import respond
 
@@ -39,7 +39,6 @@ RETRY_MS = 1000  # what a browser waits until it connects again; its own pause i
 PING_EVERY = 100  # pauses without news, until a comment shows that the connection lives
 MAX_BODY_SHOWN = 10_000  # bytes of an answer: a payload of 2 MB helps no reader
 MIN_SECONDS, MAX_SECONDS = 0.001, 86_400.0
-STALL_S = 3600.0  # of a stalled poll, where nobody says; `openapi.json` says so too
 MASKED = "…"
 _POSITION = re.compile(r":([0-9]{1,9}):([0-9]{1,9})$")
 _SECRET_HEADERS = {"authorization", "cookie", "proxy-authorization", "x-api-key"}

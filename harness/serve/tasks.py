@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from harness.judge import Status, Verdict
     from harness.serve.witness import Wait, Witness
 
-__all__ = ["Action", "Keeper", "Limits", "TaskView"]
+__all__ = ["STALL_S", "Action", "Keeper", "Limits", "TaskView"]
 
 LOOKS_AT_ONCE = 10  # at waits that may be over: some ten milliseconds
 WATCH_LIMIT_S = 3.0  # for a poll too many, as in a run
