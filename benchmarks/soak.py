@@ -113,6 +113,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
+        self.settled: Counter[str] = Counter()  # what suspicions came to
         self.runs_alone = 0
         self.wrong: list[str] = []
         self.missed: list[str] = []
@@ -129,8 +130,10 @@ class Tally:
                 what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
                 self.wrong.append(f"{what}: {verdict.seen.partition(chr(10))[0]}; {verdict.explanation}")
                 print(f"  wrong: {self.wrong[-1]}", flush=True)  # at once: a soak is often ended by hand
-            elif verdict.status is Status.INCONCLUSIVE:
-                print(f"  INCONCLUSIVE {verdict.scenario}:{verdict.requirement} ({name}): {verdict.seen}")
+            elif verdict.alone_runs or verdict.status is Status.INCONCLUSIVE:
+                self.settled[verdict.status.value] += 1
+                what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
+                print(f"  {what}: {verdict.seen}; {verdict.explanation}", flush=True)
         self.runs_alone += sum(runs.values())
 
     def add_mutant(self, line: Line, verdicts: Sequence[Verdict]) -> None:
@@ -150,7 +153,8 @@ class Tally:
     def told(self) -> str:
         """Return the counts."""
         return (
-            f"correct clients {dict(self.statuses)}, {self.runs_alone} runs alone, {self.stops} stops, "
+            f"correct clients {dict(self.statuses)}, {self.runs_alone} runs alone "
+            f"settled {dict(self.settled)}, {self.stops} stops, "
             f"mutants {dict(self.mutant_statuses)}, wrong {len(self.wrong)}, missed {len(self.missed)}"
         )
 

@@ -191,6 +191,14 @@ class Observation:
         """Yield the calls of the wait helper."""
         return (call for call in self.calls if call.call.wait is not None)
 
+    def follows_a_wait(self, call: CallRecord) -> bool:
+        """Say whether a task was waited for before this call.
+
+        The last poll of a wait that gave up may still be under way when the next call is written, and then
+        arrives as if it were that call's.
+        """
+        return any(wait.copy == call.copy and wait.index < call.index for wait in self.waits())
+
     def _next_call_s(self, call: CallRecord) -> float:
         later = (c.sent_s for c in self.calls if c.copy == call.copy and c.index > call.index)
         return min(later, default=float("inf"))

@@ -73,7 +73,8 @@ def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
         # One that was sent before that answer is one_poll_in_flight's business.
         extra = [poll for poll in polls[len(needed) :] if ended is not None and not _overlap(ended, poll)]
         if extra:
-            return broken(expected, f"{how_many_polls(len(extra))} after the answer that ended the wait")
+            says = suspect if case.observation.follows_a_wait(call) else broken
+            return says(expected, f"{how_many_polls(len(extra))} after the answer that ended the wait")
         late = [
             poll
             for poll in polls
@@ -136,7 +137,8 @@ def _one_request(case: Case, call: CallRecord) -> Finding:
     polls = case.observation.polls_of(call)
     others = case.observation.others_of(call)
     if len(polls) != 1 or others:
-        return broken(expected, f"{len(polls) + len(others)} requests, and the call {describe(call.seen)}")
+        says = suspect if len(polls) > 1 and not others and case.observation.follows_a_wait(call) else broken
+        return says(expected, f"{len(polls) + len(others)} requests, and the call {describe(call.seen)}")
     wanted = call.call.expect.task
     if wanted is not None:
         finding = task_seen(call, fill(wanted, case.observation.task(call).values))

@@ -204,6 +204,17 @@ def test_the_polls_of_the_next_wait_are_its_own() -> None:
     assert judged(contract("no_poll_after_outcome"), told, seen).status is Status.PASS
 
 
+def test_a_wait_that_gave_up_may_have_sent_what_gets_the_end_of_the_task_in_the_next() -> None:
+    told = scenario({"status": "running", "times": 2}, COMPLETED, calls=[{"wait": {}}, {"wait": {}}])
+    of = contract("no_poll_after_outcome")
+    seen = observe(told, Play(TIMED_OUT, (0.0, 1.0)), Play(GOT_RESULT, (2.001, 2.002), sent_s=2.0, call=1))
+
+    assert is_suspicious(of, told, [seen])
+    assert (judged(of, told, seen), True) == suspected(
+        NONE_AFTER, "1 poll after the answer that ended the wait"
+    )
+
+
 # --- one_poll_in_flight -------------------------------------------------------------------------------
 
 
@@ -347,6 +358,32 @@ def test_a_hidden_second_request_is_found_out(
     assert looked(Play(got_task(None), at, others=others)) == fails(
         ONE_REQUEST, "2 requests, and the call returned null"
     )
+
+
+def test_a_wait_that_gave_up_may_have_sent_what_arrives_during_the_look_after_it() -> None:
+    told = scenario(FOREVER, calls=[{"wait": {"timeout": "2s"}}, LOOK])
+    plays = Play(TIMED_OUT, (0.0, 1.0)), Play(got_task(None), (2.001, 2.002), sent_s=2.0, call=1)
+    seen = observe(told, *plays)
+
+    assert is_suspicious(contract("one_request_per_call"), told, [seen])
+    assert judged(contract("one_request_per_call"), told, seen) == verdict(
+        Status.INCONCLUSIVE, ONE_REQUEST, "2 requests, and the call returned null", LAG
+    )
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        Play(got_task(GIVEN), sent_s=2.0, call=1),
+        Play(got_task(GIVEN), [2.001], others=[(2.002, "GET /api/v2/app")], sent_s=2.0, call=1),
+    ],
+)
+def test_a_look_after_a_wait_that_asks_nothing_or_another_endpoint_is_found_out(look: Play) -> None:
+    told = scenario(FOREVER, calls=[{"wait": {"timeout": "2s"}}, LOOK])
+    seen = observe(told, Play(TIMED_OUT, (0.0, 1.0)), look)
+
+    assert not is_suspicious(contract("one_request_per_call"), told, [seen])
+    assert judged(contract("one_request_per_call"), told, seen).status is Status.FAIL
 
 
 @pytest.mark.parametrize(
