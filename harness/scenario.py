@@ -45,10 +45,13 @@ __all__ = [
     "cross_check",
     "parse_scenario",
     "scenario_schema",
+    "watched_after_s",
 ]
 
 MAX_TIMES = 1_000_000
 MAX_PARALLEL = 1_000
+WATCH_INTERVALS = 2  # an interval may be counted from the response, and the poll too many comes then
+MAX_WATCH_S = 3.0
 FOREVER = 0  # as `times`: a step without end, written `forever`
 
 
@@ -158,6 +161,11 @@ class WaitOptions(Model):
     def timeout_s(self, defaults: Defaults) -> float:
         """Return the timeout that holds: the one passed, else the default, in seconds."""
         return defaults.timeout if self.timeout is None else self.timeout
+
+
+def watched_after_s(interval_s: float) -> float:
+    """Return for how many seconds after the end of a wait a poll too many is watched for."""
+    return min(WATCH_INTERVALS * interval_s, MAX_WATCH_S)
 
 
 class GetTaskOptions(Model):

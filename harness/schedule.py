@@ -15,14 +15,12 @@ from typing import TypeVar
 from harness.contract import Contract, StatusMeaning
 from harness.judge import checks
 from harness.protocol import Capabilities
-from harness.scenario import Call, Scenario
+from harness.scenario import Call, Scenario, watched_after_s
 from harness.source import MAX_DURATION_S
 from harness.timeline import TaskState, answer
 
 __all__ = ["Forecast", "forecast", "is_timed", "lacking", "pack", "scale_for", "scaled", "watch_s"]
 
-WATCH_INTERVALS = 2  # an interval may be counted from the response, and the poll too many comes then
-MAX_WATCH_S = 3.0
 MAX_SCALED_S = 60.0  # no scenario may make a run longer than the documented default timeout does
 MAX_POLLS = 100_000  # of a forecast: an interval of a millisecond over minutes
 
@@ -70,7 +68,7 @@ def watch_s(contract: Contract, scenario: Scenario) -> float:
     if not any(known[contract.requirement(name).check].watches for name in scenario.proves):
         return 0.0
     intervals = [call.wait.interval_s(contract.defaults) for call in scenario.calls if call.wait is not None]
-    return min(WATCH_INTERVALS * max(intervals, default=0.0), MAX_WATCH_S)
+    return watched_after_s(max(intervals, default=0.0))
 
 
 def is_timed(contract: Contract, scenario: Scenario) -> bool:

@@ -66,8 +66,12 @@ class Suite:
         return shown_path(self.files[scenario_id])
 
 
-def bundled_suite(name: str = "stream") -> Path:
+def bundled_suite(name: str = "stream", *, option: str = "--suite") -> Path:
     """Return the folder of a suite that comes with waitproof: in the installed package, else in a checkout.
+
+    Args:
+        name: The suite's.
+        option: Which option named it, for the message.
 
     Raises:
         InputError: There is no suite of that name.
@@ -78,7 +82,7 @@ def bundled_suite(name: str = "stream") -> Path:
             return root / name
     raise InputError(
         Mistake(
-            "--suite",
+            option,
             f"no suite is called '{name}'",
             expected="a folder that holds a contract.yaml, or the name of a suite that comes with waitproof",
         )

@@ -21,13 +21,12 @@ from harness.judge.verdicts import Status, Verdict, status_of
 from harness.judge.words import seconds, timeline_line
 from harness.observation import CallRecord, Observation, Poll, StillWaiting, TaskRecord
 from harness.protocol import Hello
-from harness.scenario import Call, Scenario, WaitOptions
+from harness.scenario import Call, Scenario, WaitOptions, watched_after_s
 
 __all__ = ["Sighting", "sight", "verdicts"]
 
 SILENCE_INTERVALS = 2  # without a poll, and a second more: whoever has not polled by then has stopped
 SILENCE_S = 1.0
-WATCH_LIMIT_S = 3.0  # for a poll too many, as in a run
 RUNS = 3  # waits on end that must show the same suspicion before it is a fact
 
 _NOBODY = Hello("", "", "", "", "", "")
@@ -155,7 +154,7 @@ def _progress(case: Case, call: CallRecord, now_s: float) -> Progress:
     polls = case.observation.requests_of(call)
     ended = _end(case, call)
     if ended is not None and ended.answered_s is not None:
-        watched = now_s - ended.answered_s >= min(SILENCE_INTERVALS * interval_s, WATCH_LIMIT_S)
+        watched = now_s - ended.answered_s >= watched_after_s(interval_s)
         return Progress.DONE if watched else Progress.POLLING
     if not polls:
         return Progress.IDLE

@@ -30,7 +30,7 @@ from harness.errors import InputError, Mistake, WaitproofError
 from harness.mock_server import raise_file_limit
 from harness.scenario import WaitOptions
 from harness.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
-from harness.serve.tasks import Keeper, Limits, TaskView, counts
+from harness.serve.tasks import Keeper, Limits, TaskView
 from harness.signals import heard
 from harness.suite import CONTRACT, bundled_suite
 
@@ -140,7 +140,7 @@ def _suite(named: str) -> Path:
     if (folder / CONTRACT).is_file():
         return folder
     try:
-        return bundled_suite(named)
+        return bundled_suite(named, option="--scenarios")
     except InputError:
         if folder.is_dir():
             return folder  # the catalog says what it lacks
@@ -322,7 +322,7 @@ class _Printer:
         """Print the verdicts about a wait."""
         from harness.serve.witness import told  # noqa: PLC0415 - with the judge, which serving alone does not need
 
-        counted = ", ".join(f"{count} {status.value}" for status, count in counts(view.verdicts).items())
+        counted = ", ".join(f"{count} {status.value}" for status, count in view.counts.items())
         first, *rest = told(view, counted)
         self._print([f"{_now()} {first}", *rest])
 

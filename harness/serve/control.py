@@ -22,7 +22,7 @@ from harness.catalog import Entry
 from harness.errors import InputError, Mistake
 from harness.journal import JournalEntry
 from harness.scenario import Scenario, WaitOptions
-from harness.serve.tasks import STALL_S, Action, Keeper, TaskView, counts
+from harness.serve.tasks import STALL_S, Action, Keeper, TaskView
 from harness.source import Json
 from harness.timeline import respond
 
@@ -517,7 +517,7 @@ def _task(view: TaskView) -> JsonObject:
         "count": view.count,
         "polls": [_poll(entry, view.origin_ns) for entry in view.polls],
         "others": len(view.others),
-        "verdicts": {status.value: count for status, count in counts(view.verdicts).items()},
+        "verdicts": {status.value: count for status, count in view.counts.items()},
         "version": view.version,
     }
 

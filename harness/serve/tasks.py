@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from harness.errors import InputError, Mistake
 from harness.journal import Ended, JournalEntry, Progress
 from harness.lag import LagMeter
 from harness.mock_server import TaskServer
-from harness.scenario import Scenario, Step, WaitOptions
+from harness.scenario import Scenario, Step, WaitOptions, watched_after_s
 from harness.source import Json
 from harness.template import check
 from harness.timeline import TaskState
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["STALL_S", "Action", "Keeper", "Limits", "TaskView"]
 
 LOOKS_AT_ONCE = 10  # at waits that may be over: some ten milliseconds
-WATCH_LIMIT_S = 3.0  # for a poll too many, as in a run
 CLOSE_S = 0.3
 TASK_VALUES = ("task_id", "token", "n")  # what the placeholders of a task can be
 KEEPER_PAUSE_S = 0.2  # between two looks for waits that are over
@@ -148,6 +148,11 @@ class TaskView:
     now_ns: int
     verdicts: tuple[Verdict, ...]
     version: int
+
+    @property
+    def counts(self) -> Counter[Status]:
+        """How many verdicts have each status."""
+        return Counter(verdict.status for verdict in self.verdicts)
 
 
 class Keeper:
@@ -280,7 +285,7 @@ class Keeper:
 
     def _watch_ns(self, served: _Served) -> float:
         """Return for how long after its end a wait is watched for a poll too many."""
-        return min(2 * served.options.interval_s(self.contract.defaults), WATCH_LIMIT_S) * 1e9
+        return watched_after_s(served.options.interval_s(self.contract.defaults)) * 1e9
 
     # --- asked by people
 
@@ -621,14 +626,6 @@ class Keeper:
             limit_s = self.limits.finished_s if is_finished else self.limits.idle_s
             if now_ns - served.last_ns > limit_s * 1e9 and not served.in_flight:
                 self.delete(str(served.task_id))
-
-
-def counts(told: Iterator[Verdict] | tuple[Verdict, ...]) -> dict[Status, int]:
-    """Return how many verdicts have each status."""
-    found: dict[Status, int] = {}
-    for verdict in told:
-        found[verdict.status] = found.get(verdict.status, 0) + 1
-    return found
 
 
 def _is_text(text: str) -> bool:

@@ -357,8 +357,11 @@ def test_an_adapter_that_lies_about_the_time_is_caught_by_the_other_witness(
 
     assert statuses(adapter)["timing/gives-up:gives-up"] == "ERROR"
     seen = verdict(adapter, "timing/gives-up:gives-up").seen
-    assert seen.startswith("the adapter says that the call took 1.")
-    assert ", the harness had its answer after 0." in seen
+    told = re.fullmatch(
+        r"the adapter says that the call took ([\d.]+) s, the harness had its answer after ([\d.]+) s", seen
+    )
+    assert told is not None
+    assert float(told[1]) > 2 * float(told[2])
 
 
 # --- interrupts, and trouble of our own ---------------------------------------------------------------
