@@ -68,7 +68,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What network and machine do to a client; everything in seconds.
+    """What network and machine do to client and server; everything in seconds.
 
     Attributes:
         up_s: How long a request takes to arrive.
@@ -76,6 +76,8 @@ class Conditions:
         jitter_s: Up to how much longer each of them may take.
         connect_s: How long it takes to open a connection, on top of `up_s`.
         late_s: Up to how late a sleep may end.
+        server_late_s: Up to how late the server, which waits for a processor, reads what has arrived.
+        harness_late_s: The same of the harness, with an adapter's answer.
         stops: When the client stands still: what was due then happens at their end.
         seed: Of all that is random.
     """
@@ -85,6 +87,8 @@ class Conditions:
     jitter_s: float = 0.0
     connect_s: float = 0.0
     late_s: float = 0.0
+    server_late_s: float = 0.0
+    harness_late_s: float = 0.0
     stops: tuple[Stop, ...] = ()
     seed: int = 0
 
@@ -418,7 +422,9 @@ class _Exchange:
     request: Request
     connection: _Connection
     wake: _Wake
-    is_cut: bool = False
+    written_s: float
+    read_s: float
+    cut_at_s: float | None = None
     is_over: bool = False
     answer_due_s: float | None = None
     arrived_s: float = 0.0
@@ -507,9 +513,10 @@ class _Network:
         if connection is None:
             connection = _Connection(next(self._numbers))
         connect_s = conditions.connect_s if connection.is_fresh else 0.0
-        exchange = _Exchange(request, connection, wake)
-        arrives_s = schedule.now + connect_s + self._world.way(conditions.up_s)
-        schedule.at(arrives_s, lambda: self._arrive(exchange))
+        written_s = self._world.awake(schedule.now + connect_s)
+        read_s = written_s + self._world.way(conditions.up_s) + self._world.up_to(conditions.server_late_s)
+        exchange = _Exchange(request, connection, wake, written_s, read_s)
+        schedule.at(read_s, lambda: self._arrive(exchange))
         cut_s = schedule.now + max(0.0, timeout_s)
         schedule.at(self._world.awake(cut_s), lambda: self._cut(exchange, cut_s))
 
@@ -522,7 +529,7 @@ class _Network:
         return None
 
     def _arrive(self, exchange: _Exchange) -> None:
-        if exchange.is_cut:
+        if exchange.cut_at_s is not None and exchange.cut_at_s < exchange.written_s:
             return
         now_s, connection, request = self._schedule.now, exchange.connection, exchange.request
         if connection.is_closed(now_s):
@@ -595,7 +602,7 @@ class _Network:
         self._schedule.at(self._world.awake(due_s), lambda: self._finish(exchange, result))
 
     def _finish(self, exchange: _Exchange, result: Answer | Exception) -> None:
-        if exchange.is_cut:
+        if exchange.cut_at_s is not None:
             return
         exchange.is_over = True
         if isinstance(result, Answer) and not _closes(exchange.request.headers):
@@ -606,9 +613,9 @@ class _Network:
         came = exchange.answer_due_s is not None and exchange.answer_due_s <= cut_s
         if exchange.is_over or came:  # what came while the machine stood still is read first
             return
-        exchange.is_cut = True
+        exchange.cut_at_s = self._schedule.now
         exchange.wake(SimulatedTimeoutError("no answer in time"))
-        left_s = self._schedule.now + self._world.conditions.up_s
+        left_s = max(self._schedule.now + self._world.conditions.up_s, exchange.read_s)
         self._schedule.at(left_s, lambda: exchange.ended(self._schedule.now, Ended.ABANDONED))
 
     def _begun(self, token: str, body: bytes | None) -> _Task | None:
@@ -644,14 +651,17 @@ class _World:
 
     def way(self, least_s: float) -> float:
         """Return how long one way takes this time."""
-        jitter_s = self.conditions.jitter_s
-        return least_s + self._random.uniform(0.0, jitter_s) if jitter_s else least_s
+        return least_s + self.up_to(self.conditions.jitter_s)
+
+    def up_to(self, late_s: float) -> float:
+        """Return how late something is this time."""
+        return self._random.uniform(0.0, late_s) if late_s else 0.0
 
     def after(self, seconds: float, body: Callable[[], object]) -> None:
         """Let a sleep of the client end."""
         late_s = self.conditions.late_s
         due_s = self.schedule.now + max(0.0, seconds)
-        self.schedule.at(self.awake(due_s + self._random.uniform(0.0, late_s) if late_s else due_s), body)
+        self.schedule.at(self.awake(due_s + self.up_to(late_s)), body)
 
     def awake(self, when_s: float) -> float:
         """Return when something that is due happens to a client that may stand still then."""
@@ -784,6 +794,7 @@ class _Play:
             batch = [self._new_call(index, call, self._tasks[copy].record) for copy in range(call.parallel)]
             self._make([each for each in batch if each.seen is None], self._limit_s(call))
             made += batch
+            self._wait_until(max((each.received_s or 0.0 for each in batch), default=0.0))
             if any(isinstance(each.seen, NoAnswer) for each in batch):
                 break
             stuck = any(isinstance(each.seen, StillWaiting) for each in batch)
@@ -795,8 +806,11 @@ class _Play:
 
     def watch(self, watched_s: float) -> None:
         """Let time go by after the last outcome."""
-        due_s = self._schedule.now + watched_s
-        self._schedule.wait(lambda wake: self._schedule.at(due_s, lambda: wake(None)))
+        self._wait_until(self._schedule.now + watched_s)
+
+    def _wait_until(self, due_s: float) -> None:
+        if due_s > self._schedule.now:
+            self._schedule.wait(lambda wake: self._schedule.at(due_s, lambda: wake(None)))
 
     def _new_call(self, index: int, call: Call, task: TaskRecord) -> _Sent:
         sent = _Sent(index, task.n, call, self._schedule.now)
@@ -899,7 +913,7 @@ class _Play:
     def _answered(self, sent: _Sent, members: JsonObject) -> None:
         if sent.seen is not None:  # too late: it was given up
             return
-        sent.received_s = self._schedule.now
+        sent.received_s = self._schedule.now + self._world.up_to(self._world.conditions.harness_late_s)
         message = {"id": f"{sent.index}.{sent.copy}", **members}
         elapsed_s = self._sdk.elapsed_s(self._schedule.now - sent.sent_s)
         if sent.call.wait is not None and elapsed_s is not None:

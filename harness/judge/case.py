@@ -54,6 +54,7 @@ class Finding:
     Attributes:
         excess_s: For a suspicion: by how many seconds one event missed its bound, so that a machine which
             was as late as that itself can be told from an SDK; infinite where no single event did.
+        settles: For a suspicion: what it is when it is seen again in each run alone.
     """
 
     mark: Mark
@@ -61,6 +62,7 @@ class Finding:
     seen: str = ""
     explanation: str = ""
     excess_s: float = math.inf
+    settles: Mark = Mark.BROKEN
 
 
 def kept(expected: str = "", seen: str = "") -> Finding:

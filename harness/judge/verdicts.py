@@ -14,6 +14,7 @@ from enum import StrEnum
 from harness.contract import Contract, Level, Requirement
 from harness.journal import Ended
 from harness.judge.case import Case, Finding, Mark, checks
+from harness.judge.machine import may_have_interfered
 from harness.judge.words import cut, describe, seconds, timeline_line
 from harness.observation import CallRecord, NoAnswer, Observation
 from harness.protocol import AdapterFault, ExceptionKind, Hello, Raised, Returned, Unsupported
@@ -105,10 +106,9 @@ def is_suspicious(
         return False
     for name in scenario.proves:
         requirement = contract.requirement(name)
-        if requirement.level is Level.INFO or name in known:  # that is on record as it was seen first
-            continue
         findings = [_find(requirement, _case(contract, scenario, seen)) for seen in observations]
-        if all(finding.mark is Mark.SUSPECT for finding in findings):
+        is_open = all(finding.mark is Mark.SUSPECT for finding in findings)
+        if is_open and not _is_final(requirement, findings[0], is_known=name in known):
             return True
     return False
 
@@ -141,11 +141,11 @@ def _settle(
     requirement: Requirement, scenario: Scenario, cases: Sequence[Case], *, is_known: bool
 ) -> Verdict:
     first = _find(requirement, cases[0])
-    if first.mark is not Mark.SUSPECT or requirement.level is Level.INFO:
-        return _verdict(requirement, scenario, status_of(requirement, first.mark), first, cases[0])
-    if is_known:
-        told = _with_note(first, "a known deviation, so it was not played again alone")
-        return _verdict(requirement, scenario, status_of(requirement, Mark.BROKEN), told, cases[0])
+    if _is_final(requirement, first, is_known=is_known):
+        told = first
+        if not _is_final(requirement, first):
+            told = _with_note(first, "a known deviation, so it was not played again alone")
+        return _verdict(requirement, scenario, status_of(requirement, first.mark), told, cases[0])
     for number, case in enumerate(cases[1:], 1):
         again = _find(requirement, case)
         if again.mark is Mark.SUSPECT and number < RUNS_ALONE:
@@ -155,13 +155,24 @@ def _settle(
         if again.mark is Mark.SUSPECT and _machine_explains(requirement, cases[: number + 1]):
             told = _with_note(again, f"seen again in {number} runs alone, but {_lag(cases)}: as late as that")
             return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, case, alone_runs=number)
-        mark = Mark.BROKEN if again.mark is Mark.SUSPECT else again.mark
+        mark = again.settles if again.mark is Mark.SUSPECT else again.mark
         told = _with_note(
             again, f"seen again in {number} runs alone" if number > 1 else "seen when run alone"
         )
         return _verdict(requirement, scenario, status_of(requirement, mark), told, case, alone_runs=number)
     told = _with_note(first, f"not settled by a run alone; {_lag(cases)}")
     return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[0], alone_runs=len(cases) - 1)
+
+
+def _is_final(requirement: Requirement, finding: Finding, *, is_known: bool = False) -> bool:
+    """Say whether no run alone is needed after a finding.
+
+    What a requirement puts on record stays as it was seen first, and a suspicion of a known deviation is
+    believed; but what would be an adapter's mistake is nothing of the SDK's.
+    """
+    if finding.mark is not Mark.SUSPECT:
+        return True
+    return finding.settles is Mark.BROKEN and (is_known or requirement.level is Level.INFO)
 
 
 def _machine_explains(requirement: Requirement, cases: Sequence[Case]) -> bool:
@@ -175,7 +186,7 @@ def _kept_alone(
     *exceeded, alone = cases
     if len(exceeded) == 1:
         told = _with_note(again, f"kept when run alone; at first {first.seen} ({_lag(exceeded)})")
-        return _verdict(requirement, scenario, Status.PASS, told, alone, alone_runs=1)
+        return _verdict(requirement, scenario, status_of(requirement, again.mark), told, alone, alone_runs=1)
     told = _with_note(first, f"seen twice, and once not; {_lag(exceeded)}")
     return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, exceeded[0], alone_runs=len(exceeded))
 
@@ -262,22 +273,35 @@ def _find(requirement: Requirement, case: Case) -> Finding:
                 return Finding(Mark.ERROR, seen=cut(call.seen.message, MAX_MESSAGE))
             if isinstance(call.seen, Unsupported):
                 return Finding(Mark.UNSUPPORTED, seen=cut(call.seen.reason, MAX_MESSAGE))
-            conflict = _witnesses_differ(case, call) or _guessed(case, call)
+            conflict = _overstated(call) or _guessed(case, call)
             if conflict:
                 return Finding(Mark.ERROR, seen=conflict)
-    return check.run(case, requirement)
+            conflict = _understated(case, call)
+            if conflict:  # the last poll of a wait that gave up can be read long after it was sent
+                return Finding(Mark.SUSPECT, seen=conflict, settles=Mark.ERROR)
+    finding = check.run(case, requirement)
+    if finding.mark is Mark.BROKEN and not check.timed and may_have_interfered(case):
+        return replace(finding, mark=Mark.SUSPECT)
+    return finding
 
 
-def _witnesses_differ(case: Case, call: CallRecord) -> str:
-    """Return how the adapter's time and the harness's contradict each other, "" when they do not."""
+def _overstated(call: CallRecord) -> str:
+    """Return how much longer an adapter says that a call took than anybody waited for it, "" otherwise."""
     if call.elapsed_s is None or call.received_s is None:
         return ""
     harness_s = call.received_s - call.sent_s
-    if call.elapsed_s > harness_s + WITNESS_SLACK_S:
-        return (
-            f"the adapter says that the call took {seconds(call.elapsed_s)}, "
-            f"the harness had its answer after {seconds(harness_s)}"
-        )
+    if call.elapsed_s <= harness_s + WITNESS_SLACK_S:
+        return ""
+    return (
+        f"the adapter says that the call took {seconds(call.elapsed_s)}, "
+        f"the harness had its answer after {seconds(harness_s)}"
+    )
+
+
+def _understated(case: Case, call: CallRecord) -> str:
+    """Return how much longer a call's polls came than its adapter says that it took, "" otherwise."""
+    if call.elapsed_s is None or call.received_s is None:
+        return ""
     polls = [poll for poll in case.observation.requests_of(call) if poll.arrived_s <= call.received_s]
     if not polls:
         return ""
