@@ -1,10 +1,13 @@
-"""Runs the suite live again and again on a machine that is far too busy, and counts what it gets wrong.
+"""Runs the suite again and again on a machine that is far too busy, and counts what it gets wrong.
 
-    python benchmarks/soak.py                                # 50 rounds of everything; more than an hour
+    python benchmarks/soak.py                                # 50 rounds of everything; some hours
     python benchmarks/soak.py --times 3 -k overrides/ --only ticker --only sync
+    python benchmarks/soak.py --simulated                    # 50 rounds of everything; some minutes
 
 Every core is kept busy by processes of this program's own, and now and then an adapter's processes are
-stopped for 300 ms, as a laptop does that swaps. In each round correct clients (the reference client, sync and
+stopped for 300 ms, as a laptop does that swaps. In the simulator, where a round takes seconds, the machine is
+another one in each round and in each run alone: how late sleeps end, the server reads and the harness reads
+are drawn, and so are the stops. In each round correct clients (the reference client, sync and
 async, and every equivalent) play the selected scenarios, and then mutants of time play what proves their
 requirement. Under any load:
 
@@ -30,17 +33,24 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.judge import Status, Verdict, checks
+from harness.judge import MAX_RUNS_ALONE, Status, Verdict, checks
 from harness.proof import Bench, Line, live_command, reference, variant_named, weigh
 from harness.runner import Runner
 from harness.scenario import Scenario
 from harness.selection import select
+from harness.simulator import Conditions, Stop
 from harness.suite import Suite, bundled_suite, load_suite
 from reference_client.mutants import EQUIVALENTS, MUTANTS, Ending, Variant
 
 STOP_S = 0.3  # a stop of this length is invisible to the server, and longer than any tolerance
 BETWEEN_STOPS_S = (0.2, 2.0)
 SPIN = "while True: pass"
+
+STOPS_UNTIL_S = 70.0  # the longest scenario, with the watch after it
+SIMULATED_STOP_S = (0.02, 0.5)
+BETWEEN_SIMULATED_STOPS_S = (0.2, 6.0)
+LATE_S = (0.0, 0.01, 0.1)
+LATE_ALONE_S = (0.0, 0.005, 0.01)
 
 
 @contextlib.contextmanager
@@ -94,6 +104,38 @@ def run(
     return {adapter.name: list(adapter.verdicts()) for adapter in result.adapters}, counts["stops"]
 
 
+def weather(seed: int, late_s: Sequence[float]) -> Conditions:
+    """Return the conditions of a simulated machine that is busy in its own way.
+
+    Args:
+        seed: Of all that is drawn.
+        late_s: What may hold for how late everybody is, in seconds.
+    """
+    chance, stops = random.Random(seed), list[Stop]()
+    now_s = chance.uniform(0.0, 1.0)
+    while now_s < STOPS_UNTIL_S:
+        stops.append(Stop(now_s, chance.uniform(*SIMULATED_STOP_S)))
+        now_s += stops[-1].for_s + chance.uniform(*BETWEEN_SIMULATED_STOPS_S)
+    return Conditions(
+        jitter_s=0.001,  # a loopback interface has hardly any
+        late_s=chance.choice(late_s),
+        server_late_s=chance.choice(late_s),
+        harness_late_s=chance.choice(late_s),
+        stops=tuple(stops),
+        seed=seed,
+    )
+
+
+def simulate(
+    suite: Suite, variants: Sequence[Variant], scenarios: Sequence[Scenario], seed: int
+) -> tuple[dict[str, list[Verdict]], int]:
+    """Do the same in the simulator; how many stops there were is said of one client's first run."""
+    alone = [weather(seed + number, LATE_ALONE_S) for number in range(1, 1 + MAX_RUNS_ALONE)]
+    runs = [weather(seed, LATE_S), *alone]
+    bench = Bench(suite, *runs)
+    return {each.name: bench.simulate(each, scenarios) for each in variants}, len(runs[0].stops)
+
+
 def timing_mutants(suite: Suite, scenarios: Sequence[Scenario]) -> dict[str, Line]:
     """Return the mutants that a check of time catches in these scenarios, as the simulator sees them."""
     bench, lines = Bench(suite), {}
@@ -111,7 +153,8 @@ def timing_mutants(suite: Suite, scenarios: Sequence[Scenario]) -> dict[str, Lin
 class Tally:
     """What all rounds have come to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tells_settled: bool) -> None:
+        self._tells_settled = tells_settled
         self.statuses: Counter[str] = Counter()
         self.settled: Counter[str] = Counter()  # what suspicions came to
         self.runs_alone = 0
@@ -132,8 +175,9 @@ class Tally:
                 print(f"  wrong: {self.wrong[-1]}", flush=True)  # at once: a soak is often ended by hand
             elif verdict.alone_runs or verdict.status is Status.INCONCLUSIVE:
                 self.settled[verdict.status.value] += 1
-                what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
-                print(f"  {what}: {verdict.seen}; {verdict.explanation}", flush=True)
+                if self._tells_settled:
+                    what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
+                    print(f"  {what}: {verdict.seen}; {verdict.explanation}", flush=True)
         self.runs_alone += sum(runs.values())
 
     def add_mutant(self, line: Line, verdicts: Sequence[Verdict]) -> None:
@@ -167,6 +211,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="only variants in whose name this stands")
     parser.add_argument("--busy", type=int, default=os.cpu_count() or 1, help="busy processes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--simulated", action="store_true", help="in the simulator, without a process")
     options = parser.parse_args()
 
     suite = load_suite(bundled_suite())
@@ -178,13 +223,14 @@ def main() -> int:
     everyone = [reference(), reference(is_async=True), *EQUIVALENTS.values()]
     correct = [variant for variant in everyone if is_meant(variant.name)]
     lines = {n: line for n, line in timing_mutants(suite, scenarios).items() if is_meant(n)}
-    tally = Tally()
+    play = simulate if options.simulated else run
+    tally = Tally(tells_settled=not options.simulated)
     for number in range(1, options.times + 1):
         began_s = time.monotonic()
         seed = options.seed + 1000 * number
-        with busy_cores(options.busy):
+        with busy_cores(0 if options.simulated else options.busy):
             if correct:
-                seen, stops = run(suite, correct, scenarios, seed)
+                seen, stops = play(suite, correct, scenarios, seed)
                 tally.stops += stops
                 for name, verdicts in seen.items():
                     tally.add_correct(name, verdicts)
@@ -192,7 +238,7 @@ def main() -> int:
                 group = [line for line in lines.values() if line.variant.requirement == requirement]
                 needed = {scenario_id for line in group for scenario_id in line.caught_in}
                 chosen = [s for s in select(scenarios, [f"*:{requirement}"]) if s.id in needed]
-                seen, stops = run(suite, [variant_named(line.name) for line in group], chosen, seed)
+                seen, stops = play(suite, [variant_named(line.name) for line in group], chosen, seed)
                 tally.stops += stops
                 for line in group:
                     tally.add_mutant(line, seen[line.name])

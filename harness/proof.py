@@ -210,11 +210,19 @@ def reference(*, is_async: bool = False) -> Variant:
 
 
 class Bench:
-    """A suite and a simulator, on which any number of variants are played."""
+    """A suite and its simulators, on which any number of variants are played."""
 
-    def __init__(self, suite: Suite, conditions: Conditions | None = None) -> None:
+    def __init__(self, suite: Suite, *conditions: Conditions) -> None:
+        """Make a bench.
+
+        Args:
+            suite: What to play.
+            conditions: Of the first run of each scenario, of its first run alone, and so on; the last ones
+                hold from then on, and ideal ones where there are none.
+        """
         self.suite = suite
-        self.simulator = Simulator(suite.contract, conditions)
+        self._simulators = [Simulator(suite.contract, each) for each in conditions or (Conditions(),)]
+        self.simulator = self._simulators[0]
         self._factors: dict[tuple[str, float, float], int | None] = {}
         self._scaled: dict[tuple[str, int], Scenario] = {}
 
@@ -269,9 +277,8 @@ class Bench:
             scenario = self._scaled.setdefault(key, scaled(scenario, factor))
         seen: list[Observation] = []
         while True:
-            seen.append(
-                self.simulator.play(sdk, hello, scenario, scale=factor, alone=bool(seen), seed=len(seen))
-            )
+            simulator = self._simulators[min(len(seen), len(self._simulators) - 1)]
+            seen.append(simulator.play(sdk, hello, scenario, scale=factor, alone=bool(seen), seed=len(seen)))
             verdicts = judge(contract, scenario, seen)
             unsettled = any(verdict.status is Status.INCONCLUSIVE for verdict in verdicts)
             if not (unsettled and is_suspicious(contract, scenario, seen)):

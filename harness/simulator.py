@@ -76,7 +76,8 @@ class Conditions:
         jitter_s: Up to how much longer each of them may take.
         connect_s: How long it takes to open a connection, on top of `up_s`.
         late_s: Up to how late a sleep may end.
-        server_late_s: Up to how late the server, which waits for a processor, reads what has arrived.
+        server_late_s: Up to how late the server, which waits for a processor, reads what has arrived; its
+            lag meter tells so.
         harness_late_s: The same of the harness, with an adapter's answer.
         stops: When the client stands still: what was due then happens at their end.
         seed: Of all that is random.
@@ -745,6 +746,7 @@ class Simulator:
                 calls=tuple(_record(each) for each in sent),
                 tasks=tuple(task.seen() for task in tasks),
                 watched_s=world.schedule.now,
+                lag_s=self._conditions.server_late_s,
                 alone=alone,
                 scale=scale,
             )

@@ -6,10 +6,11 @@ makes findings into verdicts. `witness` judges a client that has no adapter by t
 
 from harness.judge import outcomes, records, timing, traffic
 from harness.judge.case import Case, Check, Finding, Mark, checks
-from harness.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
+from harness.judge.verdicts import MAX_RUNS_ALONE, Status, Verdict, is_suspicious, judge, unplayed
 from harness.judge.witness import Sighting, sight
 
 __all__ = [
+    "MAX_RUNS_ALONE",
     "Case",
     "Check",
     "Finding",

@@ -7,6 +7,7 @@ for each requirement that the scenario proves comes out. It is pure; whoever ran
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,11 +21,13 @@ from harness.observation import CallRecord, NoAnswer, Observation
 from harness.protocol import AdapterFault, ExceptionKind, Hello, Raised, Returned, Unsupported
 from harness.scenario import Scenario
 
-__all__ = ["Status", "Verdict", "is_suspicious", "judge", "status_of", "unplayed"]
+__all__ = ["MAX_RUNS_ALONE", "Status", "Verdict", "is_suspicious", "judge", "status_of", "unplayed"]
 
 WITNESS_SLACK_S = 0.020  # two stamps of one moment, taken in two processes of a busy machine
 MAX_MESSAGE = 4_000  # characters of what an adapter says of itself: its last lines on stderr fit in
 RUNS_ALONE = 2  # exceeded once and twice more is a fact; in between nobody knows
+MAX_RUNS_ALONE = 4  # where it was never exceeded by the same: an SDK's lateness is, a machine's is not
+SAME_SLACK_S = 0.050  # what else differs between two runs of an SDK that does the same
 
 
 class Status(StrEnum):
@@ -102,13 +105,12 @@ def is_suspicious(
     known: Collection[str] = (),
 ) -> bool:
     """Say whether another run alone would settle something that these observations leave open."""
-    if len(observations) > RUNS_ALONE:
-        return False
     for name in scenario.proves:
         requirement = contract.requirement(name)
         findings = [_find(requirement, _case(contract, scenario, seen)) for seen in observations]
         is_open = all(finding.mark is Mark.SUSPECT for finding in findings)
-        if is_open and not _is_final(requirement, findings[0], is_known=name in known):
+        is_final = _is_final(requirement, findings[0], is_known=name in known)
+        if is_open and not is_final and len(findings) <= _runs_needed(findings):
             return True
     return False
 
@@ -146,9 +148,11 @@ def _settle(
         if not _is_final(requirement, first):
             told = _with_note(first, "a known deviation, so it was not played again alone")
         return _verdict(requirement, scenario, status_of(requirement, first.mark), told, cases[0])
+    findings = [first]
     for number, case in enumerate(cases[1:], 1):
         again = _find(requirement, case)
-        if again.mark is Mark.SUSPECT and number < RUNS_ALONE:
+        findings.append(again)
+        if again.mark is Mark.SUSPECT and number < _runs_needed(findings):
             continue
         if again.mark is Mark.KEPT:
             return _kept_alone(requirement, scenario, first, again, cases[: number + 1])
@@ -175,6 +179,14 @@ def _is_final(requirement: Requirement, finding: Finding, *, is_known: bool = Fa
     return finding.settles is Mark.BROKEN and (is_known or requirement.level is Level.INFO)
 
 
+def _runs_needed(findings: Sequence[Finding]) -> int:
+    """Return how many runs alone a suspicion needs to become a fact."""
+    excesses_s = [finding.excess_s for finding in findings if finding.mark is Mark.SUSPECT]
+    if math.inf in excesses_s or max(excesses_s, default=0.0) - min(excesses_s, default=0.0) <= SAME_SLACK_S:
+        return RUNS_ALONE
+    return MAX_RUNS_ALONE
+
+
 def _machine_explains(requirement: Requirement, cases: Sequence[Case]) -> bool:
     """Say whether in each run the server's own process woke as late as the SDK missed its bound."""
     return all(_find(requirement, case).excess_s <= case.observation.lag_s for case in cases)
@@ -187,7 +199,8 @@ def _kept_alone(
     if len(exceeded) == 1:
         told = _with_note(again, f"kept when run alone; at first {first.seen} ({_lag(exceeded)})")
         return _verdict(requirement, scenario, status_of(requirement, again.mark), told, alone, alone_runs=1)
-    told = _with_note(first, f"seen twice, and once not; {_lag(exceeded)}")
+    times = "twice" if len(exceeded) == RUNS_ALONE else f"{len(exceeded)} times"
+    told = _with_note(first, f"seen {times}, and once not; {_lag(exceeded)}")
     return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, exceeded[0], alone_runs=len(exceeded))
 
 

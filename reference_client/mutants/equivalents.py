@@ -18,7 +18,7 @@ from reference_client.waiting import DEFAULT_POLL_INTERVAL_S, DEFAULT_TIMEOUT_S,
 __all__: list[str] = []
 
 PROCESS_START_S = 0.05  # of a simulated process
-CONNECT_S = 0.04  # of a slow connect, in either world: the judge grants 50 ms and 5 % of the interval
+CONNECT_S = 0.03  # of a slow connect, in either world: the judge grants 50 ms and 5 % of the interval
 
 
 def _same(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Checks of time: what no machine can cause is final, everything else is a suspicion."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -358,6 +359,22 @@ def test_a_median_pause_may_be_50_ms_and_5_percent_over_the_interval() -> None:
     assert interval_of([1.1 * n for n in range(5)])[0].status is Status.PASS
     assert interval_of([0.26 * n for n in range(5)], interval="200ms")[0].status is Status.PASS
     assert interval_of([0.262 * n for n in range(5)], interval="200ms")[0].status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("stops", "status"),
+    [
+        ((0.0, 0.0, 0.3, 0.3), Status.PASS),
+        ((0.0, 0.3, 0.3, 0.3), Status.INCONCLUSIVE),
+        ((0.0, 0.0, 0.3, 0.3, 0.3), Status.PASS),
+        ((0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 0.3), Status.PASS),
+        ((0.0, 0.0, 0.3, 0.3, 0.3, 0.3, 0.3), Status.INCONCLUSIVE),
+    ],
+)
+def test_two_stops_of_the_machine_make_no_median(stops: Sequence[float], status: Status) -> None:
+    at = list(itertools.accumulate((1.0 + stop_s for stop_s in stops), initial=0.0))
+
+    assert interval_of(at)[0].status is status
 
 
 def test_a_helper_that_slows_down_after_half_of_its_polls_is_a_suspicion() -> None:
