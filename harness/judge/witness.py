@@ -18,7 +18,7 @@ from harness.journal import Progress
 from harness.judge.case import Case, Finding, Mark, broken, checks, kept, suspect
 from harness.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stalled_s
 from harness.judge.verdicts import Status, Verdict, status_of
-from harness.judge.words import seconds, timeline_line
+from harness.judge.words import how_many_polls, seconds, timeline_line
 from harness.observation import CallRecord, Observation, Poll, StillWaiting, TaskRecord
 from harness.protocol import Hello
 from harness.scenario import Call, Scenario, WaitOptions, watched_after_s
@@ -158,9 +158,10 @@ def _progress(case: Case, call: CallRecord, now_s: float) -> Progress:
         return Progress.DONE if watched else Progress.POLLING
     if not polls:
         return Progress.IDLE
-    if any(poll.answered_s is None for poll in polls):
+    answered_s = [poll.answered_s for poll in polls if poll.answered_s is not None]
+    if len(answered_s) < len(polls):
         return Progress.POLLING
-    last_s = max(poll.answered_s or 0.0 for poll in polls)
+    last_s = max(answered_s)
     return (
         Progress.STOPPED if now_s - last_s >= SILENCE_INTERVALS * interval_s + SILENCE_S else Progress.POLLING
     )
@@ -203,7 +204,7 @@ def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding
     polls = case.polls(call)
     ended = _end(case, call)
     if ended is not None:
-        return kept(expected, f"{_count(polls)}, the last answered {ended.status}")
+        return kept(expected, f"{how_many_polls(len(polls))}, the last answered {ended.status}")
     if progress is not Progress.STOPPED or not polls:
         return None
     if polls[-1].arrived_s - call.sent_s >= _earliest_last_s(case, call):
@@ -212,24 +213,19 @@ def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding
         return None  # whether a fault ends the wait is not this requirement's business
     return broken(
         expected,
-        f"{_count(polls)} in {seconds(polls[-1].arrived_s - call.sent_s)}, the last answered "
+        f"{how_many_polls(len(polls))} in {seconds(polls[-1].arrived_s - call.sent_s)}, the last answered "
         f"{polls[-1].status}, and then none: the task was not done, and the timeout of "
         f"{seconds(call.timeout_s(case.contract))} had not come",
     )
 
 
-def _count(polls: Sequence[Poll]) -> str:
-    return f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
-
-
 def _earliest_last_s(case: Case, call: CallRecord) -> float:
     """Return when the last poll may come at the earliest, in seconds after the first.
 
-    The timeout may come half a timeout or an interval early by the contract's own tolerance, the last poll an
-    interval before it, and the first may have waited an interval.
+    The timeout may come an interval early by the contract's own tolerance, the last poll an interval before
+    it, and the first may have waited an interval.
     """
-    timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
-    return timeout_s - min(interval_s, timeout_s / 2) - 2 * interval_s - EARLY_SLACK_S
+    return call.timeout_s(case.contract) - 3 * call.interval_s(case.contract) - EARLY_SLACK_S
 
 
 def _last_poll(case: Case, call: CallRecord, progress: Progress) -> Finding | None:

@@ -79,6 +79,42 @@ def test_polls_that_are_close_are_no_ticker_where_two_share_a_tick_or_a_third_is
     assert not_from_the_call == suspected(bound, "poll 2 came 0.50 s after poll 1")
 
 
+@pytest.mark.parametrize("began_s", [0.0, 7.3])
+@pytest.mark.parametrize(("interval", "interval_s"), [("1s", 1.0), ("200ms", 0.2), ("4s", 4.0)])
+@pytest.mark.parametrize(
+    ("ticks", "is_ticker"),
+    [
+        ((0.0, 1.3, 2.0, 3.0), True),
+        ((0.24, 1.5, 2.24, 3.24), True),  # it began a quarter of an interval after the call
+        ((0.26, 1.5, 2.26, 3.26), False),
+        ((0.0, 1.3, 2.0, 3.3, 4.0, 5.0, 6.0), True),  # five of seven on time
+        ((0.0, 1.3, 2.0, 3.3, 4.0, 5.0), False),  # four of six
+        ((0.4, 1.0, 2.0, 3.0, 4.4, 5.0), False),
+        ((1.4, 2.0, 3.0, 4.0, 5.0), True),  # the first that is tried is late
+        ((0.0, 1.0, 2.0, 3.3, 3.9, 5.0, 6.0, 7.0), False),  # two share a tick
+        ((0.0, 1.0, 2.0, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0), False),
+        ((0.0, 3.0, 4.3, 4.9, 6.0, 7.0, 8.0, 9.0, 10.0), False),
+        ((0.0, 3.3, 4.0, 5.0, 6.0, 6.0, 7.0, 8.0), False),
+    ],
+)
+def test_a_ticker_is_one_whatever_its_interval_and_whenever_it_was_called(
+    ticks: Sequence[float], is_ticker: bool, interval: str, interval_s: float, began_s: float
+) -> None:
+    whole = [*ticks, *(int(ticks[-1]) + ticks[-1] % 1 + n for n in range(1, 6 - len(ticks)))]
+    at = [began_s + tick * interval_s for tick in whole]
+
+    told, _ = interval_of(at, interval=interval, sent_s=began_s, took_s=0.0)
+
+    assert (told.status is Status.PASS) == is_ticker
+
+
+@pytest.mark.parametrize(("late_s", "is_ticker"), [(0.017, True), (0.019, False)])
+def test_a_tick_is_on_time_up_to_18_ms_after_one_that_is(late_s: float, is_ticker: bool) -> None:
+    at = (0.0, 1.0 + late_s, 2.0, 3.0 + late_s, 4.3, 5.0, 6.0)
+
+    assert interval_of(at)[1] is not is_ticker
+
+
 # --- interval_kept: helpers that are right ------------------------------------------------------------
 
 

@@ -21,10 +21,13 @@ NEVER_ENDS = scenario(FOREVER, wait={"poll_interval": "1s", "timeout": "5s"})
 BY_DEFAULT = scenario(FOREVER, wait={})
 
 
+START_S = 50.0  # of what is seen, on the server's clock; the tests' times count from it
+
+
 def polls(of: Scenario, at: Sequence[float], took_s: float = 0.001, **more: Any) -> TaskRecord:
     """Return a task whose polls arrived then, answered as the scenario says."""
     state, told = TaskState(of.task), []
-    for arrived_s in at:
+    for arrived_s in (START_S + since_s for since_s in at):
         state, said = answer(state, arrived_s)
         poll = Poll(
             said.n,
@@ -42,7 +45,11 @@ def polls(of: Scenario, at: Sequence[float], took_s: float = 0.001, **more: Any)
 def seen(
     of: Scenario, at: Sequence[float], now_s: float = 100.0, lag_s: float = 0.0, **more: Any
 ) -> Sighting:
-    return sight(STREAM, of, polls(of, at, **more), now_s=now_s, lag_s=lag_s)
+    return looked(of, polls(of, at, **more), now_s, lag_s=lag_s)
+
+
+def looked(of: Scenario, task: TaskRecord, now_s: float, **more: Any) -> Sighting:
+    return sight(STREAM, of, task, now_s=START_S + now_s, **more)
 
 
 def statuses(of: Scenario, *sightings: Sighting) -> dict[str, Status]:
@@ -57,7 +64,7 @@ ALWAYS = {
 
 
 def test_before_the_first_poll_nothing_is_said() -> None:
-    nothing = sight(STREAM, COMPLETES, TaskRecord(1, TASK_ID), now_s=9.0)
+    nothing = looked(COMPLETES, TaskRecord(1, TASK_ID), 9.0)
 
     assert (nothing.progress, statuses(COMPLETES, nothing)) == (Progress.IDLE, {})
 
@@ -110,6 +117,112 @@ def test_a_client_that_gives_up_far_too_soon_breaks_its_timeout() -> None:
     assert statuses(NEVER_ENDS, seen(NEVER_ENDS, [0.0, 1.0]))["override-timeout"] is Status.FAIL
 
 
+@pytest.mark.parametrize(
+    ("of", "last_s", "status"),
+    [
+        (NEVER_ENDS, 1.99, Status.PASS),  # 5 s, less three intervals and 20 ms
+        (NEVER_ENDS, 1.97, Status.FAIL),
+        (scenario(FOREVER, wait={"poll_interval": "200ms", "timeout": "1s"}), 0.39, Status.PASS),
+        (scenario(FOREVER, wait={"poll_interval": "200ms", "timeout": "1s"}), 0.37, Status.FAIL),
+        (scenario(FOREVER, wait={"poll_interval": "2s", "timeout": "3s"}), 0.0, Status.PASS),
+    ],
+)
+def test_the_last_poll_may_come_three_intervals_before_the_timeout(
+    of: Scenario, last_s: float, status: Status
+) -> None:
+    told = seen(of, [0.0, last_s] if last_s else [0.0])
+
+    assert statuses(of, told)["override-timeout"] is status
+    assert ("polls-until-terminal" in statuses(of, told)) == (status is Status.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("last_s", "stalls", "status"),
+    [
+        (6.09, False, Status.PASS),  # 5 s, an interval and 100 ms
+        (6.11, False, Status.INCONCLUSIVE),
+        (6.11, True, Status.PASS),  # a poll was in flight at the timeout for a second and a half
+    ],
+)
+def test_the_last_poll_may_come_an_interval_after_the_timeout(
+    last_s: float, stalls: bool, status: Status
+) -> None:
+    told = looked(NEVER_ENDS, polls(NEVER_ENDS, [0.0, 1.0, 2.0, 3.0, 4.0, last_s]), 100.0)
+    if stalls:
+        task = polls(NEVER_ENDS, [0.0, 1.0, 2.0, 3.0, 4.0, last_s])
+        slow = replace(task.polls[4], answered_s=START_S + 5.5)
+        told = looked(NEVER_ENDS, replace(task, polls=(*task.polls[:4], slow, task.polls[5])), 100.0)
+
+    (verdict,) = (
+        each for each in verdicts(STREAM, NEVER_ENDS, [told]) if each.requirement == "override-timeout"
+    )
+    assert verdict.status is status
+
+
+def test_a_timeout_that_is_late_by_no_more_than_the_server_was_settles_nothing() -> None:
+    late = [seen(NEVER_ENDS, [0.0, 1.0, 2.0, 3.0, 4.0, 6.3], lag_s=lag_s) for lag_s in (0.0, 0.21)]
+
+    assert [statuses(NEVER_ENDS, *[each] * 3)["override-timeout"] for each in late] == [
+        Status.FAIL,
+        Status.INCONCLUSIVE,
+    ]
+
+
+@pytest.mark.parametrize(("second_s", "is_fine"), [(0.49, True), (0.481, True), (0.479, False), (0.1, False)])
+def test_a_second_poll_may_come_half_an_interval_after_a_first_that_had_to_connect(
+    second_s: float, is_fine: bool
+) -> None:
+    told = seen(NEVER_ENDS, [0.0, second_s, *(second_s + n for n in range(1, 5))])
+
+    assert statuses(NEVER_ENDS, told)["override-poll-interval"] is (
+        Status.PASS if is_fine else Status.INCONCLUSIVE
+    )
+
+
+def test_two_polls_say_of_the_interval_that_they_are_too_close_and_nothing_else() -> None:
+    assert "override-poll-interval" not in statuses(NEVER_ENDS, seen(NEVER_ENDS, [0.0], now_s=0.5))
+    assert "override-poll-interval" not in statuses(NEVER_ENDS, seen(NEVER_ENDS, [0.0, 1.0], now_s=1.5))
+    close = seen(NEVER_ENDS, [0.0, 0.2], now_s=0.5)
+    assert statuses(NEVER_ENDS, close)["override-poll-interval"] is Status.INCONCLUSIVE
+
+
+def test_a_second_poll_that_is_early_by_no_more_than_the_server_was_late_settles_nothing() -> None:
+    early = [seen(NEVER_ENDS, [0.0, 0.4, 1.4, 2.4, 3.4], lag_s=lag_s) for lag_s in (0.07, 0.09)]
+
+    assert [statuses(NEVER_ENDS, *[each] * 3)["override-poll-interval"] for each in early] == [
+        Status.FAIL,
+        Status.INCONCLUSIVE,
+    ]
+
+
+def test_the_newest_of_some_waits_is_the_one_that_is_told_of() -> None:
+    right, short = seen(COMPLETES, [0.0, 1.0, 2.0]), seen(COMPLETES, [0.0, 1.0])
+
+    assert statuses(COMPLETES, short, right)["polls-until-terminal"] is Status.PASS
+    assert statuses(COMPLETES, right, short)["polls-until-terminal"] is Status.FAIL
+    assert {each.timeline for each in verdicts(STREAM, COMPLETES, [right, short])} == {short.timeline}
+
+
+def test_four_waits_on_end_are_no_less_a_fact_than_three() -> None:
+    hasty = seen(NEVER_ENDS, [0.5 * n for n in range(11)])
+    right = seen(NEVER_ENDS, [float(n) for n in range(6)])
+
+    told = [
+        statuses(NEVER_ENDS, *sightings)["override-poll-interval"]
+        for sightings in ([hasty] * 4, [right, hasty, hasty, hasty], [hasty, hasty, right, hasty])
+    ]
+
+    assert told == [Status.FAIL, Status.FAIL, Status.INCONCLUSIVE]
+
+
+def test_requirements_of_another_language_or_another_variant_are_not_judged() -> None:
+    foreign = {each.id for each in STREAM.requirements if each.applies_to.model_dump(exclude_none=True)}
+    told = statuses(NEVER_ENDS, seen(NEVER_ENDS, [float(n) for n in range(6)]))
+
+    assert foreign
+    assert not foreign & told.keys()
+
+
 def test_a_client_that_polls_far_beyond_its_timeout_is_told_while_it_does() -> None:
     late = seen(NEVER_ENDS, [float(n) for n in range(8)], now_s=7.1)
 
@@ -128,8 +241,8 @@ def test_options_that_are_given_hold_in_place_of_the_scenarios() -> None:
     options = WaitOptions.model_validate({"poll_interval": "2s", "timeout": "20s"})
     task = polls(COMPLETES, [0.0, 2.0, 4.0])
 
-    told = sight(STREAM, COMPLETES, task, now_s=30.0, options=options)
-    hasty = sight(STREAM, COMPLETES, polls(COMPLETES, [0.0, 1.0, 2.0]), now_s=30.0, options=options)
+    told = looked(COMPLETES, task, 30.0, options=options)
+    hasty = looked(COMPLETES, polls(COMPLETES, [0.0, 1.0, 2.0]), 30.0, options=options)
 
     assert "override-poll-interval" not in statuses(COMPLETES, told)
     assert statuses(COMPLETES, hasty)["override-poll-interval"] is Status.INCONCLUSIVE
@@ -165,9 +278,9 @@ def test_a_server_that_was_as_late_as_the_client_was_wrong_settles_nothing() -> 
 
 def test_another_request_breaks_the_endpoint_and_one_without_credentials_theirs() -> None:
     task = polls(COMPLETES, [0.0, 1.0, 2.0], headers={})
-    task = replace(task, others=(Poll(0, 3.0, 3.1, method="DELETE", target=TARGET),))
+    task = replace(task, others=(Poll(0, START_S + 3.0, START_S + 3.1, method="DELETE", target=TARGET),))
 
-    told = statuses(COMPLETES, sight(STREAM, COMPLETES, task, now_s=9.0))
+    told = statuses(COMPLETES, looked(COMPLETES, task, 9.0))
 
     assert told["polls-task-status-endpoint"] is Status.FAIL
     assert told["polls-carry-credentials"] is Status.WARN
@@ -177,7 +290,7 @@ def test_a_poll_in_flight_is_waited_for() -> None:
     task = polls(COMPLETES, [0.0, 1.0])
     stalled = replace(task.polls[1], answered_s=None, ended=Ended.IN_FLIGHT)
 
-    told = sight(STREAM, COMPLETES, replace(task, polls=(task.polls[0], stalled)), now_s=60.0)
+    told = looked(COMPLETES, replace(task, polls=(task.polls[0], stalled)), 60.0)
 
     assert told.progress is Progress.POLLING
 
