@@ -6,6 +6,7 @@ is worth is the judge's business.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import time
@@ -63,6 +64,7 @@ class Player:
         server: ServerProcess,
         cancelled: threading.Event,
         on_tasks: Callable[[str, Sequence[TaskRecord]], None] | None = None,
+        fixed_ids: threading.Lock | None = None,
     ) -> None:
         """Make a player.
 
@@ -71,7 +73,9 @@ class Player:
             server: The mock server that its tasks are created on.
             cancelled: Set when everything is to end.
             on_tasks: Told the scenario and its tasks before the first of their polls can come.
+            fixed_ids: Held while a task has an id that another player may give one on the same server.
         """
+        self._fixed_ids = fixed_ids or threading.Lock()
         self._on_tasks = on_tasks
         self._contract = contract
         self._server = server
@@ -119,6 +123,19 @@ class Player:
             scale: By what the durations were multiplied; goes on record.
             alone: Whether nothing else runs; goes on record.
         """
+        with self._fixed_ids if scenario.has_fixed_id else contextlib.nullcontext():
+            return self._play(process, hello, scenario, client=client, scale=scale, alone=alone)
+
+    def _play(
+        self,
+        process: AdapterProcess,
+        hello: Hello,
+        scenario: Scenario,
+        *,
+        client: str,
+        scale: int,
+        alone: bool,
+    ) -> Observation:
         tasks = [self._new_task(scenario, n) for n in range(1, scenario.parallel + 1)]
         if self._on_tasks is not None:
             self._on_tasks(scenario.id, tasks)

@@ -203,6 +203,7 @@ class Runner:
             AdapterResult(command.name, scenarios={s.id: ScenarioResult(s) for s in self.scenarios})
             for command in adapters
         ]
+        self.fixed_ids = threading.Lock()
         self._commands = tuple(adapters)
         self._baselines = dict(baselines or {})
         self._knows_suite = knows_suite
@@ -473,7 +474,11 @@ class _Driver:
         self._result = result
         self._contract = runner.suite.contract
         self._player = Player(
-            self._contract, server, runner.cancelled, functools.partial(runner.owns, command.name)
+            self._contract,
+            server,
+            runner.cancelled,
+            functools.partial(runner.owns, command.name),
+            runner.fixed_ids,
         )
         self._secret = secrets.token_hex(24)
         self._blocks = False

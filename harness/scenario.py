@@ -349,6 +349,8 @@ class Scenario(Model):
         begins = [number for number, call in enumerate(self.calls) if call.begin is not None]
         if begins and (begins != [0] or self.task_ids()):
             raise invalid("'begin' gives the task its id", expected="'begin' once, as the first call")
+        if self.parallel > 1 and any(not {"n", "token"} & {*placeholders(own)} for own in self.task_ids()):
+            raise invalid("every copy would have the same task_id", mend="put ${n} or ${token} into it")
         if begins and self.parallel > 1:
             raise invalid("a task that is begun is one task", mend="take 'parallel' out")
         return self
@@ -376,6 +378,11 @@ class Scenario(Model):
     def task_ids(self) -> list[str | int]:
         """Return the ids that calls ask for: none or one."""
         return [call.task_id for call in self.calls if call.task_id is not None]
+
+    @property
+    def has_fixed_id(self) -> bool:
+        """Whether its task has the same id whoever plays it: two may not play it on one server at once."""
+        return any("token" not in placeholders(own) for own in self.task_ids())
 
     def named(self, scenario_id: str) -> Scenario:
         """Return the same scenario under an id."""

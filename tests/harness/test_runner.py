@@ -161,6 +161,20 @@ def test_an_adapter_that_takes_one_call_at_a_time_gets_more_processes(
     assert seen == "2 calls at once, and it can have 1 in flight"
 
 
+def test_adapters_that_play_the_same_task_id_take_turns(suite: Suite, mark: Mark) -> None:
+    plain = next(scenario for scenario in suite.scenarios if scenario.id == "timing/gives-up")
+    first, *others = plain.calls
+    fixed = plain.model_copy(update={"calls": (first.model_copy(update={"task_id": 7}), *others)})
+
+    commands = [mark.command(mode) for mode in ("MiniAdapter", "Async", "OneAtATime")]
+    result = Runner(suite, commands, scenarios=[fixed]).run()
+
+    played = [adapter.scenarios[fixed.id].observations[0] for adapter in result.adapters]
+    assert [each.task(each.calls[0]).task_id for each in played] == [7] * 3
+    assert {status for adapter in result.adapters for status in statuses(adapter).values()} == {"PASS"}
+    assert result.seconds > 3 * LONGEST_S
+
+
 def test_durations_are_scaled_to_whole_seconds_for_a_helper_that_takes_no_others(
     suite: Suite, mark: Mark
 ) -> None:

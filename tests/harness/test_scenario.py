@@ -307,6 +307,16 @@ def test_a_call_is_one_thing(written: str, message: str) -> None:
             "a task that is begun is one task\n  found:    summary: It ends.\n"
             "  mend:     take 'parallel' out",
         ),
+        (
+            ["{wait: {}, parallel: 2, task_id: a}"],
+            "every copy would have the same task_id\n  found:    summary: It ends.\n"
+            "  mend:     put ${n} or ${token} into it",
+        ),
+        (
+            ["{wait: {}, parallel: 2, task_id: 7}"],
+            "every copy would have the same task_id\n  found:    summary: It ends.\n"
+            "  mend:     put ${n} or ${token} into it",
+        ),
     ],
 )
 def test_a_scenario_is_about_one_task(calls: list[str], message: str) -> None:
