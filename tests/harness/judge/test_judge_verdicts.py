@@ -470,6 +470,15 @@ def test_a_wait_whose_time_was_up_before_its_polls_were_made_is_a_suspicion(
     assert judged(of, told, seen, seen, seen).status is Status.FAIL
 
 
+@pytest.mark.parametrize(("count", "is_open"), [(9, True), (10, False)])
+def test_how_many_polls_fit_in_follows_from_interval_and_timeout(count: int, is_open: bool) -> None:
+    options = {"poll_interval": "500ms", "timeout": "5s"}
+    told = scenario(RUNNING, COMPLETED, wait=options, expect={"returns": {"channels": 2}})
+    seen = observe(told, Play(TIMED_OUT, [0.5 * n for n in range(count)], received_s=5.0))
+
+    assert is_suspicious(contract("returns_result"), told, [seen]) is is_open
+
+
 def test_a_wait_that_has_time_for_no_interval_makes_one_poll() -> None:
     told = scenario(COMPLETED, wait={"timeout": "500ms"}, expect={"returns": {"channels": 2}})
     of = contract("returns_result")
@@ -500,6 +509,19 @@ def test_a_wait_that_fails_when_its_connection_is_being_closed_is_a_suspicion(
 
     assert is_suspicious(of, CLOSES, [observed]) is is_open
     assert judged(of, CLOSES, observed).status is (Status.INCONCLUSIVE if is_open else Status.FAIL)
+
+
+@pytest.mark.parametrize(("failed_s", "is_open"), [(1.06, True), (1.2, False)])
+def test_the_close_that_a_wait_met_is_the_one_after_its_last_poll(failed_s: float, is_open: bool) -> None:
+    told = scenario(
+        {"status": "running", "close_after": "150ms"},
+        {"status": "running", "close_after": "50ms"},
+        COMPLETED,
+        expect={"returns": {"channels": 2}},
+    )
+    seen = observe(told, Play(raised("transport"), (0.0, 1.0), received_s=failed_s, connections=(1, 2)))
+
+    assert is_suspicious(contract("returns_result"), told, [seen]) is is_open
 
 
 def test_a_wait_that_fails_at_once_where_no_connection_is_closed_has_failed() -> None:
