@@ -455,7 +455,7 @@ def prove_live(
     """Play each mutant live against what proves its requirement, and the equivalents against everything.
 
     Of what proves a requirement of time the scenario will do in which a mutant is caught soonest, as the
-    simulator sees it: a suspicion is played twice more, alone.
+    simulator sees it: a suspicion is played again alone, twice at least.
 
     Args:
         suite: What to play.

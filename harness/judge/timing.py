@@ -42,7 +42,6 @@ ON_TIME_RATIO = 2 / 3  # fewer on time are no ticker; a helper that alternates l
 MAX_PHASES = 20  # polls that are tried as the one on time: of a ticker's, two in three are
 MAX_PHASE_RATIO = 1 / 4  # of an interval: from the call to a ticker's start, on a busy machine
 MAX_CLAMPED = 2  # a sleep clamped to the deadline may wake a tick early, and be followed by a last short one
-MAX_STOPS = 2  # of a busy machine in one wait, that make two of its pauses long
 MIN_PERIODS = 4  # fewer have no median to speak of, and one late poll would decide
 
 
@@ -182,22 +181,18 @@ def _is_ticker(call: CallRecord, polls: tuple[Poll, ...], interval_s: float) -> 
 
 
 def _too_seldom(polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
-    """Return a suspicion where the pauses from an answer to the next poll are too long for the interval.
-
-    The longest count in the mean alone: two stops of the machine lengthen half of four pauses, by which a
-    median would judge.
-    """
-    pauses = sorted(_pauses(polls))
+    """Return a suspicion where the pauses from an answer to the next poll are too long for the interval."""
+    pauses = _pauses(polls)
     if not pauses:
         return None
-    undisturbed = pauses[: len(pauses) - min(MAX_STOPS, len(pauses) // 2)]
     for name, pause_s, bound_s in (
-        ("median", median(undisturbed), interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s),
+        ("median", median(pauses), interval_s + PAUSE_SLACK_S + PAUSE_SLACK_RATIO * interval_s),
         ("mean", fmean(pauses), MAX_MEAN_PAUSE_RATIO * interval_s + PAUSE_SLACK_S),
     ):
         if pause_s > bound_s:
             seen = f"a {name} pause of {seconds(pause_s)} from an answer to the next poll"
-            return suspect(f"{expected}: a {name} pause of {seconds(bound_s)} or less", seen)
+            bound = f"{expected}: a {name} pause of {seconds(bound_s)} or less"
+            return suspect(bound, seen, missed_s=pause_s - bound_s)
     return None
 
 
@@ -357,9 +352,8 @@ def waits_interleave(case: Case, _arguments: Model) -> Finding:
     for call in case.waits():
         slow = _too_seldom(case.polls(call), call.interval_s(case.contract), expected)
         if slow is not None:
-            return suspect(
-                slow.expected, f"wait {call.copy} has {slow.seen}: the other one's sleep blocks it"
-            )
+            seen = f"wait {call.copy} has {slow.seen}: the other one's sleep blocks it"
+            return suspect(slow.expected, seen, missed_s=slow.missed_s)
     delay_s = max(step.delay for step in case.scenario.task)
     if delay_s and not _were_in_flight_together(case):
         seen = f"answers took {seconds(delay_s)}, and no two polls were in flight at once: a request blocked"

@@ -7,6 +7,7 @@ for each requirement that the scenario proves comes out. It is pure; whoever ran
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,10 @@ from enum import StrEnum
 
 from harness.contract import Contract, Level, Requirement
 from harness.journal import Ended
-from harness.judge.case import Case, Finding, Mark, checks
-from harness.judge.machine import may_have_interfered
+from harness.judge.case import Case, Check, Finding, Mark, checks
+from harness.judge.machine import interfered_with
 from harness.judge.words import cut, describe, seconds, timeline_line
-from harness.observation import CallRecord, NoAnswer, Observation
+from harness.observation import CallRecord, NoAnswer, Observation, Poll
 from harness.protocol import AdapterFault, ExceptionKind, Hello, Raised, Returned, Unsupported
 from harness.scenario import Scenario
 
@@ -27,7 +28,7 @@ WITNESS_SLACK_S = 0.020  # two stamps of one moment, taken in two processes of a
 MAX_MESSAGE = 4_000  # characters of what an adapter says of itself: its last lines on stderr fit in
 RUNS_ALONE = 2  # exceeded once and twice more is a fact; in between nobody knows
 MAX_RUNS_ALONE = 4  # where it was never exceeded by the same: an SDK's lateness is, a machine's is not
-SAME_SLACK_S = 0.050  # what else differs between two runs of an SDK that does the same
+SAME_SLACK_S = 0.020  # what else differs between two runs of an SDK that does the same
 
 
 class Status(StrEnum):
@@ -105,12 +106,12 @@ def is_suspicious(
     known: Collection[str] = (),
 ) -> bool:
     """Say whether another run alone would settle something that these observations leave open."""
+    cases = [_case(contract, scenario, seen) for seen in observations]
     for name in scenario.proves:
         requirement = contract.requirement(name)
-        findings = [_find(requirement, _case(contract, scenario, seen)) for seen in observations]
-        is_open = all(finding.mark is Mark.SUSPECT for finding in findings)
+        findings = _deciding(requirement, cases)
         is_final = _is_final(requirement, findings[0], is_known=name in known)
-        if is_open and not is_final and len(findings) <= _runs_needed(findings):
+        if not is_final and not _is_decided(findings):
             return True
     return False
 
@@ -142,30 +143,48 @@ def _case(contract: Contract, scenario: Scenario, observation: Observation) -> C
 def _settle(
     requirement: Requirement, scenario: Scenario, cases: Sequence[Case], *, is_known: bool
 ) -> Verdict:
-    first = _find(requirement, cases[0])
+    findings = _deciding(requirement, cases)
+    first, last, number = findings[0], findings[-1], len(findings) - 1
     if _is_final(requirement, first, is_known=is_known):
         told = first
         if not _is_final(requirement, first):
             told = _with_note(first, "a known deviation, so it was not played again alone")
         return _verdict(requirement, scenario, status_of(requirement, first.mark), told, cases[0])
-    findings = [first]
-    for number, case in enumerate(cases[1:], 1):
-        again = _find(requirement, case)
-        findings.append(again)
-        if again.mark is Mark.SUSPECT and number < _runs_needed(findings):
-            continue
-        if again.mark is Mark.KEPT:
-            return _kept_alone(requirement, scenario, first, again, cases[: number + 1])
-        if again.mark is Mark.SUSPECT and _machine_explains(requirement, cases[: number + 1]):
-            told = _with_note(again, f"seen again in {number} runs alone, but {_lag(cases)}: as late as that")
-            return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, case, alone_runs=number)
-        mark = again.settles if again.mark is Mark.SUSPECT else again.mark
-        told = _with_note(
-            again, f"seen again in {number} runs alone" if number > 1 else "seen when run alone"
+    cases = cases[: len(findings)]
+    if not _is_decided(findings):
+        told = _with_note(first, f"not settled by a run alone; {_lag(cases)}")
+        return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[0], alone_runs=number)
+    if last.mark is Mark.KEPT:
+        return _kept_alone(requirement, scenario, first, last, cases)
+    if last.mark is not Mark.SUSPECT:
+        told = _with_note(last, "seen when run alone")
+        return _verdict(
+            requirement, scenario, status_of(requirement, last.mark), told, cases[-1], alone_runs=number
         )
-        return _verdict(requirement, scenario, status_of(requirement, mark), told, case, alone_runs=number)
-    told = _with_note(first, f"not settled by a run alone; {_lag(cases)}")
-    return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[0], alone_runs=len(cases) - 1)
+    if len({finding.settles for finding in findings}) > 1:
+        told = _with_note(last, f"something else in each of {number} runs alone; {_lag(cases)}")
+        return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[-1], alone_runs=number)
+    again = f"seen again in {number} runs alone"
+    if _machine_explains(findings, cases):
+        told = _with_note(last, f"{again}, but {_lag(cases)}: as late as that")
+        return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, cases[-1], alone_runs=number)
+    status = status_of(requirement, last.settles)
+    return _verdict(requirement, scenario, status, _with_note(last, again), cases[-1], alone_runs=number)
+
+
+def _deciding(requirement: Requirement, cases: Sequence[Case]) -> list[Finding]:
+    """Return what was found, run by run, up to the one that decides."""
+    findings: list[Finding] = []
+    for case in cases:
+        findings.append(_find(requirement, case))
+        if _is_decided(findings):
+            break
+    return findings
+
+
+def _is_decided(findings: Sequence[Finding]) -> bool:
+    """Say whether no run alone would change what these come to."""
+    return findings[-1].mark is not Mark.SUSPECT or len(findings) > _runs_needed(findings)
 
 
 def _is_final(requirement: Requirement, finding: Finding, *, is_known: bool = False) -> bool:
@@ -180,16 +199,18 @@ def _is_final(requirement: Requirement, finding: Finding, *, is_known: bool = Fa
 
 
 def _runs_needed(findings: Sequence[Finding]) -> int:
-    """Return how many runs alone a suspicion needs to become a fact."""
-    excesses_s = [finding.excess_s for finding in findings if finding.mark is Mark.SUSPECT]
-    if math.inf in excesses_s or max(excesses_s, default=0.0) - min(excesses_s, default=0.0) <= SAME_SLACK_S:
+    """Return how many runs alone suspicions need to become a fact."""
+    missed_s = [finding.missed_s for finding in findings]
+    if min(missed_s) == math.inf or max(missed_s) - min(missed_s) <= SAME_SLACK_S:
         return RUNS_ALONE
     return MAX_RUNS_ALONE
 
 
-def _machine_explains(requirement: Requirement, cases: Sequence[Case]) -> bool:
+def _machine_explains(findings: Sequence[Finding], cases: Sequence[Case]) -> bool:
     """Say whether in each run the server's own process woke as late as the SDK missed its bound."""
-    return all(_find(requirement, case).excess_s <= case.observation.lag_s for case in cases)
+    return all(
+        finding.excess_s <= case.observation.lag_s for finding, case in zip(findings, cases, strict=True)
+    )
 
 
 def _kept_alone(
@@ -289,13 +310,29 @@ def _find(requirement: Requirement, case: Case) -> Finding:
             conflict = _overstated(call) or _guessed(case, call)
             if conflict:
                 return Finding(Mark.ERROR, seen=conflict)
-            conflict = _understated(case, call)
-            if conflict:  # the last poll of a wait that gave up can be read long after it was sent
-                return Finding(Mark.SUSPECT, seen=conflict, settles=Mark.ERROR)
+            finding = _understated(case, call)
+            if finding is not None:
+                return finding
     finding = check.run(case, requirement)
-    if finding.mark is Mark.BROKEN and not check.timed and may_have_interfered(case):
-        return replace(finding, mark=Mark.SUSPECT)
-    return finding
+    if finding.mark is not Mark.BROKEN or check.timed:
+        return finding
+    return _unless_interfered(check, requirement, case, finding)
+
+
+def _unless_interfered(check: Check, requirement: Requirement, case: Case, broken: Finding) -> Finding:
+    """Return a broken promise as a suspicion where the machine may have broken it.
+
+    What the machine did to one of some copies excuses that one alone.
+    """
+    copies = {call.copy for call in interfered_with(case)}
+    if not copies:
+        return broken
+    calls = tuple(call for call in case.observation.calls if call.copy not in copies)
+    if any(call.call.wait is not None for call in calls):
+        of_others = check.run(replace(case, observation=replace(case.observation, calls=calls)), requirement)
+        if of_others.mark is Mark.BROKEN:
+            return of_others
+    return replace(broken, mark=Mark.SUSPECT)
 
 
 def _overstated(call: CallRecord) -> str:
@@ -311,28 +348,44 @@ def _overstated(call: CallRecord) -> str:
     )
 
 
-def _understated(case: Case, call: CallRecord) -> str:
-    """Return how much longer a call's polls came than its adapter says that it took, "" otherwise."""
+def _understated(case: Case, call: CallRecord) -> Finding | None:
+    """Return how much longer a call's polls came than its adapter says that it took, None otherwise."""
     if call.elapsed_s is None or call.received_s is None:
-        return ""
+        return None
     polls = [poll for poll in case.observation.requests_of(call) if poll.arrived_s <= call.received_s]
-    if not polls:
-        return ""
-    # An arrival is stamped before its answer can be read, an answer's last byte perhaps only after that: by
-    # as much as the server's process was late, which its lag meter saw.
+    if not polls or call.elapsed_s >= _span_s(case, call, polls) - WITNESS_SLACK_S:
+        return None
+    seen = (
+        f"the adapter says that the call took {seconds(call.elapsed_s)}, "
+        f"the server saw its polls over {seconds(_span_s(case, call, polls))}"
+    )
+    # A wait that gives up does not wait for a poll in flight, which a busy server can read long afterwards.
+    awaited = [
+        before
+        for before, after in itertools.pairwise(polls)
+        if before.answered_s is not None and before.answered_s <= after.arrived_s
+    ]
+    if awaited and call.elapsed_s < _span_s(case, call, awaited) - WITNESS_SLACK_S:
+        return Finding(Mark.ERROR, seen=seen)
+    return Finding(Mark.SUSPECT, seen=seen, settles=Mark.ERROR)
+
+
+def _span_s(case: Case, call: CallRecord, polls: Sequence[Poll]) -> float:
+    """Return over how long the server saw polls.
+
+    An arrival is stamped before its answer can be read, an answer's last byte perhaps only after that: by as
+    much as the server's process was late, which its lag meter saw.
+    """
     lasts = [poll.arrived_s for poll in polls]
     lasts += [
         poll.answered_s - case.observation.lag_s
         for poll in polls
-        if poll.ended is Ended.ANSWERED and poll.answered_s is not None and poll.answered_s <= call.received_s
+        if poll.ended is Ended.ANSWERED
+        and poll.answered_s is not None
+        and call.received_s is not None
+        and poll.answered_s <= call.received_s
     ]
-    span_s = max(lasts) - polls[0].arrived_s
-    if call.elapsed_s < span_s - WITNESS_SLACK_S:
-        return (
-            f"the adapter says that the call took {seconds(call.elapsed_s)}, "
-            f"the server saw its polls over {seconds(span_s)}"
-        )
-    return ""
+    return max(lasts) - polls[0].arrived_s
 
 
 def _guessed(case: Case, call: CallRecord) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import random
 from typing import Any
@@ -64,6 +65,43 @@ class Jittered(Rule):
 
     def on_sleep(self, seconds: float) -> float:
         return seconds * self._random.uniform(0.5, 1.5)
+
+
+@kills("default-poll-interval")
+class JitteredLonger(Rule):
+    """Sleeps up to a third longer than the interval."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._random = random.Random(11)
+
+    def on_sleep(self, seconds: float) -> float:
+        return seconds * self._random.uniform(1.0, 1.33)
+
+
+@kills("default-poll-interval")
+class Alternating(Rule):
+    """Sleeps an interval and nearly two in turn."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._factors = itertools.cycle([1.0, 1.8])
+
+    def on_sleep(self, seconds: float) -> float:
+        return seconds * next(self._factors)
+
+
+@kills("default-poll-interval")
+class GrowsSlowly(Rule):
+    """Sleeps a seventh longer after each poll."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._factor = 1.0
+
+    def on_sleep(self, seconds: float) -> float:
+        self._factor *= 1.15
+        return seconds * self._factor / 1.15
 
 
 @kills("default-poll-interval")

@@ -397,20 +397,20 @@ def test_a_median_pause_may_be_50_ms_and_5_percent_over_the_interval() -> None:
     assert interval_of([0.262 * n for n in range(5)], interval="200ms")[0].status is Status.INCONCLUSIVE
 
 
-@pytest.mark.parametrize(
-    ("stops", "status"),
-    [
-        ((0.0, 0.0, 0.3, 0.3), Status.PASS),
-        ((0.0, 0.3, 0.3, 0.3), Status.INCONCLUSIVE),
-        ((0.0, 0.0, 0.3, 0.3, 0.3), Status.PASS),
-        ((0.0, 0.0, 0.0, 0.0, 0.3, 0.3, 0.3), Status.PASS),
-        ((0.0, 0.0, 0.3, 0.3, 0.3, 0.3, 0.3), Status.INCONCLUSIVE),
-    ],
-)
-def test_two_stops_of_the_machine_make_no_median(stops: Sequence[float], status: Status) -> None:
-    at = list(itertools.accumulate((1.0 + stop_s for stop_s in stops), initial=0.0))
+def stopped(*stops_s: float) -> Observation:
+    """Return a wait that polls once a second, and whose machine stood still for so long in each pause."""
+    return polled(list(itertools.accumulate((1.0 + stop_s for stop_s in stops_s), initial=0.0)))[1]
 
-    assert interval_of(at)[0].status is status
+
+def test_stops_of_the_machine_that_make_a_median_differ_from_run_to_run_and_an_sdk_does_not() -> None:
+    told, _ = polled(())
+    stops = [stopped(0.0, 0.0, stop_s, stop_s) for stop_s in (0.3, 0.45, 0.28, 0.33, 0.4)]
+    sdks = [stopped(0.0, 0.8, 0.0, 0.8, 0.8), stopped(0.0, 0.802, 0.0, 0.8, 0.8)]
+
+    assert is_suspicious(FINAL, told, stops[:3])
+    assert judged(FINAL, told, *stops[:3]).status is Status.INCONCLUSIVE
+    assert judged(FINAL, told, *stops).status is Status.FAIL
+    assert judged(FINAL, told, sdks[0], sdks[1], sdks[0]).status is Status.FAIL
 
 
 def test_a_helper_that_slows_down_after_half_of_its_polls_is_a_suspicion() -> None:

@@ -376,6 +376,7 @@ def test_a_wait_that_gave_up_may_have_sent_what_arrives_during_the_look_after_it
     [
         Play(got_task(GIVEN), sent_s=2.0, call=1),
         Play(got_task(GIVEN), [2.001], others=[(2.002, "GET /api/v2/app")], sent_s=2.0, call=1),
+        Play(got_task(GIVEN), (2.001, 2.003), others=[(2.002, "GET /api/v2/app")], sent_s=2.0, call=1),
     ],
 )
 def test_a_look_after_a_wait_that_asks_nothing_or_another_endpoint_is_found_out(look: Play) -> None:
