@@ -590,7 +590,8 @@ class _Network:
             self._deliver(exchange, SimulatedDropError("the connection was dropped amid the answer"))
             return
         if step.close_after is not None:
-            exchange.connection.closes_at = now_s + max(step.close_after, CLOSE_S)
+            late_s = self._world.up_to(self._world.conditions.server_late_s)
+            exchange.connection.closes_at = now_s + max(step.close_after, CLOSE_S) + late_s
         self._answer(exchange, response.http, response.headers, response.body)
 
     def _answer(self, exchange: _Exchange, http: int, headers: Mapping[str, str], body: bytes) -> None:

@@ -371,6 +371,15 @@ def test_a_wait_that_gave_up_may_have_sent_what_arrives_during_the_look_after_it
     )
 
 
+def test_what_was_waited_for_is_another_copys_business() -> None:
+    wait = {"wait": {"timeout": "2s"}, "parallel": 2}
+    told = scenario(FOREVER, calls=[LOOK, wait])
+    at = (0.001, 0.002)
+    first = Play(got_task(GIVEN), at), Play(TIMED_OUT, (2.1, 3.1), sent_s=2.0, call=1, copy=2)
+
+    assert not is_suspicious(contract("one_request_per_call"), told, [observe(told, *first)])
+
+
 @pytest.mark.parametrize(
     "look",
     [
