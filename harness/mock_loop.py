@@ -160,8 +160,8 @@ class Connection:
         self._loop._advance(self, time.monotonic_ns())
 
     def close_when_idle(self, seconds: float) -> None:
-        """Close unless another request has begun by then."""
-        self._start_timer(seconds, self.close)
+        """Close unless another request has begun by then; a late loop has not seen all that have."""
+        self._start_timer(seconds, self._close_unread)
 
     def take_leave(self) -> None:
         """End our side, and read on until the client ends its own.
@@ -278,6 +278,15 @@ class Connection:
             self._start_timer(self._loop.send_limit_s, self._give_up)
         else:
             self._end(kept=True)
+
+    def _close_unread(self) -> None:
+        """Close unless something waits to be read: that would reset the connection of a client in time."""
+        try:
+            is_idle = not self.sock.recv(1, socket.MSG_PEEK)
+        except OSError:  # nothing has come, or the client has gone
+            is_idle = True
+        if is_idle:
+            self.close()
 
     def _end_pause(self) -> None:
         self._end(kept=True)

@@ -864,6 +864,25 @@ def test_an_idle_connection_is_closed_after_its_time_without_notice(server: Task
     assert closed_ns - poll.answered_ns >= 50_000_000
 
 
+def test_a_late_server_closes_no_connection_on_which_a_request_has_come(contract: Contract) -> None:
+    def stand_still(entry: JournalEntry) -> None:
+        if entry.task_id == "8" and entry.answered_ns is None:
+            is_late.set()
+            time.sleep(0.6)  # in the thread of the loop, which is late for everything meanwhile
+
+    is_late = threading.Event()
+    with TaskServer(contract, on_entry=stand_still) as server, Client(server) as one, Client(server) as other:
+        server.create(7, steps('{"status": "queued", "close_after": "500ms"}'))
+        server.create(8, QUEUED)
+        one.get("/v1/jobs/7/state")
+        other.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+        assert is_late.wait(LIMIT_S)
+
+        one.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+
+        assert (one.answer()[0], other.answer()[0]) == (200, 200)
+
+
 def test_a_connection_that_carries_another_request_in_time_is_not_closed(server: TaskServer) -> None:
     server.create(7, steps('{"status": "queued", "close_after": "10m"}', '{"status": "queued"}'))
 
