@@ -405,6 +405,7 @@ def _explain(options: argparse.Namespace) -> ExitCode:
     suite = load_suite(suite_folder(options.suite))
     requirements = {each.id: each for each in suite.contract.requirements}
     scenarios = {each.id: each for each in suite.scenarios}
+    named = [each for each in suite.scenarios if each.id.rpartition("/")[2] == options.name]
     console = _console(sys.stdout)
     lines: list[str]
     if options.name is None:
@@ -413,6 +414,8 @@ def _explain(options: argparse.Namespace) -> ExitCode:
         lines = _explain_requirement(suite, requirements[options.name])
     elif options.name in scenarios:
         lines = _explain_scenario(suite, scenarios[options.name])
+    elif len(named) == 1:
+        lines = _explain_scenario(suite, named[0])
     else:
         known = [*requirements, *scenarios]
         mend = nearest(options.name, known) or "'waitproof list' and 'waitproof explain' show them all"

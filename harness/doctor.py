@@ -7,7 +7,7 @@ suite will judge. Each step is one exchange; the first that breaks the protocol 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.adapter_process import AdapterCommand, AdapterProcess, PendingCall
@@ -95,7 +95,7 @@ class _Examination:
             yield self._returns(hello)
             yield self._raises_task()
             if "timeout" in capabilities.options:
-                yield self._raises_timeout()
+                yield self._raises_timeout(capabilities.options)
             if capabilities.max_concurrency != 1:
                 yield self._two_at_once()
         for operation in capabilities.operations:
@@ -155,9 +155,9 @@ class _Examination:
             return _Step("wait raises", f"{seen.type} without {', '.join(missing)}", mend=mend)
         return _Step("wait raises", f"{seen.type} with every documented field")
 
-    def _raises_timeout(self) -> _Step:
+    def _raises_timeout(self, known: Sequence[str]) -> _Step:
         task_id = self._task(Step(status=self._going_on()))
-        options: dict[str, Json] = {"timeout": INTERVAL_S}
+        options: dict[str, Json] = {n: INTERVAL_S for n in ("poll_interval", "timeout") if n in known}
         call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
         if not call.wait(GIVE_UP_LIMIT_S):
             polls = len(self._server.entries(str(task_id)))
@@ -175,7 +175,8 @@ class _Examination:
         wanted = self._contract.timeout.kind
         if not isinstance(seen, Raised) or seen.kind.value != wanted:
             mend = (
-                f'report the exception of a timeout with kind "{wanted}"; if it is another, the suite judges'
+                f'report the exception of a timeout with kind "{wanted}"; the suite judges another; '
+                f"the options were {', '.join(options)}, in seconds: pass each on under the helper's own name"
             )
             return _Step("wait times out", f"the call {describe(seen)}", wrong=True, mend=mend)
         return _Step("wait times out", f"{seen.type}, fields {shown(seen.fields)}")

@@ -50,6 +50,8 @@ def new_adapter(language: str, folder: Path) -> list[Path]:
         file = folder / "adapter.yaml"
         name = re.sub(r"[^\w.-]+", "-", folder.absolute().name)
         text = re.sub(r"(?m)^name: .*$", f'name: "{name}"', file.read_text(encoding="utf-8"), count=1)
+        summary = f"The SDK of {name}, on the {language} kit."
+        text = re.sub(r"(?m)^summary: .*$", f'summary: "{summary}"', text, count=1)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

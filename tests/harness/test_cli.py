@@ -533,6 +533,11 @@ def test_explain_shows_a_scenarios_file(cli: Cli) -> None:
     assert out == f"outcomes/broken ({file})\n\n{file.read_text()}"
 
 
+def test_explain_takes_a_scenarios_name_without_its_topic(cli: Cli) -> None:
+    assert cli("explain", "broken", "--suite", MINI) == cli("explain", "outcomes/broken", "--suite", MINI)
+    assert cli("explain", "broken", "--suite", MINI)[0] == 0
+
+
 def test_explain_lists_the_requirements(cli: Cli) -> None:
     code, out, _ = cli("explain", "--suite", MINI)
 

@@ -157,6 +157,12 @@ def test_the_first_break_of_the_protocol_ends_the_examination(examine: Examine, 
     assert lines[-1] == "something is wrong, with the adapter or with the SDK that it calls: see above"
 
 
+def test_both_options_are_tried(examine: Examine) -> None:
+    _, lines = examine("OtherNames")
+
+    assert said_of(lines, "wait times out")[0] == "ok    wait times out: TypeError, fields {}"
+
+
 def test_an_option_that_is_not_passed_on_is_told_as_the_likely_cause(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
