@@ -57,6 +57,7 @@ class Finding:
         missed_s: For a suspicion: by how many seconds a bound was missed, by one event or by a median of
             many, so that one run can be held against another; infinite where no time did.
         settles: For a suspicion: what it is when it is seen again in each run alone.
+        is_extreme: For a suspicion: where no run alone shows it, nobody knows what it was.
     """
 
     mark: Mark
@@ -66,6 +67,7 @@ class Finding:
     excess_s: float = math.inf
     missed_s: float = math.inf
     settles: Mark = Mark.BROKEN
+    is_extreme: bool = False
 
 
 def kept(expected: str = "", seen: str = "") -> Finding:

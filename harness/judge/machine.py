@@ -8,29 +8,53 @@ connection.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from harness.judge.case import Case
 from harness.judge.timing import EARLY_SLACK_S, LATE_SLACK_S
 from harness.observation import CallRecord
 from harness.protocol import Raised
 
-__all__ = ["interfered_with"]
+__all__ = ["Interference", "interferences"]
 
-MAX_TAKEN_S = 2.0  # of a wait, by a machine that is busy and not broken; of a long wait it may be half
-
-
-def interfered_with(case: Case) -> list[CallRecord]:
-    """Return the waits that may have gone other than they do on a machine that has time for them."""
-    return [call for call in case.waits() if _was_held_up(case, call) or _met_a_close(case, call)]
+MAX_TAKEN_S = 2.0  # of a wait, by a machine that is merely busy; of a long wait it may be half
 
 
-def _was_held_up(case: Case, call: CallRecord) -> bool:
-    """Say whether a wait's time was up before it had made the polls for which there was time."""
+@dataclass(frozen=True)
+class Interference:
+    """A wait that may have gone other than it does on a machine that has time for it.
+
+    Attributes:
+        is_extreme: It stood still for so long that the SDK itself may have made it: by a lock, or by a pool
+            of connections that others have used up, which a fresh process does not show.
+    """
+
+    call: CallRecord
+    is_extreme: bool = False
+
+
+def interferences(case: Case) -> list[Interference]:
+    """Return the waits that the machine may have interfered with."""
+    found = []
+    for call in case.waits():
+        taken_s = _taken_s(case, call)
+        if taken_s:
+            limit_s = max(MAX_TAKEN_S, call.timeout_s(case.contract) / 2)
+            found.append(Interference(call, taken_s > limit_s))
+        elif _met_a_close(case, call):
+            found.append(Interference(call))
+    return found
+
+
+def _taken_s(case: Case, call: CallRecord) -> float:
+    """Return how much of a wait's time was gone without the requests for which there was time, else 0."""
     timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
     if call.took_s is None or call.took_s < timeout_s - EARLY_SLACK_S:
-        return False
-    made = len(case.observation.polls_of(call))
-    taken_s = timeout_s - made * interval_s
-    return made < max(1, int(timeout_s / interval_s)) and taken_s <= max(MAX_TAKEN_S, timeout_s / 2)
+        return 0.0
+    made = len(case.observation.polls_of(call)) + len(case.observation.others_of(call))
+    if made >= max(1, int(timeout_s / interval_s)):
+        return 0.0
+    return timeout_s - made * interval_s
 
 
 def _met_a_close(case: Case, call: CallRecord) -> bool:

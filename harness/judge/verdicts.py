@@ -16,7 +16,7 @@ from enum import StrEnum
 from harness.contract import Contract, Level, Requirement
 from harness.journal import Ended
 from harness.judge.case import Case, Check, Finding, Mark, checks
-from harness.judge.machine import interfered_with
+from harness.judge.machine import interferences
 from harness.judge.words import cut, describe, seconds, timeline_line
 from harness.observation import CallRecord, NoAnswer, Observation, Poll
 from harness.protocol import AdapterFault, ExceptionKind, Hello, Raised, Returned, Unsupported
@@ -217,6 +217,10 @@ def _kept_alone(
     requirement: Requirement, scenario: Scenario, first: Finding, again: Finding, cases: Sequence[Case]
 ) -> Verdict:
     *exceeded, alone = cases
+    if first.is_extreme:
+        told = _with_note(first, f"kept when run alone, but a busy machine takes less time; {_lag(exceeded)}")
+        number = len(exceeded)
+        return _verdict(requirement, scenario, Status.INCONCLUSIVE, told, exceeded[0], alone_runs=number)
     if len(exceeded) == 1:
         told = _with_note(again, f"kept when run alone; at first {first.seen} ({_lag(exceeded)})")
         return _verdict(requirement, scenario, status_of(requirement, again.mark), told, alone, alone_runs=1)
@@ -324,15 +328,16 @@ def _unless_interfered(check: Check, requirement: Requirement, case: Case, broke
 
     What the machine did to one of some copies excuses that one alone.
     """
-    copies = {call.copy for call in interfered_with(case)}
-    if not copies:
+    found = interferences(case)
+    if not found:
         return broken
+    copies = {each.call.copy for each in found}
     calls = tuple(call for call in case.observation.calls if call.copy not in copies)
     if any(call.call.wait is not None for call in calls):
         of_others = check.run(replace(case, observation=replace(case.observation, calls=calls)), requirement)
         if of_others.mark is Mark.BROKEN:
             return of_others
-    return replace(broken, mark=Mark.SUSPECT)
+    return replace(broken, mark=Mark.SUSPECT, is_extreme=any(each.is_extreme for each in found))
 
 
 def _overstated(call: CallRecord) -> str:
