@@ -500,19 +500,23 @@ def test_a_wait_that_has_time_for_no_interval_makes_one_poll() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeout", "count", "status"),
+    ("interval", "timeout", "count", "status"),
     [
-        ("10s", 5, Status.PASS),  # of a long wait a machine may take half
-        ("10s", 4, Status.INCONCLUSIVE),
-        ("3s", 1, Status.PASS),  # of a short one two seconds
-        ("3s", 0, Status.INCONCLUSIVE),
+        ("1s", "10s", 5, Status.PASS),  # of a long wait a machine may take half
+        ("1s", "10s", 8, Status.PASS),
+        ("1s", "10s", 4, Status.INCONCLUSIVE),
+        ("500ms", "10s", 10, Status.PASS),
+        ("500ms", "10s", 9, Status.INCONCLUSIVE),
+        ("1s", "3s", 1, Status.PASS),  # of a short one two seconds
+        ("1s", "3s", 0, Status.INCONCLUSIVE),
     ],
 )
 def test_a_wait_that_stood_still_for_longer_than_a_machine_lets_it_is_never_known(
-    timeout: str, count: int, status: Status
+    interval: str, timeout: str, count: int, status: Status
 ) -> None:
     # An SDK whose pool of connections is used up stands still as well, and not in a fresh process.
-    told = scenario(RUNNING, COMPLETED, wait={"timeout": timeout}, expect={"returns": {"channels": 2}})
+    options = {"poll_interval": interval, "timeout": timeout}
+    told = scenario(RUNNING, COMPLETED, wait=options, expect={"returns": {"channels": 2}})
     held_up = Play(TIMED_OUT, [float(n) for n in range(count)], received_s=float(timeout[:-1]))
     runs = observe(told, held_up), observe(told, Play(GOT_RESULT, (0.0, 1.0), received_s=1.1))
 
@@ -581,13 +585,21 @@ def test_a_server_that_was_late_closes_late() -> None:
     assert [is_suspicious(of, CLOSES, [each]) for each in late] == [False, True]
 
 
+def test_a_wait_that_met_a_close_and_is_right_alone_is_right() -> None:
+    met = observe(CLOSES, Play(raised("transport"), [0.0], received_s=0.06))
+    alone = observe(CLOSES, Play(GOT_RESULT, (0.0, 0.05), received_s=0.06))
+
+    assert judged(contract("returns_result"), CLOSES, met, alone).status is Status.PASS
+
+
 def test_a_wait_that_was_told_the_end_met_no_close() -> None:
     told = scenario(
+        {"status": "running", "close_after": "50ms"},
         {**COMPLETED, "close_after": "50ms"},
         wait={"poll_interval": "50ms"},
         expect={"returns": {"channels": 2}},
     )
-    seen = observe(told, Play(raised("transport"), [0.0], received_s=0.06))
+    seen = observe(told, Play(raised("transport"), (0.0, 0.04), received_s=0.11))
 
     assert judged(contract("returns_result"), told, seen).status is Status.FAIL
 

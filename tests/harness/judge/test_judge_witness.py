@@ -276,6 +276,25 @@ def test_a_server_that_was_as_late_as_the_client_was_wrong_settles_nothing() -> 
     assert verdict.explanation == "the server's clock overslept by 0.40 s: as late as that"
 
 
+def test_the_lateness_that_is_told_of_is_the_newest_waits() -> None:
+    waits = [seen(NEVER_ENDS, [0.0, 1.0, 2.3, 3.1, 4.1], lag_s=lag_s) for lag_s in (0.0, 0.5, 0.4)]
+
+    told = next(e for e in verdicts(STREAM, NEVER_ENDS, waits) if e.requirement == "override-poll-interval")
+
+    assert told.explanation == "the server's clock overslept by 0.40 s: as late as that"
+
+
+def test_who_gives_up_is_told_with_all_its_polls_after_two_intervals_of_silence_and_a_second() -> None:
+    slow = scenario({"status": "running", "times": "forever"}, wait={"poll_interval": "2s", "timeout": "20s"})
+    polling = seen(slow, [0.0, 2.0, 4.0], now_s=8.9)
+    stopped = seen(slow, [0.0, 2.0, 4.0], now_s=9.1)
+
+    told = next(e for e in verdicts(STREAM, slow, [stopped]) if e.requirement == "polls-until-terminal")
+
+    assert (polling.progress, stopped.progress) == (Progress.POLLING, Progress.STOPPED)
+    assert told.seen.startswith("3 polls in 4.00 s, the last answered running, and then none")
+
+
 def test_another_request_breaks_the_endpoint_and_one_without_credentials_theirs() -> None:
     task = polls(COMPLETES, [0.0, 1.0, 2.0], headers={})
     task = replace(task, others=(Poll(0, START_S + 3.0, START_S + 3.1, method="DELETE", target=TARGET),))
