@@ -169,14 +169,13 @@ class Tally:
         for verdict in verdicts:
             self.statuses[verdict.status.value] += 1
             runs[verdict.scenario] = max(runs.get(verdict.scenario, 0), verdict.alone_runs)
+            what = _what(verdict, name)
             if verdict.status in {Status.FAIL, Status.WARN, Status.ERROR}:
-                what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
                 self.wrong.append(f"{what}: {verdict.seen.partition(chr(10))[0]}; {verdict.explanation}")
                 print(f"  wrong: {self.wrong[-1]}", flush=True)  # at once: a soak is often ended by hand
             elif verdict.alone_runs or verdict.status is Status.INCONCLUSIVE:
                 self.settled[verdict.status.value] += 1
                 if self._tells_settled:
-                    what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
                     print(f"  {what}: {verdict.seen}; {verdict.explanation}", flush=True)
         self.runs_alone += sum(runs.values())
 
@@ -190,8 +189,7 @@ class Tally:
         self.mutant_statuses.update(verdict.status.value for verdict in told)
         for verdict in told:
             if all(each.status is Status.PASS for each in told):
-                what = f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({line.name})"
-                self.missed.append(f"{what}: {verdict.seen}")
+                self.missed.append(f"{_what(verdict, line.name)}: {verdict.seen}")
                 print(f"  missed: {self.missed[-1]}", flush=True)
 
     def told(self) -> str:
@@ -201,6 +199,10 @@ class Tally:
             f"settled {dict(self.settled)}, {self.stops} stops, "
             f"mutants {dict(self.mutant_statuses)}, wrong {len(self.wrong)}, missed {len(self.missed)}"
         )
+
+
+def _what(verdict: Verdict, name: str) -> str:
+    return f"{verdict.status.value} {verdict.scenario}:{verdict.requirement} ({name})"
 
 
 def main() -> int:

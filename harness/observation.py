@@ -13,7 +13,7 @@ from typing import TypeAlias
 from harness.contract import Contract
 from harness.journal import Ended, JournalEntry
 from harness.protocol import AdapterFault, Hello, Raised, Returned, Unsupported
-from harness.scenario import Call
+from harness.scenario import Call, WaitOptions
 from harness.source import Json
 
 __all__ = ["CallRecord", "NoAnswer", "Observation", "Poll", "Seen", "StillWaiting", "TaskRecord"]
@@ -116,13 +116,11 @@ class CallRecord:
 
     def interval_s(self, contract: Contract) -> float:
         """Return the interval that holds: the one passed, else the documented default."""
-        passed = self.call.wait.poll_interval if self.call.wait else None
-        return contract.defaults.poll_interval if passed is None else passed
+        return (self.call.wait or WaitOptions()).interval_s(contract.defaults)
 
     def timeout_s(self, contract: Contract) -> float:
         """Return the timeout that holds: the one passed, else the documented default."""
-        passed = self.call.wait.timeout if self.call.wait else None
-        return contract.defaults.timeout if passed is None else passed
+        return (self.call.wait or WaitOptions()).timeout_s(contract.defaults)
 
 
 @dataclass(frozen=True)

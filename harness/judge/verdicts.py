@@ -358,11 +358,14 @@ def _understated(case: Case, call: CallRecord) -> Finding | None:
     if call.elapsed_s is None or call.received_s is None:
         return None
     polls = [poll for poll in case.observation.requests_of(call) if poll.arrived_s <= call.received_s]
-    if not polls or call.elapsed_s >= _span_s(case, call, polls) - WITNESS_SLACK_S:
+    if not polls:
+        return None
+    span_s = _span_s(case, call, polls)
+    if call.elapsed_s >= span_s - WITNESS_SLACK_S:
         return None
     seen = (
         f"the adapter says that the call took {seconds(call.elapsed_s)}, "
-        f"the server saw its polls over {seconds(_span_s(case, call, polls))}"
+        f"the server saw its polls over {seconds(span_s)}"
     )
     # A wait that gives up does not wait for a poll in flight, which a busy server can read long afterwards.
     awaited = [

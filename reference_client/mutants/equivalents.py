@@ -12,7 +12,7 @@ from reference_client import wire
 from reference_client.client import Client
 from reference_client.exceptions import StreamTransportException
 from reference_client.mutants.transports import HttpClientTransport
-from reference_client.mutants.variant import Rule, Steps, altered, equivalent
+from reference_client.mutants.variant import Jittering, Rule, Steps, altered, equivalent
 from reference_client.waiting import DEFAULT_POLL_INTERVAL_S, DEFAULT_TIMEOUT_S, Poll, Sleep
 
 __all__: list[str] = []
@@ -90,15 +90,11 @@ class WakesATickEarly(Rule):
 
 
 @equivalent()
-class JitterInsideTheBounds(Rule):
+class JitterInsideTheBounds(Jittering):
     """Sleeps up to a fiftieth of the interval longer."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._random = random.Random(7)
-
-    def on_sleep(self, seconds: float) -> float:
-        return seconds * self._random.uniform(1.0, 1.02)
+    seed = 7
+    shares = (1.0, 1.02)
 
 
 @equivalent()

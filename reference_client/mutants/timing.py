@@ -7,13 +7,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import random
 from typing import Any
 
 from reference_client import wire
 from reference_client.client import Client
 from reference_client.exceptions import StreamTransportException
-from reference_client.mutants.variant import Ending, Rule, Steps, altered, in_background, kills
+from reference_client.mutants.variant import Ending, Jittering, Rule, Steps, altered, in_background, kills
 from reference_client.task import Task
 from reference_client.waiting import DEFAULT_TIMEOUT_S, Poll, Sleep, wait_steps
 
@@ -56,27 +55,19 @@ class TenPercentShort(Rule):
 
 
 @kills("default-poll-interval")
-class Jittered(Rule):
+class Jittered(Jittering):
     """Sleeps between a half and one and a half of the interval."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._random = random.Random(5)
-
-    def on_sleep(self, seconds: float) -> float:
-        return seconds * self._random.uniform(0.5, 1.5)
+    seed = 5
+    shares = (0.5, 1.5)
 
 
 @kills("default-poll-interval")
-class JitteredLonger(Rule):
+class JitteredLonger(Jittering):
     """Sleeps up to a third longer than the interval."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._random = random.Random(11)
-
-    def on_sleep(self, seconds: float) -> float:
-        return seconds * self._random.uniform(1.0, 1.33)
+    seed = 11
+    shares = (1.0, 1.33)
 
 
 @kills("default-poll-interval")

@@ -9,12 +9,13 @@ correct client that looks different. The first sentence of its docstring is what
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from reference_client.aio import AsyncClient
 from reference_client.client import Client
@@ -27,6 +28,7 @@ __all__ = [
     "MUTANTS",
     "REFERENCES",
     "Ending",
+    "Jittering",
     "Raising",
     "Rule",
     "Steps",
@@ -144,6 +146,21 @@ class Rule(Client):
         return altered(
             super()._steps(task_id, poll_interval, timeout), self.on_poll, self.on_task, self.on_sleep
         )
+
+
+class Jittering(Rule):
+    """A client that draws each sleep anew, between two shares of what its rule says."""
+
+    seed: ClassVar[int]
+    shares: ClassVar[tuple[float, float]]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._random = random.Random(self.seed)
+
+    def on_sleep(self, seconds: float) -> float:
+        """Return how long to sleep."""
+        return seconds * self._random.uniform(*self.shares)
 
 
 def altered(
