@@ -139,6 +139,16 @@ def poll(service: Service, session: requests.Session, task_id: str) -> None:
     session.get(f"{service.base_url}/api/v2/tasks/{task_id}?api_key=k", headers=headers, timeout=10)
 
 
+def until_answered(service: Service, task_id: str) -> None:
+    """Wait until it is on record that the newest poll was answered: its client may know before."""
+    for _ in range(1000):
+        view = service.keeper.view(task_id)
+        if view and view.polls and view.polls[-1].ended is Ended.ANSWERED:
+            return
+        service.keeper.closing.wait(0.01)
+    pytest.fail(f"no answer to a poll of {task_id} is on record")
+
+
 def verdicts(service: Service, task_id: str) -> dict[str, str]:
     url = f"{service.base_url}/_waitproof/tasks/{task_id}/verdicts"
     return {each["requirement"]: each["status"] for each in requests.get(url, timeout=10).json()["verdicts"]}
@@ -162,21 +172,34 @@ def test_another_method_on_the_tasks_path_is(service: Service) -> None:
 
 
 def test_who_waits_on_a_finished_task_again_makes_another_wait(service: Service) -> None:
-    task_id = "already-completed~1"
+    keeper = service.keeper
+    options = WaitOptions.model_validate({"poll_interval": "50ms", "timeout": "1s"})
+    keeper.add(CATALOG.get("already-completed"), "t", options)
     with requests.Session() as session:
-        poll(service, session, task_id)
-        keeper = service.keeper
-        (served,) = keeper._tasks.values()
-        served.last_ns -= 60 * SECOND  # a minute passes
-        served.ended_ns -= 60 * SECOND
-        poll(service, session, task_id)
+        poll(service, session, "t")
+        until_answered(service, "t")
+        keeper.closing.wait(0.2)  # twice as long as a wait with this interval is watched after its end
+        poll(service, session, "t")
 
-    view = keeper.view(task_id)
+    view = keeper.view("t")
     assert view is not None
     assert (view.count, len(view.polls)) == (1, 1)
     assert "no-poll-after-outcome" not in {
         verdict.requirement for verdict in view.verdicts if verdict.status is Status.WARN
     }
+
+
+def test_who_polls_on_at_once_makes_none(service: Service) -> None:
+    keeper = service.keeper
+    options = WaitOptions.model_validate({"poll_interval": "60s", "timeout": "60s"})
+    keeper.add(CATALOG.get("already-completed"), "t", options)
+    with requests.Session() as session:
+        poll(service, session, "t")
+        poll(service, session, "t")
+
+    view = keeper.view("t")
+    assert view is not None
+    assert (view.count, len(view.polls)) == (2, 2)
 
 
 def test_a_client_that_never_stops_is_told_of(service: Service) -> None:
