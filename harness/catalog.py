@@ -27,7 +27,7 @@ from harness.contract import Contract
 from harness.errors import InputError, Mistake
 from harness.scenario import Scenario, Step, cross_check, parse_scenario
 from harness.source import Format, Json, Model, build, read
-from harness.suite import CONTRACT, bundled_suite, load_contract, load_scenario, scenario_paths
+from harness.suite import bundled_suite, contract_file, load_contract, load_scenario, scenario_paths
 from harness.template import at_path, fill
 
 __all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
@@ -95,16 +95,7 @@ class Catalog:
             InputError: There is no suite, or its contract cannot be read.
         """
         self.folder = bundled_suite() if folder is None else folder
-        if not (self.folder / CONTRACT).is_file():
-            raise InputError(
-                Mistake(
-                    str(folder),
-                    "this is no suite",
-                    expected=f"a folder that holds a {CONTRACT}",
-                    mend="name the folder itself, such as scenarios/stream",
-                )
-            )
-        self.contract: Contract = load_contract(self.folder / CONTRACT, with_checks=False)
+        self.contract: Contract = load_contract(contract_file(self.folder), with_checks=False)
         self._mark = "".join(secrets.choice(_MARK) for _ in range(_MARK_LENGTH))
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}

@@ -48,14 +48,17 @@ from harness.selection import select
 from harness.serve import command as serve
 from harness.signals import heard
 from harness.suite import (
+    CONTRACT,
     Suite,
     bundled_suite,
+    contract_file,
     lint,
     lint_scenario,
     load_contract,
     load_scenario,
     load_suite,
     read_file,
+    read_suite,
 )
 from harness.summary import ExitCode, exit_code
 
@@ -390,7 +393,7 @@ def suite_folder(argument: str) -> Path:
 
 
 def _list(options: argparse.Namespace) -> ExitCode:
-    suite = load_suite(suite_folder(options.suite))
+    suite, mistakes = read_suite(suite_folder(options.suite))
     console = _console(sys.stdout)
     for scenario in suite.scenarios:
         console.print(scenario.id, style="bold", markup=False, highlight=False)
@@ -398,11 +401,13 @@ def _list(options: argparse.Namespace) -> ExitCode:
         console.print(f"    proves {', '.join(scenario.proves)}", style="dim", markup=False, soft_wrap=True)
     head = f"{len(suite.scenarios)} scenarios prove {len(suite.contract.requirements)} requirements"
     console.print(head, markup=False, highlight=False)
+    if mistakes:
+        raise InputError(mistakes)
     return ExitCode.KEPT
 
 
 def _explain(options: argparse.Namespace) -> ExitCode:
-    suite = load_suite(suite_folder(options.suite))
+    suite, mistakes = read_suite(suite_folder(options.suite))
     requirements = {each.id: each for each in suite.contract.requirements}
     scenarios = {each.id: each for each in suite.scenarios}
     named = [each for each in suite.scenarios if each.id.rpartition("/")[2] == options.name]
@@ -419,9 +424,16 @@ def _explain(options: argparse.Namespace) -> ExitCode:
     else:
         known = [*requirements, *scenarios]
         mend = nearest(options.name, known) or "'waitproof list' and 'waitproof explain' show them all"
-        raise InputError(Mistake("explain", f"nothing is called '{options.name}'", mend=mend))
+        what = "nothing that can be read" if mistakes else "nothing"
+        unknown = Mistake("explain", f"{what} is called '{options.name}'", mend=mend)
+        raise InputError([unknown, *mistakes])
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if mistakes:
+        suite_named = [] if options.suite == DEFAULT_SUITE else ["--suite", options.suite]
+        linting = shlex.join(["waitproof", "lint", *suite_named])
+        told = f"not every file of this suite can be read: '{linting}' says what is wrong"
+        print(text.plain(told), file=sys.stderr)
     return ExitCode.KEPT
 
 
@@ -468,13 +480,12 @@ def _lint(options: argparse.Namespace) -> ExitCode:
 
 def _lint_file(path: Path) -> None:
     """Check one scenario file against the contract above it."""
-    folder = next((each for each in path.absolute().parents if (each / "contract.yaml").is_file()), None)
+    folder = next((each for each in path.absolute().parents if (each / CONTRACT).is_file()), None)
     if folder is None:
         mend = "put it below the folder of a suite"
-        raise InputError(Mistake(str(path), "no contract.yaml lies above this file", mend=mend))
-    contract_file = folder / "contract.yaml"
-    contract = load_contract(contract_file)
-    if path.absolute() == contract_file:
+        raise InputError(Mistake(str(path), f"no {CONTRACT} lies above this file", mend=mend))
+    contract = load_contract(folder / CONTRACT)
+    if path.absolute() == folder / CONTRACT:
         return
     scenario = load_scenario(path.absolute(), folder, contract)
     alone = Suite(folder, contract, (scenario,), {scenario.id: path.absolute()})
@@ -484,7 +495,7 @@ def _lint_file(path: Path) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> ExitCode:
-    suite = load_suite(suite_folder(options.suite))
+    contract = load_contract(contract_file(suite_folder(options.suite)))
     spec = find_adapter(options.adapter)
     console = _console(sys.stdout)
     _prepare_all([spec], console)
@@ -492,7 +503,7 @@ def _doctor(options: argparse.Namespace) -> ExitCode:
     def say(line: str) -> None:
         console.print(text.plain(line), markup=False, highlight=False, soft_wrap=True)
 
-    return ExitCode.KEPT if examine(spec.launch(), suite.contract, say) else ExitCode.UNKNOWN
+    return ExitCode.KEPT if examine(spec.launch(), contract, say) else ExitCode.UNKNOWN
 
 
 def _report(options: argparse.Namespace) -> ExitCode:

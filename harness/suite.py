@@ -26,6 +26,7 @@ __all__ = [
     "MAX_FILE_BYTES",
     "Suite",
     "bundled_suite",
+    "contract_file",
     "lint",
     "lint_scenario",
     "load_contract",
@@ -33,6 +34,7 @@ __all__ = [
     "load_suite",
     "proves_line",
     "read_file",
+    "read_suite",
     "scenario_paths",
 ]
 
@@ -149,24 +151,31 @@ def load_suite(folder: Path) -> Suite:
     Raises:
         InputError: With every mistake of every file.
     """
-    if not (folder / CONTRACT).is_file():
-        raise InputError(
-            Mistake(
-                shown_path(folder),
-                "this is no suite",
-                expected=f"a folder that holds a {CONTRACT}",
-                mend="name the folder itself, such as scenarios/stream",
-            )
-        )
+    suite, mistakes = read_suite(folder)
+    if mistakes:
+        raise InputError(mistakes)
+    return suite
+
+
+def read_suite(folder: Path) -> tuple[Suite, list[Mistake]]:
+    """Return what can be read of the suite in `folder`, and every mistake of the files that cannot be.
+
+    For whoever looks at one scenario: another's mistake is no reason to show nothing.
+
+    Raises:
+        InputError: There is no suite, or its contract cannot be read; with every mistake of every file.
+    """
+    file = contract_file(folder)
     mistakes: list[Mistake] = []
     contract: Contract | None = None
     try:
-        contract = load_contract(folder / CONTRACT)
+        contract = load_contract(file)
     except InputError as error:
         mistakes += error.mistakes
     scenarios: list[Scenario] = []
     files: dict[str, Path] = {}
-    for path in scenario_paths(folder):
+    paths = scenario_paths(folder)
+    for path in paths:
         try:
             scenario = load_scenario(path, folder, contract)
         except InputError as error:
@@ -177,17 +186,39 @@ def load_suite(folder: Path) -> Suite:
             mistakes.append(
                 Mistake(place, f"{shown_path(files[scenario.id])} has the same id", mend="rename it")
             )
+            continue
         scenarios.append(scenario)
         files[scenario.id] = path
-    if contract is not None and contract.example is not None and contract.example not in files:
+    ids = {_scenario_id(path, folder) for path in paths}
+    if contract is not None and contract.example is not None and contract.example not in ids:
         fact = f"the example '{contract.example}' is no scenario of this suite"
-        mend = nearest(contract.example, files)
-        mistakes.append(Mistake(shown_path(folder / CONTRACT), fact, mend=mend))
+        mend = nearest(contract.example, ids)
+        mistakes.append(Mistake(shown_path(file), fact, mend=mend))
     if not mistakes and not scenarios:
         mistakes.append(Mistake(shown_path(folder), "the suite has no scenario", mend="add a YAML file"))
-    if mistakes or contract is None:
+    if contract is None:
         raise InputError(mistakes)
-    return Suite(folder, contract, tuple(sorted(scenarios, key=lambda scenario: scenario.id)), files)
+    ordered = tuple(sorted(scenarios, key=lambda scenario: scenario.id))
+    return Suite(folder, contract, ordered, files), mistakes
+
+
+def contract_file(folder: Path) -> Path:
+    """Return the file of a suite's contract.
+
+    Raises:
+        InputError: The folder is no suite.
+    """
+    file = folder / CONTRACT
+    if not file.is_file():
+        raise InputError(
+            Mistake(
+                shown_path(folder),
+                "this is no suite",
+                expected=f"a folder that holds a {CONTRACT}",
+                mend="name the folder itself, such as scenarios/stream",
+            )
+        )
+    return file
 
 
 def load_contract(path: Path, *, with_checks: bool = True) -> Contract:
@@ -245,10 +276,14 @@ def load_scenario(path: Path, folder: Path, contract: Contract | None) -> Scenar
     """
     place = shown_path(path)
     node = read(read_file(path), place)
-    scenario = parse_scenario(node, place, path.relative_to(folder).with_suffix("").as_posix())
+    scenario = parse_scenario(node, place, _scenario_id(path, folder))
     if contract is not None:
         cross_check(scenario, contract, node, place)
     return scenario
+
+
+def _scenario_id(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def proves_line(path: Path, requirement: str) -> int:

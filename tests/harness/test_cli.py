@@ -308,6 +308,7 @@ def test_an_interrupted_run_tells_what_is_known_and_leaves_nothing(
 ) -> None:
     folder = mark.folder(tmp_path, mode)
     file = tmp_path / "report.json"
+    started_s = time.monotonic()
     with running("run", str(folder), "--suite", str(MINI), "--json", str(file)) as process:
         wait_for_line(process, f"{mode}: outcomes/completes: ")
         began_s = time.monotonic()
@@ -319,7 +320,7 @@ def test_an_interrupted_run_tells_what_is_known_and_leaves_nothing(
 
         assert (process.returncode, err) == (130, "")
 
-    assert took_s < ENDS_WITHIN_S
+    assert took_s < ENDS_WITHIN_S + (began_s - started_s)  # a busy machine that starts late ends late
     mark.assert_gone(0.0)
     assert re.search(r"^mini: interrupted after \d+\.\d s: [1-5] of 6 scenarios$", out, re.MULTILINE)
     seen = report(file)
@@ -551,6 +552,49 @@ def test_explain_of_something_unknown_names_the_nearest(cli: Cli) -> None:
         "",
         "explain: nothing is called 'usual-intervals'\n  mend:     did you mean 'usual-interval'?\n",
     )
+
+
+@pytest.fixture
+def broken_suite(suite: Path) -> Path:
+    """A suite with a scenario that cannot be read."""
+    (suite / "outcomes/mine.yaml").write_text("summary: It waits.\nprovs: []\n")
+    return suite
+
+
+def test_explain_shows_what_can_be_read_beside_a_file_that_cannot(cli: Cli, broken_suite: Path) -> None:
+    code, out, err = cli("explain", "broken", "--suite", broken_suite)
+
+    assert (code, out.splitlines()[0]) == (
+        0,
+        f"outcomes/broken ({broken_suite / 'outcomes' / 'broken.yaml'})",
+    )
+    assert err == (
+        "not every file of this suite can be read: "
+        f"'waitproof lint --suite {broken_suite}' says what is wrong\n"
+    )
+
+
+def test_explain_of_a_file_that_cannot_be_read_says_why(cli: Cli, broken_suite: Path) -> None:
+    code, out, err = cli("explain", "mine", "--suite", broken_suite)
+
+    assert (code, out) == (2, "")
+    assert "explain: nothing that can be read is called 'mine'\n" in err
+    assert f"{broken_suite}/outcomes/mine.yaml:2:1: " in err
+    assert "did you mean 'proves'?" in err
+
+
+def test_list_shows_what_can_be_read_and_then_what_cannot(cli: Cli, broken_suite: Path) -> None:
+    code, out, err = cli("list", "--suite", broken_suite)
+
+    assert code == 2
+    assert out == cli("list", "--suite", MINI)[1]
+    assert f"{broken_suite}/outcomes/mine.yaml:2:1: " in err
+
+
+def test_doctor_asks_for_no_scenario(cli: Cli, broken_suite: Path, mark: Mark, tmp_path: Path) -> None:
+    code, out, err = cli("doctor", mark.folder(tmp_path, "MiniAdapter"), "--suite", broken_suite)
+
+    assert (code, err, out.splitlines()[-1]) == (0, "", "the adapter keeps the protocol")
 
 
 def test_lint_is_content_with_good_suites_and_files(cli: Cli) -> None:
