@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from harness.contract import Contract, Requirement, StatusMeaning, parse_contract
 from harness.errors import InputError, Mistake, nearest
-from harness.scenario import Call, Scenario, cross_check, parse_scenario
-from harness.source import Node, build, mistake_at, read
+from harness.scenario import Call, Scenario, Step, cross_check, parse_scenario
+from harness.source import Json, Node, build, mistake_at, read
+from harness.template import at_path
+from harness.timeline import render_body
 
 if TYPE_CHECKING:
     from harness.judge import Check
@@ -40,6 +42,7 @@ __all__ = [
 
 MAX_FILE_BYTES = 512 * 1024  # the largest payload a person writes by hand; ${text:2MiB} makes larger ones
 CONTRACT = "contract.yaml"
+SOME_TASK: dict[str, Json] = {"task_id": "t", "token": "t", "n": 1}  # to see what an answer has
 MIN_TIMEOUT_INTERVALS = 5  # fewer, and a helper that is one interval off still looks right
 
 
@@ -324,10 +327,12 @@ def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
     for number, call in enumerate(scenario.calls, 1):
         for part in call.expect.parts():
             if part not in readable:
+                readers = [each.id for each in suite.contract.requirements if part in known[each.check].reads]
                 yield Mistake(
                     place,
                     f"call {number} expects '{part}', but no requirement that it proves reads that",
                     expected=f"a requirement whose check reads it, or no '{part}'",
+                    mend=f"those that read it are {', '.join(readers)}" if readers else "",
                 )
     expected = {part for call in scenario.calls for part in call.expect.parts()}
     for requirement in proved:
@@ -336,6 +341,8 @@ def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
             fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
             yield Mistake(place, fact, expected=f"{_either(reads)} under 'expect' of a call")
         arguments = known[requirement.check].arguments.model_validate(requirement.with_, strict=False)
+        if "from" in requirement.with_:
+            yield from _lint_field(suite, scenario, requirement)
         option = getattr(arguments, "option", None)
         name = {"interval_kept": "poll_interval", "timeout_kept": "timeout"}.get(requirement.check)
         if option is None or name is None:
@@ -349,6 +356,26 @@ def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
 
 def _either(names: Sequence[str]) -> str:
     return " or ".join(f"'{name}'" for name in names)
+
+
+def _lint_field(suite: Suite, scenario: Scenario, requirement: Requirement) -> Iterator[Mistake]:
+    """Yield where an exception's field can show nothing, since the answer that fails has nothing there."""
+    field, source = str(requirement.with_["field"]), str(requirement.with_["from"])
+    raising = [call.expect.raises for call in scenario.calls if call.expect.raises is not None]
+    failing = [step for step in scenario.task if _meaning(suite, step) is StatusMeaning.RAISE_TASK]
+    if not failing or all(field in raises.fields for raises in raising):
+        return
+    said = at_path(render_body(suite.contract, failing[-1], SOME_TASK), source)
+    if said is None or said == "":
+        fact = f"'{requirement.id}' is proved by an answer without '{source}', so it shows nothing"
+        expected = (
+            f"'{source}' in the step that says '{failing[-1].status}', or '{field}' under 'raises: fields'"
+        )
+        yield Mistake(suite.place(scenario.id), fact, expected=expected)
+
+
+def _meaning(suite: Suite, step: Step) -> StatusMeaning | None:
+    return None if step.status is None else suite.contract.meaning(step.status)
 
 
 def _lint_option(
@@ -370,7 +397,7 @@ def _lint_option(
     ends = [
         step.status
         for step in scenario.task
-        if step.status is not None and suite.contract.meaning(step.status) is not StatusMeaning.KEEP_POLLING
+        if _meaning(suite, step) not in {None, StatusMeaning.KEEP_POLLING}
     ]
     if ends:
         fact = f"'{requirement.id}' is proved by a task that ends ('{ends[0]}')"

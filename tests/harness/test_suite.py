@@ -275,6 +275,57 @@ def test_an_expectation_that_no_check_reads_is_a_mistake(folder: Path) -> None:
     ]
 
 
+def test_an_expectation_that_no_check_reads_comes_with_the_requirements_that_do(folder: Path) -> None:
+    polls = GOOD.replace("returns: 1", "returns: 1, polls: 1")
+    until = "  - {id: until-done, level: MUST, quote: It asks on., check: polls_until_terminal}\n"
+    proved = polls.replace("returns-parcel", "until-done").replace("returns: 1, ", "")
+
+    assert linted(folder, until, b=polls, c=proved) == [
+        "parcels/b.yaml: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "  expected: a requirement whose check reads it, or no 'polls'\n"
+        "  mend:     those that read it are until-done"
+    ]
+
+
+REASON = (
+    "  - {id: says-why, level: MUST, quote: It says why., check: exception_field, "
+    "with: {field: reason, from: parcel.why}}\n"
+)
+
+
+def failing(step: str, raises: str = "{kind: task}") -> str:
+    return (
+        f"summary: It is lost.\nproves: [says-why]\ntask: [{{status: queued}}, {step}]\n"
+        f"calls: [{{wait: {{}}, expect: {{raises: {raises}}}}}]\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "step", ["{status: lost}", "{status: lost, result: {why: null}}", "{status: lost, result: {why: ''}}"]
+)
+def test_a_field_whose_source_says_nothing_proves_nothing(step: str, folder: Path) -> None:
+    assert linted(folder, REASON, b=failing(step)) == [
+        "parcels/b.yaml: 'says-why' is proved by an answer without 'parcel.why', so it shows nothing\n"
+        "  expected: 'parcel.why' in the step that says 'lost', or 'reason' under 'raises: fields'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("step", "raises"),
+    [
+        ("{status: lost, result: {why: rain}}", "{kind: task}"),
+        ("{status: lost, body: {parcel: {why: rain}}}", "{kind: task}"),
+        ("{status: lost}", "{kind: task, fields: {reason: null}}"),  # on purpose
+        ("{status: queued}", "{kind: task}"),  # another law's matter
+    ],
+)
+def test_a_field_that_can_show_is_nothing_to_mend(step: str, raises: str, folder: Path) -> None:
+    (folder / CONTRACT).write_text(
+        PARCELS.replace("exception_fields: {}", "exception_fields: {reason: parcel.why}")
+    )
+    assert linted(folder, REASON, b=failing(step, raises)) == []
+
+
 @pytest.mark.parametrize(
     ("requirement", "wait", "message"),
     [
