@@ -1,6 +1,6 @@
 """Findings into verdicts: levels, runs alone, and what stands in the way of any judgement."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
@@ -704,6 +704,13 @@ def test_an_adapter_that_measures_less_than_all_but_the_last_poll_took_is_wrong_
     )
 
 
+@pytest.mark.parametrize("elapsed_s", [0.99, 1.0, 1.02])
+def test_an_adapter_that_measures_as_long_as_all_but_the_last_poll_took_is_a_suspicion(
+    elapsed_s: float,
+) -> None:
+    assert witnessed(elapsed_s, at=(0.0, 1.0, 1.05)).status is Status.INCONCLUSIVE
+
+
 def test_polls_that_nobody_waited_for_can_all_be_read_late() -> None:
     told = scenario({"status": "running", "times": 3}, expect={"returns": {"channels": 2}})
     of, at = contract("returns_result"), (0.0, 1.0, 1.05, 1.06)
@@ -725,6 +732,7 @@ def test_suspicions_about_different_things_add_up_to_nothing() -> None:
         assert told.status is not Status.ERROR
     told, _ = settle(late, hasty, late, hasty, late)
     assert told.status is Status.INCONCLUSIVE
+    assert not is_suspicious(LATE, TIMES_OUT, [late, hasty], known={"it"})  # the first was believed
     assert told.explanation.startswith("something else in each of 4 runs alone; ")
 
 
@@ -896,6 +904,46 @@ def test_a_verdict_shows_the_polls_of_the_run_that_it_tells_of(runs_s: tuple[flo
 
     assert told.timeline.count("running") == shown
     assert judge(LATE, TIMES_OUT, runs, known={"it"})[0].timeline.count("running") == 1
+
+
+def numbered(plays: Sequence[Play], lag_s: float = 0.0) -> list[Observation]:
+    """Return a run for each play, the first with one poll, the second with two, and so on."""
+    return [
+        observe(TIMES_OUT, replace(play, at=[*(0.01 * n for n in range(number - 1)), 2.0]), lag_s=lag_s)
+        for number, play in enumerate(plays, 1)
+    ]
+
+
+LATE_AGAIN = Play(TIMED_OUT, received_s=2.5)
+HASTY = Play(TIMED_OUT, received_s=2.1, elapsed_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("plays", "lag_s", "explanation"),
+    [
+        ([LATE_AGAIN] * 3, 0.4, "seen again in 2 runs alone, but "),
+        ([LATE_AGAIN, LATE_AGAIN, Play(got(None), received_s=2.1)], 0.0, "seen when run alone"),
+        ([LATE_AGAIN, HASTY, LATE_AGAIN, HASTY, LATE_AGAIN], 0.0, "something else in each of 4 runs alone; "),
+    ],
+)
+def test_a_verdict_that_runs_alone_have_settled_shows_the_polls_of_the_last(
+    plays: Sequence[Play], lag_s: float, explanation: str
+) -> None:
+    (told,) = judge(LATE, TIMES_OUT, numbered(plays, lag_s))
+
+    assert told.explanation.startswith(explanation)
+    assert told.timeline.count("running") == len(plays)
+
+
+def test_what_stood_still_for_long_and_was_right_alone_shows_the_polls_of_the_first_run() -> None:
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "9s"}, expect={"returns": {"channels": 2}})
+    stood_still = [Play(TIMED_OUT, [float(n) for n in range(count)], received_s=9.0) for count in (1, 2)]
+    runs = [observe(told, play) for play in [*stood_still, Play(GOT_RESULT, (0.0, 1.0), received_s=1.1)]]
+
+    (seen,) = judge(contract("returns_result"), told, runs)
+
+    assert seen.explanation.startswith("kept when run alone, but a busy machine takes less time; ")
+    assert seen.timeline.count("completed") == 0
 
 
 def test_a_verdict_about_an_operation_alone_shows_no_polls() -> None:

@@ -88,6 +88,13 @@ def test_a_poll_after_the_outcome_is_told_at_once_and_its_absence_when_it_was_wa
     assert statuses(COMPLETES, again)["no-poll-after-outcome"] is Status.WARN
 
 
+@pytest.mark.parametrize(("count", "is_told"), [(4, False), (5, True)])
+def test_an_interval_is_kept_when_four_periods_show_it(count: int, is_told: bool) -> None:
+    told = statuses(NEVER_ENDS, seen(NEVER_ENDS, [float(n) for n in range(count)], now_s=count - 0.5))
+
+    assert ("override-poll-interval" in told) is is_told
+
+
 def test_a_client_that_stops_before_the_task_is_done_and_before_its_timeout_has_given_up() -> None:
     polling = seen(COMPLETES, [0.0, 1.0], now_s=3.9)
     stopped = seen(COMPLETES, [0.0, 1.0], now_s=4.1)
