@@ -409,31 +409,28 @@ def _list(options: argparse.Namespace) -> ExitCode:
 def _explain(options: argparse.Namespace) -> ExitCode:
     suite, mistakes = read_suite(suite_folder(options.suite))
     requirements = {each.id: each for each in suite.contract.requirements}
-    scenarios = {each.id: each for each in suite.scenarios}
-    named = [each for each in suite.scenarios if each.id.rpartition("/")[2] == options.name]
+    named = [each for each in suite.files if each.rpartition("/")[2] == options.name]
+    chosen = named[0] if options.name not in suite.files and len(named) == 1 else options.name
     console = _console(sys.stdout)
     lines: list[str]
     if options.name is None:
         lines = [f"{each.level.value:<7} {each.id}" for each in requirements.values()]
     elif options.name in requirements:
         lines = _explain_requirement(suite, requirements[options.name])
-    elif options.name in scenarios:
-        lines = _explain_scenario(suite, scenarios[options.name])
-    elif len(named) == 1:
-        lines = _explain_scenario(suite, named[0])
+    elif chosen in suite.files:
+        if chosen not in {each.id for each in suite.scenarios}:
+            load_scenario(suite.files[chosen], suite.folder, suite.contract)  # it says why it cannot be read
+        lines = _explain_scenario(suite, chosen)
     else:
-        known = [*requirements, *scenarios]
+        known = [*requirements, *suite.files]
         mend = nearest(options.name, known) or "'waitproof list' and 'waitproof explain' show them all"
-        what = "nothing that can be read" if mistakes else "nothing"
-        unknown = Mistake("explain", f"{what} is called '{options.name}'", mend=mend)
-        raise InputError([unknown, *mistakes])
+        raise InputError(Mistake("explain", f"nothing is called '{options.name}'", mend=mend))
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if mistakes:
         suite_named = [] if options.suite == DEFAULT_SUITE else ["--suite", options.suite]
         linting = shlex.join(["waitproof", "lint", *suite_named])
-        told = f"not every file of this suite can be read: '{linting}' says what is wrong"
-        print(text.plain(told), file=sys.stderr)
+        print(text.plain(f"this suite has mistakes; to see them: {linting}"), file=sys.stderr)
     return ExitCode.KEPT
 
 
@@ -451,9 +448,9 @@ def _explain_requirement(suite: Suite, requirement: Requirement) -> list[str]:
     return lines
 
 
-def _explain_scenario(suite: Suite, scenario: Scenario) -> list[str]:
-    place = suite.files[scenario.id]
-    return [f"{scenario.id} ({place})", "", *read_file(place).splitlines()]
+def _explain_scenario(suite: Suite, scenario_id: str) -> list[str]:
+    place = suite.files[scenario_id]
+    return [f"{scenario_id} ({place})", "", *read_file(place).splitlines()]
 
 
 def _lint(options: argparse.Namespace) -> ExitCode:

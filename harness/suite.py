@@ -42,6 +42,7 @@ __all__ = [
 
 MAX_FILE_BYTES = 512 * 1024  # the largest payload a person writes by hand; ${text:2MiB} makes larger ones
 CONTRACT = "contract.yaml"
+MAX_READERS = 6  # requirements in a message about what none of a scenario's reads
 SOME_TASK: dict[str, Json] = {"task_id": "t", "token": "t", "n": 1}  # to see what an answer has
 MIN_TIMEOUT_INTERVALS = 5  # fewer, and a helper that is one interval off still looks right
 
@@ -53,7 +54,8 @@ class Suite:
     Attributes:
         folder: Where they lie.
         scenarios: In the order of their ids.
-        files: The file of each scenario by its id.
+        files: The file of each scenario by its id; in what `read_suite` returns, also of those that cannot
+            be read.
     """
 
     folder: Path
@@ -89,7 +91,7 @@ def bundled_suite(name: str = "stream", *, option: str = "--suite") -> Path:
         Mistake(
             option,
             f"no suite is called '{name}'",
-            expected="a folder that holds a contract.yaml, or the name of a suite that comes with waitproof",
+            expected=f"a folder that holds a {CONTRACT}, or the name of a suite that comes with waitproof",
         )
     )
 
@@ -177,25 +179,19 @@ def read_suite(folder: Path) -> tuple[Suite, list[Mistake]]:
         mistakes += error.mistakes
     scenarios: list[Scenario] = []
     files: dict[str, Path] = {}
-    paths = scenario_paths(folder)
-    for path in paths:
+    for path in scenario_paths(folder):
+        first = files.setdefault(_scenario_id(path, folder), path)
+        if first != path:
+            fact = f"{shown_path(first)} has the same id"
+            mistakes.append(Mistake(shown_path(path), fact, mend="rename it"))
+            continue
         try:
-            scenario = load_scenario(path, folder, contract)
+            scenarios.append(load_scenario(path, folder, contract))
         except InputError as error:
             mistakes += error.mistakes
-            continue
-        if scenario.id in files:
-            place = shown_path(path)
-            mistakes.append(
-                Mistake(place, f"{shown_path(files[scenario.id])} has the same id", mend="rename it")
-            )
-            continue
-        scenarios.append(scenario)
-        files[scenario.id] = path
-    ids = {_scenario_id(path, folder) for path in paths}
-    if contract is not None and contract.example is not None and contract.example not in ids:
+    if contract is not None and contract.example is not None and contract.example not in files:
         fact = f"the example '{contract.example}' is no scenario of this suite"
-        mend = nearest(contract.example, ids)
+        mend = nearest(contract.example, files)
         mistakes.append(Mistake(shown_path(file), fact, mend=mend))
     if not mistakes and not scenarios:
         mistakes.append(Mistake(shown_path(folder), "the suite has no scenario", mend="add a YAML file"))
@@ -332,7 +328,7 @@ def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
                     place,
                     f"call {number} expects '{part}', but no requirement that it proves reads that",
                     expected=f"a requirement whose check reads it, or no '{part}'",
-                    mend=f"those that read it are {', '.join(readers)}" if readers else "",
+                    mend=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
                 )
     expected = {part for call in scenario.calls for part in call.expect.parts()}
     for requirement in proved:
@@ -341,7 +337,7 @@ def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
             fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
             yield Mistake(place, fact, expected=f"{_either(reads)} under 'expect' of a call")
         arguments = known[requirement.check].arguments.model_validate(requirement.with_, strict=False)
-        if "from" in requirement.with_:
+        if {"field", "from"} <= requirement.with_.keys():
             yield from _lint_field(suite, scenario, requirement)
         option = getattr(arguments, "option", None)
         name = {"interval_kept": "poll_interval", "timeout_kept": "timeout"}.get(requirement.check)
@@ -359,23 +355,30 @@ def _either(names: Sequence[str]) -> str:
 
 
 def _lint_field(suite: Suite, scenario: Scenario, requirement: Requirement) -> Iterator[Mistake]:
-    """Yield where an exception's field can show nothing, since the answer that fails has nothing there."""
+    """Yield where an exception's field is proved by an answer that has nothing there, as every SDK's has."""
     field, source = str(requirement.with_["field"]), str(requirement.with_["from"])
     raising = [call.expect.raises for call in scenario.calls if call.expect.raises is not None]
-    failing = [step for step in scenario.task if _meaning(suite, step) is StatusMeaning.RAISE_TASK]
-    if not failing or all(field in raises.fields for raises in raising):
-        return
-    said = at_path(render_body(suite.contract, failing[-1], SOME_TASK), source)
-    if said is None or said == "":
-        fact = f"'{requirement.id}' is proved by an answer without '{source}', so it shows nothing"
-        expected = (
-            f"'{source}' in the step that says '{failing[-1].status}', or '{field}' under 'raises: fields'"
-        )
-        yield Mistake(suite.place(scenario.id), fact, expected=expected)
+    if all(field in raises.fields for raises in raising):
+        return  # what it must say is written there; without any, another law says so
+    place, proved = suite.place(scenario.id), f"'{requirement.id}' is proved by"
+    ending = next((step for step in scenario.task if _ends(suite, step)), None)
+    if ending is None or _meaning(suite, ending) is not StatusMeaning.RAISE_TASK:
+        failing = [name for name, each in suite.contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
+        expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
+        yield Mistake(place, f"{proved} a task that does not fail", expected=expected)
+    elif at_path(render_body(suite.contract, ending, SOME_TASK), source) is None:
+        expected = f"'{source}' in the step that says '{ending.status}'"
+        if field in suite.contract.exception_fields:
+            expected += f", or '{field}' under 'raises: fields'"
+        yield Mistake(place, f"{proved} an answer that has no '{source}'", expected=expected)
 
 
 def _meaning(suite: Suite, step: Step) -> StatusMeaning | None:
     return None if step.status is None else suite.contract.meaning(step.status)
+
+
+def _ends(suite: Suite, step: Step) -> bool:
+    return _meaning(suite, step) not in {None, StatusMeaning.KEEP_POLLING}
 
 
 def _lint_option(
@@ -394,11 +397,7 @@ def _lint_option(
     if timeout_s < MIN_TIMEOUT_INTERVALS * interval_s:
         fact = f"'{requirement.id}' is proved by a timeout of {timeout_s / interval_s:.1f} intervals"
         yield Mistake(place, fact, expected=f"{MIN_TIMEOUT_INTERVALS} or more, so that an interval off shows")
-    ends = [
-        step.status
-        for step in scenario.task
-        if _meaning(suite, step) not in {None, StatusMeaning.KEEP_POLLING}
-    ]
+    ends = [step.status for step in scenario.task if _ends(suite, step)]
     if ends:
         fact = f"'{requirement.id}' is proved by a task that ends ('{ends[0]}')"
         yield Mistake(place, fact, expected="a task that never ends, so that only the deadline ends the wait")

@@ -568,19 +568,20 @@ def test_explain_shows_what_can_be_read_beside_a_file_that_cannot(cli: Cli, brok
         0,
         f"outcomes/broken ({broken_suite / 'outcomes' / 'broken.yaml'})",
     )
-    assert err == (
-        "not every file of this suite can be read: "
-        f"'waitproof lint --suite {broken_suite}' says what is wrong\n"
-    )
+    assert err == (f"this suite has mistakes; to see them: waitproof lint --suite {broken_suite}\n")
 
 
 def test_explain_of_a_file_that_cannot_be_read_says_why(cli: Cli, broken_suite: Path) -> None:
-    code, out, err = cli("explain", "mine", "--suite", broken_suite)
+    (broken_suite / "outcomes/other.yaml").write_text("summary: It is broken too.\n")
 
-    assert (code, out) == (2, "")
-    assert "explain: nothing that can be read is called 'mine'\n" in err
-    assert f"{broken_suite}/outcomes/mine.yaml:2:1: " in err
-    assert "did you mean 'proves'?" in err
+    for name in ("mine", "outcomes/mine"):
+        code, out, err = cli("explain", name, "--suite", broken_suite)
+
+        assert (code, out) == (2, "")
+        assert f"{broken_suite}/outcomes/mine.yaml:2:1: " in err
+        assert "did you mean 'proves'?" in err
+        assert "other.yaml" not in err
+    assert "did you mean 'outcomes/mine'?" in cli("explain", "outcomes/min", "--suite", broken_suite)[2]
 
 
 def test_list_shows_what_can_be_read_and_then_what_cannot(cli: Cli, broken_suite: Path) -> None:

@@ -15,6 +15,7 @@ from harness.suite import (
     lint,
     load_suite,
     read_file,
+    read_suite,
     scenario_paths,
 )
 
@@ -215,6 +216,25 @@ def test_two_files_with_one_id_are_a_mistake(folder: Path) -> None:
     ]
 
 
+def test_what_can_be_read_is_there_beside_what_cannot(folder: Path) -> None:
+    (folder / CONTRACT).write_text(PARCELS + "example: c\n")
+    (folder / "a/good.yml").write_text(GOOD)
+    (folder / "c.yaml").write_text("a: 1\n")
+
+    read, told = read_suite(folder)
+
+    assert [scenario.id for scenario in read.scenarios] == ["a/good"]
+    assert read.files == {"a/good": folder / "a/good.yaml", "c": folder / "c.yaml"}
+    assert {mistake.place.partition(":")[0] for mistake in told} == {"parcels/a/good.yml", "parcels/c.yaml"}
+
+
+def test_without_a_contract_nothing_can_be_read(folder: Path) -> None:
+    (folder / CONTRACT).write_text("format: 2\n")
+
+    with pytest.raises(InputError, match="a contract needs the key"):
+        read_suite(folder)
+
+
 def test_a_suite_without_a_scenario_is_a_mistake(folder: Path) -> None:
     (folder / "a/good.yaml").unlink()
 
@@ -283,7 +303,7 @@ def test_an_expectation_that_no_check_reads_comes_with_the_requirements_that_do(
     assert linted(folder, until, b=polls, c=proved) == [
         "parcels/b.yaml: call 1 expects 'polls', but no requirement that it proves reads that\n"
         "  expected: a requirement whose check reads it, or no 'polls'\n"
-        "  mend:     those that read it are until-done"
+        "  mend:     it is read by until-done"
     ]
 
 
@@ -291,39 +311,58 @@ REASON = (
     "  - {id: says-why, level: MUST, quote: It says why., check: exception_field, "
     "with: {field: reason, from: parcel.why}}\n"
 )
+DOCUMENTED = PARCELS.replace("exception_fields: {}", "exception_fields: {reason: parcel.why}")
 
 
-def failing(step: str, raises: str = "{kind: task}") -> str:
+def failing(steps: str, *raises: str) -> str:
+    calls = ", ".join(f"{{wait: {{}}, expect: {{raises: {each}}}}}" for each in raises or ["{kind: task}"])
     return (
-        f"summary: It is lost.\nproves: [says-why]\ntask: [{{status: queued}}, {step}]\n"
-        f"calls: [{{wait: {{}}, expect: {{raises: {raises}}}}}]\n"
+        f"summary: It is lost.\nproves: [says-why]\ntask: [{{status: queued}}, {steps}]\ncalls: [{calls}]\n"
     )
 
 
+WHY = "{status: lost, result: {why: rain}}"
+NO_WHY = "{status: lost, result: {why: null}}"
+HAS_NONE = "an answer that has no 'parcel.why'\n  expected: 'parcel.why' in the step that says 'lost'"
+DOES_NOT_FAIL = "a task that does not fail\n  expected: a step that says 'lost', with 'parcel.why'"
+
+
 @pytest.mark.parametrize(
-    "step", ["{status: lost}", "{status: lost, result: {why: null}}", "{status: lost, result: {why: ''}}"]
+    ("steps", "message"),
+    [
+        ("{status: lost}", HAS_NONE),
+        (NO_WHY, HAS_NONE),
+        (f"{NO_WHY}, {WHY}", HAS_NONE),  # whoever waits sees the first end
+        ("{status: queued}", DOES_NOT_FAIL),
+        ("{fault: {http: 500}}", DOES_NOT_FAIL),
+        (f"{{status: done}}, {WHY}", DOES_NOT_FAIL),
+    ],
 )
-def test_a_field_whose_source_says_nothing_proves_nothing(step: str, folder: Path) -> None:
-    assert linted(folder, REASON, b=failing(step)) == [
-        "parcels/b.yaml: 'says-why' is proved by an answer without 'parcel.why', so it shows nothing\n"
-        "  expected: 'parcel.why' in the step that says 'lost', or 'reason' under 'raises: fields'"
+def test_a_field_that_the_answer_lacks_is_not_proved(steps: str, message: str, folder: Path) -> None:
+    assert linted(folder, REASON, b=failing(steps)) == [f"parcels/b.yaml: 'says-why' is proved by {message}"]
+
+
+def test_a_documented_field_can_be_expected_to_say_nothing(folder: Path) -> None:
+    (folder / CONTRACT).write_text(DOCUMENTED)
+    wanted = "{kind: task, fields: {reason: null}}"
+
+    assert linted(folder, REASON, b=failing("{status: lost}", wanted)) == []
+    assert linted(folder, b=failing("{status: lost}", wanted, "{kind: task}")) == [
+        f"parcels/b.yaml: 'says-why' is proved by {HAS_NONE}, or 'reason' under 'raises: fields'"
     ]
 
 
 @pytest.mark.parametrize(
-    ("step", "raises"),
+    "steps",
     [
-        ("{status: lost, result: {why: rain}}", "{kind: task}"),
-        ("{status: lost, body: {parcel: {why: rain}}}", "{kind: task}"),
-        ("{status: lost}", "{kind: task, fields: {reason: null}}"),  # on purpose
-        ("{status: queued}", "{kind: task}"),  # another law's matter
+        WHY,
+        f"{WHY}, {NO_WHY}",
+        "{status: lost, body: {parcel: {why: rain}}}",
+        "{status: lost, result: {why: ''}}",
     ],
 )
-def test_a_field_that_can_show_is_nothing_to_mend(step: str, raises: str, folder: Path) -> None:
-    (folder / CONTRACT).write_text(
-        PARCELS.replace("exception_fields: {}", "exception_fields: {reason: parcel.why}")
-    )
-    assert linted(folder, REASON, b=failing(step, raises)) == []
+def test_a_field_that_the_answer_has_is_nothing_to_mend(steps: str, folder: Path) -> None:
+    assert linted(folder, REASON, b=failing(steps)) == []
 
 
 @pytest.mark.parametrize(

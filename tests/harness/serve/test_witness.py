@@ -189,19 +189,6 @@ def test_who_waits_on_a_finished_task_again_makes_another_wait(service: Service)
     }
 
 
-def test_who_polls_on_at_once_makes_none(service: Service) -> None:
-    keeper = service.keeper
-    options = WaitOptions.model_validate({"poll_interval": "60s", "timeout": "60s"})
-    keeper.add(CATALOG.get("already-completed"), "t", options)
-    with requests.Session() as session:
-        poll(service, session, "t")
-        poll(service, session, "t")
-
-    view = keeper.view("t")
-    assert view is not None
-    assert (view.count, len(view.polls)) == (2, 2)
-
-
 def test_a_client_that_never_stops_is_told_of(service: Service) -> None:
     told: list[Any] = []
     keeper = service.keeper
