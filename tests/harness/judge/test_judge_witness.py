@@ -45,7 +45,8 @@ def polls(of: Scenario, at: Sequence[float], took_s: float = 0.001, **more: Any)
 def seen(
     of: Scenario, at: Sequence[float], now_s: float = 100.0, lag_s: float = 0.0, **more: Any
 ) -> Sighting:
-    return looked(of, polls(of, at, **more), now_s, lag_s=lag_s)
+    late = {"lag_s": lag_s} if lag_s else {}  # a clock that nobody has heard of is on time
+    return looked(of, polls(of, at, **more), now_s, **late)
 
 
 def looked(of: Scenario, task: TaskRecord, now_s: float, **more: Any) -> Sighting:
@@ -109,6 +110,13 @@ def test_a_client_that_stops_before_the_task_is_done_and_before_its_timeout_has_
         "2 polls in 1.00 s, the last answered running, and then none: the task was not done, and the "
         "timeout of 10.00 s had not come"
     )
+
+
+def test_a_client_that_stops_is_told_by_what_it_heard_last() -> None:
+    stopped = seen(COMPLETES, [0.0], now_s=4.1)
+
+    (told,) = (each.seen for each in verdicts(STREAM, COMPLETES, [stopped]) if each.status is Status.FAIL)
+    assert told.startswith("1 poll in 0 ms, the last answered pending, and then none: ")
 
 
 @pytest.mark.parametrize("last", [range(5), range(6), [0, 1, 2, 3, 4, 5, 5.3]])
