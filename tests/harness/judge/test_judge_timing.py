@@ -126,6 +126,7 @@ def test_a_tick_is_on_time_up_to_18_ms_after_one_that_is(late_s: float, is_ticke
         ((0.0, 1.004, 2.009, 3.013, 4.018), "1.00"),
         ((0.04, 1.0, 2.0, 3.0, 4.0), "1.00"),  # a ticker that had to connect first
         ((0.49, 1.0, 2.0, 3.0, 4.0), "1.00"),
+        ((0.45, 1.05, 2.15, 3.25, 4.35), "1.10"),  # one that is no ticker
         ((0.0, 1.019, 2.0, 3.019, 4.0), "1.00"),  # a ticker with polls that are late
         ((0.0, 1.3, 2.0, 3.0, 4.0), "1.00"),  # and with one that is much later
         ((0.9, 1.0, 2.4, 3.0, 4.0, 5.0, 6.0, 7.0), "1.00"),
