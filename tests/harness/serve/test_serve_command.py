@@ -39,6 +39,8 @@ class Program:
             text=True,
             cwd=cwd,
             env=os.environ | {"COLUMNS": "100", "PYTHONUNBUFFERED": "1"},
+            # A shell's background job ignores SIGINT, and so would what these tests start in one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - takes no lock
         )
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._seen: list[str] = []
