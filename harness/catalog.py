@@ -27,7 +27,14 @@ from harness.contract import Contract
 from harness.errors import InputError, Mistake
 from harness.scenario import Scenario, Step, cross_check, parse_scenario
 from harness.source import Format, Json, Model, build, read
-from harness.suite import bundled_suite, contract_file, load_contract, load_scenario, scenario_paths
+from harness.suite import (
+    bundled_suite,
+    contract_file,
+    id_of,
+    load_contract,
+    load_scenario,
+    scenario_paths,
+)
 from harness.template import at_path, fill
 
 __all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
@@ -226,10 +233,7 @@ class Catalog:
         return scenario
 
     def _list(self) -> None:
-        found = {
-            path.relative_to(self.folder).with_suffix("").as_posix(): path
-            for path in scenario_paths(self.folder)
-        }
+        found = {id_of(path, self.folder): path for path in scenario_paths(self.folder)}
         for gone in self._entries.keys() - found.keys():
             self._stamps.pop(gone, None)
             self._changes[gone] = Change(gone, None)

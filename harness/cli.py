@@ -59,6 +59,7 @@ from harness.suite import (
     load_suite,
     read_file,
     read_suite,
+    suite_above,
 )
 from harness.summary import ExitCode, exit_code
 
@@ -477,7 +478,7 @@ def _lint(options: argparse.Namespace) -> ExitCode:
 
 def _lint_file(path: Path) -> None:
     """Check one scenario file against the contract above it."""
-    folder = next((each for each in path.absolute().parents if (each / CONTRACT).is_file()), None)
+    folder = suite_above(path.absolute())
     if folder is None:
         mend = "put it below the folder of a suite"
         raise InputError(Mistake(str(path), f"no {CONTRACT} lies above this file", mend=mend))

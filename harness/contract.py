@@ -247,6 +247,10 @@ class Contract(Model):
         """Return what `status` must lead to; unknown ones have a meaning too."""
         return self.statuses.get(status, self.unknown_status)
 
+    def ends_the_wait(self, status: str | None) -> bool:
+        """Say whether a status ends a wait; a fault, which has none, does not."""
+        return status is not None and self.meaning(status) is not StatusMeaning.KEEP_POLLING
+
     def requirement(self, requirement_id: str) -> Requirement:
         """Return the requirement of that id.
 

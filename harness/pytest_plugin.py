@@ -35,6 +35,7 @@ from harness.suite import (
     load_suite,
     proves_line,
     scenario_paths,
+    suite_above,
 )
 
 __all__ = [
@@ -135,7 +136,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collect a YAML file below a contract, when there is an adapter to judge."""
     if file_path.suffix not in {".yaml", ".yml"} or not parent.config.stash[_RUNS].arguments:
         return None
-    folder = next((each for each in file_path.parents if (each / CONTRACT).is_file()), None)
+    folder = suite_above(file_path)
     if folder is None or file_path == folder / CONTRACT:
         return None
     if any(part.startswith(".") for part in file_path.relative_to(folder).parts):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
-from harness.contract import Contract, StatusMeaning
+from harness.contract import Contract
 from harness.judge import checks
 from harness.protocol import Capabilities
 from harness.scenario import Call, Scenario, watched_after_s
@@ -55,8 +55,7 @@ def forecast(contract: Contract, scenario: Scenario) -> Forecast:
             state, said = answer(state, now_s, connection=connection)
             polls += 1
             now_s = min(now_s + said.step.delay, deadline_s)
-            status = said.step.status
-            if status is not None and contract.meaning(status) is not StatusMeaning.KEEP_POLLING:
+            if contract.ends_the_wait(said.step.status):
                 break
             now_s = min(now_s + interval_s, deadline_s)
     return Forecast(now_s + watch_s(contract, scenario), polls * scenario.parallel)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from harness.contract import Contract, Requirement, StatusMeaning, parse_contract
 from harness.errors import InputError, Mistake, nearest
-from harness.scenario import Call, Scenario, Step, cross_check, parse_scenario
+from harness.scenario import Call, Scenario, cross_check, parse_scenario
 from harness.source import Json, Node, build, mistake_at, read
 from harness.template import at_path
 from harness.timeline import render_body
@@ -29,6 +29,7 @@ __all__ = [
     "Suite",
     "bundled_suite",
     "contract_file",
+    "id_of",
     "lint",
     "lint_scenario",
     "load_contract",
@@ -38,6 +39,7 @@ __all__ = [
     "read_file",
     "read_suite",
     "scenario_paths",
+    "suite_above",
 ]
 
 MAX_FILE_BYTES = 512 * 1024  # the largest payload a person writes by hand; ${text:2MiB} makes larger ones
@@ -115,6 +117,11 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
+def suite_above(path: Path) -> Path | None:
+    """Return the nearest folder above a file that is a suite, None where there is none."""
+    return next((folder for folder in path.parents if (folder / CONTRACT).is_file()), None)
+
+
 def read_file(path: Path) -> str:
     """Return a file's text.
 
@@ -180,7 +187,7 @@ def read_suite(folder: Path) -> tuple[Suite, list[Mistake]]:
     scenarios: list[Scenario] = []
     files: dict[str, Path] = {}
     for path in scenario_paths(folder):
-        first = files.setdefault(_scenario_id(path, folder), path)
+        first = files.setdefault(id_of(path, folder), path)
         if first != path:
             fact = f"{shown_path(first)} has the same id"
             mistakes.append(Mistake(shown_path(path), fact, mend="rename it"))
@@ -275,13 +282,14 @@ def load_scenario(path: Path, folder: Path, contract: Contract | None) -> Scenar
     """
     place = shown_path(path)
     node = read(read_file(path), place)
-    scenario = parse_scenario(node, place, _scenario_id(path, folder))
+    scenario = parse_scenario(node, place, id_of(path, folder))
     if contract is not None:
         cross_check(scenario, contract, node, place)
     return scenario
 
 
-def _scenario_id(path: Path, folder: Path) -> str:
+def id_of(path: Path, folder: Path) -> str:
+    """Return the id of the scenario in a file of the suite in `folder`."""
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
@@ -361,24 +369,17 @@ def _lint_field(suite: Suite, scenario: Scenario, requirement: Requirement) -> I
     if all(field in raises.fields for raises in raising):
         return  # what it must say is written there; without any, another law says so
     place, proved = suite.place(scenario.id), f"'{requirement.id}' is proved by"
-    ending = next((step for step in scenario.task if _ends(suite, step)), None)
-    if ending is None or _meaning(suite, ending) is not StatusMeaning.RAISE_TASK:
+    ending = next((step for step in scenario.task if suite.contract.ends_the_wait(step.status)), None)
+    status = None if ending is None else ending.status
+    if ending is None or status is None or suite.contract.meaning(status) is not StatusMeaning.RAISE_TASK:
         failing = [name for name, each in suite.contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
         expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
         yield Mistake(place, f"{proved} a task that does not fail", expected=expected)
     elif at_path(render_body(suite.contract, ending, SOME_TASK), source) is None:
-        expected = f"'{source}' in the step that says '{ending.status}'"
+        expected = f"'{source}' in the step that says '{status}'"
         if field in suite.contract.exception_fields:
             expected += f", or '{field}' under 'raises: fields'"
         yield Mistake(place, f"{proved} an answer that has no '{source}'", expected=expected)
-
-
-def _meaning(suite: Suite, step: Step) -> StatusMeaning | None:
-    return None if step.status is None else suite.contract.meaning(step.status)
-
-
-def _ends(suite: Suite, step: Step) -> bool:
-    return _meaning(suite, step) not in {None, StatusMeaning.KEEP_POLLING}
 
 
 def _lint_option(
@@ -397,7 +398,7 @@ def _lint_option(
     if timeout_s < MIN_TIMEOUT_INTERVALS * interval_s:
         fact = f"'{requirement.id}' is proved by a timeout of {timeout_s / interval_s:.1f} intervals"
         yield Mistake(place, fact, expected=f"{MIN_TIMEOUT_INTERVALS} or more, so that an interval off shows")
-    ends = [step.status for step in scenario.task if _ends(suite, step)]
+    ends = [step.status for step in scenario.task if suite.contract.ends_the_wait(step.status)]
     if ends:
         fact = f"'{requirement.id}' is proved by a task that ends ('{ends[0]}')"
         yield Mistake(place, fact, expected="a task that never ends, so that only the deadline ends the wait")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from harness.contract import Contract, Requirement, StatusMeaning
+from harness.contract import Contract, Requirement
 from harness.journal import Ended
 from harness.judge.words import describe
 from harness.observation import CallRecord, Observation, Poll, StillWaiting
@@ -133,11 +133,7 @@ class Case:
         """Say whether a poll was answered with a status that ends the wait."""
         if poll.ended is Ended.ABANDONED:  # the client left before its answer, and has not seen it
             return False
-        return self.ends_the_wait(self.scenario.task[poll.step].status)
-
-    def ends_the_wait(self, status: str | None) -> bool:
-        """Say whether a status ends a wait; a fault, which has none, does not."""
-        return status is not None and self.contract.meaning(status) is not StatusMeaning.KEEP_POLLING
+        return self.contract.ends_the_wait(self.scenario.task[poll.step].status)
 
     @property
     def none_made(self) -> str:

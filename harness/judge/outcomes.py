@@ -189,7 +189,7 @@ def _said(case: Case, call: CallRecord, arguments: FieldArguments) -> Json:
         return fill(raises.fields[arguments.field], task.values)
     polled = [case.scenario.task[poll.step] for poll in reversed(case.polls(call))]
     with_status = [step for step in [*polled, *reversed(case.scenario.task)] if step.status is not None]
-    ends = (step for step in with_status if case.ends_the_wait(step.status))
+    ends = (step for step in with_status if case.contract.ends_the_wait(step.status))
     said = next(ends, with_status[0] if with_status else None)
     return None if said is None else at_path(render_body(case.contract, said, task.values), arguments.from_)
 

@@ -249,4 +249,4 @@ def _last_poll(case: Case, call: CallRecord, progress: Progress) -> Finding | No
 
 def _ends(case: Case) -> Iterator[bool]:
     """Yield for each step of the task whether it could end the wait."""
-    return (case.ends_the_wait(step.status) or step.fault is not None for step in case.scenario.task)
+    return (case.contract.ends_the_wait(step.status) or step.fault is not None for step in case.scenario.task)

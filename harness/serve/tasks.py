@@ -281,7 +281,7 @@ class Keeper:
         """Say whether a poll was answered with a status that ends a wait."""
         state = self.server.state(served.task_id)
         status = state.steps[entry.step].status if state and entry.step < len(state.steps) else None
-        return status is not None and self.contract.meaning(status) is not StatusMeaning.KEEP_POLLING
+        return self.contract.ends_the_wait(status)
 
     def _watch_ns(self, served: _Served) -> float:
         """Return for how long after its end a wait is watched for a poll too many."""
