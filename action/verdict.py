@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from harness.errors import InputError
-from harness.report.model import load, merge
-from harness.report.outcome import outcome
+from waitproof.errors import InputError
+from waitproof.report.model import load, merge
+from waitproof.report.outcome import outcome
 
 MEANINGS = {
     "0": "every MUST is kept, or excused",

@@ -33,13 +33,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from harness.judge import MAX_RUNS_ALONE, Status, Verdict, checks
-from harness.proof import Bench, Line, live_command, reference, variant_named, weigh
-from harness.runner import Runner
-from harness.scenario import Scenario
-from harness.selection import select
-from harness.simulator import Conditions, Stop
-from harness.suite import Suite, bundled_suite, load_suite
+from waitproof.defects.proof import Bench, Line, live_command, reference, variant_named, weigh
+from waitproof.judge import MAX_RUNS_ALONE, Status, Verdict, checks
+from waitproof.run.runner import Runner
+from waitproof.simulate.simulator import Conditions, Stop
+from waitproof.suite.files import Suite, bundled_suite, load_suite
+from waitproof.suite.scenario import Scenario
+from waitproof.suite.select import select
+
 from reference_client.mutants import EQUIVALENTS, MUTANTS, Ending, Variant
 
 STOP_S = 0.3  # a stop of this length is invisible to the server, and longer than any tolerance

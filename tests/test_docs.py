@@ -7,12 +7,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-
-from harness.baseline import parse_baseline
-from harness.cli import main
-from harness.scenario import cross_check, parse_scenario
-from harness.source import read
-from harness.suite import bundled_suite, load_contract
+from waitproof.cli import main
+from waitproof.run.baseline import parse_baseline
+from waitproof.suite.files import bundled_suite, load_contract
+from waitproof.suite.scenario import cross_check, parse_scenario
+from waitproof.suite.yaml import read
 
 ROOT = Path(__file__).parent.parent
 PAGES = [

@@ -1,0 +1,59 @@
+"""Lays down a language's kit for a new SDK: a folder that is a working adapter, of a small task client.
+
+The kits are `adapters/kits/<language>` of a checkout, or `harness/waitproof/_kits` of an installed package.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from waitproof.errors import InputError, Mistake, nearest
+
+__all__ = ["languages", "new_adapter"]
+
+IGNORED = shutil.ignore_patterns(
+    ".build", ".prepared", ".prepare.log", ".venv", "__pycache__", "bin", "node_modules", "obj", "target"
+)
+
+
+def _kits() -> Path:
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_kits"
+    return installed if installed.is_dir() else package.parents[1] / "adapters" / "kits"
+
+
+def languages() -> list[str]:
+    """Return the languages that have a kit."""
+    return sorted(file.parent.name for file in _kits().glob("*/adapter.yaml"))
+
+
+def new_adapter(language: str, folder: Path) -> list[Path]:
+    """Copy a language's kit to `folder` and give the adapter the folder's name.
+
+    Returns:
+        The files, relative to the folder.
+
+    Raises:
+        InputError: There is no such kit, or the folder is there already and not empty.
+    """
+    known = languages()
+    if language not in known:
+        mend = nearest(language, known)
+        fact = f"there is no kit for '{language}'"
+        raise InputError(Mistake("new adapter", fact, expected=", ".join(known), mend=mend))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(Mistake(str(folder), "something is there already", mend="name a folder that is not"))
+    try:
+        shutil.copytree(_kits() / language, folder, ignore=IGNORED, dirs_exist_ok=True)
+        file = folder / "adapter.yaml"
+        name = re.sub(r"[^\w.-]+", "-", folder.absolute().name)
+        text = re.sub(r"(?m)^name: .*$", f'name: "{name}"', file.read_text(encoding="utf-8"), count=1)
+        summary = f"The SDK of {name}, on the {language} kit."
+        text = re.sub(r"(?m)^summary: .*$", f'summary: "{summary}"', text, count=1)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(Mistake(str(folder), f"the kit cannot be copied: {reason}")) from None
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

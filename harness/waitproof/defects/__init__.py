@@ -1,0 +1,1 @@
+"""The library of defects and equivalents, and the proof that a suite catches them."""

@@ -1,0 +1,30 @@
+"""The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
+
+`case` says what a check is, `outcomes`, `timing`, `traffic` and `records` hold the checks, `verdicts`
+makes findings into verdicts. `witness` judges a client that has no adapter by the journal alone.
+"""
+
+from waitproof.judge import outcomes, records, timing, traffic
+from waitproof.judge.by_journal import Sighting, sight
+from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.verdicts import MAX_RUNS_ALONE, Status, Verdict, is_suspicious, judge, unplayed
+
+__all__ = [
+    "MAX_RUNS_ALONE",
+    "Case",
+    "Check",
+    "Finding",
+    "Mark",
+    "Sighting",
+    "Status",
+    "Verdict",
+    "checks",
+    "is_suspicious",
+    "judge",
+    "outcomes",
+    "records",
+    "sight",
+    "timing",
+    "traffic",
+    "unplayed",
+]

@@ -1,0 +1,252 @@
+"""What the journal alone tells of a wait: verdicts about a client that has no adapter.
+
+Anybody who waits on a task of a served scenario is judged by what the server saw: the endpoint, the interval,
+polls until the task is done and none after, the timeout as the last poll. What only the caller saw, such as
+a result or an exception, is not judged here. Pure: the time is handed in.
+
+One fact to know before reading on: nobody says when the call began or what it passed. The first poll stands
+for the beginning, and the scenario's own options hold unless others are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from waitproof.judge.check import Case, Finding, Mark, broken, checks, kept, suspect
+from waitproof.judge.journal import Progress
+from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting, TaskRecord
+from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stalled_s
+from waitproof.judge.verdicts import Status, Verdict, status_of
+from waitproof.judge.words import how_many_polls, seconds, timeline_line
+from waitproof.protocol import Hello
+from waitproof.suite.contract import Contract, Level, Requirement
+from waitproof.suite.scenario import Call, Scenario, WaitOptions, watched_after_s
+
+__all__ = ["Sighting", "sight", "verdicts"]
+
+SILENCE_INTERVALS = 2  # without a poll, and a second more: whoever has not polled by then has stopped
+SILENCE_S = 1.0
+RUNS = 3  # waits on end that must show the same suspicion before it is a fact
+
+_NOBODY = Hello("", "", "", "", "", "")
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One wait, as the journal shows it at one moment.
+
+    Attributes:
+        progress: How far it is.
+        findings: What can be said by now, by requirement.
+        lag_s: By how much the server's own clock overslept at worst meanwhile.
+        timeline: Its polls as one line.
+    """
+
+    progress: Progress
+    findings: Mapping[str, Finding] = field(default_factory=dict)
+    lag_s: float = 0.0
+    timeline: str = ""
+
+
+def sight(
+    contract: Contract,
+    scenario: Scenario,
+    task: TaskRecord,
+    *,
+    now_s: float,
+    options: WaitOptions | None = None,
+    lag_s: float = 0.0,
+) -> Sighting:
+    """Return what the journal shows of a wait.
+
+    Args:
+        contract: The documentation.
+        scenario: How the task behaves; its steps are those by which the polls were answered.
+        task: All requests that concern the task, in seconds of one clock.
+        now_s: The time on that clock.
+        options: What the client passes to its helper; None for what the scenario's own wait passes.
+        lag_s: By how much the server's own clock overslept at worst meanwhile.
+    """
+    if not task.polls and not task.others:
+        return Sighting(Progress.IDLE)
+    case = _case(contract, scenario, task, options or scenario.wait_options, now_s)
+    call = case.observation.calls[0]
+    progress = _progress(case, call, now_s)
+    findings: dict[str, Finding] = {}
+    for requirement in contract.requirements:
+        finding = _find(requirement, case, call, progress)
+        if finding is not None:
+            findings[requirement.id] = finding
+    return Sighting(progress, findings, lag_s, timeline_line(task.polls))
+
+
+def verdicts(contract: Contract, scenario: Scenario, sightings: Sequence[Sighting]) -> tuple[Verdict, ...]:
+    """Return the verdicts about the last of some waits on tasks of one scenario.
+
+    Args:
+        contract: The documentation.
+        scenario: The scenario of all of them.
+        sightings: In the order in which the waits began; a suspicion becomes a fact when the last three have
+            it, and the server's clock was not as late as that itself.
+    """
+    newest = sightings[-1]
+    return tuple(
+        _verdict(requirement, scenario, newest.findings[requirement.id], sightings)
+        for requirement in contract.requirements
+        if requirement.id in newest.findings
+    )
+
+
+def _verdict(
+    requirement: Requirement, scenario: Scenario, finding: Finding, sightings: Sequence[Sighting]
+) -> Verdict:
+    status, explanation = status_of(requirement, finding.mark), finding.explanation
+    if finding.mark is Mark.SUSPECT:
+        status, explanation = _settled(requirement, sightings, status)
+    return Verdict(
+        scenario=scenario.id,
+        requirement=requirement.id,
+        level=requirement.level,
+        status=status,
+        expected=finding.expected,
+        seen=finding.seen,
+        explanation=explanation,
+        timeline=sightings[-1].timeline,
+    )
+
+
+def _settled(requirement: Requirement, sightings: Sequence[Sighting], against: Status) -> tuple[Status, str]:
+    same = 0
+    for sighting in reversed(sightings[-RUNS:]):
+        finding = sighting.findings.get(requirement.id)
+        if finding is None or finding.mark is not Mark.SUSPECT or finding.excess_s <= sighting.lag_s:
+            break
+        same += 1
+    if same == RUNS:
+        return against, f"seen in {RUNS} waits on end"
+    if same == 0:
+        late = f"the server's clock overslept by {seconds(sightings[-1].lag_s)}: as late as that"
+        return Status.INCONCLUSIVE, late
+    return Status.INCONCLUSIVE, (
+        f"a busy machine could look the same; {RUNS} waits on end that show it make it a fact, this is {same}"
+    )
+
+
+def _case(
+    contract: Contract, scenario: Scenario, task: TaskRecord, options: WaitOptions, now_s: float
+) -> Case:
+    requests = [*task.polls, *task.others]
+    began_s = min(request.arrived_s for request in requests)
+    call = CallRecord(
+        index=0,
+        copy=1,
+        call=Call(wait=options),
+        sent_s=began_s,
+        received_s=None,
+        seen=StillWaiting(now_s - began_s),
+    )
+    return Case(contract, scenario, Observation(_NOBODY, (call,), (replace(task, n=1),), watched_s=now_s))
+
+
+def _progress(case: Case, call: CallRecord, now_s: float) -> Progress:
+    interval_s = call.interval_s(case.contract)
+    polls = case.observation.requests_of(call)
+    ended = _end(case, call)
+    if ended is not None and ended.answered_s is not None:
+        watched = now_s - ended.answered_s >= watched_after_s(interval_s)
+        return Progress.DONE if watched else Progress.POLLING
+    if not polls:
+        return Progress.IDLE
+    answered_s = [poll.answered_s for poll in polls if poll.answered_s is not None]
+    if len(answered_s) < len(polls):
+        return Progress.POLLING
+    last_s = max(answered_s)
+    return (
+        Progress.STOPPED if now_s - last_s >= SILENCE_INTERVALS * interval_s + SILENCE_S else Progress.POLLING
+    )
+
+
+def _end(case: Case, call: CallRecord) -> Poll | None:
+    """Return the poll whose answer ended the task, None before it."""
+    return next((poll for poll in case.polls(call) if case.is_terminal(poll)), None)
+
+
+def _find(requirement: Requirement, case: Case, call: CallRecord, progress: Progress) -> Finding | None:
+    """Return what the journal says about a requirement, None where it says nothing, or not yet."""
+    if requirement.level is Level.INFO or requirement.applies_to.model_dump(exclude_none=True):
+        return None
+    check = checks()[requirement.check]
+    option = requirement.with_.get("option")
+    wait = call.call.wait
+    assert wait is not None
+    match requirement.check:
+        case "polls_endpoint" | "polls_carry_credentials" | "one_poll_in_flight":
+            return check.run(case, requirement)
+        case "polls_until_terminal":
+            return _until_terminal(case, call, progress)
+        case "no_poll_after_outcome":
+            finding = check.run(case, requirement)
+            is_known = _end(case, call) is not None and progress is Progress.DONE
+            return finding if is_known or finding.mark is Mark.BROKEN else None
+        case "interval_kept":
+            is_meant = (wait.poll_interval is not None) == (option == "passed")
+            return regularity(case, call) if is_meant else None
+        case "timeout_kept":
+            is_meant = (wait.timeout is not None) == (option == "passed")
+            return _last_poll(case, call, progress) if is_meant else None
+        case _:
+            return None
+
+
+def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding | None:
+    expected = "polls until the task is done"
+    polls = case.polls(call)
+    ended = _end(case, call)
+    if ended is not None:
+        return kept(expected, f"{how_many_polls(len(polls))}, the last answered {ended.status}")
+    if progress is not Progress.STOPPED or not polls:
+        return None
+    if polls[-1].arrived_s - call.sent_s >= _earliest_last_s(case, call):
+        return None  # the deadline had come
+    if any(case.scenario.task[poll.step].fault for poll in polls):
+        return None  # whether a fault ends the wait is not this requirement's business
+    return broken(
+        expected,
+        f"{how_many_polls(len(polls))} in {seconds(polls[-1].arrived_s - call.sent_s)}, the last answered "
+        f"{polls[-1].status}, and then none: the task was not done, and the timeout of "
+        f"{seconds(call.timeout_s(case.contract))} had not come",
+    )
+
+
+def _earliest_last_s(case: Case, call: CallRecord) -> float:
+    """Return when the last poll may come at the earliest, in seconds after the first.
+
+    The timeout may come an interval early by the contract's own tolerance, the last poll an interval before
+    it, and the first may have waited an interval.
+    """
+    return call.timeout_s(case.contract) - 3 * call.interval_s(case.contract) - EARLY_SLACK_S
+
+
+def _last_poll(case: Case, call: CallRecord, progress: Progress) -> Finding | None:
+    timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
+    expected = f"a last poll at the timeout of {seconds(timeout_s)}"
+    polls = [poll for poll in case.polls(call) if not case.is_terminal(poll)]
+    if not polls:
+        return None
+    last_s = polls[-1].arrived_s - call.sent_s
+    high_s = timeout_s + interval_s + stalled_s(case, call) + LATE_SLACK_S
+    seen = f"the last poll came {seconds(last_s)} after the first"
+    if last_s > high_s:
+        return suspect(f"{expected}: {seconds(high_s)} or less", seen, excess_s=last_s - high_s)
+    if progress is not Progress.STOPPED or any(_ends(case)):
+        return None
+    low_s = _earliest_last_s(case, call)
+    if last_s < low_s:
+        return broken(f"{expected}: {seconds(low_s)} or more", f"{seen}, and then none came")
+    return kept(expected, f"{seen}, and then none came")
+
+
+def _ends(case: Case) -> Iterator[bool]:
+    """Yield for each step of the task whether it could end the wait."""
+    return (case.contract.ends_the_wait(step.status) or step.fault is not None for step in case.scenario.task)

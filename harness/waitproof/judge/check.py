@@ -1,0 +1,211 @@
+"""What a check sees, what it says, and how it is found by its kind.
+
+A check is a pure function of a `Case` and its arguments that returns a `Finding`; `kind` registers it
+under the name that contracts use. Which verdict a finding becomes is `verdicts`' business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+from waitproof.judge.journal import Ended
+from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting
+from waitproof.judge.words import describe
+from waitproof.protocol import Capabilities
+from waitproof.suite.contract import Contract, Requirement
+from waitproof.suite.scenario import Scenario
+from waitproof.suite.yaml import Model
+
+__all__ = [
+    "Case",
+    "Check",
+    "Finding",
+    "Mark",
+    "NoArguments",
+    "broken",
+    "checks",
+    "kept",
+    "kind",
+    "recorded",
+    "suspect",
+]
+
+
+class Mark(StrEnum):
+    """What a check found."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    SUSPECT = "suspect"  # a fact that the machine may have caused: seen again alone, or not
+    RECORDED = "recorded"
+    UNSUPPORTED = "unsupported"
+    NOT_APPLICABLE = "not_applicable"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, in words for the person who maintains the SDK.
+
+    Attributes:
+        excess_s: For a suspicion: by how many seconds one event missed its bound, so that a machine which
+            was as late as that itself can be told from an SDK; infinite where no single event did.
+        missed_s: For a suspicion: by how many seconds a bound was missed, by one event or by a median of
+            many, so that one run can be held against another; infinite where no time did.
+        settles: For a suspicion: what it is when it is seen again in each run alone.
+        is_extreme: For a suspicion: where no run alone shows it, nobody knows what it was.
+    """
+
+    mark: Mark
+    expected: str = ""
+    seen: str = ""
+    explanation: str = ""
+    excess_s: float = math.inf
+    missed_s: float = math.inf
+    settles: Mark = Mark.BROKEN
+    is_extreme: bool = False
+
+
+def kept(expected: str = "", seen: str = "") -> Finding:
+    """Return that the promise was kept."""
+    return Finding(Mark.KEPT, expected, seen)
+
+
+def broken(expected: str, seen: str, explanation: str = "") -> Finding:
+    """Return that the promise was not kept; whether a machine can have caused that is not asked here.
+
+    A check of time returns it only where none can; for the others `machine` looks at the whole scenario.
+    """
+    return Finding(Mark.BROKEN, expected, seen, explanation)
+
+
+def suspect(expected: str, seen: str, *, excess_s: float = math.inf, missed_s: float = math.inf) -> Finding:
+    """Return that the promise seems not kept, but that a busy machine could look the same.
+
+    Args:
+        expected: What the requirement asks for here.
+        seen: What was seen instead.
+        excess_s: By how much one event missed its bound; it is what was missed, too.
+        missed_s: By how much something else than one event missed its bound.
+    """
+    return Finding(Mark.SUSPECT, expected, seen, excess_s=excess_s, missed_s=min(excess_s, missed_s))
+
+
+def recorded(seen: str) -> Finding:
+    """Return a behaviour that goes on record and is never judged."""
+    return Finding(Mark.RECORDED, seen=seen)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scenario as one SDK played it."""
+
+    contract: Contract
+    scenario: Scenario
+    observation: Observation
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the SDK says it can do."""
+        return self.observation.hello.capabilities
+
+    def waits(self) -> Iterator[CallRecord]:
+        """Yield the calls of the wait helper."""
+        return self.observation.waits()
+
+    def polls(self, call: CallRecord) -> tuple[Poll, ...]:
+        """Return a wait's polls up to the first that answered a terminal status, without repeats.
+
+        What comes after it is `no_poll_after_outcome`'s business alone, so that one defect is one verdict.
+        """
+        needed = []
+        for poll in self.observation.polls_of(call):
+            needed.append(poll)
+            if self.is_terminal(poll):
+                break
+        return tuple(needed)
+
+    def is_terminal(self, poll: Poll) -> bool:
+        """Say whether a poll was answered with a status that ends the wait."""
+        if poll.ended is Ended.ABANDONED:  # the client left before its answer, and has not seen it
+            return False
+        return self.contract.ends_the_wait(self.scenario.task[poll.step].status)
+
+    @property
+    def none_made(self) -> str:
+        """Why there is no call to judge: the play ends at a call that has no answer."""
+        last = self.observation.calls[-1].seen if self.observation.calls else None
+        if isinstance(last, StillWaiting):
+            return f"it was not made: the call before it {describe(last)}"
+        return "no call was made"
+
+
+class NoArguments(Model):
+    """The arguments of a check that has none."""
+
+    noun: ClassVar[str] = "check's arguments"
+
+
+CheckFunction: TypeAlias = Callable[[Case, Any], Finding]
+_F = TypeVar("_F", bound=CheckFunction)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A registered check.
+
+    Attributes:
+        kind: Its name in contracts.
+        function: Judges a case.
+        arguments: The model of what a requirement writes under `with`.
+        reads: Which parts of an expectation it reads: `returns`, `raises`, `task`, `polls`.
+        timed: Its finding depends on time, so that its scenarios must not share a process with heavy ones.
+        watches: It needs to see what comes after the outcome.
+        lacks: Returns the capability that the requirement is about and that the SDK says it lacks, or "".
+    """
+
+    kind: str
+    function: CheckFunction
+    arguments: type[Model]
+    reads: tuple[str, ...]
+    timed: bool
+    watches: bool
+    lacks: Callable[[Case, Any], str]
+
+    def run(self, case: Case, requirement: Requirement) -> Finding:
+        """Judge `case`; the loader has checked the arguments."""
+        arguments = self.arguments.model_validate(requirement.with_, strict=False)
+        missing = self.lacks(case, arguments)
+        if missing:
+            return broken(requirement.sentence, f"the SDK has no {missing}")
+        return self.function(case, arguments)
+
+
+_CHECKS: dict[str, Check] = {}
+
+
+def kind(
+    name: str,
+    *,
+    arguments: type[Model] = NoArguments,
+    reads: Sequence[str] = (),
+    timed: bool = False,
+    watches: bool = False,
+    lacks: Callable[[Case, Any], str] = lambda _case, _arguments: "",
+) -> Callable[[_F], _F]:
+    """Register a check under its kind."""
+
+    def register(function: _F) -> _F:
+        _CHECKS[name] = Check(name, function, arguments, tuple(reads), timed, watches, lacks)
+        return function
+
+    return register
+
+
+def checks() -> dict[str, Check]:
+    """Return all checks by kind."""
+    return dict(sorted(_CHECKS.items()))

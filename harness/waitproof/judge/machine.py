@@ -1,0 +1,70 @@
+"""What a busy machine can have done to a scenario, whatever its requirements are about.
+
+A fact that looks like a broken promise is final only where no machine could have brought it about. The checks
+of time know that for themselves; here is what a machine can do to what the others see: take a wait's time
+away, so that too few of its polls are made, or hold a request up until the server has just closed its
+connection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from waitproof.judge.check import Case
+from waitproof.judge.observation import CallRecord
+from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S
+from waitproof.protocol import Raised
+
+__all__ = ["Interference", "interferences"]
+
+MAX_TAKEN_S = 2.0  # of a wait, by a machine that is merely busy; of a long wait it may be half
+
+
+@dataclass(frozen=True)
+class Interference:
+    """A wait that may have gone other than it does on a machine that has time for it.
+
+    Attributes:
+        is_extreme: It stood still for so long that the SDK itself may have made it: by a lock, or by a pool
+            of connections that others have used up, which a fresh process does not show.
+    """
+
+    call: CallRecord
+    is_extreme: bool = False
+
+
+def interferences(case: Case) -> list[Interference]:
+    """Return the waits that the machine may have interfered with."""
+    found = []
+    for call in case.waits():
+        taken_s = _taken_s(case, call)
+        if taken_s:
+            limit_s = max(MAX_TAKEN_S, call.timeout_s(case.contract) / 2)
+            found.append(Interference(call, taken_s > limit_s))
+        elif _met_a_close(case, call):
+            found.append(Interference(call))
+    return found
+
+
+def _taken_s(case: Case, call: CallRecord) -> float:
+    """Return how much of a wait's time was gone without the requests for which there was time, else 0."""
+    timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
+    if call.took_s is None or call.took_s < timeout_s - EARLY_SLACK_S:
+        return 0.0
+    made = len(case.observation.polls_of(call)) + len(case.observation.others_of(call))
+    if made >= max(1, int(timeout_s / interval_s)):
+        return 0.0
+    return timeout_s - made * interval_s
+
+
+def _met_a_close(case: Case, call: CallRecord) -> bool:
+    """Say whether a wait failed when the server closed the connection: its next poll was on the way then."""
+    polls = case.observation.requests_of(call)
+    if not polls or not isinstance(call.seen, Raised) or call.received_s is None:
+        return False
+    closes_s, answered_s = case.scenario.task[polls[-1].step].close_after, polls[-1].answered_s
+    if closes_s is None or answered_s is None or case.is_terminal(polls[-1]):
+        return False
+    next_due_s = call.sent_s + len(polls) * call.interval_s(case.contract) - EARLY_SLACK_S
+    late_s = 2 * case.observation.lag_s  # it closes late, and then reads late what came before that
+    return next_due_s <= call.received_s <= answered_s + closes_s + LATE_SLACK_S + late_s

@@ -1,0 +1,202 @@
+"""All that was seen of one scenario: what the caller saw, what the server saw, and when.
+
+Values only. `runner` fills an observation in from an adapter and a journal; the judge reads it and nothing
+else. Times are seconds since the scenario's first call was written; both witnesses' clocks are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.protocol import AdapterFault, Hello, Raised, Returned, Unsupported
+from waitproof.suite.contract import Contract
+from waitproof.suite.scenario import Call, WaitOptions
+from waitproof.suite.yaml import Json
+
+__all__ = ["CallRecord", "NoAnswer", "Observation", "Poll", "Seen", "StillWaiting", "TaskRecord"]
+
+
+@dataclass(frozen=True)
+class StillWaiting:
+    """The helper went on after its deadline until the harness gave up; a wrong outcome of the SDK."""
+
+    waited_s: float
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """The adapter failed at this call: it died, was mute, or broke the protocol. Never a verdict."""
+
+    message: str
+
+
+Seen: TypeAlias = Returned | Raised | Unsupported | AdapterFault | StillWaiting | NoAnswer
+
+
+@dataclass(frozen=True)
+class Poll:
+    """One request for a task's status, or another request of its client.
+
+    Attributes:
+        n: Number of the poll on its task, from 1; 0 for a request that is no poll.
+        arrived_s: When its request line had been read.
+        answered_s: When the last byte of the answer was written, or the exchange ended; None in flight.
+        status: The step's label: a status, `503`, `drop:reset` or `text`.
+        step: Index of the step that answered.
+        connection: Which connection of the server it came on.
+        repeat: The client's HTTP stack repeated a dropped poll by itself: no poll of its own, no period.
+    """
+
+    n: int
+    arrived_s: float
+    answered_s: float | None
+    status: str = ""
+    step: int = 0
+    connection: int = 1
+    repeat: bool = False
+    ended: Ended = Ended.ANSWERED
+    http: int | None = 200
+    method: str = "GET"
+    target: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entry: JournalEntry, origin_ns: int) -> Poll:
+        """Return a journal's entry with its times in seconds since `origin_ns`."""
+        answered_ns = entry.answered_ns
+        return cls(
+            n=entry.n,
+            arrived_s=(entry.arrived_ns - origin_ns) / 1e9,
+            answered_s=None if answered_ns is None else (answered_ns - origin_ns) / 1e9,
+            status=entry.status,
+            step=entry.step,
+            connection=entry.connection,
+            repeat=entry.repeat,
+            ended=entry.ended,
+            http=entry.http,
+            method=entry.method,
+            target=entry.target,
+            headers=entry.headers,
+        )
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call on the SDK, and what came of it.
+
+    Attributes:
+        index: Which of the scenario's calls, from 0.
+        copy: Which of its parallel copies, from 1; also the number of its task.
+        sent_s: When the harness had written the request.
+        received_s: When the harness had read the answer, None when none came.
+        elapsed_s: The adapter's own measurement, None when it made none.
+        request: The line as written.
+        answer: The line as read, None when none came.
+    """
+
+    index: int
+    copy: int
+    call: Call
+    sent_s: float
+    received_s: float | None
+    seen: Seen
+    elapsed_s: float | None = None
+    request: Mapping[str, Json] = field(default_factory=dict)
+    answer: Mapping[str, Json] | None = None
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds that the call took: the adapter's where given, else the harness's."""
+        if self.elapsed_s is not None or self.received_s is None:
+            return self.elapsed_s
+        return self.received_s - self.sent_s
+
+    def interval_s(self, contract: Contract) -> float:
+        """Return the interval that holds: the one passed, else the documented default."""
+        return (self.call.wait or WaitOptions()).interval_s(contract.defaults)
+
+    def timeout_s(self, contract: Contract) -> float:
+        """Return the timeout that holds: the one passed, else the documented default."""
+        return (self.call.wait or WaitOptions()).timeout_s(contract.defaults)
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """One task of the scenario, and all requests that concern it, in order of arrival.
+
+    Attributes:
+        n: Number of the copy, from 1.
+        polls: Requests for its status, repeats included.
+        others: Requests of its client that are no polls.
+    """
+
+    n: int
+    task_id: str | int
+    token: str = ""
+    polls: tuple[Poll, ...] = ()
+    others: tuple[Poll, ...] = ()
+
+    @property
+    def values(self) -> dict[str, Json]:
+        """The values of the task's placeholders."""
+        return {"task_id": self.task_id, "token": self.token, "n": self.n}
+
+
+@dataclass(frozen=True)
+class Observation:
+    """See the module.
+
+    Attributes:
+        hello: The adapter's introduction.
+        calls: In the order in which they were sent.
+        tasks: One for each parallel copy.
+        watched_s: Until when the journal was watched.
+        lag_s: By how much the server's lag meter overslept at worst.
+        alone: Nothing else ran at the same time.
+        scale: By how much the scenario's durations were multiplied for this SDK.
+    """
+
+    hello: Hello
+    calls: tuple[CallRecord, ...]
+    tasks: tuple[TaskRecord, ...]
+    watched_s: float = 0.0
+    lag_s: float = 0.0
+    alone: bool = False
+    scale: int = 1
+
+    def task(self, call: CallRecord) -> TaskRecord:
+        """Return the task that a call was about."""
+        return self.tasks[call.copy - 1]
+
+    def requests_of(self, call: CallRecord) -> tuple[Poll, ...]:
+        """Return the polls of a task from this call on until the next, repeats included."""
+        until = self._next_call_s(call)
+        return tuple(poll for poll in self.task(call).polls if call.sent_s <= poll.arrived_s < until)
+
+    def polls_of(self, call: CallRecord) -> tuple[Poll, ...]:
+        """Return the same without repeats by an HTTP stack."""
+        return tuple(poll for poll in self.requests_of(call) if not poll.repeat)
+
+    def others_of(self, call: CallRecord) -> tuple[Poll, ...]:
+        """Return the requests of a call that are no polls."""
+        until = self._next_call_s(call)
+        return tuple(other for other in self.task(call).others if call.sent_s <= other.arrived_s < until)
+
+    def waits(self) -> Iterator[CallRecord]:
+        """Yield the calls of the wait helper."""
+        return (call for call in self.calls if call.call.wait is not None)
+
+    def follows_a_wait(self, call: CallRecord) -> bool:
+        """Say whether a task was waited for before this call.
+
+        The last poll of a wait that gave up may still be under way when the next call is written, and then
+        arrives as if it were that call's.
+        """
+        return any(wait.copy == call.copy and wait.index < call.index for wait in self.waits())
+
+    def _next_call_s(self, call: CallRecord) -> float:
+        later = (c.sent_s for c in self.calls if c.copy == call.copy and c.index > call.index)
+        return min(later, default=float("inf"))

@@ -1,0 +1,334 @@
+"""Checks of what the caller saw: results, exceptions and their fields, faults that surface."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind
+from waitproof.judge.observation import CallRecord
+from waitproof.judge.timing import EARLY_SLACK_S
+from waitproof.judge.words import (
+    MISSING,
+    cut,
+    describe,
+    difference,
+    how_many_polls,
+    is_outcome_named,
+    json_equal,
+    seconds,
+    shown,
+)
+from waitproof.protocol import ExceptionKind, Raised, Returned
+from waitproof.suite.scenario import PollCount
+from waitproof.suite.task import render_body
+from waitproof.suite.template import at_path, fill
+from waitproof.suite.yaml import Json, Model
+
+__all__: list[str] = []
+
+
+class Kinds(Model):
+    """Which kinds of exception will do."""
+
+    noun: ClassVar[str] = "check's arguments"
+    kinds: tuple[Literal["task", "transport", "api", "other"], ...]
+
+
+class FaultArguments(Kinds):
+    """Also whether any exception of the SDK's own will do, and whether it must come at that poll.
+
+    Where it need not, it must come before the deadline.
+    """
+
+    or_own: bool = False
+    at_that_poll: bool = False
+
+
+class FieldArguments(Model):
+    """A documented field of the exception, and the dotted path in the answer that its value comes from."""
+
+    noun: ClassVar[str] = "check's arguments"
+    field: str
+    from_: str = Field(alias="from")
+
+
+class Operations(Model):
+    """Names of operations in the contract."""
+
+    noun: ClassVar[str] = "check's arguments"
+    operations: tuple[str, ...]
+
+
+def _no_helper(case: Case, _arguments: Model) -> str:
+    return "" if case.capabilities.wait else "wait helper"
+
+
+@kind("helper_is_shipped", lacks=_no_helper)
+def helper_is_shipped(case: Case, _arguments: NoArguments) -> Finding:
+    """The SDK has a wait helper, and it can be called."""
+    expected = "a helper that waits for a task"
+    for call in case.waits():
+        if not case.observation.requests_of(call) and not case.observation.others_of(call):
+            return broken(expected, f"it sent no request, and {describe(call.seen)}")
+    return kept(expected, case.observation.hello.helper)
+
+
+def _no_operation(case: Case, arguments: Operations) -> str:
+    lacking = set(arguments.operations).difference(case.capabilities.operations)
+    return next((f"operation {call.begin}" for call in case.scenario.calls if call.begin in lacking), "")
+
+
+@kind("begin_returns_task_id", arguments=Operations, lacks=_no_operation)
+def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
+    """The operation's answer gives its caller the task's id."""
+    begun = (call for call in case.observation.calls if call.call.begin in arguments.operations)
+    call = next(begun, None)  # a scenario begins its task once
+    if call is None:
+        return broken("an operation of the scenario to judge", "there was none")
+    task_id = case.observation.task(call).task_id
+    expected = f"{call.call.begin} returns the task id {shown(task_id)}"
+    if not isinstance(call.seen, Returned) or not json_equal(call.seen.task_id, task_id):
+        return broken(expected, f"it {describe(call.seen)}")
+    return kept(expected, "it did")
+
+
+@kind("returns_result", reads=["returns"])
+def returns_result(case: Case, _arguments: NoArguments) -> Finding:
+    """A wait whose task completes returns the task's result payload, exactly."""
+    finding = broken("a wait that returns", case.none_made)
+    for call in case.waits():
+        if call.call.expect.has("returns"):
+            finding = _returned(case, call)
+            if finding.mark is not Mark.KEPT:
+                return finding
+    return finding
+
+
+def _returned(case: Case, call: CallRecord) -> Finding:
+    wanted = fill(call.call.expect.returns, case.observation.task(call).values)
+    expected = f"the call returns {shown(wanted)}"
+    if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
+        return broken(expected, f"it {describe(call.seen)}")
+    if not json_equal(call.seen.result, wanted):
+        return broken(expected, f"it {describe(call.seen)}", difference(wanted, call.seen.result))
+    return kept(expected, "it did")
+
+
+@kind("raises_kind", arguments=Kinds, reads=["raises"])
+def raises_kind(case: Case, arguments: Kinds) -> Finding:
+    """The exception is of the documented kind."""
+    expected = f"the call raises an exception of kind {' or '.join(arguments.kinds)}"
+    finding = broken(expected, case.none_made)
+    for call in _raising(case):
+        if not is_outcome_named(call.seen, arguments.kinds):
+            return broken(expected, f"it {describe(call.seen)}")
+        finding = kept(expected, f"it {describe(call.seen)}")
+    return finding
+
+
+@kind("raises_timeout", reads=["raises"])
+def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
+    """A wait that outlasts its deadline raises what the contract promises for a timeout."""
+    promise = case.contract.timeout
+    fields = "".join(f", {name} {shown(value)}" for name, value in promise.fields.items())
+    expected = f"the call raises an exception of kind {promise.kind}{fields}"
+    finding = broken(expected, case.none_made)
+    for call in _raising(case):
+        if not is_outcome_named(call.seen, [promise.kind]):
+            return broken(expected, f"it {describe(call.seen)}")
+        assert isinstance(call.seen, Raised)
+        for name, value in promise.fields.items():
+            if not json_equal(call.seen.fields.get(name, MISSING), value):
+                return broken(expected, _told(call.seen, name))
+        finding = kept(expected, f"it {describe(call.seen)}")
+    return finding
+
+
+@kind("exception_field", arguments=FieldArguments, reads=["raises"])
+def exception_field(case: Case, arguments: FieldArguments) -> Finding:
+    """A documented field of the task exception says what the server said."""
+    finding = broken(f"an exception with {arguments.field}", case.none_made)
+    for call in _raising(case):
+        wanted = _said(case, call, arguments)
+        expected = f"{arguments.field} is {shown(wanted)}"
+        if not isinstance(call.seen, Raised):
+            return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
+        value = call.seen.fields.get(arguments.field, MISSING)
+        if not json_equal(value, wanted):
+            return broken(expected, _told(call.seen, arguments.field), difference(wanted, value))
+        finding = kept(expected, "it is")
+    return finding
+
+
+@kind("native_stack_trace_is_apart", arguments=FieldArguments, reads=["raises"])
+def native_stack_trace_is_apart(case: Case, arguments: FieldArguments) -> Finding:
+    """The server's stack trace has an accessor of its own, and the runtime's own trace still works."""
+    finding = exception_field(case, arguments)
+    if finding.mark is not Mark.KEPT:
+        return finding
+    for call in _raising(case):
+        assert isinstance(call.seen, Raised)
+        if call.seen.native_stack_frames is None:
+            return Finding(Mark.ERROR, seen="the adapter does not report exception.native_stack_frames")
+        if call.seen.native_stack_frames == 0:
+            return broken("the runtime's own stack trace has frames", "it has none")
+    return finding
+
+
+def _said(case: Case, call: CallRecord, arguments: FieldArguments) -> Json:
+    """Return what the server said there: in the scenario's expectation, else in the answer that failed.
+
+    Where the wait ended before that answer, it is the one that a patient helper would have seen: an exception
+    that is raised too soon, with nothing in it, must not be held against an answer with nothing in it.
+    """
+    raises = call.call.expect.raises
+    task = case.observation.task(call)
+    if raises is not None and arguments.field in raises.fields:
+        return fill(raises.fields[arguments.field], task.values)
+    polled = [case.scenario.task[poll.step] for poll in reversed(case.polls(call))]
+    with_status = [step for step in [*polled, *reversed(case.scenario.task)] if step.status is not None]
+    ends = (step for step in with_status if case.contract.ends_the_wait(step.status))
+    said = next(ends, with_status[0] if with_status else None)
+    return None if said is None else at_path(render_body(case.contract, said, task.values), arguments.from_)
+
+
+def _told(seen: Raised, name: str) -> str:
+    if name not in seen.fields:
+        return f"{cut(seen.type)} has no {name}"
+    return f"{name} is {shown(seen.fields[name])}"
+
+
+def _raising(case: Case) -> list[CallRecord]:
+    return [call for call in case.observation.calls if call.call.expect.raises is not None]
+
+
+@kind("polls_until_terminal", reads=["polls"])
+def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
+    """The helper goes on polling until the task is done, and no outcome comes before that."""
+    expected = "polls until the task is done"
+    for call in case.waits():
+        polls = case.polls(call)
+        if call.call.expect.polls is not None and not call.call.expect.polls.holds(len(polls)):
+            expected = f"{call.call.expect.polls} until the task is done"
+            return broken(expected, f"{len(polls)}, and then the call {describe(call.seen)}")
+        is_done = bool(polls) and case.is_terminal(polls[-1])
+        if _says_done(case, call) and not is_done:
+            last = f"the last poll said {polls[-1].status!r}" if polls else "no poll came"
+            return broken(expected, f"the call {describe(call.seen)} although {last}")
+    return kept(expected, "it did")
+
+
+def _says_done(case: Case, call: CallRecord) -> bool:
+    if isinstance(call.seen, Raised):
+        return call.seen.kind is ExceptionKind.TASK and case.contract.timeout.kind != "task"
+    return isinstance(call.seen, Returned)
+
+
+@kind("outcome_expected", reads=["returns", "raises", "task", "polls"])
+def outcome_expected(case: Case, _arguments: NoArguments) -> Finding:
+    """Every call ends as the scenario says, in every part of its expectation."""
+    finding = broken("a call", case.none_made)
+    for call in case.observation.calls:
+        finding = _expectation(case, call)
+        if finding.mark is not Mark.KEPT:
+            return finding
+    return finding
+
+
+def _expectation(case: Case, call: CallRecord) -> Finding:
+    expect = call.call.expect
+    values = case.observation.task(call).values
+    if expect.has("returns"):
+        finding = _returned(case, call)
+        if finding.mark is not Mark.KEPT:
+            return finding
+    if expect.task is not None:
+        finding = task_seen(call, fill(expect.task, values))
+        if finding.mark is not Mark.KEPT:
+            return finding
+    if expect.raises is not None:
+        wanted = f"the call raises an exception of kind {' or '.join(expect.raises.kind)}"
+        if not is_outcome_named(call.seen, expect.raises.kind):
+            return broken(wanted, f"it {describe(call.seen)}")
+        assert isinstance(call.seen, Raised)
+        for name, value in fill(expect.raises.fields, values).items():
+            given = call.seen.fields.get(name, MISSING)
+            if not json_equal(given, value):
+                return broken(f"{name} is {shown(value)}", _told(call.seen, name), difference(value, given))
+    return _polls_counted(case, call, expect.polls)
+
+
+def _polls_counted(case: Case, call: CallRecord, wanted: PollCount | None) -> Finding:
+    count = len(case.polls(call))
+    if wanted is not None and not wanted.holds(count):
+        return broken(str(wanted), f"{count}, and then the call {describe(call.seen)}")
+    return kept("the outcome that the scenario expects", f"the call {describe(call.seen)}")
+
+
+def task_seen(call: CallRecord, wanted: Json) -> Finding:
+    """Say whether a call returned a task that has all that is wanted of it."""
+    expected = f"a task with {shown(wanted)}"
+    if not isinstance(call.seen, Returned) or not isinstance(call.seen.task, dict):
+        return broken(expected, f"the call {describe(call.seen)}")
+    for name, value in wanted.items():
+        given = call.seen.task.get(name, MISSING)
+        if not json_equal(given, value):
+            return broken(expected, f"{name} is {shown(given)}", difference(value, given))
+    return kept(expected, "it is one")
+
+
+@kind("fault_surfaces", arguments=FaultArguments, reads=["raises", "polls"])
+def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
+    """An answer that goes wrong reaches the caller as an exception of the SDK's own, not as its timeout."""
+    expected = f"an exception of kind {' or '.join(arguments.kinds)}"
+    expected += ", or another of the SDK's own," if arguments.or_own else ""
+    expected += " at the poll that went wrong" if arguments.at_that_poll else " before the deadline"
+    finding = broken(expected, case.none_made)
+    for call in _raising(case):
+        finding = _surfaced(case, call, arguments, expected)
+        if finding.mark is not Mark.KEPT:
+            return finding
+    return finding
+
+
+def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected: str) -> Finding:
+    is_own = (
+        arguments.or_own
+        and is_outcome_named(call.seen, ["other"])
+        and isinstance(call.seen, Raised)
+        and case.contract.is_sdk_exception(call.seen.type)
+    )
+    if not isinstance(call.seen, Raised) or not (is_own or is_outcome_named(call.seen, arguments.kinds)):
+        return broken(expected, f"the call {describe(call.seen)}")
+    polls = case.polls(call)
+    count = how_many_polls(len(polls))
+    if _is_timeout(case, call, call.seen):
+        explanation = "the caller cannot tell the fault from a deadline"
+        return broken(expected, f"the timeout's exception after {count}", explanation)
+    faulty = [number for number, poll in enumerate(polls, 1) if case.scenario.task[poll.step].fault]
+    if not faulty:
+        return broken(expected, f"the call {describe(call.seen)} before any answer went wrong")
+    took_s = call.took_s
+    late_s = call.timeout_s(case.contract) - EARLY_SLACK_S
+    if call.call.wait is not None and not arguments.at_that_poll and took_s is not None and took_s >= late_s:
+        return broken(expected, f"the call {describe(call.seen)} after {seconds(took_s)}, at its deadline")
+    if arguments.at_that_poll and len(polls) > faulty[0]:
+        return broken(expected, f"poll {faulty[0]} went wrong, and {len(polls) - faulty[0]} more came")
+    wanted = call.call.expect.polls
+    if wanted is not None and not wanted.holds(len(polls)):
+        return broken(f"{expected}: {wanted}", f"{count}, and then the call {describe(call.seen)}")
+    return kept(expected, f"the call {describe(call.seen)}")
+
+
+def _is_timeout(case: Case, call: CallRecord, seen: Raised) -> bool:
+    """Say whether the exception is a deadline's: by the fields promised for it, else by its time."""
+    promise = case.contract.timeout
+    if seen.kind.value != promise.kind:
+        return False
+    if promise.fields:
+        fields = promise.fields.items()
+        return all(json_equal(seen.fields.get(name, MISSING), value) for name, value in fields)
+    took_s = call.took_s
+    return took_s is not None and took_s >= call.timeout_s(case.contract) - EARLY_SLACK_S

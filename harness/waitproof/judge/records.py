@@ -1,0 +1,223 @@
+"""Behaviours that the documentation leaves open: put on record in words and numbers, never judged.
+
+The words before the colon are the same for the same behaviour, so that SDKs can be compared by them;
+numbers follow behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
+from waitproof.judge.observation import CallRecord, StillWaiting
+from waitproof.judge.timing import EARLY_SLACK_S, median_period_s
+from waitproof.judge.words import describe, differs_at, how_many_polls, json_equal, seconds, shown
+from waitproof.protocol import Raised, Returned
+from waitproof.suite.template import fill
+
+__all__: list[str] = []
+
+NOTHING = "nothing: no poll came"
+
+_CheckOfNothing: TypeAlias = Callable[[Case, NoArguments], Finding]
+
+
+def _record(
+    name: str, *, reads: Sequence[str] = (), timed: bool = False
+) -> Callable[[_CheckOfNothing], _CheckOfNothing]:
+    """Register a check that puts something about the first wait on record, where there is one."""
+
+    def register(function: _CheckOfNothing) -> _CheckOfNothing:
+        def check(case: Case, arguments: NoArguments) -> Finding:
+            if next(case.waits(), None) is None:
+                return recorded("nothing: no wait was made")
+            return function(case, arguments)
+
+        return kind(name, reads=reads, timed=timed)(check)
+
+    return register
+
+
+def _first_wait(case: Case) -> CallRecord:
+    return next(iter(case.waits()))
+
+
+@_record("record_first_poll")
+def record_first_poll(case: Case, _arguments: NoArguments) -> Finding:
+    """When the first poll comes: at once, or after an interval."""
+    call = _first_wait(case)
+    polls = case.polls(call)
+    if not polls:
+        return recorded(NOTHING)
+    after_s = polls[0].arrived_s - call.sent_s
+    word = "at once" if after_s < call.interval_s(case.contract) / 2 else "after an interval"
+    return recorded(f"{word}: {seconds(after_s)} after the call")
+
+
+@_record("record_interval_counted_from", timed=True)
+def record_interval_counted_from(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether the interval is counted from the request or the response, seen where answers are slow."""
+    call = _first_wait(case)
+    polls = case.polls(call)
+    if len(polls) < 2:
+        return recorded(NOTHING if not polls else "nothing: one poll came")
+    interval_s = call.interval_s(case.contract)
+    delay_s = max(step.delay for step in case.scenario.task)
+    if delay_s == 0:
+        return recorded("nothing: no answer was slow")
+    period_s = median_period_s(polls)
+    word = "the response" if period_s > interval_s + delay_s / 2 else "the request"
+    return recorded(f"{word}: periods of {seconds(period_s)} where answers take {seconds(delay_s)}")
+
+
+@_record("record_polls_at_deadline", timed=True)
+def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether a last poll is made at the deadline when the timeout is no multiple of the interval."""
+    call = _first_wait(case)
+    polls = case.polls(call)
+    if not polls:
+        return recorded(NOTHING)
+    timeout_s = call.timeout_s(case.contract)
+    last_s = polls[-1].arrived_s - call.sent_s
+    after = last_s >= timeout_s + EARLY_SLACK_S + call.interval_s(case.contract) * 0.05
+    word = "after the deadline" if after else "at the deadline"
+    if last_s < timeout_s - EARLY_SLACK_S * 2:
+        word = "before the deadline"
+    return recorded(f"the last poll {word}: at {seconds(last_s)} of {seconds(timeout_s)}")
+
+
+@_record("record_outcome")
+def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
+    """What became of the call where either outcome is right."""
+    call = _first_wait(case)
+    count = how_many_polls(len(case.polls(call)))
+    return recorded(f"{_outcome_word(call)}: {count}, {describe(call.seen)}")
+
+
+@_record("record_after_fault")
+def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether a fault that passes ends the wait, or is polled over."""
+    call = _first_wait(case)
+    polls = case.polls(call)
+    faulty = [number for number, poll in enumerate(polls) if case.scenario.task[poll.step].fault]
+    if not faulty:
+        return recorded(f"nothing: no answer went wrong, {describe(call.seen)}")
+    after = polls[faulty[0] + 1 :]
+    if not after:
+        words = {Raised: "surfaces at once", Returned: "ends the wait"}
+        return recorded(f"{words.get(type(call.seen), 'never ends')}: {describe(call.seen)}")
+    fault = polls[faulty[0]]
+    pause_s = after[0].arrived_s - (fault.arrived_s if fault.answered_s is None else fault.answered_s)
+    word = "polls on and then surfaces" if isinstance(call.seen, Raised) else "polls on"
+    return recorded(f"{word}: the next poll {seconds(pause_s)} later, {describe(call.seen)}")
+
+
+@_record("record_repeated_polls")
+def record_repeated_polls(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether the HTTP stack repeats a poll whose connection was dropped, before the helper hears of it."""
+    call = _first_wait(case)
+    repeats = sum(poll.repeat for poll in case.observation.requests_of(call))
+    if not any(case.scenario.task[poll.step].fault for poll in case.polls(call)):
+        return recorded(f"nothing: no connection was dropped, {describe(call.seen)}")
+    word = "repeats them" if repeats else "does not repeat them"
+    return recorded(f"{word}: {repeats} repeated, {_outcome_word(call)}")
+
+
+@_record("record_request_timeout", timed=True)
+def record_request_timeout(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether the client gives a stalled poll up by itself before the wait's deadline."""
+    call = _first_wait(case)
+    timeout_s = call.timeout_s(case.contract)
+    for poll in case.observation.requests_of(call):
+        if case.scenario.task[poll.step].delay == 0:
+            continue
+        end_s = poll.answered_s if poll.answered_s is not None else call.received_s
+        if end_s is None:
+            return recorded("none: the poll is still in flight")
+        lasted_s = end_s - poll.arrived_s
+        if end_s - call.sent_s < timeout_s - max(EARLY_SLACK_S, timeout_s * 0.01):
+            return recorded(f"{round(lasted_s):d} s: a stalled poll was given up after {seconds(lasted_s)}")
+        return recorded(
+            f"none before the deadline: the poll lasted {seconds(lasted_s)}, {_outcome_word(call)}"
+        )
+    return recorded(NOTHING)
+
+
+@_record("record_escaping")
+def record_escaping(case: Case, _arguments: NoArguments) -> Finding:
+    """How a task id with reserved characters stands in the path."""
+    call = _first_wait(case)
+    task = case.observation.task(call)
+    requests = [*case.observation.requests_of(call), *case.observation.others_of(call)]
+    if not requests:
+        return recorded(f"does not reach the task: {describe(call.seen)}")
+    before, after = case.contract.endpoint.path.split("{task_id}")
+    path = urlsplit(requests[0].target).path
+    raw = path.removeprefix(before).removesuffix(after)
+    is_escaped = unquote(raw) == str(task.task_id) and "/" not in raw
+    word = "escaped" if is_escaped else "not fully escaped"
+    return recorded(f"{word}: {shown(raw)}, {_outcome_word(call)}")
+
+
+@_record("record_connections")
+def record_connections(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether the polls of a wait share a connection."""
+    call = _first_wait(case)
+    polls = case.observation.requests_of(call)
+    if not polls:
+        return recorded(NOTHING)
+    connections = len({poll.connection for poll in polls})
+    word = (
+        "reused" if connections == 1 else "one for each poll" if connections == len(polls) else "some reused"
+    )
+    return recorded(f"{word}: {connections} for {len(polls)} polls")
+
+
+@_record("record_integers", reads=["returns"])
+def record_integers(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether integers beyond 2^53 reach the caller exactly."""
+    call = _first_wait(case)
+    wanted = fill(call.call.expect.returns, case.observation.task(call).values)
+    if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
+        return recorded(f"nothing: the call {describe(call.seen)}")
+    if json_equal(call.seen.result, wanted):
+        return recorded("exact: every digit arrives")
+    path, value, seen = differs_at(wanted, call.seen.result)
+    if isinstance(value, dict | list):
+        return recorded(f"nothing: the call {describe(call.seen)}")
+    return recorded(f"changed: {path or 'the result'} {shown(value)} became {shown(seen)}")
+
+
+@_record("record_payload_path")
+def record_payload_path(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether the helper returns the payload itself or something around it."""
+    path = case.observation.hello.result_path
+    return recorded(f"inside: the payload is {path} of what it returns" if path else "itself: the payload")
+
+
+@_record("record_sub_second", timed=True)
+def record_sub_second(case: Case, _arguments: NoArguments) -> Finding:
+    """How fine the options can be, and whether the fine ones hold."""
+    capabilities = case.capabilities
+    finest = max(capabilities.poll_interval_resolution, capabilities.timeout_resolution)
+    if case.observation.scale > 1:
+        return recorded(f"not accepted: the smallest step is {seconds(finest)}")
+    call = _first_wait(case)
+    polls = case.polls(call)
+    if len(polls) < 2:
+        return recorded(f"nothing: no two polls came, the call {describe(call.seen)}")
+    period_s = median_period_s(polls)
+    interval_s = call.interval_s(case.contract)
+    is_kept = abs(period_s - interval_s) <= interval_s / 2
+    word = "accepted" if is_kept else "accepted and not kept"
+    return recorded(f"{word}: an interval of {seconds(interval_s)} gave periods of {seconds(period_s)}")
+
+
+def _outcome_word(call: CallRecord) -> str:
+    if isinstance(call.seen, Raised):
+        return f"raised a {call.seen.kind.value} exception"
+    if isinstance(call.seen, StillWaiting):
+        return "was still waiting"
+    return "returned" if isinstance(call.seen, Returned) else describe(call.seen)

@@ -1,0 +1,147 @@
+"""Checks of what the server saw: which requests came, with what on them, and when none may come."""
+
+from __future__ import annotations
+
+import itertools
+from urllib.parse import parse_qs, urlsplit
+
+from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
+from waitproof.judge.observation import CallRecord, Poll
+from waitproof.judge.outcomes import task_seen
+from waitproof.judge.words import cut, describe, how_many_polls, json_equal, seconds
+from waitproof.protocol import Raised, Returned
+from waitproof.suite.template import fill
+from waitproof.suite.yaml import Model
+
+__all__: list[str] = []
+
+AFTER_SLACK_S = 0.020  # a request already on its way when the outcome was written arrives after it
+STAMP_SLACK_S = 0.020  # a client can have read an answer, and sent its next poll, before the server stamps it
+
+
+def _no_get_task(case: Case, _arguments: Model) -> str:
+    return "" if case.capabilities.get_task else "get_task"
+
+
+@kind("polls_endpoint")
+def polls_endpoint(case: Case, _arguments: NoArguments) -> Finding:
+    """A wait asks the documented endpoint, and nothing else."""
+    endpoint = case.contract.endpoint
+    expected = f"only {endpoint.method} {endpoint.path}"
+    for call in case.waits():
+        others = case.observation.others_of(call)
+        if others:
+            return broken(expected, cut(f"{others[0].method} {others[0].target}"))
+        if not case.observation.requests_of(call):
+            return broken(expected, f"no poll came, and the call {describe(call.seen)}")
+    return kept(expected, "that was all")
+
+
+@kind("polls_carry_credentials")
+def polls_carry_credentials(case: Case, _arguments: NoArguments) -> Finding:
+    """Every poll carries what the API asks for to let a client in."""
+    wanted = case.contract.credentials
+    expected = f"every poll carries {', '.join([*wanted.headers, *(f'?{name}=' for name in wanted.query)])}"
+    finding = broken(expected, "no poll came")
+    for call in case.waits():
+        for poll in case.observation.requests_of(call):
+            missing = _missing(poll, wanted.headers, wanted.query)
+            if missing:
+                return broken(expected, f"poll {poll.n} came without {missing}")
+            finding = kept(expected, "all did")
+    return finding
+
+
+def _missing(poll: Poll, headers: tuple[str, ...], query: tuple[str, ...]) -> str:
+    given = parse_qs(urlsplit(poll.target).query)
+    missing = [name for name in headers if not poll.headers.get(name.lower())]
+    missing += [f"{name} in its query" for name in query if not any(given.get(name, []))]
+    return " and ".join(missing)
+
+
+@kind("no_poll_after_outcome", timed=True, watches=True)
+def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
+    """Once the task is done or the caller has its outcome, no poll comes any more."""
+    expected = "no poll after the outcome"
+    seen = f"none until {seconds(case.observation.watched_s)} after the call"
+    for call in case.waits():
+        if call.received_s is None:
+            seen = f"there was no outcome: the call {describe(call.seen)}"
+        polls = case.observation.polls_of(call)
+        needed = case.polls(call)
+        ended = next((poll for poll in needed if case.is_terminal(poll)), None)
+        # One that was sent before that answer is one_poll_in_flight's business.
+        extra = [poll for poll in polls[len(needed) :] if ended is not None and not _overlap(ended, poll)]
+        if extra:
+            says = suspect if case.observation.follows_a_wait(call) else broken
+            return says(expected, f"{how_many_polls(len(extra))} after the answer that ended the wait")
+        late = [
+            poll
+            for poll in polls
+            if call.received_s is not None and poll.arrived_s > call.received_s + AFTER_SLACK_S
+        ]
+        if late and call.received_s is not None:
+            after_s = late[0].arrived_s - call.received_s
+            return suspect(expected, f"a poll came {seconds(after_s)} after the caller had its outcome")
+    return kept(expected, seen)
+
+
+@kind("one_poll_in_flight", timed=True)
+def one_poll_in_flight(case: Case, _arguments: NoArguments) -> Finding:
+    """A poll is sent only when the one before it has been answered."""
+    expected = "one poll in flight at a time"
+    for call in case.waits():
+        polls = case.observation.requests_of(call)
+        for number, (before, after) in enumerate(itertools.pairwise(polls), 2):
+            if _overlap(before, after):
+                return suspect(expected, f"poll {number} came while poll {number - 1} had no answer")
+    return kept(expected, "there never were two")
+
+
+def _overlap(before: Poll, after: Poll) -> bool:
+    return before.answered_s is None or after.arrived_s < before.answered_s - STAMP_SLACK_S
+
+
+@kind("only_polls_are_sent", reads=["raises", "returns"], watches=True)
+def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
+    """A timeout does nothing to the task: only polls were sent, and a second wait gets its result."""
+    finding = polls_endpoint(case, NoArguments())
+    if finding.mark is not Mark.KEPT:
+        return finding
+    for number, call in enumerate(case.waits(), 1):
+        seen = f"wait {number} {describe(call.seen)}"
+        if call.call.expect.raises is not None and not isinstance(call.seen, Raised):
+            return broken("a wait that times out", seen)
+        if call.call.expect.has("returns"):
+            wanted = fill(call.call.expect.returns, case.observation.task(call).values)
+            if not isinstance(call.seen, Returned) or not json_equal(call.seen.result, wanted):
+                return broken("a wait that gets the result after one that timed out", seen)
+    return kept(finding.expected, finding.seen)
+
+
+@kind("one_request_per_call", reads=["task"], lacks=_no_get_task)
+def one_request_per_call(case: Case, _arguments: NoArguments) -> Finding:
+    """Each `get_task` is one request, and gives its caller what the server said."""
+    finding = broken("a call of get_task", case.none_made)
+    for call in case.observation.calls:
+        if call.call.get_task is None:
+            continue
+        finding = _one_request(case, call)
+        if finding.mark is not Mark.KEPT:
+            return finding
+    return finding
+
+
+def _one_request(case: Case, call: CallRecord) -> Finding:
+    expected = "one request, and the task as the server gave it"
+    polls = case.observation.polls_of(call)
+    others = case.observation.others_of(call)
+    if len(polls) != 1 or others:
+        says = suspect if len(polls) > 1 and not others and case.observation.follows_a_wait(call) else broken
+        return says(expected, f"{len(polls) + len(others)} requests, and the call {describe(call.seen)}")
+    wanted = call.call.expect.task
+    if wanted is not None:
+        finding = task_seen(call, fill(wanted, case.observation.task(call).values))
+        if finding.mark is not Mark.KEPT:
+            return finding
+    return kept(expected, "so it was")

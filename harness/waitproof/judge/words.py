@@ -1,0 +1,164 @@
+"""How findings put things: values, outcomes, times and timelines in a line of text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from waitproof.judge.observation import NoAnswer, Poll, Seen, StillWaiting
+from waitproof.protocol import AdapterFault, Raised, Returned, Unsupported
+from waitproof.suite.yaml import Json
+
+__all__ = [
+    "MISSING",
+    "cut",
+    "describe",
+    "difference",
+    "differs_at",
+    "how_many_polls",
+    "is_outcome_named",
+    "json_equal",
+    "seconds",
+    "shown",
+    "timeline_line",
+]
+
+MISSING: Final = object()  # what is not there at all: null and "" are other reports
+
+MAX_SHOWN = 300  # characters of a value: a payload of 2 MB must not fill a terminal
+MAX_CONTEXT = 40  # characters of two long texts from where they differ
+MAX_POLLS_SHOWN = 12  # of a timeline: the first and the last tell the story
+
+
+def shown(value: Json) -> str:
+    """Return a value as JSON, cut in the middle when it is long; "nothing" for what is not there."""
+    return "nothing" if value is MISSING else cut(_as_json(value))
+
+
+def _as_json(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, default=repr)
+
+
+def _is_cut(value: Json) -> bool:
+    return len(_as_json(value)) > MAX_SHOWN
+
+
+def cut(text: str, most: int = MAX_SHOWN) -> str:
+    """Return a text, cut in the middle when it has more characters than that: adapters may say anything."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]} … {text[-(most // 4) :]} ({len(text)} characters)"
+
+
+def seconds(value_s: float) -> str:
+    """Return a time with a precision that suits its size."""
+    return f"{value_s:.2f} s" if value_s >= 0.1 else f"{value_s * 1000:.0f} ms"
+
+
+def how_many_polls(count: int) -> str:
+    """Return a number of polls in words: `1 poll`, `2 polls`."""
+    return "1 poll" if count == 1 else f"{count} polls"
+
+
+def describe(seen: Seen) -> str:
+    """Return what became of a call, as a clause that follows "the call"."""
+    match seen:
+        case Returned(unencodable=str() as what):
+            return f"returned a value that JSON cannot carry: {cut(what)}"
+        case Returned(task=task) if task is not None:
+            return f"returned the task {shown(task)}"
+        case Returned(task_id=task_id) if task_id is not None:
+            return f"returned the task id {shown(task_id)}"
+        case Returned():
+            return f"returned {shown(seen.result)}"
+        case Raised():
+            message = f": {shown(seen.message)}" if seen.message else ""
+            return f"raised {cut(seen.type)} (kind {seen.kind.value}){message}"
+        case Unsupported():
+            return f"is not supported: {cut(seen.reason)}"
+        case StillWaiting():
+            return f"was still waiting after {seconds(seen.waited_s)}, long past its deadline"
+        case AdapterFault() | NoAnswer():
+            return f"got no answer from the adapter: {cut(seen.message)}"
+        case _:
+            assert_never(seen)
+
+
+def is_outcome_named(seen: Seen, kinds: Sequence[str]) -> bool:
+    """Say whether an exception of one of these kinds was raised."""
+    return isinstance(seen, Raised) and seen.kind.value in kinds
+
+
+def json_equal(left: Json, right: Json) -> bool:
+    """Compare exactly as JSON: 2 equals 2.0, true never equals 1, the order of keys is nothing."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(json_equal(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(json_equal, left, right))
+    return bool(left == right)
+
+
+def differs_at(expected: Json, seen: Json) -> tuple[str, Json, Json]:
+    """Return the first difference of two values that differ.
+
+    Returns:
+        Its path, "" when it is the whole value, and what lies there in either; MISSING for a key that only
+        the other one has. Keys that a dotted path could not tell apart stand in brackets: `a["b.c"].0`.
+    """
+    path, left, right = _differs_below("", expected, seen)
+    return path.removeprefix("."), left, right
+
+
+_PLAIN_KEY = re.compile(r"[\w-]{1,80}")
+
+
+def _differs_below(path: str, expected: Json, seen: Json) -> tuple[str, Json, Json]:
+    if isinstance(expected, dict) and isinstance(seen, dict):
+        for key in sorted({*expected, *seen}, key=str):
+            left, right = expected.get(key, MISSING), seen.get(key, MISSING)
+            if not json_equal(left, right):
+                step = f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{shown(key)}]"
+                return _differs_below(path + step, left, right)
+    if isinstance(expected, list) and isinstance(seen, list) and len(expected) == len(seen):
+        for number, (left, right) in enumerate(zip(expected, seen, strict=True)):
+            if not json_equal(left, right):
+                return _differs_below(f"{path}.{number}", left, right)
+    return path, expected, seen
+
+
+def difference(expected: Json, seen: Json) -> str:
+    """Return a sentence about the first difference of two values, "" where to see both says enough."""
+    path, left, right = differs_at(expected, seen)
+    if isinstance(left, str) and isinstance(right, str) and (_is_cut(left) or _is_cut(right)):
+        at = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), None)
+        at = min(len(left), len(right)) if at is None else at
+        path = f"character {at + 1}" + (f" of {path}" if path else "")
+        left, right = left[at : at + MAX_CONTEXT], right[at : at + MAX_CONTEXT]
+    return f"the first difference is at {path}: expected {shown(left)}, seen {shown(right)}" if path else ""
+
+
+def timeline_line(polls: Sequence[Poll]) -> str:
+    """Return polls as one line: seconds since the first arrival, and what was answered."""
+    if not polls:
+        return "no poll came"
+    origin = polls[0].arrived_s
+    parts = [f"{poll.arrived_s - origin:.2f} {poll.status or poll.method}{_suffix(poll)}" for poll in polls]
+    if len(parts) > MAX_POLLS_SHOWN:
+        left_out = len(parts) - MAX_POLLS_SHOWN + 1
+        half = MAX_POLLS_SHOWN // 2
+        parts = [*parts[:half], f"… {left_out} more …", *parts[-(MAX_POLLS_SHOWN - half - 1) :]]
+    return "   ".join(parts) + "   (seconds since the first arrival)"
+
+
+def _suffix(poll: Poll) -> str:
+    if poll.repeat:
+        return " (repeated)"
+    if poll.answered_s is None:
+        return " (in flight)"
+    took_s = poll.answered_s - poll.arrived_s
+    ended = "" if poll.ended.value in {"answered", "dropped"} else f" ({poll.ended.value})"
+    return ended + (f" after {took_s:.2f}" if took_s >= 0.05 else "")

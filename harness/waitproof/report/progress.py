@@ -1,0 +1,249 @@
+"""What a person sees while a run goes on: bars and polls on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypeAlias
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
+
+from waitproof.judge import Status, Verdict
+from waitproof.report.text import STYLES, plain
+from waitproof.run.runner import LivePoll
+from waitproof.run.summary import count
+from waitproof.suite.contract import StatusMeaning
+from waitproof.suite.scenario import Scenario
+
+__all__ = ["BarListener", "LineListener"]
+
+SHOWN_RUNNING = 5  # scenarios whose polls are shown: more at once nobody follows
+REFRESHES_PER_S = 5  # a poll is seen to tick; each costs a few milliseconds of a core
+
+_Played: TypeAlias = tuple[str, str]  # an adapter's name and a scenario's id
+
+
+class LineListener:
+    """Prints one line for each scenario as its verdicts become known."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def phase(self, adapter: str, text: str) -> None:
+        """Say what an adapter's run has come to."""
+        self._print(f"{adapter}: {text}")
+
+    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+        """Say nothing: the end of a scenario is the news."""
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
+        """Say what became of a scenario."""
+        again = "" if final else " for now (suspected, and played again alone at the end)"
+        counts = count(verdicts)
+        told = ", ".join(f"{number} {status.value}" for status, number in sorted(counts.items()))
+        self._print(f"{adapter}: {scenario.id}: {told}{again}")
+
+    def _print(self, line: str) -> None:
+        with self._lock:
+            self._console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+
+
+class BarListener:
+    """Shows a bar for each adapter, and the polls of what is played now as they come.
+
+    Whoever tells it of a poll only leaves a note; a thread of its own looks at the notes a few times a
+    second. So no stamp and no verdict waits for a terminal.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        adapters: Sequence[str],
+        scenarios: int,
+        statuses: Mapping[str, StatusMeaning] | None = None,
+    ) -> None:
+        """Make a listener that shows nothing yet.
+
+        Args:
+            console: A terminal.
+            adapters: Their names.
+            scenarios: How many each of them plays.
+            statuses: What the contract's statuses mean, for the signs of polls.
+        """
+        self._console = console
+        self._lock = threading.Lock()
+        self._progress = Progress(
+            TextColumn("{task.fields[adapter]}", table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=20, table_column=Column(no_wrap=True, min_width=10)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            TextColumn(
+                "{task.fields[counts]}",
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),  # it alone gives way
+            ),
+            console=console,
+            auto_refresh=False,
+            expand=True,
+        )
+        self._bars: dict[str, TaskID] = {
+            name: self._progress.add_task("", total=scenarios, adapter=escape(plain(name)), counts="")
+            for name in adapters
+        }
+        self._phases = dict.fromkeys(adapters, "")
+        self._done: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
+        self._unsettled: dict[str, set[str]] = {name: set() for name in adapters}
+        self._signs = _Signs(statuses or {}, ascii_only=console.options.ascii_only)
+        self._notes: deque[LivePoll] = deque()
+        self._running: dict[_Played, list[str]] = {}  # the signs of each, in the order of the starts
+        self._shown: list[_Played] = []
+        self._live = Live(
+            console=console, get_renderable=self._render, refresh_per_second=REFRESHES_PER_S, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def phase(self, adapter: str, text: str) -> None:
+        """Show what an adapter's run has come to."""
+        with self._lock:
+            self._phases[adapter] = text
+
+    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:  # noqa: ARG002
+        """Show that a scenario runs."""
+        with self._lock:
+            self._running[adapter, scenario.id] = []
+
+    def polled(self, poll: LivePoll) -> None:
+        """Note a poll; takes no lock and no time."""
+        self._notes.append(poll)
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
+        """Show the verdicts of a scenario."""
+        with self._lock:
+            self._running.pop((adapter, scenario.id), None)
+            self._done[adapter][scenario.id] = verdicts
+            self._unsettled[adapter].discard(scenario.id)
+            if not final:
+                self._unsettled[adapter].add(scenario.id)
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            self._take_notes()
+            for adapter, bar in self._bars.items():
+                self._progress.update(bar, completed=len(self._done[adapter]), counts=self._counts(adapter))
+            return Group(self._progress.get_renderable(), *self._timelines())
+
+    def _take_notes(self) -> None:
+        while self._notes:
+            poll = self._notes.popleft()
+            signs = self._running.get((poll.adapter, poll.scenario))
+            if signs is not None and poll.copy == 1:  # of waits side by side the first is shown
+                signs.append(self._signs.of(poll.status))
+
+    def _counts(self, adapter: str) -> str:
+        counts = count(verdict for verdicts in self._done[adapter].values() for verdict in verdicts)
+        parts = [
+            f"[{STYLES[status]}]{counts[status]} {status.value}[/]"
+            for status in (Status.FAIL, Status.ERROR, Status.WARN, Status.INCONCLUSIVE, Status.PASS)
+            if counts[status]
+        ]
+        again = len(self._unsettled[adapter])
+        if again:
+            parts.append(f"[magenta]{again} to play again alone[/]")
+        if self._phases[adapter] not in {"", "running"}:
+            parts.append(f"[dim]{escape(plain(self._phases[adapter]))}[/dim]")
+        return " ".join(parts)
+
+    def _timelines(self) -> list[Text]:
+        """Return a line for some of what is played now; each keeps its place for as long as it is."""
+        room = min(SHOWN_RUNNING, self._console.height - len(self._bars) - 2)
+        self._shown = [played for played in self._shown if played in self._running][: max(room, 0)]
+        for played in self._running:
+            if len(self._shown) >= room:
+                break
+            if played not in self._shown:
+                self._shown.append(played)
+        if not self._shown:
+            return []
+        titles = [self._title(played) for played in self._shown]
+        column = min(max(map(len, titles)), self._console.width * 5 // 8)
+        space = self._console.width - column - 3
+        lines = [
+            Text.assemble(
+                (f"  {self._signs.tail(title, column):<{column}} ", "dim"),
+                self._signs.line(self._running[played], space),
+                no_wrap=True,
+            )
+            for title, played in zip(titles, self._shown, strict=True)
+        ]
+        more = len(self._running) - len(self._shown)
+        return [*lines, Text(f"  {self._signs.legend(more)}", style="dim", no_wrap=True, overflow="ellipsis")]
+
+    def _title(self, played: _Played) -> str:
+        adapter, scenario = played
+        return plain(f"{scenario} ({adapter})" if len(self._bars) > 1 else scenario)
+
+
+class _Signs:
+    """One sign for each status of a contract, and one for all else."""
+
+    def __init__(self, statuses: Mapping[str, StatusMeaning], *, ascii_only: bool) -> None:
+        first, later, done, failed = ".>+x" if ascii_only else "·▸✓✗"
+        self._other = ("!", "red")
+        self._more = "..." if ascii_only else "…"
+        styles = {first: "dim", later: "cyan", done: "green", failed: "red"}
+        self._of: dict[str, tuple[str, str]] = {}
+        going_on = [name for name, means in statuses.items() if means is StatusMeaning.KEEP_POLLING]
+        for name, meaning in statuses.items():
+            if meaning is StatusMeaning.KEEP_POLLING:  # the last of them is nearest to the end
+                sign = later if name == going_on[-1] else first
+            else:
+                sign = done if meaning is StatusMeaning.RETURN_RESULT else failed
+            self._of[name] = (sign, styles[sign])
+
+    def of(self, status: str) -> str:
+        return status if status in self._of else ""
+
+    def line(self, statuses: Sequence[str], width: int) -> Text:
+        """Return the last polls that fit, oldest first."""
+        room = max(1, width // 2)
+        shown = statuses if len(statuses) <= room else statuses[-room + 2 :]
+        text = Text("" if shown is statuses else f"{self._more} ", no_wrap=True)
+        for status in shown:
+            sign, style = self._of.get(status, self._other)
+            text.append(f"{sign} ", style)
+        return text
+
+    def tail(self, text: str, width: int) -> str:
+        """Return the end of a text that is too long: there scenarios and adapters differ."""
+        return text if len(text) <= width else self._more + text[len(text) - width + len(self._more) :]
+
+    def legend(self, more: int) -> str:
+        names: dict[str, list[str]] = {}
+        for name, (sign, _) in self._of.items():
+            names.setdefault(sign, []).append(plain(name))
+        parts = [f"{sign} {', '.join(each)}" for sign, each in names.items()]
+        parts.append(f"{self._other[0]} other")
+        return "  ".join(parts) + (f"   and {more} more" if more else "")

@@ -1,0 +1,1 @@
+"""Play a suite against adapters."""

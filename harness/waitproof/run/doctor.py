@@ -1,0 +1,267 @@
+"""Checks an adapter against the protocol step by step, and says what is wrong and how to mend it.
+
+It looks for mistakes of the adapter, not of the SDK: where the SDK may be at fault, it says that the
+suite will judge. Each step is one exchange; the first that breaks the protocol ends the examination.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from waitproof.adapter.process import AdapterCommand, AdapterProcess, PendingCall
+from waitproof.errors import AdapterError
+from waitproof.judge.words import describe, json_equal, shown
+from waitproof.mock.process import ServerProcess, TaskPlan
+from waitproof.protocol import AdapterFault, ExceptionKind, Hello, Outcome, Raised, Returned, Unsupported
+from waitproof.run.player import new_task_id
+from waitproof.suite.contract import Contract, StatusMeaning
+from waitproof.suite.scenario import Step
+from waitproof.suite.template import fill
+from waitproof.suite.yaml import Json
+
+__all__ = ["examine"]
+
+LIMIT_S = 15.0  # for one call whose task needs less than a second
+GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a busy machine fit in
+EXIT_LIMIT_S = 5.0
+PAYLOAD: dict[str, Json] = {"channels": 2, "name": "Ωmega", "nested": [{"a": None}]}
+INTERVAL_S = 1  # a whole number fits every SDK's resolution
+TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one exchange showed: a line, and what to do where something is wrong."""
+
+    name: str
+    told: str
+    wrong: bool = False
+    mend: str = ""
+
+
+def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], None]) -> bool:
+    """Examine an adapter and say what was found, a line or a few for each step.
+
+    Returns:
+        Whether nothing was wrong.
+    """
+    right = True
+    with ServerProcess(contract) as server:
+        try:
+            process = AdapterProcess(command, clean=contract.environment)
+        except AdapterError as error:
+            say(f"WRONG start: {error}")
+            return False
+        try:
+            for step in _Examination(process, contract, server).steps():
+                right &= not step.wrong
+                word = "WRONG" if step.wrong else "note " if step.mend else "ok   "
+                say(f"{word} {step.name}: {step.told}")
+                if step.mend:
+                    say(f"      mend: {step.mend}")
+        except AdapterError as error:
+            right = False
+            say(f"WRONG {error}")
+            for line in process.stderr_tail():
+                say(f"      stderr: {line}")
+        finally:
+            process.close()
+    say(
+        "the adapter keeps the protocol"
+        if right
+        else "something is wrong, with the adapter or with the SDK that it calls: see above"
+    )
+    return right
+
+
+class _Examination:
+    def __init__(self, process: AdapterProcess, contract: Contract, server: ServerProcess) -> None:
+        self._process = process
+        self._contract = contract
+        self._server = server
+
+    def steps(self) -> Iterator[_Step]:
+        hello = self._process.hello(
+            base_url=self._server.base_url, api_key="waitproof-key", api_secret="doctor-" * 6
+        )
+        capabilities = hello.capabilities
+        yield _Step("hello", f"{hello.sdk_name} {hello.sdk_version}, {hello.language}, {hello.runtime}")
+        yield self._ping()
+        if capabilities.get_task:
+            yield self._get_task()
+        if capabilities.wait:
+            yield self._returns(hello)
+            yield self._raises_task()
+            if "timeout" in capabilities.options:
+                yield self._raises_timeout(capabilities.options)
+            if capabilities.max_concurrency != 1:
+                yield self._two_at_once()
+        for operation in capabilities.operations:
+            yield self._begins(operation)
+        if self._process.log_lines:
+            lines = self._process.log_lines
+            told = f"{len(lines)} lines on stdout were no answers, the first: {lines[0]!r}"
+            yield _Step("stdout", told, mend="let the SDK print to stderr: a hundred such lines are an error")
+        yield self._ends()
+
+    def _ping(self) -> _Step:
+        self._call(self._process.send("ping"))
+        return _Step("ping", "answered")
+
+    def _get_task(self) -> _Step:
+        task_id = self._task(Step(status=self._done(), result=PAYLOAD))
+        seen = self._call(self._process.send("get_task", client="doctor", task_id=task_id))
+        if isinstance(seen, AdapterFault):
+            return self._fault("get_task", seen)
+        if not isinstance(seen, Returned) or not isinstance(seen.task, dict):
+            mend = 'answer {"outcome":"returned","task":{"task_id":…,"status":…,"result":…,"error":…}}'
+            return _Step("get_task", f"the call {describe(seen)}", wrong=True, mend=mend)
+        if not json_equal(seen.task.get("result"), PAYLOAD):
+            told = f"its result is {shown(seen.task.get('result'))}, the server said {shown(PAYLOAD)}"
+            return _Step("get_task", told, mend="report it as the caller gets it; the suite judges the SDK")
+        return _Step("get_task", "one request, and the task as the server gave it")
+
+    def _returns(self, hello: Hello) -> _Step:
+        task_id = self._task(Step(status=self._done(), result=PAYLOAD))
+        seen = self._wait(task_id)
+        if isinstance(seen, AdapterFault):
+            return self._fault("wait returns", seen)
+        if not isinstance(seen, Returned):
+            return _Step(
+                "wait returns", f"the call {describe(seen)}", wrong=True, mend=self._look_at(task_id)
+            )
+        if not json_equal(seen.result, PAYLOAD):
+            told = f"the call {describe(seen)}, the server said {shown(PAYLOAD)}"
+            mend = f"does the payload lie at result_path {hello.result_path!r} of what the helper returned?"
+            return _Step("wait returns", told, wrong=True, mend=mend)
+        return _Step("wait returns", "the payload as the server gave it")
+
+    def _raises_task(self) -> _Step:
+        if StatusMeaning.RAISE_TASK not in self._contract.statuses.values():
+            return _Step("wait raises", "this API raises nothing for a task")
+        seen = self._wait(self._task(Step(status=self._status(StatusMeaning.RAISE_TASK))))
+        if isinstance(seen, AdapterFault):
+            return self._fault("wait raises", seen)
+        if not isinstance(seen, Raised) or seen.kind is not ExceptionKind.TASK:
+            mend = 'report the SDK\'s task exception with kind "task"; if it raised another, the suite judges'
+            return _Step("wait raises", f"the call {describe(seen)}", wrong=True, mend=mend)
+        missing = [name for name in self._contract.exception_fields if name not in seen.fields]
+        if missing:
+            mend = (
+                "report each documented field under its documented name; leave out what the exception lacks"
+            )
+            return _Step("wait raises", f"{seen.type} without {', '.join(missing)}", mend=mend)
+        return _Step("wait raises", f"{seen.type} with every documented field")
+
+    def _raises_timeout(self, known: Sequence[str]) -> _Step:
+        task_id = self._task(Step(status=self._going_on()))
+        options: dict[str, Json] = {n: INTERVAL_S for n in ("poll_interval", "timeout") if n in known}
+        call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
+        if not call.wait(GIVE_UP_LIMIT_S):
+            polls = len(self._server.entries(str(task_id)))
+            raise AdapterError(
+                f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
+                f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
+                "      mend: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
+                "if it is, the helper does not keep it"
+            )
+        seen = self._call(call)
+        if isinstance(seen, Unsupported):
+            return _Step("wait times out", f"unsupported: {seen.reason}")
+        if isinstance(seen, AdapterFault):
+            return self._fault("wait times out", seen)
+        wanted = self._contract.timeout.kind
+        if not isinstance(seen, Raised) or seen.kind.value != wanted:
+            mend = (
+                f'report the exception of a timeout with kind "{wanted}"; the suite judges another; '
+                f"the options were {', '.join(options)}, in seconds: pass each on under the helper's own name"
+            )
+            return _Step("wait times out", f"the call {describe(seen)}", wrong=True, mend=mend)
+        return _Step("wait times out", f"{seen.type}, fields {shown(seen.fields)}")
+
+    def _two_at_once(self) -> _Step:
+        done = Step(status=self._done()).model_copy(update={"delay": 0.5})
+        task_ids = {client: self._task(done) for client in ("doctor", "doctor-2")}
+        calls = [
+            self._process.send("wait", client=client, task_id=task_id, options={})
+            for client, task_id in task_ids.items()
+        ]
+        for call in calls:
+            self._call(call)
+        self._server.settle()
+        spans = [
+            (entry.arrived_ns, entry.answered_ns or entry.arrived_ns)
+            for task_id in task_ids.values()
+            for entry in self._server.entries(str(task_id))
+        ]
+        if len(spans) < 2 or max(start for start, _ in spans) >= min(end for _, end in spans):
+            mend = "answer each call from a thread or task of its own, or leave max_concurrency out"
+            told = "the server never had the polls of both waits at once"
+            return _Step("two at once", told, wrong=True, mend=mend)
+        return _Step("two at once", "two waits were in flight together")
+
+    def _begins(self, operation: str) -> _Step:
+        if operation not in self._contract.operations:
+            known = ", ".join(self._contract.operations)
+            mend = f"the contract has {known}; take the name out of capabilities.operations"
+            return _Step(operation, "the contract has no such operation", wrong=True, mend=mend)
+        task_id = self._task(Step(status=self._done()), token=TOKEN)
+        arguments = fill(self._contract.operations[operation].arguments, {"token": TOKEN})
+        call = self._process.send("begin", client="doctor", operation=operation, arguments=arguments)
+        seen = self._call(call)
+        self._server.forget([task_id])
+        if isinstance(seen, AdapterFault):
+            return self._fault(operation, seen)
+        if not isinstance(seen, Returned) or not json_equal(seen.task_id, task_id):
+            mend = 'answer {"outcome":"returned","task_id":…} with the id in the operation\'s answer'
+            return _Step(operation, f"the call {describe(seen)}", wrong=True, mend=mend)
+        return _Step(operation, "returned the task id")
+
+    def _ends(self) -> _Step:
+        began_s = time.monotonic()
+        self._process.close(EXIT_LIMIT_S)
+        took_s = time.monotonic() - began_s
+        code = self._process.exit_code
+        if code != 0:
+            mend = "when stdin ends, finish what is in flight and exit with 0"
+            told = f"exit code {code} {took_s:.1f} s after the end of stdin"
+            return _Step("end of stdin", told, wrong=True, mend=mend)
+        return _Step("end of stdin", f"exited with 0 after {took_s:.1f} s")
+
+    # --- tools ---
+
+    def _wait(self, task_id: str | int) -> Outcome:
+        return self._call(self._process.send("wait", client="doctor", task_id=task_id, options={}))
+
+    def _call(self, call: PendingCall) -> Outcome:
+        if not call.wait(LIMIT_S):
+            fact = f"{call.op.value}: no answer to call {call.id} within {LIMIT_S:g} s"
+            raise AdapterError(f"{fact}; answer with the id of the call, and flush")
+        if call.error is not None:
+            raise call.error
+        assert call.answer is not None
+        return call.answer.outcome
+
+    def _task(self, *steps: Step, token: str = "") -> str | int:
+        task_id = new_task_id(self._contract)
+        self._server.create([TaskPlan(task_id, steps, token)])
+        return task_id
+
+    def _look_at(self, task_id: str | int) -> str:
+        if not self._server.entries(str(task_id)):
+            return "no request reached the server: is base_url of hello used, and the environment left alone?"
+        return "the server completed the task at the first poll: what did the helper raise?"
+
+    def _fault(self, name: str, seen: AdapterFault) -> _Step:
+        return _Step(name, f"the adapter says: {seen.message}", wrong=True, mend="see its code and stderr")
+
+    def _done(self) -> str:
+        return self._status(StatusMeaning.RETURN_RESULT)
+
+    def _going_on(self) -> str:
+        return self._status(StatusMeaning.KEEP_POLLING)
+
+    def _status(self, meaning: StatusMeaning) -> str:
+        return next(name for name, means in self._contract.statuses.items() if means is meaning)

@@ -1,0 +1,1 @@
+"""Virtual time: clock, network, and the player of scenarios in it."""

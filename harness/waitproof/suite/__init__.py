@@ -1,0 +1,1 @@
+"""What a vendor promises, and the cases that show it."""

@@ -1,0 +1,304 @@
+"""A suite's scenarios by name, read when they are asked for and read again when their files change.
+
+A server of scenarios starts before it has read a hundred files, and lives for days while its user edits
+them. So a file is read at its first use and after each change; one that cannot be read keeps its last good
+version, with its mistakes beside it.
+
+One fact to know before reading on: whether a file has changed is seen by its time and size alone, at each
+look. That is a few milliseconds for a hundred files, on any file system; a library that watches would only
+say when to look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from waitproof.errors import InputError, Mistake
+from waitproof.suite.contract import Contract
+from waitproof.suite.files import (
+    bundled_suite,
+    contract_file,
+    id_of,
+    load_contract,
+    load_scenario,
+    scenario_paths,
+)
+from waitproof.suite.scenario import Scenario, Step, cross_check, parse_scenario
+from waitproof.suite.template import at_path, fill
+from waitproof.suite.yaml import Format, Json, Model, build, read
+
+__all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
+
+SCENARIO_HEADER = "x-waitproof-scenario"
+SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
+MAX_NEAREST = 3
+_MARK = "abcdefghijkmnpqrstuvwxyz23456789"  # no two of them look alike
+_MARK_LENGTH = 4  # a million marks: a client that goes on after a restart meets no task of before
+INLINE = "inline"  # the place of a text that stands in no file
+_OUTDATED = (-1, -1)  # a stamp that no file has: it must be read, and that is news
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One scenario file.
+
+    Attributes:
+        id: Path below the suite without its ending: `outcomes/completes-after-3-polls`.
+        scenario: Its last good version, None while there has been none.
+        mistakes: What is wrong with the file as it is now.
+    """
+
+    id: str
+    path: Path
+    scenario: Scenario | None = None
+    mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The last part of its id."""
+        return self.id.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one file since it was looked at last; its entry is None where it has gone."""
+
+    id: str
+    entry: Entry | None
+
+
+class _Bare(Model):
+    """How a task behaves, and nothing of what a caller must see."""
+
+    noun: ClassVar[str] = "task"
+    format: Format = 1
+    summary: str = "A task that was written by hand."
+    task: Annotated[tuple[Step, ...], Field(min_length=1)]
+
+
+_BARE = frozenset(_Bare.model_fields)
+
+
+class Catalog:
+    """The scenarios of one folder; any thread may ask."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Read the contract, and see which scenario files there are.
+
+        Args:
+            folder: A suite; None for the one that comes with waitproof.
+
+        Raises:
+            InputError: There is no suite, or its contract cannot be read.
+        """
+        self.folder = bundled_suite() if folder is None else folder
+        self.contract: Contract = load_contract(contract_file(self.folder), with_checks=False)
+        self._mark = "".join(secrets.choice(_MARK) for _ in range(_MARK_LENGTH))
+        self._lock = threading.RLock()
+        self._entries: dict[str, Entry] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}  # of the version that was read; no entry: not read yet
+        self._changes: dict[str, Change] = {}  # the last of each file that `refresh` has not returned yet
+        self._list()
+
+    def ids(self) -> list[str]:
+        """Return the ids of all scenarios, read or not, in their order."""
+        with self._lock:
+            return sorted(self._entries)
+
+    def entries(self) -> list[Entry]:
+        """Return all scenarios in the order of their ids, every file read."""
+        with self._lock:
+            return [self._read(scenario_id) for scenario_id in sorted(self._entries)]
+
+    def known(self) -> list[Entry]:
+        """Return the same as they were read last, without a look at the files."""
+        with self._lock:
+            return [self._entries[scenario_id] for scenario_id in sorted(self._entries)]
+
+    def refresh(self) -> list[Change]:
+        """Look at every file again, and return what has changed since the last call, in the order of ids.
+
+        What somebody else's question has brought to light meanwhile is among it; of several changes to one
+        file the last is told. The first reading of a file that was there from the start is no change.
+        """
+        with self._lock:
+            before = self._entries.keys()
+            self._list()
+            self._stamps |= dict.fromkeys(self._entries.keys() - before, _OUTDATED)
+            for scenario_id in self._entries:
+                self._read(scenario_id)
+            changes, self._changes = self._changes, {}
+            return sorted(changes.values(), key=lambda change: change.id)
+
+    def get(self, name: str) -> Scenario:
+        """Return the scenario with that id, or with that last part of an id; the file as it is now.
+
+        Raises:
+            InputError: None is called so, several are, or its file has never been right.
+        """
+        with self._lock:
+            fitting = self._fitting(name)
+            if len(fitting) != 1:
+                raise InputError(self._unknown(name, fitting))
+            entry = self._read(fitting[0])
+            if entry.scenario is None:
+                raise InputError(entry.mistakes)
+            return entry.scenario
+
+    def named_by(self, task_id: str) -> Scenario:
+        """Return the scenario that a task id names: `completes-after-3-polls`, `completes-after-3-polls~7`.
+
+        In an id, `.` stands for the `/` of a scenario's id, since a task id is one part of a path.
+
+        Raises:
+            InputError: As `get` does.
+        """
+        name = _named_in(task_id)
+        with self._lock:
+            if not self._fitting(name) and not any(self._nearest(name)):
+                # Most of these never meant a scenario: a task that has gone, or another server's.
+                fact = f"no task has the id '{_cut(task_id)}', and no scenario is called so"
+                raise InputError(Mistake("", fact))
+            return self.get(name)
+
+    def begun_by(
+        self, operation: str, headers: Mapping[str, str], body: bytes, default: str = ""
+    ) -> Scenario:
+        """Return the scenario of the task that an operation begins.
+
+        It is the one that the header names, else the one that its body names where a token stands
+        (`messaging:completes-after-3-polls`), else the default. A user's own cid names none; one that names
+        a scenario is never given another.
+
+        Args:
+            operation: Its name in the contract.
+            headers: The request's, names in lower case.
+            body: As it came.
+            default: Name of a scenario, "" for the contract's example or, without one, the first.
+
+        Raises:
+            InputError: The header names no scenario, or the one that is meant cannot be read or is one of
+                several.
+        """
+        named = headers.get(SCENARIO_HEADER)
+        if named:
+            return self.get(named)
+        text: Json = None
+        with contextlib.suppress(ValueError, RecursionError):
+            text = at_path(json.loads(body), self.contract.operations[operation].token)
+        if isinstance(text, str):
+            name = _named_in(text.rpartition(":")[2])
+            with self._lock:
+                if self._fitting(name):
+                    return self.get(name)
+        return self.get(default or self.contract.example or self.ids()[0])
+
+    def calls(self, base_url: str) -> dict[str, str]:
+        """Return the contract's calls to paste, by language, filled in for a server at that URL.
+
+        Their task is one that nobody has polled yet: each catalog has an id of its own for it.
+        """
+        example = self.contract.example or self.ids()[0]
+        task_id = f"{example.rpartition('/')[2]}{SEPARATOR}{self._mark}"
+        values: dict[str, Json] = {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}
+        return {
+            language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()
+        }
+
+    def inline(self, text: str) -> Scenario:
+        """Return the scenario in a text, held against the contract; its `task` alone is enough.
+
+        Raises:
+            InputError: With every mistake; their places read `inline:line:column`.
+        """
+        node = read(text, INLINE)
+        if isinstance(node.value, dict) and "task" in node.value and node.value.keys() <= _BARE:
+            bare = build(_Bare, node, INLINE)
+            scenario = Scenario.model_construct(
+                format=1, summary=bare.summary, proves=(), cold=False, task=bare.task, calls=()
+            ).named(INLINE)
+        else:
+            scenario = parse_scenario(node, INLINE, INLINE)
+        cross_check(scenario, self.contract, node, INLINE)
+        return scenario
+
+    def _list(self) -> None:
+        found = {id_of(path, self.folder): path for path in scenario_paths(self.folder)}
+        for gone in self._entries.keys() - found.keys():
+            self._stamps.pop(gone, None)
+            self._changes[gone] = Change(gone, None)
+        listed: dict[str, Entry] = {}
+        for scenario_id, path in found.items():
+            entry = self._entries.get(scenario_id) or Entry(scenario_id, path)
+            if entry.path != path:  # x.yaml is x.yml now: its time and size are the same, its place is not
+                entry = replace(entry, path=path)
+                if scenario_id in self._stamps:
+                    self._stamps[scenario_id] = _OUTDATED
+            listed[scenario_id] = entry
+        self._entries = listed
+
+    def _read(self, scenario_id: str) -> Entry:
+        """Return an entry in its newest version, and note for `refresh` what has changed."""
+        entry = before = self._entries[scenario_id]
+        try:
+            status = entry.path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+        except OSError:  # it has gone since the folder was listed; the reading says so
+            stamp = (0, 0)
+        was_read = scenario_id in self._stamps
+        if self._stamps.get(scenario_id) == stamp:
+            return entry
+        try:
+            scenario = load_scenario(entry.path, self.folder, self.contract)
+            entry = replace(entry, scenario=scenario, mistakes=())
+        except InputError as error:
+            entry = replace(entry, mistakes=error.mistakes)
+        self._stamps[scenario_id] = stamp
+        self._entries[scenario_id] = entry
+        if was_read and entry != before:
+            self._changes[scenario_id] = Change(scenario_id, entry)
+        return entry
+
+    def _fitting(self, name: str) -> list[str]:
+        """Return the ids that a name may mean: itself, else those that end with it."""
+        if name in self._entries:
+            return [name]
+        return [each for each in self._entries if each.rpartition("/")[2] == name]
+
+    def _unknown(self, name: str, fitting: list[str]) -> Mistake:
+        if fitting:
+            mend = f"name one of them whole: {' or '.join(sorted(fitting))}"
+            return Mistake("", f"{len(fitting)} scenarios are called '{_cut(name)}'", mend=mend)
+        near = ", ".join(self._nearest(name))
+        return Mistake(
+            "", f"no scenario is called '{_cut(name)}'", mend=f"the nearest are {near}" if near else ""
+        )
+
+    def _nearest(self, name: str) -> Iterator[str]:
+        names = [each.rpartition("/")[2] for each in self._entries]
+        yield from difflib.get_close_matches(_cut(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
+
+
+def told_in_a_line(error: InputError) -> str:
+    """Return the first mistake of an error, for a place that has one line."""
+    first = error.mistakes[0]
+    place = f"{first.place}: " if first.place else ""
+    return f"{place}{first.fact}{'; ' if first.mend else ''}{first.mend}"
+
+
+def _named_in(task_id: str) -> str:
+    return task_id.partition(SEPARATOR)[0].replace(".", "/")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 100 else name[:100] + "…"

@@ -1,0 +1,284 @@
+"""The documentation as data: what a suite's API answers, and what its SDKs promise.
+
+A contract is the model of `contract.yaml`: the endpoint that is polled, the bodies of its answers as
+templates, what each status must lead to, the defaults, the operations that begin tasks, and the
+requirements. Everything that is particular to one vendor's API stands there and nowhere in the code.
+Which checks exist and what arguments they take is the judge's business.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
+
+from waitproof.suite.template import check
+from waitproof.suite.yaml import Duration, Format, Json, Model, Node, build, invalid
+
+__all__ = [
+    "AppliesTo",
+    "Contract",
+    "Level",
+    "Operation",
+    "Requirement",
+    "StatusMeaning",
+    "parse_contract",
+]
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", examples=["exception-stack-trace"])]
+
+
+class Level(StrEnum):
+    """How much a requirement weighs.
+
+    MUST quotes the documentation, SHOULD follows by common sense, INFO is what the documentation leaves open.
+    """
+
+    MUST = "MUST"
+    SHOULD = "SHOULD"
+    INFO = "INFO"
+
+
+class StatusMeaning(StrEnum):
+    """What a status must lead a wait helper to do."""
+
+    KEEP_POLLING = "keep_polling"
+    RETURN_RESULT = "return_result"
+    RAISE_TASK = "raise_task"
+
+
+class TaskIdFormat(StrEnum):
+    """What the API's task ids look like."""
+
+    UUID = "uuid"
+    INTEGER = "integer"
+
+
+class AppliesTo(Model):
+    """Which SDKs a requirement concerns; what is not given does not restrict it."""
+
+    noun: ClassVar[str] = "condition of a requirement"
+    language: str | None = None
+    non_blocking: bool | None = None
+
+
+class Requirement(Model):
+    """One promise, and the check that judges it."""
+
+    noun: ClassVar[str] = "requirement"
+    id: Name
+    level: Level
+    quote: str | None = None
+    reason: str | None = None
+    check: str
+    with_: dict[str, Json] = Field(default_factory=dict, alias="with")
+    applies_to: AppliesTo = AppliesTo()
+
+    @model_validator(mode="after")
+    def _is_founded(self) -> Requirement:
+        if self.level is Level.MUST and not self.quote:
+            raise invalid(
+                f"requirement {self.id} is a MUST without a quote",
+                expected="the documentation's own sentence under 'quote'",
+                mend="where the documentation says nothing, its level is SHOULD, with a reason",
+            )
+        if not (self.quote or self.reason):
+            raise invalid(f"requirement {self.id} has neither a quote nor a reason", mend="add 'reason'")
+        return self
+
+    @property
+    def sentence(self) -> str:
+        """The documented sentence, else the reason."""
+        return self.quote or self.reason or ""
+
+
+class Endpoint(Model):
+    """The request that asks for one task's status."""
+
+    noun: ClassVar[str] = "endpoint"
+    method: Literal["GET", "POST"] = "GET"
+    path: str
+
+    @field_validator("path")
+    @classmethod
+    def _names_the_task(cls, path: str) -> str:
+        if path.count("{task_id}") != 1 or not path.startswith("/"):
+            raise invalid(f"'{path}' is no task endpoint", expected="a path with {task_id} in it once")
+        return path
+
+
+class Answer(Model):
+    """The answer to a poll: `${status}`, `${result}`, `${error}` and `${now_ns}` are filled in."""
+
+    noun: ClassVar[str] = "answer"
+    headers: dict[str, str] = {"Content-Type": "application/json"}
+    body: dict[str, Json]
+
+
+class ErrorAnswer(Model):
+    """The body of an HTTP error; `${http}` is its status code and `${message}` says what is wrong."""
+
+    noun: ClassVar[str] = "http_error"
+    headers: dict[str, str] = {"Content-Type": "application/json"}
+    body: dict[str, Json]
+
+
+class Operation(Model):
+    """A request that begins a task.
+
+    `token` is the dotted path in its body where a scenario's token stands; `arguments` is an example of
+    what an adapter is given to begin it.
+    """
+
+    noun: ClassVar[str] = "operation"
+    method: Literal["POST", "PUT", "DELETE", "PATCH", "GET"] = "POST"
+    path: Annotated[str, Field(pattern="^/")]
+    token: str
+    arguments: dict[str, Json]
+    status: Annotated[int, Field(ge=200, le=299)] = 200
+    body: dict[str, Json]
+
+
+class Credentials(Model):
+    """What every poll must carry."""
+
+    noun: ClassVar[str] = "credentials"
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+
+
+class TimeoutPromise(Model):
+    """How a helper tells its caller that the deadline has passed."""
+
+    noun: ClassVar[str] = "timeout"
+    kind: Literal["transport", "task", "api", "other"]
+    fields: dict[str, Json] = {}
+
+
+def _pattern(value: object) -> str:
+    if not isinstance(value, str):
+        raise invalid(f"{json.dumps(value)} is no pattern", expected="a regular expression")
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise invalid(f"the pattern {json.dumps(value)} cannot be read: {error}") from None
+    return value
+
+
+Pattern = Annotated[str, PlainValidator(_pattern), WithJsonSchema({"type": "string", "format": "regex"})]
+
+
+class Defaults(Model):
+    """What holds when the caller passes no option, in seconds."""
+
+    noun: ClassVar[str] = "defaults"
+    poll_interval: Duration
+    timeout: Duration
+
+    @model_validator(mode="after")
+    def _are_positive(self) -> Defaults:
+        if not (self.poll_interval > 0 and self.timeout > 0):
+            raise invalid("a default of 0", expected="a duration above 0")
+        return self
+
+
+class Contract(Model):
+    """One suite's documentation; see the module.
+
+    `sdk_exceptions` is a pattern that the name of every exception of an SDK's own has, those included that
+    are of no documented kind. `example` is the id of the scenario that is shown and served where none is
+    named; `snippets` are calls to paste, by language: `${base_url}` is the mock server's and `${task_id}` a
+    task's.
+    """
+
+    noun: ClassVar[str] = "contract"
+    format: Format
+    name: Name
+    title: str
+    source: str
+    task_id: TaskIdFormat = TaskIdFormat.UUID
+    endpoint: Endpoint
+    credentials: Credentials = Credentials()
+    answer: Answer
+    error: dict[str, Json] = {}
+    http_error: ErrorAnswer
+    statuses: dict[str, StatusMeaning]
+    unknown_status: StatusMeaning = StatusMeaning.KEEP_POLLING
+    timeout: TimeoutPromise
+    defaults: Defaults
+    exception_fields: dict[str, str]
+    sdk_exceptions: Pattern | None = None
+    operations: dict[str, Operation] = {}
+    environment: tuple[str, ...] = ()
+    example: str | None = None
+    snippets: dict[str, str] = {}
+    requirements: tuple[Requirement, ...]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Contract:
+        meanings = set(self.statuses.values())
+        if StatusMeaning.RETURN_RESULT not in meanings:
+            raise invalid("no status means return_result", expected="a status that ends a wait with a result")
+        ids = [requirement.id for requirement in self.requirements]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise invalid(f"requirement {twice[0]} stands twice", mend="give each promise an id of its own")
+        for place, value, more in self._templates():
+            try:
+                check(value, _TASK_VALUES | more)
+            except ValueError as error:
+                fact, _, mend = str(error).rpartition(": ")
+                raise invalid(f"{place}: {fact}", mend=mend) from None
+        return self
+
+    def _templates(self) -> Iterator[tuple[str, Json, set[str]]]:
+        yield "answer.body", self.answer.body, {"status", "result", "error", "now_ns"}
+        yield "error", self.error, set()
+        yield "http_error.body", self.http_error.body, {"http", "message"}
+        for name, operation in self.operations.items():
+            yield f"operations.{name}", [operation.arguments, operation.body], set()
+        yield "snippets", self.snippets, {"base_url"}
+
+    def meaning(self, status: str) -> StatusMeaning:
+        """Return what `status` must lead to; unknown ones have a meaning too."""
+        return self.statuses.get(status, self.unknown_status)
+
+    def ends_the_wait(self, status: str | None) -> bool:
+        """Say whether a status ends a wait; a fault, which has none, does not."""
+        return status is not None and self.meaning(status) is not StatusMeaning.KEEP_POLLING
+
+    def requirement(self, requirement_id: str) -> Requirement:
+        """Return the requirement of that id.
+
+        Raises:
+            KeyError: There is none; the loader has checked every scenario's `proves`.
+        """
+        for requirement in self.requirements:
+            if requirement.id == requirement_id:
+                return requirement
+        raise KeyError(requirement_id)
+
+    def is_sdk_exception(self, type_name: str) -> bool:
+        """Say whether an exception of this name is one of the SDK's own, whatever its kind."""
+        return self.sdk_exceptions is not None and re.search(self.sdk_exceptions, type_name) is not None
+
+    def task_path_pattern(self) -> re.Pattern[str]:
+        """Return a pattern that matches the raw path of a poll and captures the escaped task id."""
+        before, after = self.endpoint.path.split("{task_id}")
+        return re.compile(re.escape(before) + "([^/?]+)" + re.escape(after))
+
+
+_TASK_VALUES = {"task_id", "token", "n"}
+
+
+def parse_contract(node: Node, place: str) -> Contract:
+    """Return the contract that a file's values describe.
+
+    Raises:
+        InputError: With every mistake and its position.
+    """
+    return build(Contract, node, place)

@@ -1,0 +1,196 @@
+"""What the server answers to the next poll of one task.
+
+The answer depends on the scenario's steps, on what the task has answered before, and on when and on
+which connection the poll arrived; no clock, socket or counter lives here, so any number of tasks can
+run at once, and a whole wait can be played in virtual time. Faults are only described here;
+`mock_server` commits them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from waitproof.suite.contract import Contract, StatusMeaning
+from waitproof.suite.scenario import FOREVER, Step
+from waitproof.suite.template import fill
+from waitproof.suite.yaml import Json
+
+__all__ = ["Answer", "Response", "TaskState", "answer", "render_body", "respond"]
+
+REPEAT_WITHIN_S = 0.100  # HTTP stacks that repeat a request on a dropped connection do so at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Dropped:
+    """The last request that was dropped, while the one that repeats it may still come."""
+
+    at_s: float
+    connection: int
+    was_fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """How far a task is.
+
+    Attributes:
+        steps: The scenario's steps, one at least; the last repeats.
+        step: Index of the step that answered last, or answers first.
+        used: How many polls that step has used up.
+        began_s: When the first poll arrived that this step answered, None before.
+        polls: How many polls have been answered; repeats by an HTTP stack are none.
+    """
+
+    steps: tuple[Step, ...]
+    step: int = 0
+    used: int = 0
+    began_s: float | None = None
+    polls: int = 0
+    dropped: _Dropped | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What to say to one request.
+
+    Attributes:
+        n: Number of the poll, from 1; a repeat has the number of the poll it repeats.
+        index: Index of the step that answers.
+        step: That step.
+        repeat: The client's HTTP stack repeated a dropped poll by itself.
+    """
+
+    n: int
+    index: int
+    step: Step
+    repeat: bool = False
+
+
+def answer(
+    state: TaskState, arrived_s: float, *, connection: int = 0, fresh: bool = True
+) -> tuple[TaskState, Answer]:
+    """Return the state after a poll, and what to say to it.
+
+    Args:
+        state: The task before this poll.
+        arrived_s: When the poll arrived, in seconds on any monotonic clock; never before an earlier one.
+        connection: Which connection it came on.
+        fresh: Whether that connection had carried no request before.
+    """
+    if _is_repeat(state, arrived_s, connection):
+        assert state.dropped is not None
+        hit = Answer(state.polls, state.step, state.steps[state.step], repeat=True)
+        if state.dropped.was_fresh:
+            return replace(state, dropped=None), hit
+        dropped = _Dropped(arrived_s, connection, fresh)
+        return replace(state, used=state.used + fresh, dropped=dropped), hit
+    index, used, began_s = state.step, state.used, state.began_s
+    if _is_used_up(state, arrived_s):
+        index, used, began_s = index + 1, 0, None
+    step = state.steps[index]
+    drops = step.fault is not None and step.fault.drop is not None
+    # `replace` would do, and take three times as long; this is a part of every poll.
+    state = TaskState(
+        steps=state.steps,
+        step=index,
+        # A drop that hit a reused connection may have been repaired by the HTTP stack: it lasts.
+        used=used + (fresh if drops else 1),
+        began_s=arrived_s if began_s is None else began_s,
+        polls=state.polls + 1,
+        dropped=_Dropped(arrived_s, connection, fresh) if drops else None,
+    )
+    return state, Answer(state.polls, index, step)
+
+
+def _is_repeat(state: TaskState, arrived_s: float, connection: int) -> bool:
+    dropped = state.dropped
+    return (
+        dropped is not None
+        and connection != dropped.connection
+        and arrived_s - dropped.at_s <= REPEAT_WITHIN_S
+    )
+
+
+def _is_used_up(state: TaskState, arrived_s: float) -> bool:
+    step = state.steps[state.step]
+    if state.step == len(state.steps) - 1:
+        return False
+    if step.for_ is not None:
+        return state.began_s is not None and arrived_s - state.began_s >= step.for_
+    return step.times != FOREVER and state.used >= step.times
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP answer, ready to be written.
+
+    Attributes:
+        http: Status code.
+        headers: Without Content-Length and Connection, which are the server's.
+        body: Its bytes.
+    """
+
+    http: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def respond(contract: Contract, step: Step, values: Mapping[str, Json], *, now_ns: int) -> Response:
+    """Return what `step` says about the task with these values.
+
+    Args:
+        contract: Holds the templates.
+        step: A step of the task's scenario.
+        values: `task_id`, `token` and `n` of the task.
+        now_ns: Wall-clock time in nanoseconds since 1970, for the body's own stamps.
+    """
+    fault = step.fault
+    if fault is None or fault.drop is not None:
+        # A connection dropped in mid-body breaks off a true answer: that the task is still going on.
+        shown = step if fault is None else Step(status=_going_on(contract))
+        body = render_body(contract, shown, values, now_ns=now_ns)
+        return Response(200, contract.answer.headers, _encode(body))
+    headers = {name: str(fill(value, values)) for name, value in fault.headers.items()}
+    if fault.text is not None:
+        http = 200 if fault.http is None else fault.http
+        return Response(
+            http, {"Content-Type": "text/html", **headers}, str(fill(fault.text, values)).encode()
+        )
+    assert fault.http is not None
+    more = {**values, "http": fault.http, "message": f"scenario: the server answers {fault.http}"}
+    template = contract.http_error.body if fault.body is None else fault.body
+    return Response(fault.http, {**contract.http_error.headers, **headers}, _encode(fill(template, more)))
+
+
+def render_body(
+    contract: Contract, step: Step, values: Mapping[str, Json], *, now_ns: int = 0
+) -> dict[str, Json]:
+    """Return the JSON object that a step with a status answers.
+
+    The judge calls it too, without a time: what an exception must say is what the server said, but for its
+    stamps, which nobody can repeat.
+    """
+    assert step.status is not None
+    error = step.error
+    if not step.has("error") and contract.meaning(step.status) is StatusMeaning.RAISE_TASK:
+        error = contract.error
+    more = {
+        **values,
+        "status": step.status,
+        "now_ns": now_ns,
+        "result": fill(step.result, values),
+        "error": fill(error, values),
+    }
+    body: dict[str, Json] = {**fill(contract.answer.body, more), **fill(step.body, values)}
+    return {key: value for key, value in body.items() if key not in step.omit}
+
+
+def _going_on(contract: Contract) -> str:
+    going_on = (name for name, meaning in contract.statuses.items() if meaning is StatusMeaning.KEEP_POLLING)
+    return next(going_on, "")
+
+
+def _encode(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

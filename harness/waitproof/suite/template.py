@@ -1,0 +1,118 @@
+"""Placeholders in bodies and expectations: `${task_id}`, `${token}`, `${n}`, `${text:2MiB}`.
+
+A string that is one placeholder and nothing else becomes the value itself, whatever its type; inside
+longer text the value is written out. The same function fills what the mock server says and what the
+caller must see, so that the two can be compared exactly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
+
+from waitproof.suite.yaml import Json
+
+__all__ = ["at_path", "check", "fill", "placeholders"]
+
+_PLACEHOLDER = re.compile(r"\$\{([a-z_]+)(?::([^}]*))?\}")
+_SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB)")
+_INDEX = re.compile(r"[0-9]{1,9}")
+_UNITS = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
+_MAX_TEXT = 8 * 1024 * 1024  # half of what an adapter may answer in one line, escapes included
+
+
+def fill(value: Json, values: Mapping[str, Json]) -> Json:
+    """Return `value` with its placeholders filled in, at any depth and in keys too.
+
+    Raises:
+        ValueError: A placeholder is not known, or its size is not one.
+    """
+    if isinstance(value, str):
+        return _fill_text(value, values)
+    if isinstance(value, Mapping):
+        return {str(_fill_text(key, values)): fill(child, values) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [fill(child, values) for child in value]
+    return value
+
+
+def placeholders(value: Json) -> Iterator[str]:
+    """Yield the name of every placeholder in `value`."""
+    return (match[1] for match in _matches(value))
+
+
+def check(value: Json, names: Collection[str]) -> None:
+    """Make sure that `fill` can do its work with values of these names, without making any text.
+
+    Raises:
+        ValueError: A placeholder is not known, or its size is not one; "what is wrong: how to mend it".
+    """
+    length = 0
+    for match in _matches(value):
+        if match[1] == "text" and match[2] is not None:
+            length += _length(match[2])
+        elif match[2] is not None or match[1] not in names:
+            raise _unknown(match, names)
+    if length > _MAX_TEXT:
+        raise ValueError(f"texts of {length:,} bytes in one place: 8MiB at the most")
+
+
+def at_path(value: Json, path: str) -> Json:
+    """Return what lies at a dotted path ("error.type", "cids.0"), or None where nothing does."""
+    for step in path.split(".") if path else ():
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list | tuple) and _INDEX.fullmatch(step) and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def _matches(value: Json) -> Iterator[re.Match[str]]:
+    if isinstance(value, str):
+        yield from _PLACEHOLDER.finditer(value)
+    elif isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _matches(key)
+            yield from _matches(child)
+    elif isinstance(value, list | tuple):
+        for child in value:
+            yield from _matches(child)
+
+
+def _fill_text(text: str, values: Mapping[str, Json]) -> Json:
+    whole = _PLACEHOLDER.fullmatch(text)
+    if whole:
+        return _value(whole, values)
+    return _PLACEHOLDER.sub(lambda match: str(_value(match, values)), text)
+
+
+def _value(match: re.Match[str], values: Mapping[str, Json]) -> Json:
+    name, argument = match[1], match[2]
+    if name == "text" and argument is not None:
+        return _text(argument)
+    if argument is not None or name not in values:
+        raise _unknown(match, values)
+    return values[name]
+
+
+def _unknown(match: re.Match[str], names: Collection[str]) -> ValueError:
+    known = ", ".join("${" + name + "}" for name in sorted(names))
+    return ValueError(f"{match[0]} is not a placeholder: use {known} or ${{text:2MiB}}")
+
+
+@lru_cache(maxsize=8)  # a scenario has one or two, and each of its polls asks for them
+def _text(argument: str) -> str:
+    """Return ASCII text of that many bytes in which no two stretches of eight characters are alike."""
+    length = _length(argument)
+    return "".join(f"{number:07x} " for number in range(-(-length // 8)))[:length]
+
+
+def _length(argument: str) -> int:
+    size = _SIZE.fullmatch(argument)
+    length = int(size[1]) * _UNITS[size[2]] if size else 0
+    if not 0 < length <= _MAX_TEXT:
+        raise ValueError(f"${{text:{argument}}} is not a size: write ${{text:10KiB}}, 8MiB at the most")
+    return length

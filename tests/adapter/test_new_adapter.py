@@ -1,0 +1,73 @@
+"""`waitproof new adapter`: docs/how-to/write-an-adapter.md, followed to the letter."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from waitproof.adapter.kits import languages
+from waitproof.cli import main
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "write-an-adapter.md"
+
+
+def test_the_how_to_leads_to_an_adapter_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = re.findall(r"^ +(ok .*|the adapter keeps the protocol)$", HOW_TO.read_text(), re.MULTILINE)
+
+    assert main(["new", "adapter", "python", "my-sdk"]) == 0
+    assert main(["doctor", "my-sdk"]) == 0
+
+    said = capsys.readouterr().out.splitlines()[3:]
+    assert [_without_figures(line) for line in said] == [_without_figures(line) for line in told]
+
+
+def _without_figures(line: str) -> str:
+    return re.sub(r"\d+(\.\d+)*", "0", line)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_each_kit_is_laid_down_under_the_folders_name_and_without_what_was_built(
+    language: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "my sdk"
+
+    assert main(["new", "adapter", language, str(folder)]) == 0
+
+    text = (folder / "adapter.yaml").read_text(encoding="utf-8")
+    assert 'name: "my-sdk"' in text
+    assert (folder / "README.md").is_file()
+    assert not [path for path in folder.rglob("*") if path.name in {".prepared", ".build", "__pycache__"}]
+
+
+def test_every_language_of_the_how_to_has_a_kit() -> None:
+    assert languages() == ["dotnet", "go", "java", "node", "php", "python", "ruby"]
+    assert all(f"`{language}`" in HOW_TO.read_text() for language in languages())
+
+
+def test_an_unknown_language_and_a_folder_in_use_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+
+    assert main(["new", "adapter", "pyton", str(tmp_path / "x")]) == 2
+    assert main(["new", "adapter", "python", str(tmp_path)]) == 2
+
+    assert capsys.readouterr().err == (
+        "new adapter: there is no kit for 'pyton'\n"
+        "  expected: dotnet, go, java, node, php, python, ruby\n"
+        "  mend:     did you mean 'python'?\n"
+        f"{tmp_path}: something is there already\n"
+        "  mend:     name a folder that is not\n"
+    )
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not on this machine")
+def test_another_languages_kit_works_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my-node-sdk"
+
+    assert main(["new", "adapter", "node", str(folder)]) == 0
+    assert main(["doctor", str(folder)]) == 0
+    assert capsys.readouterr().out.endswith("the adapter keeps the protocol\n")

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made_reports import hand_made
+from waitproof.cli import main
+from waitproof.errors import InputError
+from waitproof.judge import Status
+from waitproof.report.diff import Diff, Kind, compare, markdown_lines, plain_lines
+from waitproof.report.model import AdapterEntry, Report, Sdk, VerdictEntry
+from waitproof.run.summary import ExitCode
+from waitproof.suite.contract import Level
+
+
+def verdict(name: str, status: Status, seen: str = "", excused: str = "") -> VerdictEntry:
+    scenario, _, requirement = name.rpartition(":")
+    return VerdictEntry(
+        scenario=scenario,
+        requirement=requirement,
+        level=Level.MUST,
+        status=status,
+        seen=seen,
+        excused=excused,
+    )
+
+
+def adapter(name: str, *verdicts: VerdictEntry, version: str = "", error: str = "") -> AdapterEntry:
+    sdk = Sdk(name="getstream", version=version, language="", runtime="") if version else None
+    return AdapterEntry(name=name, sdk=sdk, error=error, verdicts=verdicts)
+
+
+def report(
+    *verdicts: VerdictEntry,
+    name: str = "sdk",
+    version: str = "1.0",
+    suite: str = "stream",
+    whole: bool | None = True,
+    interrupted: bool = False,
+) -> Report:
+    return of(adapter(name, *verdicts, version=version), suite=suite, whole=whole, interrupted=interrupted)
+
+
+def of(
+    *adapters: AdapterEntry, suite: str = "stream", whole: bool | None = True, interrupted: bool = False
+) -> Report:
+    return Report(
+        schema=1,
+        waitproof="0",
+        suite=suite,
+        started="2026-11-24T10:00:00+00:00",
+        seconds=1.0,
+        interrupted=interrupted,
+        whole=whole,
+        exit_code=ExitCode.KEPT,
+        requirements=(),
+        adapters=adapters,
+    )
+
+
+def change(was: VerdictEntry, now: VerdictEntry) -> list[tuple[Kind, str, str]]:
+    (diff,) = compare(report(was), report(now)).adapters
+    return [(each.kind, each.old, each.new) for each in diff.changes]
+
+
+def told(diff: Diff) -> str:
+    return "\n".join(plain_lines(diff))
+
+
+# --- what a change is ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("was", [Status.PASS, Status.INFO])
+@pytest.mark.parametrize("now", [Status.FAIL, Status.WARN, Status.ERROR, Status.UNSUPPORTED])
+def test_what_was_kept_and_is_not_is_a_regression_unless_excused(was: Status, now: Status) -> None:
+    diff = compare(report(verdict("a:r", was)), report(verdict("a:r", now)))
+    excused = compare(report(verdict("a:r", was)), report(verdict("a:r", now, excused="known")))
+
+    assert diff.has_regression
+    assert [each.kind for each in diff.adapters[0].changes] == [Kind.REGRESSION]
+    assert not excused.has_regression
+    assert [each.kind for each in excused.adapters[0].changes] == [Kind.EXCUSED]
+    assert excused.adapters[0].excused == (0, 1)
+
+
+@pytest.mark.parametrize("was", [Status.FAIL, Status.WARN, Status.ERROR, Status.UNSUPPORTED])
+def test_what_was_not_kept_and_is_now_is_mended_excused_or_not(was: Status) -> None:
+    assert change(verdict("a:r", was), verdict("a:r", Status.PASS)) == [(Kind.MENDED, was.value, "PASS")]
+    assert change(verdict("a:r", was, excused="x"), verdict("a:r", Status.PASS)) == [
+        (Kind.MENDED, f"{was.value} (excused)", "PASS")
+    ]
+
+
+@pytest.mark.parametrize("other", sorted(set(Status) - {Status.INCONCLUSIVE}))
+def test_inconclusive_is_neither_better_nor_worse(other: Status) -> None:
+    unsure = verdict("a:r", Status.INCONCLUSIVE)
+
+    assert [kind for kind, _, _ in change(verdict("a:r", other), unsure)] == [Kind.UNSURE]
+    assert [kind for kind, _, _ in change(unsure, verdict("a:r", other))] == [Kind.UNSURE]
+    assert not compare(report(unsure), report(verdict("a:r", other))).has_regression
+
+
+def test_what_only_its_baseline_changed_is_neither() -> None:
+    excused, bare = verdict("a:r", Status.FAIL, excused="x"), verdict("a:r", Status.FAIL)
+
+    assert change(excused, bare) == [(Kind.OTHER, "FAIL (excused)", "FAIL")]
+    assert change(bare, excused) == [(Kind.OTHER, "FAIL", "FAIL (excused)")]
+    assert change(bare, verdict("a:r", Status.ERROR)) == [(Kind.OTHER, "FAIL", "ERROR")]
+
+
+def test_a_behaviour_on_record_changes_with_its_words_and_not_with_its_numbers() -> None:
+    was = verdict("a:r", Status.INFO, "at once: 0.01 s after the call")
+
+    assert change(was, verdict("a:r", Status.INFO, "at once: 0.02 s after the call")) == []
+    assert change(was, verdict("a:r", Status.INFO, "after an interval: 1.00 s after the call")) == [
+        (Kind.RECORDED, "at once", "after an interval")
+    ]
+
+
+def test_what_is_new_or_gone_is_told_where_both_runs_were_whole() -> None:
+    one, two = verdict("a:r", Status.PASS), verdict("b:r", Status.FAIL)
+
+    assert [each.kind for each in compare(report(one), report(one, two)).adapters[0].changes] == [Kind.ADDED]
+    assert [each.kind for each in compare(report(one, two), report(one)).adapters[0].changes] == [
+        Kind.REMOVED
+    ]
+    assert compare(report(one, whole=False), report(one, two)).adapters[0].changes == ()
+    assert compare(report(one, two), report(one, interrupted=True)).adapters[0].changes == ()
+    assert not compare(report(one), report(one, two)).has_regression
+
+
+# --- whose --------------------------------------------------------------------------------------------
+
+
+def test_adapters_are_matched_by_name_and_two_alone_whatever_they_are_called() -> None:
+    a, b, c = (adapter(name, version="1") for name in "abc")
+
+    diff = compare(of(a, b), of(b, c))
+
+    assert ([each.name for each in diff.adapters], diff.only_old, diff.only_new) == (["b"], ("a",), ("c",))
+    assert [each.name for each in compare(report(name="old"), report(name="new")).adapters] == ["new"]
+
+
+def test_reports_that_cannot_be_compared_are_wrong_use() -> None:
+    a, b, c = (adapter(name) for name in "abc")
+
+    with pytest.raises(InputError, match="no adapter is in both reports"):
+        compare(of(a, b), of(c))
+    with pytest.raises(InputError, match="the reports are of two suites, 'stream' and 'mini'"):
+        compare(report(), report(suite="mini"))
+
+
+def test_an_adapter_that_cannot_be_run_any_more_is_one_regression() -> None:
+    dead = adapter("sdk", verdict("a:r", Status.ERROR), error="sdk: exited with code 3")
+
+    diff = compare(report(verdict("a:r", Status.PASS)), of(dead))
+
+    assert diff.has_regression
+    assert told(diff) == (
+        "sdk: getstream 1.0 -> an unknown SDK\n"
+        "  could not be run: sdk: exited with code 3\n"
+        "1 regression, 0 mended"
+    )
+
+
+# --- how it is told -----------------------------------------------------------------------------------
+
+
+def many() -> Diff:
+    was = [verdict(f"faults/{n}:surfaces", Status.PASS) for n in range(40)]
+    now = [verdict(f"faults/{n}:surfaces", Status.FAIL, f"it *hung* {n}") for n in range(40)]
+    return compare(
+        report(*was, verdict("a/b:late", Status.WARN, excused="x"), verdict("a/b:gone", Status.PASS)),
+        report(*now, verdict("a/b:late", Status.PASS), version="1.1"),
+    )
+
+
+def test_forty_scenarios_of_one_cause_are_one_line() -> None:
+    assert told(many()) == (
+        "sdk: getstream 1.0 -> getstream 1.1\n"
+        "  regressions:\n"
+        "    PASS -> FAIL surfaces (MUST) in 40 scenarios (faults/0, faults/1, faults/2 and 37 more)"
+        ": it *hung* 0\n"
+        "  mended:\n"
+        "    WARN (excused) -> PASS late (MUST) in a/b\n"
+        "  no longer judged:\n"
+        "    PASS gone (MUST) in a/b\n"
+        "  excused: 1 -> 0\n"
+        "1 regression, 1 mended"
+    )
+
+
+def test_release_notes_are_markdown_in_which_an_sdks_words_mean_nothing() -> None:
+    assert "\n".join(markdown_lines(many())) == (
+        "### sdk: getstream 1.0 → getstream 1.1\n"
+        "\n"
+        "**Regressions**\n"
+        "\n"
+        "- `surfaces` (MUST): PASS → FAIL in 40 scenarios (`faults/0`, `faults/1`, `faults/2` and 37 more): "
+        "it \\*hung\\* 0\n"
+        "\n"
+        "**Mended**\n"
+        "\n"
+        "- `late` (MUST): WARN (excused) → PASS in `a/b`\n"
+        "\n"
+        "**No longer judged**\n"
+        "\n"
+        "- `gone` (MUST): PASS in `a/b`\n"
+        "\n"
+        "Excused: 1 → 0\n"
+        "\n"
+        "1 regression, 1 mended"
+    )
+
+
+def test_runs_alike_say_so() -> None:
+    one = report(verdict("a:r", Status.PASS))
+
+    assert told(compare(one, one)).splitlines()[1:] == ["  nothing changed", "0 regressions, 0 mended"]
+
+
+# --- the command --------------------------------------------------------------------------------------
+
+
+def test_the_command_exits_with_1_on_a_regression_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = (
+        hand_made(tmp_path / f"{status}.json", ("a:r", status, "\x1b[1m")) for status in ("PASS", "FAIL")
+    )
+
+    assert main(["diff", str(good), str(bad)]) == 1
+    assert main(["diff", str(good), str(bad), "--markdown"]) == 1
+    assert main(["diff", str(bad), str(good)]) == 0
+    assert main(["diff", str(good), str(good)]) == 0
+    assert main(["diff", str(good), str(tmp_path / "none.json")]) == 2
+    assert main(["diff", str(good), str(hand_made(tmp_path / "blank.json", (" :r", "PASS", "")))]) == 2
+
+    told = capsys.readouterr()
+    assert "    PASS -> FAIL r (MUST) in a: \\x1b[1m\n" in told.out
+    assert f"{tmp_path / 'blank.json'}: adapters.0.verdicts.0.scenario: string should match" in told.err

@@ -1,0 +1,478 @@
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+from fakes import LIMIT_S, MINI, Mark
+from waitproof.adapter.process import AdapterCommand
+from waitproof.errors import InputError
+from waitproof.judge import Status, Verdict
+from waitproof.mock.process import ServerProcess
+from waitproof.run import player
+from waitproof.run.baseline import parse_baseline
+from waitproof.run.runner import AdapterResult, LivePoll, Runner, RunResult, SilentListener
+from waitproof.suite.files import Suite, bundled_suite, load_suite
+from waitproof.suite.scenario import Scenario
+from waitproof.suite.select import select
+
+Results = dict[str, AdapterResult]
+
+LONGEST_S = 0.6  # the scenario timing/gives-up
+PLAYED_AT_ONCE_S = 3.0  # one after another, and with a start each, the scenarios take longer on any machine
+
+CORRECT = {
+    "outcomes/begun:label-has-a-job": "PASS",
+    "outcomes/begun:one-look-one-request": "PASS",
+    "outcomes/begun:returns-output": "PASS",
+    "outcomes/broken:broken-is-returned": "PASS",
+    "outcomes/completes:first-look": "INFO",
+    "outcomes/completes:returns-output": "PASS",
+    "outcomes/completes:sends-its-key": "PASS",
+    "timing/gives-up-when-told:gives-up": "PASS",
+    "timing/gives-up-when-told:own-timeout": "PASS",
+    "timing/gives-up:gives-up": "PASS",
+    "timing/gives-up:usual-interval": "PASS",
+    "timing/gives-up:usual-timeout": "PASS",
+    "together/two-take-turns:async-takes-turns": "NOT_APPLICABLE",
+    "together/two-take-turns:returns-output": "PASS",
+}
+ALL_BUT_ONE = {
+    **dict.fromkeys(CORRECT, "ERROR"),
+    "together/two-take-turns:async-takes-turns": "NOT_APPLICABLE",
+}
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return load_suite(MINI)
+
+
+@pytest.fixture
+def mark() -> Iterator[Mark]:
+    """The mark of this test's processes; no process, thread or descriptor may be left after it."""
+    mark = Mark()
+    threads = set(threading.enumerate())
+    descriptors = os.listdir("/dev/fd")
+    yield mark
+    mark.assert_gone()
+    left = [thread for thread in threading.enumerate() if thread not in threads]
+    for thread in left:
+        thread.join(2.0)
+    assert [thread.name for thread in left if thread.is_alive()] == []
+    assert len(os.listdir("/dev/fd")) <= len(descriptors)
+
+
+SIDE_BY_SIDE = [
+    "MiniAdapter",
+    "OneAtATime",
+    "NoHelper",
+    "HalfTheTime",
+    "NeverGivesUp",
+    "NeverGivesUpOneAtATime",
+    "DiesGivingUp",
+    "DiesAtEveryWait",
+    "LiesAboutElapsed",
+    "dies_at_start",
+    "hundred_log_lines",
+]
+
+
+@pytest.fixture(scope="module")
+def side_by_side(suite: Suite) -> Results:
+    """Return what became of many adapters in one run: a good one, and one for each way to be bad."""
+    mark = Mark()
+    missing = AdapterCommand("missing", ("/no/such/program",), Path("/"))
+    with pytest.MonkeyPatch.context() as patch:
+        # Who does not answer is given up sooner than a person would wait.
+        patch.setattr(player, "ANSWER_LIMIT_S", 0.6)
+        commands = [*(mark.command(mode) for mode in SIDE_BY_SIDE), missing]
+        result = Runner(suite, commands).run()
+    mark.assert_gone()
+    return {adapter.name: adapter for adapter in result.adapters}
+
+
+def run(suite: Suite, *commands: AdapterCommand, only: Sequence[str] = ()) -> list[AdapterResult]:
+    return Runner(suite, commands, scenarios=select(suite.scenarios, only)).run().adapters
+
+
+def statuses(adapter: AdapterResult) -> dict[str, str]:
+    return {f"{v.scenario}:{v.requirement}": v.status.value for v in adapter.verdicts()}
+
+
+def verdict(adapter: AdapterResult, name: str) -> Verdict:
+    return next(v for v in adapter.verdicts() if f"{v.scenario}:{v.requirement}" == name)
+
+
+# --- adapters that keep the protocol ------------------------------------------------------------------
+
+
+def test_a_second_vendors_sdk_that_keeps_its_promises_passes(side_by_side: Results) -> None:
+    adapter = side_by_side["MiniAdapter"]
+
+    assert statuses(adapter) == CORRECT
+    assert (adapter.error, adapter.stderr_tail) == ("", ())
+    assert adapter.hello is not None
+    assert adapter.hello.sdk_name == "mini"
+
+
+def test_the_async_variant_is_asked_for_two_waits_at_once_first(suite: Suite, mark: Mark) -> None:
+    order: list[str] = []
+
+    class Listener(SilentListener):
+        def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+            order.append(scenario.id)
+
+    result = Runner(suite, [mark.command("Async")], listener=Listener()).run()
+
+    assert statuses(result.adapters[0]) == {**CORRECT, "together/two-take-turns:async-takes-turns": "PASS"}
+    assert order[0] == "together/two-take-turns"
+
+
+def test_a_run_takes_hardly_longer_than_its_longest_scenario(suite: Suite, mark: Mark) -> None:
+    lengths: list[float] = []
+
+    class Listener(SilentListener):
+        def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
+            lengths.append(forecast_s)
+
+    result = Runner(suite, [mark.command("MiniAdapter")], listener=Listener()).run()
+
+    assert max(lengths) == pytest.approx(LONGEST_S)
+    assert result.seconds < PLAYED_AT_ONCE_S
+    assert not result.interrupted
+
+
+def test_an_adapter_that_takes_one_call_at_a_time_gets_more_processes(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["OneAtATime"]
+
+    assert statuses(adapter) == {**CORRECT, "together/two-take-turns:returns-output": "UNSUPPORTED"}
+    assert adapter.stderr_tail == ()  # it dies of a second wait, and says so
+    seen = verdict(adapter, "together/two-take-turns:returns-output").seen
+    assert seen == "2 calls at once, and it can have 1 in flight"
+
+
+def test_adapters_that_play_the_same_task_id_take_turns(suite: Suite, mark: Mark) -> None:
+    plain = next(scenario for scenario in suite.scenarios if scenario.id == "timing/gives-up")
+    first, *others = plain.calls
+    fixed = plain.model_copy(update={"calls": (first.model_copy(update={"task_id": 7}), *others)})
+
+    commands = [mark.command(mode) for mode in ("MiniAdapter", "Async", "OneAtATime")]
+    result = Runner(suite, commands, scenarios=[fixed]).run()
+
+    played = [adapter.scenarios[fixed.id].observations[0] for adapter in result.adapters]
+    assert [each.task(each.calls[0]).task_id for each in played] == [7] * 3
+    assert {status for adapter in result.adapters for status in statuses(adapter).values()} == {"PASS"}
+    assert result.seconds > 3 * LONGEST_S
+
+
+def test_durations_are_scaled_to_whole_seconds_for_a_helper_that_takes_no_others(
+    suite: Suite, mark: Mark
+) -> None:
+    (adapter,) = run(suite, mark.command("WholeSeconds"), only=["outcomes/broken"])
+
+    assert statuses(adapter) == {"outcomes/broken:broken-is-returned": "PASS"}
+    (observation,) = adapter.scenarios["outcomes/broken"].observations
+    assert observation.scale == 20
+    assert observation.calls[0].request["options"] == {"poll_interval": 1, "timeout": 40}
+    assert observation.tasks[0].polls[1].arrived_s >= 0.98
+
+
+def test_without_a_wait_helper_everything_that_waits_is_unsupported(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["NoHelper"]
+
+    assert set(statuses(adapter).values()) == {"UNSUPPORTED", "NOT_APPLICABLE"}
+    assert verdict(adapter, "outcomes/broken:broken-is-returned").seen == "the SDK ships no wait helper"
+
+
+def test_a_helper_that_gives_up_too_early_fails_what_is_about_that_alone(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["HalfTheTime"]
+
+    wrong = {name: status for name, status in statuses(adapter).items() if status != CORRECT[name]}
+    assert wrong == {
+        "timing/gives-up-when-told:own-timeout": "FAIL",
+        "timing/gives-up:usual-interval": "FAIL",
+        "timing/gives-up:usual-timeout": "FAIL",
+    }
+    assert verdict(adapter, "timing/gives-up:usual-timeout").alone_runs == 0
+
+
+def test_a_baseline_excuses_a_verdict_of_its_own_adapter(suite: Suite, mark: Mark) -> None:
+    text = "format: 1\ndeviations:\n  - {deviation: own-timeout, reason: known}\n"
+    baseline = parse_baseline(text, "deviations.yaml", date(2026, 1, 1))
+    commands = [mark.command("HalfTheTime", name="a"), mark.command("HalfTheTime", name="b")]
+
+    result = Runner(
+        suite, commands, scenarios=select(suite.scenarios, ["*:own-timeout"]), baselines={"a": baseline}
+    ).run()
+
+    assert [[v.excused for v in adapter.verdicts()] for adapter in result.adapters] == [["known"], [""]]
+
+
+def test_each_poll_is_told_as_it_comes_with_whose_it_is(suite: Suite, mark: Mark) -> None:
+    told: list[LivePoll] = []
+    commands = [mark.command("MiniAdapter", name=name) for name in "ab"]
+
+    chosen = select(suite.scenarios, ["outcomes/completes", "take-turns:returns-output"])
+    Runner(suite, commands, scenarios=chosen, on_poll=told.append).run()
+
+    for name in "ab":
+        mine = [(each.copy, each.status) for each in told if each.adapter == name]
+        assert mine.count((1, "queued")) == 1
+        assert [pair for pair in mine if pair[0] == 2] == [(2, "working")] * 4 + [(2, "done")]
+    assert {each.scenario for each in told} == {"outcomes/completes", "together/two-take-turns"}
+
+
+def test_what_looks_suspicious_is_played_again_alone(suite: Suite, mark: Mark, tmp_path: Path) -> None:
+    phases: list[str] = []
+    finals: list[tuple[str, bool]] = []
+
+    class Listener(SilentListener):
+        def phase(self, adapter: str, text: str) -> None:
+            phases.append(text)
+
+        def finished(
+            self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool
+        ) -> None:
+            if scenario.id == "timing/gives-up":
+                finals.append(
+                    (dict(zip(scenario.proves, verdicts, strict=True))["usual-timeout"].status, final)
+                )
+
+    commands = [mark.command("LateOnce", str(tmp_path / "was-late"))]
+    (adapter,) = Runner(suite, commands, listener=Listener()).run().adapters
+
+    assert statuses(adapter) == CORRECT
+    late = verdict(adapter, "timing/gives-up:usual-timeout")
+    assert late.alone_runs == 1
+    assert late.explanation.startswith("kept when run alone; at first the call raised GaveUp after 1.1")
+    assert [seen.alone for seen in adapter.scenarios["timing/gives-up"].observations] == [False, True]
+    assert finals == [(Status.INCONCLUSIVE, False), (Status.PASS, True)]
+    assert "again alone: timing/gives-up" in phases
+
+
+def test_an_async_adapter_that_blocks_fails_that_and_nothing_else(suite: Suite, mark: Mark) -> None:
+    (adapter,) = run(suite, mark.command("AsyncThatBlocks"))
+
+    assert statuses(adapter) == {**CORRECT, "together/two-take-turns:async-takes-turns": "FAIL"}
+    assert verdict(adapter, "together/two-take-turns:async-takes-turns").alone_runs == 2
+
+
+# --- adapters that do not -----------------------------------------------------------------------------
+
+
+def test_an_adapter_that_dies_at_its_start_is_an_error(side_by_side: Results) -> None:
+    adapter = side_by_side["dies_at_start"]
+
+    assert statuses(adapter) == dict.fromkeys(CORRECT, "ERROR")
+    assert adapter.error.startswith("dies_at_start: exited with code 3 before it answered hello\n")
+    assert adapter.stderr_tail == ("loading", "no module named 'getstream'")
+    assert {v.seen for v in adapter.verdicts()} == {adapter.error}
+
+
+def test_an_adapter_that_never_says_hello_is_given_up_at_its_limit(suite: Suite, mark: Mark) -> None:
+    (adapter,) = Runner(suite, [mark.command("never_says_hello")], start_limit_s=0.3).run().adapters
+
+    assert statuses(adapter) == dict.fromkeys(CORRECT, "ERROR")
+    assert adapter.error.startswith("never_says_hello: no answer to hello within 0.3 s; the process is alive")
+
+
+def test_a_program_that_is_missing_is_an_error_of_its_adapter_alone(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["missing"]
+
+    assert statuses(adapter) == dict.fromkeys(CORRECT, "ERROR")
+    assert adapter.error.startswith("missing: cannot be started: no such program: '/no/such/program'")
+
+
+def test_a_process_that_dies_costs_the_scenarios_that_shared_it_nothing(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["DiesGivingUp"]
+
+    wrong = {name: status for name, status in statuses(adapter).items() if status != CORRECT[name]}
+    assert wrong == {name: "ERROR" for name in CORRECT if name.startswith("timing/")}
+    told = verdict(adapter, "timing/gives-up:gives-up").seen.splitlines()
+    assert told[0].startswith("DiesGivingUp: exited with code 3 before it answered call ")
+    assert told[1] == "  found:    the helper brought the process down"
+    assert set(adapter.stderr_tail) == {"the helper brought the process down"}
+
+
+def test_an_adapter_that_dies_at_every_wait_is_not_started_for_ever(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["DiesAtEveryWait"]
+
+    assert statuses(adapter) == ALL_BUT_ONE
+    assert set(adapter.stderr_tail) == {
+        "\x1b[31mno wait ever comes back\x1b[0m"
+    }  # one or two waits were live
+
+
+def test_an_adapter_that_answers_nothing_is_an_error_and_delays_no_other(
+    suite: Suite, mark: Mark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(player, "ANSWER_LIMIT_S", 0.4)
+    monkeypatch.setattr(player, "PING_LIMIT_S", 0.3)
+    monkeypatch.setattr(player, "WARM_LIMIT_S", 0.5)
+    only = ["timing/gives-up:", "outcomes/broken"]
+
+    mute, correct = run(suite, mark.command("mute"), mark.command("MiniAdapter"), only=only)
+
+    assert set(statuses(mute).values()) == {"ERROR"}
+    seen = verdict(mute, "timing/gives-up:gives-up").seen
+    assert seen == "no answer to call 2 within 1.1 s; the process is alive"
+    assert mute.stderr_tail == ("deaf and mute from here",)
+    assert statuses(correct) == {name: CORRECT[name] for name in statuses(mute)}
+
+
+def test_an_adapter_that_babbles_is_an_error_that_names_the_line(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["hundred_log_lines"]
+
+    assert statuses(adapter) == ALL_BUT_ONE
+    told = verdict(adapter, "outcomes/completes:returns-output").seen.splitlines()
+    assert told[0].endswith("hundred_log_lines: printed 100 lines to stdout that are no answers")
+    assert told[1] == "  found:    debug 100"
+
+
+@pytest.mark.parametrize("mode", ["NeverGivesUp", "NeverGivesUpOneAtATime"])
+def test_a_helper_that_never_gives_up_fails_and_holds_up_nothing_else(
+    side_by_side: Results, mode: str
+) -> None:
+    adapter = side_by_side[mode]
+
+    wrong = {name: status for name, status in statuses(adapter).items() if status != CORRECT[name]}
+    wrong.pop("together/two-take-turns:returns-output", None)  # UNSUPPORTED by one of them
+    names = {name for name in CORRECT if name.startswith("timing/") and "interval" not in name}
+    assert wrong == dict.fromkeys(names, "FAIL")
+    assert "was still waiting after 1.30 s" in verdict(adapter, "timing/gives-up:gives-up").seen
+
+
+def test_an_adapter_that_lies_about_the_time_is_caught_by_the_other_witness(
+    side_by_side: Results,
+) -> None:
+    adapter = side_by_side["LiesAboutElapsed"]
+
+    assert statuses(adapter)["timing/gives-up:gives-up"] == "ERROR"
+    seen = verdict(adapter, "timing/gives-up:gives-up").seen
+    told = re.fullmatch(
+        r"the adapter says that the call took ([\d.]+) s, the harness had its answer after ([\d.]+) s", seen
+    )
+    assert told is not None
+    assert float(told[1]) > 2 * float(told[2])
+
+
+# --- interrupts, and trouble of our own ---------------------------------------------------------------
+
+
+def test_a_run_that_is_cancelled_while_an_adapter_starts_ends_soon(suite: Suite, mark: Mark) -> None:
+    began_s = time.monotonic()
+    runner = Runner(suite, [mark.command("never_says_hello")], start_limit_s=2.5)
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    while not mark.processes() and time.monotonic() < began_s + LIMIT_S:
+        time.sleep(0.02)
+
+    runner.cancel()
+    thread.join(1.3)
+    is_over = not thread.is_alive()
+    thread.join(LIMIT_S)
+
+    assert is_over
+
+
+@pytest.mark.parametrize("phase", ["starting", "warming up", "running"])
+def test_a_cancelled_run_ends_soon_and_keeps_what_is_known(suite: Suite, mark: Mark, phase: str) -> None:
+    runner: Runner
+    began: list[float] = []
+
+    class Listener(SilentListener):
+        def phase(self, adapter: str, text: str) -> None:
+            if text == phase:
+                began.append(time.monotonic())
+                threading.Thread(target=runner.cancel).start()
+
+    commands = [mark.command("IgnoresTheEnd"), mark.command("Async")]
+    runner = Runner(suite, commands, listener=Listener(), start_limit_s=2.0)
+
+    result = runner.run()
+
+    assert result.interrupted
+    assert time.monotonic() - began[0] < 5.0
+    known = {status for adapter in result.adapters for status in statuses(adapter).values()}
+    assert known <= {"PASS", "INFO", "NOT_APPLICABLE"}
+    assert [adapter.error for adapter in result.adapters] == ["", ""]
+    mark.assert_gone(0.0)
+
+
+def test_a_port_in_use_is_a_mistake_of_the_user(suite: Suite, mark: Mark) -> None:
+    with ServerProcess(suite.contract) as other:
+        port = int(other.base_url.rpartition(":")[2])
+        runner = Runner(suite, [mark.command("MiniAdapter")], port=port)
+        with pytest.raises(InputError, match=f"port {port}"):
+            runner.run()
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(suite: Suite, mark: Mark) -> None:
+    results: list[RunResult] = []
+    runners = [Runner(suite, [mark.command("MiniAdapter")]) for _ in range(2)]
+    threads = [threading.Thread(target=lambda r=runner: results.append(r.run())) for runner in runners]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LIMIT_S)
+
+    assert [statuses(result.adapters[0]) for result in results] == [CORRECT, CORRECT]
+
+
+# --- requests that are no polls -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("defect", "pattern", "seen"),
+    [
+        (
+            "asks-first",
+            "outcomes/completes-after-3-polls:polls-task-status-endpoint",
+            r"GET /api/v2/app",
+        ),
+        (
+            "ends-the-task",
+            "polling/timeout-then-a-look:timeout-leaves-task-running",
+            r"DELETE /api/v2/tasks/[0-9a-f-]+",
+        ),
+    ],
+)
+def test_a_request_beside_the_polls_is_the_scenarios_whatever_connection_it_came_on(
+    defect: str, pattern: str, seen: str
+) -> None:
+    stream = load_suite(bundled_suite())
+    root = Path(__file__).parents[2]
+    command = AdapterCommand(
+        defect,
+        (sys.executable, str(root / "tests" / "fake_adapters" / "asks_first.py"), defect),
+        root,
+        {"PYTHONPATH": os.pathsep.join([str(root), str(root / "adapters" / "kits" / "python")])},
+    )
+
+    run = Runner(stream, [command], scenarios=select(stream.scenarios, [pattern])).run()
+
+    (verdict,) = run.adapters[0].verdicts()
+    assert verdict.status in {Status.FAIL, Status.WARN}
+    assert re.fullmatch(seen, verdict.seen)
+    assert run.strays == ()
