@@ -226,12 +226,12 @@ def test_a_broken_answer_is_named_in_the_first_line(line: bytes, fact: str) -> N
     assert fact_of(line) == fact
 
 
-def test_a_broken_answer_shows_the_line_what_was_expected_and_how_to_mend_it() -> None:
+def test_a_broken_answer_shows_the_line_what_was_expected_and_how_to_fix_it() -> None:
     assert message_of(answered(outcome="retuned")) == (
         'the answer to call "17" has the unknown outcome "retuned"\n'
         '  found:    {"id": "17", "outcome": "retuned"}\n'
         "  expected: returned, raised, unsupported or adapter_error\n"
-        "  mend:     did you mean 'returned'?"
+        "  fix:      did you mean 'returned'?"
     )
 
 
@@ -271,7 +271,7 @@ def test_a_returned_answer_without_its_member_is_refused() -> None:
         "the answer to call \"17\" (wait) returned 'task'\n"
         '  found:    {"id":"17","outcome":"returned","task":{}}\n'
         "  expected: 'result' (or 'unencodable')\n"
-        "  mend:     send what the call returned as 'result', null included"
+        "  fix:      send what the call returned as 'result', null included"
     )
 
 
@@ -332,7 +332,7 @@ def test_a_hello_of_another_protocol_says_what_to_do() -> None:
         "hello speaks protocol 2\n"
         '  found:    {"op":"hello","protocol":2}\n'
         '  expected: "protocol":1\n'
-        "  mend:     this harness speaks protocol 1; use the adapter made for it"
+        "  fix:      this harness speaks protocol 1; use the adapter made for it"
     )
 
 

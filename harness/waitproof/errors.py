@@ -3,7 +3,7 @@
 `InputError` belongs to whoever wrote a file or a command line, `AdapterError` to whoever wrote an
 adapter, `HarnessError` to us. A verdict is a value (see `judge`); an exception is always one of these.
 Every message has the same shape: place and fact in the first line, which stands alone, then what was
-found, what was expected and how to mend it.
+found, what was expected and how to fix it.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ __all__ = ["AdapterError", "HarnessError", "InputError", "Mistake", "WaitproofEr
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake of an input, told so that its author can mend it.
+    """One mistake of an input, told so that its author can fix it.
 
     Attributes:
         place: `file:line:column` where known, else a file, an option or a program.
         fact: What is wrong, in one sentence without a full stop.
         found: The author's own text, "" where there is none.
         expected: What would have been right, "" where the fact says it.
-        mend: What to do now, "" where the expectation says it.
+        fix: What to do now, "" where the expectation says it.
     """
 
     place: str
     fact: str
     found: str = ""
     expected: str = ""
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
         """Return the message: the first line stands alone, a line follows for each thing known."""
         lines = [f"{self.place}: {self.fact}" if self.place else self.fact]
-        rows = (("found", self.found), ("expected", self.expected), ("mend", self.mend))
+        rows = (("found", self.found), ("expected", self.expected), ("fix", self.fix))
         lines += [f"  {f'{name}:':<10}{text}" for name, text in rows if text]
         return "\n".join(lines)
 

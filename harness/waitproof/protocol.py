@@ -293,7 +293,7 @@ def check_answer(op: str, answer: Answer, line: bytes) -> None:
             _FaultError(
                 f"the answer to call {_quoted(answer.id)} ({op}) returned {given}",
                 expected=f"'{wanted}' (or 'unencodable')" if wanted else "no value: a ping returns nothing",
-                mend=f"send what the call returned as '{wanted}', null included" if wanted else "",
+                fix=f"send what the call returned as '{wanted}', null included" if wanted else "",
             ),
             line,
         )
@@ -332,16 +332,16 @@ def shortened(line: bytes) -> str:
 class _FaultError(Exception):
     """What is wrong, before the line is known that it is wrong in."""
 
-    def __init__(self, fact: str, *, expected: str = "", mend: str = "") -> None:
+    def __init__(self, fact: str, *, expected: str = "", fix: str = "") -> None:
         self.fact = fact
         self.expected = expected
-        self.mend = mend
+        self.fix = fix
         super().__init__(fact)
 
 
 def _failure(fault: _FaultError, line: bytes) -> BrokenAdapterError:
     return BrokenAdapterError(
-        Mistake("", fault.fact, found=shortened(line), expected=fault.expected, mend=fault.mend)
+        Mistake("", fault.fact, found=shortened(line), expected=fault.expected, fix=fault.fix)
     )
 
 
@@ -349,7 +349,7 @@ def _too_long(limit_bytes: int) -> _FaultError:
     return _FaultError(
         f"a line on stdout is longer than {limit_bytes // (1024 * 1024)} MiB",
         expected="one JSON object a line, each ended by LF",
-        mend="end each answer with a line feed, and flush",
+        fix="end each answer with a line feed, and flush",
     )
 
 
@@ -357,7 +357,7 @@ def _object(line: bytes) -> JsonObject | LogLine:
     if len(line) > MAX_LINE_BYTES + 1:  # its LF may be there
         raise _too_long(MAX_LINE_BYTES)
     if line.startswith(b"\xef\xbb\xbf{"):
-        raise _FaultError("stdout begins with a byte order mark", mend="write UTF-8 without a BOM")
+        raise _FaultError("stdout begins with a byte order mark", fix="write UTF-8 without a BOM")
     if not line.startswith(b"{"):
         return LogLine(line.rstrip(b"\r\n").decode("utf-8", "replace"))
     try:
@@ -367,13 +367,13 @@ def _object(line: bytes) -> JsonObject | LogLine:
     except UnicodeDecodeError as error:
         raise _FaultError(
             f"an answer is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}",
-            mend="open stdout as UTF-8, whatever the locale says",
+            fix="open stdout as UTF-8, whatever the locale says",
         ) from None
     except json.JSONDecodeError as error:
         raise _FaultError(
             f"an answer is broken JSON: {error.msg} at offset {error.pos}",
             expected="one whole JSON object a line",
-            mend="use a JSON encoder, and write and flush each line under one lock",
+            fix="use a JSON encoder, and write and flush each line under one lock",
         ) from None
     except ValueError:  # Python reads no integer of more than 4300 digits
         raise _FaultError("an answer holds a number with too many digits") from None
@@ -386,7 +386,7 @@ def _object(line: bytes) -> JsonObject | LogLine:
 def _refuse_constant(name: str) -> NoReturn:
     raise _FaultError(
         f"an answer holds {name}, which JSON does not have",
-        mend=f"""report it as "unencodable": "{name} at <where>" instead of a result""",
+        fix=f"""report it as "unencodable": "{name} at <where>" instead of a result""",
     )
 
 
@@ -395,7 +395,7 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise _FaultError(
             f"an answer holds the number {_quoted(text)}, which no double can hold",
-            mend="""report it as "unencodable" instead of a result""",
+            fix="""report it as "unencodable" instead of a result""",
         )
     return value
 
@@ -421,7 +421,7 @@ def _hello(message: JsonObject) -> Hello:
         raise _FaultError(
             "the first answer is not the answer to hello",
             expected='"op":"hello"',
-            mend="answer hello first, before any call",
+            fix="answer hello first, before any call",
         )
     protocol = message.get("protocol")
     if type(protocol) is not int or protocol != PROTOCOL_VERSION:
@@ -430,7 +430,7 @@ def _hello(message: JsonObject) -> Hello:
             if "protocol" in message
             else "hello has no 'protocol'",
             expected=f'"protocol":{PROTOCOL_VERSION}',
-            mend=f"this harness speaks protocol {PROTOCOL_VERSION}; use the adapter made for it",
+            fix=f"this harness speaks protocol {PROTOCOL_VERSION}; use the adapter made for it",
         )
     sdk = _member(message, "sdk", "hello")
     if not isinstance(sdk, dict):
@@ -457,7 +457,7 @@ def _capabilities(given: object) -> Capabilities:
             raise _FaultError(
                 f"hello's capabilities name the unknown option {_quoted(option)}",
                 expected=" or ".join(_OPTIONS),
-                mend=_nearest(option, _OPTIONS),
+                fix=_nearest(option, _OPTIONS),
             )
     return Capabilities(
         wait=_flag(given, "wait", default=default.wait),
@@ -476,13 +476,13 @@ def _capabilities(given: object) -> Capabilities:
 def _answer(message: JsonObject) -> Answer:
     if "id" not in message:
         if message.get("op") == "hello":
-            raise _FaultError("hello was answered twice", mend="answer hello once, then only calls")
-        raise _FaultError("an answer has no 'id'", mend="send back the id of the call that it answers")
+            raise _FaultError("hello was answered twice", fix="answer hello once, then only calls")
+        raise _FaultError("an answer has no 'id'", fix="send back the id of the call that it answers")
     call_id = message["id"]
     if not isinstance(call_id, str):
         raise _FaultError(
             f"an answer has the id {_quoted(call_id)}, which is no string",
-            mend="send the id back as it came: a string",
+            fix="send the id back as it came: a string",
         )
     return Answer(
         id=call_id,
@@ -507,7 +507,7 @@ def _outcome(message: JsonObject, where: str) -> Outcome:
             raise _FaultError(
                 f"{where} has the unknown outcome {_quoted(unknown)}",
                 expected="returned, raised, unsupported or adapter_error",
-                mend=_nearest(unknown, known),
+                fix=_nearest(unknown, known),
             )
 
 
@@ -537,7 +537,7 @@ def _raised(exception: object, where: str) -> Raised:
         raise _FaultError(
             f"{inside} has the unknown kind {_quoted(kind)}",
             expected="task, transport, api or other",
-            mend=_nearest(kind, ExceptionKind),
+            fix=_nearest(kind, ExceptionKind),
         )
     fields = _member(exception, "fields", inside)
     if not isinstance(fields, dict):

@@ -93,29 +93,29 @@ def test_every_mistake_of_a_file_is_reported_at_once() -> None:
         "adapters/x/adapter.yaml:1:1: 'format' cannot be 2\n"
         "  found:    format: 2\n"
         "  expected: 1\n"
-        "  mend:     use the waitproof that this file was written for",
+        "  fix:      use the waitproof that this file was written for",
         "adapters/x/adapter.yaml:1:1: an adapter needs the key 'command'\n"
         "  found:    format: 2\n"
-        "  mend:     add 'command'",
+        "  fix:      add 'command'",
         "adapters/x/adapter.yaml:2:1: 'name' cannot be 7\n"
         "  found:    name: 7\n"
         "  expected: text\n"
-        "  mend:     put it between quotes",
+        "  fix:      put it between quotes",
         "adapters/x/adapter.yaml:3:1: an adapter has no key 'comand'\n"
         "  found:    comand: [x]\n"
         "  expected: format, name, summary, needs, inputs, prepare, command, env or baseline\n"
-        "  mend:     did you mean 'command'?",
+        "  fix:      did you mean 'command'?",
         "adapters/x/adapter.yaml:4:9: a need needs the key 'get'\n"
         "  found:    needs: [{program: java, got: it}]\n"
-        "  mend:     add 'get'",
+        "  fix:      add 'get'",
         "adapters/x/adapter.yaml:4:25: a need has no key 'got'\n"
         "  found:    needs: [{program: java, got: it}]\n"
         "  expected: program or get\n"
-        "  mend:     did you mean 'get'?",
+        "  fix:      did you mean 'get'?",
         "adapters/x/adapter.yaml:5:7: 'A' cannot be 1\n"
         "  found:    env: {A: 1}\n"
         "  expected: text\n"
-        "  mend:     put it between quotes",
+        "  fix:      put it between quotes",
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_command_written_as_one_text_is_shown_as_a_list() -> None:
     assert messages("format: 1\nname: x\ncommand: php 'my adapter.php'\n") == [
         "adapters/x/adapter.yaml:3:1: \"php 'my adapter.php'\" is not a list of a program and its arguments\n"
         "  found:    command: php 'my adapter.php'\n"
-        "  mend:     write it as a list: [php, my adapter.php]"
+        "  fix:      write it as a list: [php, my adapter.php]"
     ]
 
 
@@ -211,7 +211,7 @@ def test_a_baseline_that_is_named_must_be_there(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         f"{tmp_path}/adapter.yaml: its baseline {tmp_path}/known.yaml is missing\n"
-        "  mend:     write it, or leave the key out: deviations.yaml is found by itself"
+        "  fix:      write it, or leave the key out: deviations.yaml is found by itself"
     )
 
 
@@ -223,7 +223,7 @@ def test_a_folder_without_adapter_yaml_says_what_to_write(
 
     assert refusal("x") == (
         "x: the folder has no adapter.yaml\n"
-        "  mend:     write x/adapter.yaml with at least format, name and command, or pass a command instead"
+        "  fix:      write x/adapter.yaml with at least format, name and command, or pass a command instead"
     )
 
 
@@ -231,7 +231,7 @@ def test_a_file_that_is_no_text_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "adapter.yaml").write_bytes(b"\xff")
 
     assert refusal(str(tmp_path)) == (
-        f"{tmp_path}/adapter.yaml:1:1: byte 0xff is not UTF-8\n  mend:     save the file as UTF-8"
+        f"{tmp_path}/adapter.yaml:1:1: byte 0xff is not UTF-8\n  fix:      save the file as UTF-8"
     )
 
 
@@ -241,7 +241,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     assert refusal(str(tmp_path)) == (
         f"{tmp_path}/adapter.yaml: the file has 600,000 bytes\n"
         "  expected: 524,288 or fewer\n"
-        "  mend:     a large payload is written ${text:2MiB}"
+        "  fix:      a large payload is written ${text:2MiB}"
     )
 
 
@@ -263,24 +263,24 @@ def test_what_is_neither_folder_nor_program_gets_the_nearest_adapter(
     assert refusal("adapters/phq") == (
         "--adapter: no such folder or program\n"
         "  found:    adapters/phq\n"
-        "  mend:     did you mean 'adapters/php'?"
+        "  fix:      did you mean 'adapters/php'?"
     )
     assert refusal("adapters/php/adapter.yaml") == (
         "--adapter: no such folder or program\n"
         "  found:    adapters/php/adapter.yaml\n"
-        "  mend:     name its folder: 'adapters/php'"
+        "  fix:      name its folder: 'adapters/php'"
     )
     assert refusal("no-such-program -v") == (
         "--adapter: no such program: 'no-such-program'\n"
         "  found:    no-such-program -v\n"
-        "  mend:     install it, or put it on PATH"
+        "  fix:      install it, or put it on PATH"
     )
     assert refusal("php 'a") == (
         "--adapter: the command cannot be read: No closing quotation\n  found:    php 'a"
     )
     assert refusal("") == (
         "--adapter: it names neither a folder nor a program\n"
-        "  mend:     --adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
+        "  fix:      --adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
     )
 
 
@@ -372,7 +372,7 @@ def test_a_failed_command_shows_the_end_of_its_output_and_is_run_again(tmp_path:
         "  found:    26\n"
         + "".join(f"            {number}\n" for number in range(27, 40))
         + "            no such package\n"
-        f"  mend:     run it by hand in {tmp_path}; its whole output is in {tmp_path}/.prepare.log"
+        f"  fix:      run it by hand in {tmp_path}; its whole output is in {tmp_path}/.prepare.log"
     )
     assert not (tmp_path / ".prepared").exists()
     assert failure(spec) == message
@@ -396,14 +396,14 @@ def test_a_command_that_cannot_be_started_is_an_input_error(tmp_path: Path) -> N
 def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
     assert failure(spec_of(tmp_path, append("a"), inputs=["pom.xml"])) == (
         f"{tmp_path}/adapter.yaml: its input 'pom.xml' cannot be read: No such file or directory\n"
-        "  mend:     correct 'inputs'"
+        "  fix:      correct 'inputs'"
     )
 
 
 def test_an_input_whose_name_no_file_can_have_is_an_input_error(tmp_path: Path) -> None:
     assert failure(spec_of(tmp_path, append("a"), inputs=["a\0b"])) == (
         f"{tmp_path}/adapter.yaml: its input 'a\0b' cannot be read: embedded null byte\n"
-        "  mend:     correct 'inputs'"
+        "  fix:      correct 'inputs'"
     )
 
 
@@ -461,5 +461,5 @@ def test_a_folder_that_holds_adapters_is_told_from_one_that_lacks_its_file(tmp_p
         read_adapter(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: the folder has no adapter.yaml\n"
-        f"  mend:     name one of those in it: {tmp_path / 'a'}, {tmp_path / 'b'}"
+        f"  fix:      name one of those in it: {tmp_path / 'a'}, {tmp_path / 'b'}"
     )

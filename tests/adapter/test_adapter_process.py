@@ -147,7 +147,7 @@ def test_the_hundredth_line_of_log_is_an_error(start: Start) -> None:
         "adapters/hundred_log_lines: printed 100 lines to stdout that are no answers\n"
         "  found:    debug 100\n"
         "  expected: answers alone on stdout; a few lines that an SDK prints are tolerated\n"
-        "  mend:     print to stderr"
+        "  fix:      print to stderr"
     )
     assert process.log_lines == tuple(f"debug {number}" for number in range(1, 101))
 
@@ -162,7 +162,7 @@ def test_an_endless_object_is_refused_at_16_mib(start: Start) -> None:
         "adapters/floods_stdout: a line on stdout is longer than 16 MiB\n"
         f'  found:    {{"id":"1","outcome":"returned","result":"{"x" * 79}…\n'
         "  expected: one JSON object a line, each ended by LF\n"
-        "  mend:     end each answer with a line feed, and flush"
+        "  fix:      end each answer with a line feed, and flush"
     )
 
 
@@ -226,7 +226,7 @@ def test_broken_json_names_the_line(start: Start) -> None:
         "adapters/broken_json: an answer is broken JSON: Expecting ',' delimiter at offset 31\n"
         '  found:    {"id":"1","outcome":"returned,"task_id":7}\n'
         "  expected: one whole JSON object a line\n"
-        "  mend:     use a JSON encoder, and write and flush each line under one lock"
+        "  fix:      use a JSON encoder, and write and flush each line under one lock"
     )
 
 
@@ -239,7 +239,7 @@ def test_an_adapter_that_dies_at_its_start_shows_its_last_words(start: Start) ->
     assert str(caught.value) == (
         "adapters/dies_at_start: exited with code 3 before it answered hello\n"
         "  found:    no module named 'getstream'\n"
-        f"  mend:     {by_hand(process)}"
+        f"  fix:      {by_hand(process)}"
     )
     assert caught.value.stderr == ("loading", "no module named 'getstream'")
     assert (process.alive, process.exit_code) == (False, 3)
@@ -297,7 +297,7 @@ def test_an_adapter_that_never_says_hello_is_given_up(start: Start) -> None:
         "adapters/never_says_hello: no answer to hello within 0.5 s; the process is alive\n"
         "  found:    ready\n"
         '  expected: one line {"op":"hello","protocol":1,...}, flushed\n'
-        f"  mend:     {by_hand(process)}"
+        f"  fix:      {by_hand(process)}"
     )
 
 
@@ -389,7 +389,7 @@ def test_a_protocol_of_the_future_is_refused(start: Start) -> None:
         greet(process)
 
     assert first_line(caught.value) == "adapters/wrong_protocol: hello speaks protocol 2"
-    assert caught.value.mistake.mend == "this harness speaks protocol 1; use the adapter made for it"
+    assert caught.value.mistake.fix == "this harness speaks protocol 1; use the adapter made for it"
 
 
 def test_lone_surrogates_are_data_and_can_be_shown(start: Start) -> None:
@@ -440,11 +440,11 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "adapters/x: cannot be started: no such program: 'no-such-program'\n"
         "  found:    no-such-program -v\n"
-        "  mend:     install it, or the program that its #! line names"
+        "  fix:      install it, or the program that its #! line names"
     )
 
 
-def test_a_program_that_may_not_be_executed_says_how_to_mend_it(tmp_path: Path) -> None:
+def test_a_program_that_may_not_be_executed_says_how_to_fix_it(tmp_path: Path) -> None:
     program = tmp_path / "adapter"
     program.write_text("#!/bin/sh\n")
 
@@ -454,7 +454,7 @@ def test_a_program_that_may_not_be_executed_says_how_to_mend_it(tmp_path: Path) 
     assert str(caught.value) == (
         f"adapters/x: cannot be started: '{program}' is not executable\n"
         f"  found:    {program}\n"
-        f"  mend:     make it executable: chmod +x {program}"
+        f"  fix:      make it executable: chmod +x {program}"
     )
 
 

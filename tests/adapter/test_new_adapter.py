@@ -58,9 +58,9 @@ def test_an_unknown_language_and_a_folder_in_use_are_told(
     assert capsys.readouterr().err == (
         "new adapter: there is no kit for 'pyton'\n"
         "  expected: dotnet, go, java, node, php, python, ruby\n"
-        "  mend:     did you mean 'python'?\n"
+        "  fix:      did you mean 'python'?\n"
         f"{tmp_path}: something is there already\n"
-        "  mend:     name a folder that is not\n"
+        "  fix:      name a folder that is not\n"
     )
 
 

@@ -149,7 +149,7 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
     assert code == 1
     file = folder / "deviations.yaml"
     take_out = f"take it out, by hand or with: waitproof baseline update {folder}"
-    later = "see whether the SDK has been mended; else give it a later date, with the reason"
+    later = "see whether the SDK has been fixed; else give it a later date, with the reason"
     assert report(tmp_path / "r.json")["adapters"][0]["baseline"] == {
         "file": str(file),
         "stale": [
@@ -157,21 +157,21 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
                 "deviation": "returns-output",
                 "problem": "kept",
                 "fact": "the deviation 'returns-output' was not seen any more: it is kept in all 3 scenarios",
-                "mend": take_out,
+                "fix": take_out,
                 "place": f"{file}:2:3",
             },
             {
                 "deviation": "timing/gives-up-when-told:own-timeout",
                 "problem": "expired",
                 "fact": "the deviation 'timing/gives-up-when-told:own-timeout' expired on 2020-01-01",
-                "mend": later,
+                "fix": later,
                 "place": f"{file}:5:3",
             },
             {
                 "deviation": "usual-intervals",
                 "problem": "no_match",
                 "fact": "the deviation matches nothing: no requirement is called 'usual-intervals'",
-                "mend": "did you mean 'usual-interval'?",
+                "fix": "did you mean 'usual-interval'?",
                 "place": f"{file}:12:3",
             },
         ],
@@ -370,7 +370,7 @@ def test_a_run_without_an_adapter_says_how_to_name_one(cli: Cli) -> None:
         "",
         "waitproof run: no adapter is named\n"
         "  expected: a folder with an adapter.yaml, or --adapter with a command\n"
-        "  mend:     waitproof run adapters/reference-client\n",
+        "  fix:      waitproof run adapters/reference-client\n",
     )
 
 
@@ -388,7 +388,7 @@ def test_a_program_that_is_not_there_is_named(cli: Cli) -> None:
         "",
         "--adapter: no such program: 'no-such-program'\n"
         "  found:    no-such-program --flag\n"
-        "  mend:     install it, or put it on PATH\n",
+        "  fix:      install it, or put it on PATH\n",
     )
 
 
@@ -411,7 +411,7 @@ def test_a_folder_without_a_contract_is_no_suite(tmp_path: Path, cli: Cli) -> No
         "",
         f"{tmp_path}: this is no suite\n"
         "  expected: a folder that holds a contract.yaml\n"
-        "  mend:     name the folder itself, such as scenarios/stream\n",
+        "  fix:      name the folder itself, such as scenarios/stream\n",
     )
 
 
@@ -429,7 +429,7 @@ def test_a_pattern_that_matches_nothing_names_the_nearest(cli: Cli) -> None:
         2,
         "",
         "-k: no scenario and no requirement matches 'outcomes/complete5'\n"
-        "  mend:     did you mean 'outcomes/completes'?\n",
+        "  fix:      did you mean 'outcomes/completes'?\n",
     )
 
 
@@ -439,12 +439,12 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path: Path, 
     assert cli(*argv, tmp_path / "no" / "r.json") == (
         2,
         "",
-        f"--json: the folder of {tmp_path}/no/r.json does not exist\n  mend:     make it\n",
+        f"--json: the folder of {tmp_path}/no/r.json does not exist\n  fix:      make it\n",
     )
     assert cli(*argv, tmp_path) == (
         2,
         "",
-        f"--json: {tmp_path} is a folder\n  mend:     --json {tmp_path}/report.json\n",
+        f"--json: {tmp_path} is a folder\n  fix:      --json {tmp_path}/report.json\n",
     )
 
 
@@ -489,10 +489,10 @@ def test_all_mistakes_of_all_files_are_told_at_once(suite: Path, cli: Cli) -> No
     assert (code, out) == (2, "")
     assert [line for line in err.splitlines() if not line.startswith("  found:")] == [
         f"{suite}/outcomes/broken.yaml:3:10: no requirement is called 'returns-outputs'",
-        "  mend:     did you mean 'returns-output'?",
+        "  fix:      did you mean 'returns-output'?",
         "",
         f"{suite}/outcomes/completes.yaml:3:10: no requirement is called 'returns-outputs'",
-        "  mend:     did you mean 'returns-output'?",
+        "  fix:      did you mean 'returns-output'?",
     ]
 
 
@@ -549,7 +549,7 @@ def test_explain_of_something_unknown_names_the_nearest(cli: Cli) -> None:
     assert cli("explain", "usual-intervals", "--suite", MINI) == (
         2,
         "",
-        "explain: nothing is called 'usual-intervals'\n  mend:     did you mean 'usual-interval'?\n",
+        "explain: nothing is called 'usual-intervals'\n  fix:      did you mean 'usual-interval'?\n",
     )
 
 
@@ -614,7 +614,7 @@ def test_lint_misses_a_proof(suite: Path, cli: Cli) -> None:
         2,
         "",
         f"{suite}/contract.yaml: no scenario proves the requirement 'broken-is-returned'\n"
-        "  mend:     add 'broken-is-returned' under 'proves' of a scenario that shows it\n",
+        "  fix:      add 'broken-is-returned' under 'proves' of a scenario that shows it\n",
     )
 
 
@@ -625,7 +625,7 @@ def test_lint_of_a_single_file_needs_a_contract_above_it(tmp_path: Path, cli: Cl
     assert cli("lint", file) == (
         2,
         "",
-        f"{file}: no contract.yaml lies above this file\n  mend:     put it below the folder of a suite\n",
+        f"{file}: no contract.yaml lies above this file\n  fix:      put it below the folder of a suite\n",
     )
 
 

@@ -34,11 +34,11 @@ def stale(
     problem: Problem = Problem.KEPT,
     *,
     fact: str = "it is kept",
-    mend: str = "take it out",
+    fix: str = "take it out",
     place: str = "my/deviations.yaml:3:5",
 ) -> Stale:
     entry = Entry(Deviation(deviation=deviation, reason="x"), place)
-    return Stale(entry, problem, Mistake(place, fact, mend=mend))
+    return Stale(entry, problem, Mistake(place, fact, fix=fix))
 
 
 def result(*verdicts: Verdict, name: str = "sdk", hello: Hello | None = HELLO, **more: Any) -> RunResult:

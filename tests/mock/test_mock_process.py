@@ -265,7 +265,7 @@ def test_an_entry_crosses_with_what_ties_it_to_its_task(shared: ServerProcess) -
 # --- start and end ------------------------------------------------------------------------------------
 
 
-def test_a_port_in_use_is_the_users_to_mend(shared: ServerProcess) -> None:
+def test_a_port_in_use_is_the_users_to_fix(shared: ServerProcess) -> None:
     port = int(shared.base_url.rpartition(":")[2])
 
     with pytest.raises(InputError) as caught:
@@ -273,7 +273,7 @@ def test_a_port_in_use_is_the_users_to_mend(shared: ServerProcess) -> None:
 
     assert str(caught.value) == (
         f"--port {port}: another program listens on port {port} of 127.0.0.1 already\n"
-        "  mend:     stop that program; or --port 0 lets the system choose a free one"
+        "  fix:      stop that program; or --port 0 lets the system choose a free one"
     )
 
 

@@ -1132,7 +1132,7 @@ def test_a_port_in_use_is_told_to_a_person(server: TaskServer, contract: Contrac
 
     assert str(caught.value) == (
         f"--port {server.port}: another program listens on port {server.port} of 127.0.0.1 already\n"
-        "  mend:     stop that program; or --port 0 lets the system choose a free one"
+        "  fix:      stop that program; or --port 0 lets the system choose a free one"
     )
     assert not second.is_running()
 

@@ -105,7 +105,7 @@ def test_a_broken_file_is_an_error_of_collection(project: pytest.Pytester, mark:
         [
             "*ERROR collecting mini/outcomes/broken.yaml*",
             "mini/outcomes/broken.yaml:2:*: no requirement is called 'returns-outputs'",
-            "*mend:     did you mean 'returns-output'?",
+            "*fix:      did you mean 'returns-output'?",
         ]
     )
     assert "Traceback" not in lines(result)
@@ -119,7 +119,7 @@ def test_an_adapter_that_is_not_there_is_told_once_and_before_collection(project
     result.stderr.fnmatch_lines(["ERROR: --adapter: no such folder or program"])
 
 
-def test_xdist_is_refused_with_the_mend(project: pytest.Pytester, mark: Mark) -> None:
+def test_xdist_is_refused_with_the_fix(project: pytest.Pytester, mark: Mark) -> None:
     pytest.importorskip("xdist")
     folder = mark.folder(project.path, "MiniAdapter")
 
@@ -229,7 +229,7 @@ def test_an_entry_that_is_kept_fails_the_last_item_that_it_covers(
         "deviations.yaml:2:3: the deviation 'returns-output' was not seen any more: it is kept in all 3"
         in told
     )
-    assert "  mend:     take it out, by hand or with: waitproof baseline update MiniAdapter\n" in told
+    assert "  fix:      take it out, by hand or with: waitproof baseline update MiniAdapter\n" in told
     assert "Traceback" not in told
     selected.assert_outcomes(passed=3)
 

@@ -159,7 +159,7 @@ def test_an_adapter_that_cannot_be_run_any_more_is_one_regression() -> None:
     assert told(diff) == (
         "sdk: getstream 1.0 -> an unknown SDK\n"
         "  could not be run: sdk: exited with code 3\n"
-        "1 regression, 0 mended"
+        "1 regression, 0 fixed"
     )
 
 
@@ -181,12 +181,12 @@ def test_forty_scenarios_of_one_cause_are_one_line() -> None:
         "  regressions:\n"
         "    PASS -> FAIL surfaces (MUST) in 40 scenarios (faults/0, faults/1, faults/2 and 37 more)"
         ": it *hung* 0\n"
-        "  mended:\n"
+        "  fixed:\n"
         "    WARN (excused) -> PASS late (MUST) in a/b\n"
         "  no longer judged:\n"
         "    PASS gone (MUST) in a/b\n"
         "  excused: 1 -> 0\n"
-        "1 regression, 1 mended"
+        "1 regression, 1 fixed"
     )
 
 
@@ -199,7 +199,7 @@ def test_release_notes_are_markdown_in_which_an_sdks_words_mean_nothing() -> Non
         "- `surfaces` (MUST): PASS → FAIL in 40 scenarios (`faults/0`, `faults/1`, `faults/2` and 37 more): "
         "it \\*hung\\* 0\n"
         "\n"
-        "**Mended**\n"
+        "**Fixed**\n"
         "\n"
         "- `late` (MUST): WARN (excused) → PASS in `a/b`\n"
         "\n"
@@ -209,14 +209,14 @@ def test_release_notes_are_markdown_in_which_an_sdks_words_mean_nothing() -> Non
         "\n"
         "Excused: 1 → 0\n"
         "\n"
-        "1 regression, 1 mended"
+        "1 regression, 1 fixed"
     )
 
 
 def test_runs_alike_say_so() -> None:
     one = report(verdict("a:r", Status.PASS))
 
-    assert told(compare(one, one)).splitlines()[1:] == ["  nothing changed", "0 regressions, 0 mended"]
+    assert told(compare(one, one)).splitlines()[1:] == ["  nothing changed", "0 regressions, 0 fixed"]
 
 
 # --- the command --------------------------------------------------------------------------------------

@@ -423,9 +423,9 @@ def test_a_path_that_is_none_for_a_report_is_refused_with_all_others(
     assert main(["report", file, *options]) == 2
 
     assert capsys.readouterr().err == (
-        f"--markdown: {twice} is already the file of --html\n  mend:     name another file\n\n"
-        f"--junit: the folder of {nowhere} does not exist\n  mend:     make it\n\n"
-        f"--badge: {file} is already a report that is read\n  mend:     name another file\n"
+        f"--markdown: {twice} is already the file of --html\n  fix:      name another file\n\n"
+        f"--junit: the folder of {nowhere} does not exist\n  fix:      make it\n\n"
+        f"--badge: {file} is already a report that is read\n  fix:      name another file\n"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json"]
 
@@ -436,7 +436,7 @@ def test_a_run_refuses_such_a_path_before_it_begins(
     assert main(["run", str(tmp_path), "--suite", str(MINI), "--html", str(tmp_path)]) == 2
 
     assert capsys.readouterr().err == (
-        f"--html: {tmp_path} is a folder\n  mend:     --html {tmp_path / 'report.html'}\n"
+        f"--html: {tmp_path} is a folder\n  fix:      --html {tmp_path / 'report.html'}\n"
     )
 
 

@@ -162,7 +162,7 @@ HARM = f"{TAGS} a|b @you \n::error::x \x1b]0;x\x07\u202e]]>"
 
 
 def test_a_deviations_text_stays_text_in_every_report(page: Page, tmp_path: Path) -> None:
-    known = stale(HARM, fact=HARM, mend=HARM, place=f"{HARM}/d.yaml:3:5")
+    known = stale(HARM, fact=HARM, fix=HARM, place=f"{HARM}/d.yaml:3:5")
     report = merged(result(baseline=HARM, stale=(known,) * 2), exit_code=1)
 
     markdown, xml_text, html = markdown_summary(report), junit_xml(report), html_page(report)

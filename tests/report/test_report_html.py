@@ -320,7 +320,7 @@ def test_a_stale_deviation_is_told_in_the_verdict_and_in_its_adapters_card(
     cards = page.locator(".card")
     expect(cards.nth(0).locator("summary")).to_have_text("1 stale deviation")
     entry = cards.nth(0).locator("li")
-    assert entry.inner_text().split("\n\n") == ["it is kept", "my/deviations.yaml:3:5", "Mend: take it out"]
+    assert entry.inner_text().split("\n\n") == ["it is kept", "my/deviations.yaml:3:5", "Fix: take it out"]
     expect(cards.nth(1)).not_to_contain_text("stale")
     expect(page.locator(".told").first).to_contain_text("No verdict does")
 

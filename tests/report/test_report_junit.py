@@ -174,7 +174,7 @@ def test_a_stale_deviation_is_a_failure_of_its_own(problem: Problem) -> None:
     assert (failure.text or "").splitlines() == [
         "stale deviation outcomes/completes:returns-output (my.sdk)",
         "  place:       my/deviations.yaml:3:5",
-        "  mend:        take it out",
+        "  fix:         take it out",
     ]
     counts = {name: root[0].attrib[name] for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": "2", "failures": "1", "errors": "0", "skipped": "0"}

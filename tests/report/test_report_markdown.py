@@ -52,7 +52,7 @@ def test_a_summary_says_which_deviations_are_stale_where_they_stand_and_what_to_
     assert alone[2] == both[2] == "**❌ 2 known deviations are stale**"
     begin = alone.index("### Stale deviations")
     assert alone[begin + 4 : begin + 9] == [
-        "| deviation | what is wrong | where | mend |",
+        "| deviation | what is wrong | where | fix |",
         "|---|---|---|---|",
         "| outcomes/completes:returns-output | it is kept | my/deviations.yaml:3:5 | take it out |",
         "| a&#124;b | it is kept | my/deviations.yaml:3:5 | take it out |",

@@ -126,11 +126,11 @@ def stale(entry: str, *verdicts: Verdict, whole: bool = True) -> list[str]:
     return [f"{each.problem.value}: {each.mistake}" for each in found]
 
 
-def test_what_is_kept_now_is_told_with_its_place_and_the_mend() -> None:
+def test_what_is_kept_now_is_told_with_its_place_and_the_fix() -> None:
     assert stale("'a/one:kept'") == [
         "kept: deviations.yaml:3:5: the deviation 'a/one:kept' was not seen any more: it is kept\n"
         "  found:    - {deviation: 'a/one:kept', reason: x}\n"
-        "  mend:     take it out, by hand or with: waitproof baseline update my/sdk"
+        "  fix:      take it out, by hand or with: waitproof baseline update my/sdk"
     ]
     assert stale("kept")[0].splitlines()[0] == (
         "kept: deviations.yaml:3:5: the deviation 'kept' was not seen any more: it is kept in all 2 scenarios"
@@ -169,18 +169,18 @@ def test_without_the_whole_suite_only_entries_about_one_scenario_are_judged() ->
 
 
 @pytest.mark.parametrize(
-    ("entry", "fact", "mend"),
+    ("entry", "fact", "fix"),
     [
         ("keept", "no requirement is called 'keept'", "did you mean 'kept'?"),
         ("'a/ones:kept'", "no scenario is called 'a/ones'", "did you mean 'a/one'?"),
         ("'a/two:other'", "'a/two' does not prove 'other'", "take it out, by hand or with: "),
     ],
 )
-def test_what_matches_nothing_is_told_with_what_was_meant(entry: str, fact: str, mend: str) -> None:
+def test_what_matches_nothing_is_told_with_what_was_meant(entry: str, fact: str, fix: str) -> None:
     (told,) = stale(entry)
 
     assert told.splitlines()[0] == f"no_match: deviations.yaml:3:5: the deviation matches nothing: {fact}"
-    assert told.splitlines()[-1].startswith(f"  mend:     {mend}")
+    assert told.splitlines()[-1].startswith(f"  fix:      {fix}")
 
 
 def test_an_entry_about_what_only_goes_on_record_excuses_nothing() -> None:
@@ -196,7 +196,7 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
         assert stale(expired, verdict("a/one", "kept", status)) == [
             "expired: deviations.yaml:3:23: the deviation 'kept' expired on 2020-01-01\n"
             "  found:    - {deviation: kept, expires: '2020-01-01', reason: x}\n"
-            "  mend:     see whether the SDK has been mended; else give it a later date, with the reason"
+            "  fix:      see whether the SDK has been fixed; else give it a later date, with the reason"
         ]
     assert [told.partition(":")[0] for told in stale(expired)] == ["kept"]
     assert stale(expired, verdict("a/one", "other"), whole=False) == []
@@ -207,7 +207,7 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
     [
         (
             "{deviation: r}",
-            "3:5: a deviation needs the key 'reason'\n  found:    - {deviation: r}\n  mend:     add 'reason'",
+            "3:5: a deviation needs the key 'reason'\n  found:    - {deviation: r}\n  fix:      add 'reason'",
         ),
         (
             "{deviation: r, reason: ''}",
@@ -220,7 +220,7 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
             "3:31: a deviation has no key 'expire'\n"
             "  found:    - {deviation: r, reason: x, expire: '2027-01-01'}\n"
             "  expected: deviation, reason, link, expires or sometimes\n"
-            "  mend:     did you mean 'expires'?",
+            "  fix:      did you mean 'expires'?",
         ),
         (
             "{deviation: r, reason: x, expires: soon}",
@@ -232,7 +232,7 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
             "{deviation: r, reason: x, expires: 2027-01-01}",
             "3:40: '2027-01-01' is ambiguous: some YAML readers take it for a date\n"
             "  found:    - {deviation: r, reason: x, expires: 2027-01-01}\n"
-            '  mend:     quote it if it is text: "2027-01-01"',
+            '  fix:      quote it if it is text: "2027-01-01"',
         ),
         (
             "{deviation: r, reason: x, expires: '2027-13-45'}",

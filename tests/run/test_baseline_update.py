@@ -279,7 +279,7 @@ def test_without_a_report_the_command_says_how_to_make_one(
 ) -> None:
     assert main(["baseline", "update", str(folder)]) == 2
 
-    assert f"mend:     waitproof run {folder} --json report.json; then the same command with" in (
+    assert f"fix:      waitproof run {folder} --json report.json; then the same command with" in (
         capsys.readouterr().err
     )
 

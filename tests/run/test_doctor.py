@@ -38,7 +38,7 @@ def examine(mark: Mark, monkeypatch: pytest.MonkeyPatch) -> Examine:
 
 
 def said_of(lines: list[str], step: str) -> list[str]:
-    """Return what was said of one step, its mend included."""
+    """Return what was said of one step, its fix included."""
     start = next(number for number, line in enumerate(lines) if line[6:].startswith(f"{step}:"))
     rest = lines[start + 1 :]
     more = next((number for number, line in enumerate(rest) if not line.startswith("      ")), len(rest))
@@ -73,7 +73,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             [
                 "WRONG wait returns: the call returned null, the server said "
                 '{"channels": 2, "name": "Ωmega", "nested": [{"a": null}]}',
-                "      mend: does the payload lie at result_path 'trouble' of what the helper returned?",
+                "      fix: does the payload lie at result_path 'trouble' of what the helper returned?",
             ],
         ),
         (
@@ -81,7 +81,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "print_money",
             [
                 "WRONG print_money: the contract has no such operation",
-                "      mend: the contract has print_parcel_label; "
+                "      fix: the contract has print_parcel_label; "
                 "take the name out of capabilities.operations",
             ],
         ),
@@ -91,8 +91,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             [
                 "WRONG print_parcel_label: the call returned a value that JSON cannot carry: "
                 "nothing at id: dict has no 'id'",
-                '      mend: answer {"outcome":"returned","task_id":…} '
-                "with the id in the operation's answer",
+                '      fix: answer {"outcome":"returned","task_id":…} with the id in the operation\'s answer',
             ],
         ),
         (
@@ -100,7 +99,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "two at once",
             [
                 "WRONG two at once: the server never had the polls of both waits at once",
-                "      mend: answer each call from a thread or task of its own, or leave max_concurrency out",
+                "      fix: answer each call from a thread or task of its own, or leave max_concurrency out",
             ],
         ),
         (
@@ -109,13 +108,13 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             [
                 "WRONG wait returns: the call raised ConnectionRefusedError (kind other): "
                 '"[Errno 111] Connection refused"',
-                "      mend: no request reached the server: "
+                "      fix: no request reached the server: "
                 "is base_url of hello used, and the environment left alone?",
             ],
         ),
     ],
 )
-def test_a_wrong_step_says_what_was_seen_and_how_to_mend_it(
+def test_a_wrong_step_says_what_was_seen_and_how_to_fix_it(
     examine: Examine, mode: str, step: str, told: list[str]
 ) -> None:
     right, lines = examine(mode)
@@ -177,7 +176,7 @@ def test_an_option_that_is_not_passed_on_is_told_as_the_likely_cause(
         told,
     )
     assert lines[lines.index(told) + 1] == (
-        "      mend: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
+        "      fix: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
         "if it is, the helper does not keep it"
     )
 
@@ -205,4 +204,4 @@ def test_an_adapter_that_outlives_stdin_is_told(examine: Examine, monkeypatch: p
     told = said_of(lines, "end of stdin")
     assert not right
     assert told[0].startswith("WRONG end of stdin: exit code -9 ")
-    assert told[1] == "      mend: when stdin ends, finish what is in flight and exit with 0"
+    assert told[1] == "      fix: when stdin ends, finish what is in flight and exit with 0"

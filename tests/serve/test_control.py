@@ -134,7 +134,7 @@ def test_the_mistakes_of_a_text_are_told_with_their_places(api: Api) -> None:
     assert refused.status_code == 422
     (mistake,) = refused.json()["mistakes"]
     assert (mistake["line"], mistake["column"], mistake["fact"]) == (2, 6, "a step has no key 'stauts'")
-    assert "did you mean 'status'?" in mistake["mend"]
+    assert "did you mean 'status'?" in mistake["fix"]
     assert api("POST", "/check", json={"yaml": TASK}).json() == {"mistakes": []}
 
 

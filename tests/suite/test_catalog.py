@@ -62,7 +62,7 @@ def test_a_name_that_two_scenarios_have_is_refused_with_both(folder: Path) -> No
     write(folder, "b/one")
     catalog = Catalog(folder)
 
-    with pytest.raises(InputError, match=r"2 scenarios are called 'one'\n  mend: .* a/one or b/one"):
+    with pytest.raises(InputError, match=r"2 scenarios are called 'one'\n  fix: .* a/one or b/one"):
         catalog.get("one")
     assert catalog.named_by("b.one~3").id == "b/one"
 
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(folder: Path) -> None:
     write(folder, "topic/completes-late")
     catalog = Catalog(folder)
 
-    with pytest.raises(InputError, match=r"no scenario is called 'completes-lte'\n  mend: .* completes-late"):
+    with pytest.raises(InputError, match=r"no scenario is called 'completes-lte'\n  fix: .* completes-late"):
         catalog.get("completes-lte")
 
 

@@ -105,28 +105,28 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
             "17:5: requirement returns-parcel is a MUST without a quote\n"
             "  found:    - {id: returns-parcel, level: MUST, check: returns_result}\n"
             "  expected: the documentation's own sentence under 'quote'\n"
-            "  mend:     where the documentation says nothing, its level is SHOULD, with a reason",
+            "  fix:      where the documentation says nothing, its level is SHOULD, with a reason",
         ),
         (
             "level: MUST, quote: You get your parcel., ",
             "level: INFO, ",
             "17:5: requirement returns-parcel has neither a quote nor a reason\n"
             "  found:    - {id: returns-parcel, level: INFO, check: returns_result}\n"
-            "  mend:     add 'reason'",
+            "  fix:      add 'reason'",
         ),
         (
             "id: tells-why",
             "id: returns-parcel",
             "1:1: requirement returns-parcel stands twice\n"
             "  found:    format: 1\n"
-            "  mend:     give each promise an id of its own",
+            "  fix:      give each promise an id of its own",
         ),
         (
             "${status}",
             "${staus}",
             "1:1: answer.body: ${staus} is not a placeholder\n"
             "  found:    format: 1\n"
-            "  mend:     use ${error}, ${n}, ${now_ns}, ${result}, ${status}, ${task_id}, ${token}"
+            "  fix:      use ${error}, ${n}, ${now_ns}, ${result}, ${status}, ${task_id}, ${token}"
             " or ${text:2MiB}",
         ),
         (
@@ -134,21 +134,21 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
             "lost ${status}",
             "1:1: error: ${status} is not a placeholder\n"
             "  found:    format: 1\n"
-            "  mend:     use ${n}, ${task_id}, ${token} or ${text:2MiB}",
+            "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             "${message}",
             "${mesage}",
             "1:1: http_error.body: ${mesage} is not a placeholder\n"
             "  found:    format: 1\n"
-            "  mend:     use ${http}, ${message}, ${n}, ${task_id}, ${token} or ${text:2MiB}",
+            "  fix:      use ${http}, ${message}, ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             'body: {job: "${task_id}"}}\n',
             'body: {job: "${id}"}}\n',
             "1:1: operations.send: ${id} is not a placeholder\n"
             "  found:    format: 1\n"
-            "  mend:     use ${n}, ${task_id}, ${token} or ${text:2MiB}",
+            "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             "{task_id}/state.json",
@@ -184,7 +184,7 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
             "10:34: 'done' cannot be \"return_results\"\n"
             "  found:    statuses: {queued: keep_polling, done: return_results, lost: raise_task}\n"
             "  expected: 'keep_polling', 'return_result' or 'raise_task'\n"
-            "  mend:     did you mean 'return_result'?",
+            "  fix:      did you mean 'return_result'?",
         ),
         (
             "timeout: 60s}",
@@ -219,7 +219,7 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
         (
             "title: A parcel service\n",
             "",
-            "1:1: a contract needs the key 'title'\n  found:    format: 1\n  mend:     add 'title'",
+            "1:1: a contract needs the key 'title'\n  found:    format: 1\n  fix:      add 'title'",
         ),
     ],
 )
@@ -233,7 +233,7 @@ def test_an_unknown_check_is_told_with_the_nearest_one(tmp_path: Path) -> None:
     assert told.splitlines()[0] == "contract.yaml:17:68: no check is called 'return_result'"
     assert told.splitlines()[2].startswith("  expected: ")
     assert "exception_field, " in told.splitlines()[2]
-    assert told.splitlines()[3] == "  mend:     did you mean 'returns_result'?"
+    assert told.splitlines()[3] == "  fix:      did you mean 'returns_result'?"
 
 
 @pytest.mark.parametrize(

@@ -111,11 +111,11 @@ def test_several_mistakes_of_one_file_are_told_at_once() -> None:
         "s.yaml:2:1: a scenario has no key 'proofs'\n"
         "  found:    proofs: [a]\n"
         "  expected: format, summary, proves, cold, task or calls\n"
-        "  mend:     did you mean 'proves'?",
+        "  fix:      did you mean 'proves'?",
         "s.yaml:5:23: a step has no key 'time'\n"
         "  found:    - {status: running, time: 1}\n"
         "  expected: status, times, for, delay, result, error, body, omit, close_after or fault\n"
-        "  mend:     did you mean 'times'?",
+        "  fix:      did you mean 'times'?",
         "s.yaml:6:25: 5 is not a duration\n"
         "  found:    - {status: completed, delay: 5}\n"
         "  expected: a number with its unit, such as 200ms, 5s or 10m",
@@ -128,7 +128,7 @@ def test_several_mistakes_of_one_file_are_told_at_once() -> None:
         "s.yaml:8:57: 'kind' cannot be \"taks\"\n"
         "  found:    - {wait: {timeout: 11m}, expect: {polls: -1, raises: {kind: taks}}}\n"
         "  expected: task, transport, api or other, or a list of them\n"
-        "  mend:     did you mean 'task'?",
+        "  fix:      did you mean 'task'?",
     ]
 
 
@@ -177,9 +177,9 @@ def test_times_is_nothing_else(written: str, shown: str) -> None:
         ),
         (
             "{fault: {http: 500}, result: 1, body: {}}",
-            "5\na fault has no 'body'\n  mend:     put it under the step that has a status",
+            "5\na fault has no 'body'\n  fix:      put it under the step that has a status",
         ),
-        ("{status: 1}", "6\n'status' cannot be 1\n  expected: text\n  mend:     put it between quotes"),
+        ("{status: 1}", "6\n'status' cannot be 1\n  expected: text\n  fix:      put it between quotes"),
         ("{status: a, omit: b}", "17\n'omit' cannot be \"b\"\n  expected: a list"),
         ("{status: a, body: []}", "17\n'body' cannot be []\n  expected: a mapping"),
         ("pending", '5\nthe step cannot be "pending"\n  expected: a mapping'),
@@ -194,7 +194,7 @@ def test_times_is_nothing_else(written: str, shown: str) -> None:
         ),
         (
             "{fault: {drop: reset, headers: {A: b}}}",
-            "6\na dropped connection sends no headers\n  mend:     take 'headers' out",
+            "6\na dropped connection sends no headers\n  fix:      take 'headers' out",
         ),
         ("{fault: {http: 200}}", "14\n'http' cannot be 200\n  expected: 300 or more"),
         ("{fault: {http: 600}}", "14\n'http' cannot be 600\n  expected: 599 or less"),
@@ -202,11 +202,11 @@ def test_times_is_nothing_else(written: str, shown: str) -> None:
             "{fault: {drop: midbody}}",
             "14\n'drop' cannot be \"midbody\"\n"
             "  expected: 'before-response', 'reset' or 'mid-body'\n"
-            "  mend:     did you mean 'mid-body'?",
+            "  fix:      did you mean 'mid-body'?",
         ),
         (
             "{fault: {http: 503, headers: {Retry-After: 1}}}",
-            "35\n'Retry-After' cannot be 1\n  expected: text\n  mend:     put it between quotes",
+            "35\n'Retry-After' cannot be 1\n  expected: text\n  fix:      put it between quotes",
         ),
     ],
 )
@@ -242,12 +242,12 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
         ("{wait: null}", "5\na call is one thing\n  expected: one of 'wait', 'get_task' and 'begin'"),
         (
             "{wait: {}, arguments: {timeout: 1}}",
-            "5\nonly 'begin' has arguments\n  mend:     options of a wait stand under 'wait'",
+            "5\nonly 'begin' has arguments\n  fix:      options of a wait stand under 'wait'",
         ),
         (
             "{begin: delete_channels, arguments: {cids: [a]}}",
             "5\nthe arguments of 'begin' have no ${token}\n"
-            "  mend:     put it into the value that the contract names, such as cids: ['messaging:${token}']",
+            "  fix:      put it into the value that the contract names, such as cids: ['messaging:${token}']",
         ),
         ("{wait: {timeout: 0s}}", "6\ntimeout cannot be 0\n  expected: a duration above 0"),
         ("{wait: {poll_interval: 0ms}}", "6\npoll_interval cannot be 0\n  expected: a duration above 0"),
@@ -273,10 +273,10 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
             "{wait: {}, expect: {returns: 1, raises: {kind: task}}}",
             "16\na call has one outcome\n  expected: one of 'returns', 'raises' and 'task'",
         ),
-        ("{wait: {}, expect: {raises: null}}", "16\n'raises' cannot be null\n  mend:     leave 'raises' out"),
-        ("{wait: {}, expect: {polls: null}}", "16\n'polls' cannot be null\n  mend:     leave 'polls' out"),
-        ("{get_task: {}, expect: {task: null}}", "20\n'task' cannot be null\n  mend:     leave 'task' out"),
-        ("{wait: {}, expect: {raises: {}}}", "25\na raises needs the key 'kind'\n  mend:     add 'kind'"),
+        ("{wait: {}, expect: {raises: null}}", "16\n'raises' cannot be null\n  fix:      leave 'raises' out"),
+        ("{wait: {}, expect: {polls: null}}", "16\n'polls' cannot be null\n  fix:      leave 'polls' out"),
+        ("{get_task: {}, expect: {task: null}}", "20\n'task' cannot be null\n  fix:      leave 'task' out"),
+        ("{wait: {}, expect: {raises: {}}}", "25\na raises needs the key 'kind'\n  fix:      add 'kind'"),
     ],
 )
 def test_a_call_is_one_thing(written: str, message: str) -> None:
@@ -289,7 +289,7 @@ def test_a_call_is_one_thing(written: str, message: str) -> None:
         (
             ["{wait: {}, task_id: a}", "{wait: {}, task_id: b}"],
             "a scenario has one task\n  found:    summary: It ends.\n"
-            "  mend:     give only one of the calls a task_id",
+            "  fix:      give only one of the calls a task_id",
         ),
         (
             ["{wait: {}}", '{begin: a, arguments: {b: "${token}"}}'],
@@ -304,17 +304,17 @@ def test_a_call_is_one_thing(written: str, message: str) -> None:
         (
             ['{begin: a, arguments: {b: "${token}"}}', "{wait: {}, parallel: 2}"],
             "a task that is begun is one task\n  found:    summary: It ends.\n"
-            "  mend:     take 'parallel' out",
+            "  fix:      take 'parallel' out",
         ),
         (
             ["{wait: {}, parallel: 2, task_id: a}"],
             "every copy would have the same task_id\n  found:    summary: It ends.\n"
-            "  mend:     put ${n} or ${token} into it",
+            "  fix:      put ${n} or ${token} into it",
         ),
         (
             ["{wait: {}, parallel: 2, task_id: 7}"],
             "every copy would have the same task_id\n  found:    summary: It ends.\n"
-            "  mend:     put ${n} or ${token} into it",
+            "  fix:      put ${n} or ${token} into it",
         ),
     ],
 )
@@ -334,9 +334,9 @@ def test_kinds_are_alternatives(written: str, kinds: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "shown", "mend"),
+    ("written", "shown", "fix"),
     [
-        ("taks", '"taks"', "\n  mend:     did you mean 'task'?"),
+        ("taks", '"taks"', "\n  fix:      did you mean 'task'?"),
         ("zzz", '"zzz"', ""),
         ("[]", "[]", ""),
         ("[task, x]", '["task", "x"]', ""),
@@ -345,9 +345,9 @@ def test_kinds_are_alternatives(written: str, kinds: tuple[str, ...]) -> None:
         ("1", "1", ""),
     ],
 )
-def test_a_kind_is_one_of_four(written: str, shown: str, mend: str) -> None:
+def test_a_kind_is_one_of_four(written: str, shown: str, fix: str) -> None:
     one(
-        f"6:34\n'kind' cannot be {shown}\n  expected: task, transport, api or other, or a list of them{mend}",
+        f"6:34\n'kind' cannot be {shown}\n  expected: task, transport, api or other, or a list of them{fix}",
         call=f"{{wait: {{}}, expect: {{raises: {{kind: {written}}}}}}}",
     )
 
@@ -410,82 +410,82 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
             {"proves": "completed-return-result"},
             "2:10: no requirement is called 'completed-return-result'\n"
             "  found:    proves: [completed-return-result]\n"
-            "  mend:     did you mean 'completed-returns-result'?",
+            "  fix:      did you mean 'completed-returns-result'?",
         ),
         (
             {"proves": "zzz"},
             "2:10: no requirement is called 'zzz'\n"
             "  found:    proves: [zzz]\n"
-            "  mend:     'waitproof explain' lists them",
+            "  fix:      'waitproof explain' lists them",
         ),
         (
             {"proves": "default-timeout, default-timeout"},
             "2:27: 'default-timeout' stands twice\n"
             "  found:    proves: [default-timeout, default-timeout]\n"
-            "  mend:     take one of them out",
+            "  fix:      take one of them out",
         ),
         (
             {"call": '{begin: delete_channel, arguments: {a: "${token}"}}'},
             "6:6: no operation is called 'delete_channel'\n"
             '  found:    - {begin: delete_channel, arguments: {a: "${token}"}}\n'
             "  expected: delete_channels, export_channels, export_users, delete_users\n"
-            "  mend:     did you mean 'delete_channels'?",
+            "  fix:      did you mean 'delete_channels'?",
         ),
         (
             {"task": "{status: a, omit: [resutl]}"},
             "4:17: an answer has no field 'resutl' to leave out\n"
             "  found:    - {status: a, omit: [resutl]}\n"
             "  expected: task_id, status, created_at, updated_at, duration, result, error\n"
-            "  mend:     did you mean 'result'?",
+            "  fix:      did you mean 'result'?",
         ),
         (
             {"call": "{wait: {}, expect: {raises: {kind: task, fields: {stack: 1}}}}"},
             "6:55: an exception has no documented field 'stack'\n"
             "  found:    - {wait: {}, expect: {raises: {kind: task, fields: {stack: 1}}}}\n"
             "  expected: description, error_type, stack_trace, task_id, version\n"
-            "  mend:     did you mean 'stack_trace'?",
+            "  fix:      did you mean 'stack_trace'?",
         ),
         (
             {"task": '{status: a, result: {deep: ["${tokn}"]}}'},
             "4:5: ${tokn} is not a placeholder\n"
             '  found:    - {status: a, result: {deep: ["${tokn}"]}}\n'
-            "  mend:     use ${n}, ${task_id}, ${token} or ${text:2MiB}",
+            "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             {"task": '{fault: {http: 500, body: {a: "${http}"}}}'},
             "4:6: ${http} is not a placeholder\n"
             '  found:    - {fault: {http: 500, body: {a: "${http}"}}}\n'
-            "  mend:     use ${n}, ${task_id}, ${token} or ${text:2MiB}",
+            "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             {"task": '{status: a, result: "${text:9MiB}"}'},
             "4:5: ${text:9MiB} is not a size\n"
             '  found:    - {status: a, result: "${text:9MiB}"}\n'
-            "  mend:     write ${text:10KiB}, 8MiB at the most",
+            "  fix:      write ${text:10KiB}, 8MiB at the most",
         ),
         (
             {"task": '{status: a, error: "${text:a: b}"}'},
             "4:5: ${text:a: b} is not a size\n"
             '  found:    - {status: a, error: "${text:a: b}"}\n'
-            "  mend:     write ${text:10KiB}, 8MiB at the most",
+            "  fix:      write ${text:10KiB}, 8MiB at the most",
         ),
         (
             {"task": '{status: a, result: "${text:4MiB}", error: "${text:5MiB}"}'},
             "4:5: texts of 9,437,184 bytes in one place\n"
             '  found:    - {status: a, result: "${text:4MiB}", error: "${text:5MiB}"}\n'
-            "  mend:     8MiB at the most",
+            "  fix:      8MiB at the most",
         ),
         (
             {"call": '{wait: {}, task_id: "${id}"}'},
             "6:16: ${id} is not a placeholder\n"
             '  found:    - {wait: {}, task_id: "${id}"}\n'
-            "  mend:     use ${n}, ${task_id}, ${token} or ${text:2MiB}",
+            "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             {"call": '{wait: {}, expect: {returns: "${text}"}}'},
             "6:16: ${text} is not a placeholder\n"
             '  found:    - {wait: {}, expect: {returns: "${text}"}}\n'
-            "  mend:     use ${n}, ${task_id}, ${token} or ${text:2MiB}",
+            "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
     ],
 )
@@ -517,7 +517,7 @@ def test_placeholders_that_could_fill_the_memory_are_refused_unfilled(contract: 
 def test_a_scenario_of_unknown_names_tells_a_hundred_of_them(contract: Contract) -> None:
     told = mistakes(text(proves=", ".join(f"zz{n}" for n in range(5000))), contract)
 
-    assert told[100:] == ["s.yaml: reading stopped after 100 mistakes\n  mend:     mend these first"]
+    assert told[100:] == ["s.yaml: reading stopped after 100 mistakes\n  fix:      fix these first"]
 
 
 # --- the schema ---------------------------------------------------------------------------------------

@@ -81,14 +81,14 @@ def test_the_order_is_the_suites_whatever_the_patterns_are() -> None:
 def test_a_pattern_that_means_nothing_is_told_with_the_nearest_name() -> None:
     assert refusal("fails", "return-result") == (
         "-k: no scenario and no requirement matches 'return-result'\n"
-        "  mend:     did you mean 'returns-result'?"
+        "  fix:      did you mean 'returns-result'?"
     )
     assert refusal("outcomes/complets") == (
         "-k: no scenario and no requirement matches 'outcomes/complets'\n"
-        "  mend:     did you mean 'outcomes/completes'?"
+        "  fix:      did you mean 'outcomes/completes'?"
     )
     assert refusal("zzz*") == (
-        "-k: no scenario and no requirement matches 'zzz*'\n  mend:     'waitproof list' shows all scenarios"
+        "-k: no scenario and no requirement matches 'zzz*'\n  fix:      'waitproof list' shows all scenarios"
     )
 
 

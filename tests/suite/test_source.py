@@ -116,7 +116,7 @@ def test_every_value_and_key_knows_its_place() -> None:
         ("a: ! '1'\n", "1:4: a tag (!)\n  found:    a: ! '1'\n  expected: a plain value"),
         (
             "a: 1\nb: 2\na: 3\n",
-            "3:1: key 'a' stands twice\n  found:    a: 3\n  mend:     line 1 has the first",
+            "3:1: key 'a' stands twice\n  found:    a: 3\n  fix:      line 1 has the first",
         ),
         ("? [a, b]\n: 1\n", "1:3: a key that is not text\n  found:    ? [a, b]\n  expected: a name"),
         (
@@ -129,24 +129,24 @@ def test_every_value_and_key_knows_its_place() -> None:
             "a:\n\tb: 1\n",
             "2:1: this is not YAML: found character that cannot start any token\n"
             "  found:    b: 1\n"
-            "  mend:     indent with spaces, and quote text that starts with a special character",
+            "  fix:      indent with spaces, and quote text that starts with a special character",
         ),
         ("a: [1, 2\n", "2:1: this is not YAML: did not find expected ',' or ']'"),
         (
             "a: b: c\n",
             "1:5: this is not YAML: mapping values are not allowed in this context\n"
             "  found:    a: b: c\n"
-            "  mend:     quote text that contains ': ', and check the indentation of this line",
+            "  fix:      quote text that contains ': ', and check the indentation of this line",
         ),
         (
             'a: "x\0y"\n',
             "1:6: the character U+0000 must not stand here as it is\n"
-            '  mend:     write "\\u0000" between double quotes',
+            '  fix:      write "\\u0000" between double quotes',
         ),
         (
             'a: "x\u2028y"\n',
             "1:6: the character U+2028 must not stand here as it is\n"
-            '  mend:     write "\\u2028" between double quotes',
+            '  fix:      write "\\u2028" between double quotes',
         ),
         ("a: 1\nb: \ud800\n", "2:4: the character U+D800 must not stand here as it is"),
         (
@@ -161,17 +161,17 @@ def test_every_value_and_key_knows_its_place() -> None:
             "a: 1e400\n",
             "1:4: the number 1e400 is too large\n"
             "  found:    a: 1e400\n"
-            '  mend:     quote it if it is text: "1e400"',
+            '  fix:      quote it if it is text: "1e400"',
         ),
         (
             "[" * 100_000,
-            f"1:66: nested more than 64 levels deep\n  found:    {'[' * 100}…\n  mend:     flatten the value",
+            f"1:66: nested more than 64 levels deep\n  found:    {'[' * 100}…\n  fix:      flatten the value",
         ),
         (
             "{a: " * 100_000,
             f"1:258: nested more than 64 levels deep\n"
             f"  found:    {'{a: ' * 25}…\n"
-            "  mend:     flatten the value",
+            "  fix:      flatten the value",
         ),
     ],
 )
@@ -209,7 +209,7 @@ def test_an_ambiguous_scalar_must_be_quoted(text: str, why: str) -> None:
     assert mistakes(f"a: {text}\n") == [
         f"bike.yaml:1:4: '{text}' is ambiguous: {why}\n"
         f"  found:    a: {text}\n"
-        f'  mend:     quote it if it is text: "{text}"'
+        f'  fix:      quote it if it is text: "{text}"'
     ]
     assert read(f'a: "{text}"\n', "x").plain() == {"a": text}
 
@@ -252,7 +252,7 @@ def test_an_alias_bomb_is_refused_without_being_expanded() -> None:
 
     assert time.perf_counter() - began < 1  # expanded, it has 9 ** 29 values
     assert told[0].startswith("bike.yaml:1:5: an anchor (&a0)")
-    assert told[-1] == "bike.yaml: reading stopped after 100 mistakes\n  mend:     mend these first"
+    assert told[-1] == "bike.yaml: reading stopped after 100 mistakes\n  fix:      fix these first"
 
 
 @pytest.mark.parametrize("line", ["*a,", "no,", "&a 1,"])
@@ -373,7 +373,7 @@ def test_a_model_knows_what_its_author_wrote() -> None:
             "3:18: a wheel has no key 'spoks'\n"
             "  found:    - {inches: 28, spoks: 36}\n"
             "  expected: inches or spokes\n"
-            "  mend:     did you mean 'spokes'?",
+            "  fix:      did you mean 'spokes'?",
         ),
         (
             "name: a\nqqq: 1\n",
@@ -390,15 +390,15 @@ def test_a_model_knows_what_its_author_wrote() -> None:
             "2:8: an axle has no key 'for_'\n"
             "  found:    axle: {for_: rain}\n"
             "  expected: for\n"
-            "  mend:     did you mean 'for'?",
+            "  fix:      did you mean 'for'?",
         ),
         (
             "locked: true\n",
-            "1:1: a bike needs the key 'name'\n  found:    locked: true\n  mend:     add 'name'",
+            "1:1: a bike needs the key 'name'\n  found:    locked: true\n  fix:      add 'name'",
         ),
         (
             "name: a\nwheels: [{}]\n",
-            "2:10: a wheel needs the key 'inches'\n  found:    wheels: [{}]\n  mend:     add 'inches'",
+            "2:10: a wheel needs the key 'inches'\n  found:    wheels: [{}]\n  fix:      add 'inches'",
         ),
         ("- 1\n", "1:1: the bike cannot be [1]\n  found:    - 1\n  expected: a mapping"),
         ("---\n", "2:1: the bike cannot be null\n  expected: a mapping"),
@@ -407,7 +407,7 @@ def test_a_model_knows_what_its_author_wrote() -> None:
             "1:1: 'name' cannot be 7\n"
             "  found:    name: 7\n"
             "  expected: text\n"
-            "  mend:     put it between quotes",
+            "  fix:      put it between quotes",
         ),
         ("name: null\n", "1:1: 'name' cannot be null\n  found:    name: null\n  expected: text"),
         (
@@ -432,7 +432,7 @@ def test_a_model_knows_what_its_author_wrote() -> None:
             "2:11: an item of 'tags' cannot be 3\n"
             "  found:    tags: [b, 3]\n"
             "  expected: text\n"
-            "  mend:     put it between quotes",
+            "  fix:      put it between quotes",
         ),
         ("name: a\ngears: []\n", "2:1: 'gears' cannot be []\n  found:    gears: []\n  expected: a mapping"),
         (
@@ -473,7 +473,7 @@ def test_an_unknown_format_is_refused(value: str) -> None:
         f"bike.yaml:2:1: 'format' cannot be {value}\n"
         f"  found:    format: {value}\n"
         "  expected: 1\n"
-        "  mend:     use the waitproof that this file was written for"
+        "  fix:      use the waitproof that this file was written for"
     ]
 
 
@@ -491,7 +491,7 @@ def test_a_model_full_of_mistakes_tells_a_hundred() -> None:
     told = bike_mistakes(f"name: a\ntags: [{'1, ' * 10_000}1]\n")
 
     assert told[99].startswith("bike.yaml:2:305: an item of 'tags' cannot be 1")
-    assert told[100:] == ["bike.yaml: reading stopped after 100 mistakes\n  mend:     mend these first"]
+    assert told[100:] == ["bike.yaml: reading stopped after 100 mistakes\n  fix:      fix these first"]
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_a_file_of_512_kib_is_read_and_one_byte_more_is_not(folder: Path) -> Non
     assert refusal(path) == (
         "parcels/large.yaml: the file has 524,289 bytes\n"
         "  expected: 524,288 or fewer\n"
-        "  mend:     a large payload is written ${text:2MiB}"
+        "  fix:      a large payload is written ${text:2MiB}"
     )
 
 
@@ -116,20 +116,20 @@ def test_a_huge_file_is_refused_before_it_is_read(folder: Path, monkeypatch: pyt
     [
         (
             b"a: 1\nb: \xff\n",
-            "parcels/x.yaml:2:4: byte 0xff is not UTF-8\n  mend:     save the file as UTF-8",
+            "parcels/x.yaml:2:4: byte 0xff is not UTF-8\n  fix:      save the file as UTF-8",
         ),
-        (b"\x80", "parcels/x.yaml:1:1: byte 0x80 is not UTF-8\n  mend:     save the file as UTF-8"),
+        (b"\x80", "parcels/x.yaml:1:1: byte 0x80 is not UTF-8\n  fix:      save the file as UTF-8"),
         (
             "summary: é\n".encode("latin-1"),
-            "parcels/x.yaml:1:10: byte 0xe9 is not UTF-8\n  mend:     save the file as UTF-8",
+            "parcels/x.yaml:1:10: byte 0xe9 is not UTF-8\n  fix:      save the file as UTF-8",
         ),
         (
             "\ud800".encode("utf-8", "surrogatepass"),
-            "parcels/x.yaml:1:1: byte 0xed is not UTF-8\n  mend:     save the file as UTF-8",
+            "parcels/x.yaml:1:1: byte 0xed is not UTF-8\n  fix:      save the file as UTF-8",
         ),
         (
             "a: 1\n".encode("utf-16"),
-            "parcels/x.yaml:1:1: byte 0xff is not UTF-8\n  mend:     save the file as UTF-8",
+            "parcels/x.yaml:1:1: byte 0xff is not UTF-8\n  fix:      save the file as UTF-8",
         ),
     ],
 )
@@ -203,7 +203,7 @@ def test_scenarios_are_held_against_the_contract(folder: Path) -> None:
     assert mistakes(folder) == [
         "parcels/b.yaml:2:10: no requirement is called 'returns-parsel'\n"
         "  found:    proves: [returns-parsel]\n"
-        "  mend:     did you mean 'returns-parcel'?"
+        "  fix:      did you mean 'returns-parcel'?"
     ]
 
 
@@ -211,7 +211,7 @@ def test_two_files_with_one_id_are_a_mistake(folder: Path) -> None:
     (folder / "a/good.yml").write_text(GOOD)
 
     assert mistakes(folder) == [
-        "parcels/a/good.yml: parcels/a/good.yaml has the same id\n  mend:     rename it"
+        "parcels/a/good.yml: parcels/a/good.yaml has the same id\n  fix:      rename it"
     ]
 
 
@@ -237,7 +237,7 @@ def test_without_a_contract_nothing_can_be_read(folder: Path) -> None:
 def test_a_suite_without_a_scenario_is_a_mistake(folder: Path) -> None:
     (folder / "a/good.yaml").unlink()
 
-    assert mistakes(folder) == ["parcels: the suite has no scenario\n  mend:     add a YAML file"]
+    assert mistakes(folder) == ["parcels: the suite has no scenario\n  fix:      add a YAML file"]
 
 
 @pytest.mark.parametrize("name", [".", "parcels/a", "nowhere", "parcels/contract.yaml"])
@@ -247,7 +247,7 @@ def test_a_folder_without_a_contract_is_no_suite(folder: Path, name: str) -> Non
     assert told[0].splitlines()[0] == f"{name}: this is no suite"
     assert told[0].splitlines()[1:] == [
         "  expected: a folder that holds a contract.yaml",
-        "  mend:     name the folder itself, such as scenarios/stream",
+        "  fix:      name the folder itself, such as scenarios/stream",
     ]
 
 
@@ -274,14 +274,14 @@ def test_a_suite_in_the_package_comes_before_the_checkouts(
 # --- lint ---------------------------------------------------------------------------------------------
 
 
-def test_a_suite_that_proves_all_it_promises_has_nothing_to_mend(folder: Path) -> None:
+def test_a_suite_that_proves_all_it_promises_has_nothing_to_fix(folder: Path) -> None:
     assert linted(folder) == []
 
 
 def test_a_requirement_that_no_scenario_proves_is_a_mistake(folder: Path) -> None:
     assert linted(folder, INTERVAL) == [
         "parcels/contract.yaml: no scenario proves the requirement 'kept'\n"
-        "  mend:     add 'kept' under 'proves' of a scenario that shows it"
+        "  fix:      add 'kept' under 'proves' of a scenario that shows it"
     ]
 
 
@@ -302,7 +302,7 @@ def test_an_expectation_that_no_check_reads_comes_with_the_requirements_that_do(
     assert linted(folder, until, b=polls, c=proved) == [
         "parcels/b.yaml: call 1 expects 'polls', but no requirement that it proves reads that\n"
         "  expected: a requirement whose check reads it, or no 'polls'\n"
-        "  mend:     it is read by until-done"
+        "  fix:      it is read by until-done"
     ]
 
 
@@ -360,7 +360,7 @@ def test_a_documented_field_can_be_expected_to_say_nothing(folder: Path) -> None
         "{status: lost, result: {why: ''}}",
     ],
 )
-def test_a_field_that_the_answer_has_is_nothing_to_mend(steps: str, folder: Path) -> None:
+def test_a_field_that_the_answer_has_is_nothing_to_fix(steps: str, folder: Path) -> None:
     assert linted(folder, REASON, b=failing(steps)) == []
 
 
@@ -430,7 +430,7 @@ def test_a_scenario_that_proves_a_timeout_never_ends_its_task(task: str, folder:
         (ENDS_PASSED, "{timeout: 5s}"),
     ],
 )
-def test_an_option_that_shows_is_nothing_to_mend(requirement: str, wait: str, folder: Path) -> None:
+def test_an_option_that_shows_is_nothing_to_fix(requirement: str, wait: str, folder: Path) -> None:
     name = "kept" if "id: kept" in requirement else "ends"
 
     assert linted(folder, requirement, b=proving(name, wait)) == []
@@ -466,7 +466,7 @@ def shipped() -> Suite:
     return load_suite(bundled_suite())
 
 
-def test_the_shipped_suite_has_nothing_to_mend(shipped: Suite) -> None:
+def test_the_shipped_suite_has_nothing_to_fix(shipped: Suite) -> None:
     assert lint(shipped) == []
 
 

@@ -72,7 +72,7 @@ def test_no_two_stretches_of_a_text_are_alike() -> None:
         ),
     ],
 )
-def test_what_cannot_be_filled_is_refused_with_the_mend(template: Json, message: str) -> None:
+def test_what_cannot_be_filled_is_refused_with_the_fix(template: Json, message: str) -> None:
     with pytest.raises(ValueError, match=r"\$") as filled:
         fill(template, VALUES)
     with pytest.raises(ValueError, match=r"\$") as checked:

@@ -63,10 +63,10 @@ _SHOWN_CHARS = 100
 def _words(value: object) -> object:
     """Refuse what looks like a command; that it is a list of text is pydantic's to see."""
     if isinstance(value, str):
-        mend = ""
+        fix = ""
         with contextlib.suppress(ValueError):
-            mend = f"write it as a list: [{', '.join(shlex.split(value))}]"
-        raise invalid(f"{shown(value)} is not a list of a program and its arguments", mend=mend)
+            fix = f"write it as a list: [{', '.join(shlex.split(value))}]"
+        raise invalid(f"{shown(value)} is not a list of a program and its arguments", fix=fix)
     if not isinstance(value, list):
         return value
     if value[:1] == [""]:
@@ -152,12 +152,12 @@ def find_adapter(argument: str) -> AdapterSpec:
     except ValueError as error:
         raise InputError(Mistake("--adapter", f"the command cannot be read: {error}", argument)) from None
     if not words:
-        mend = "--adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
-        raise InputError(Mistake("--adapter", "it names neither a folder nor a program", mend=mend))
+        fix = "--adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
+        raise InputError(Mistake("--adapter", "it names neither a folder nor a program", fix=fix))
     if shutil.which(words[0]) is None:
         fact = "no such folder or program" if len(words) == 1 else f"no such program: '{words[0]}'"
-        mend = _similar_folder(Path(argument)) if len(words) == 1 else "install it, or put it on PATH"
-        raise InputError(Mistake("--adapter", fact, found=argument, mend=mend))
+        fix = _similar_folder(Path(argument)) if len(words) == 1 else "install it, or put it on PATH"
+        raise InputError(Mistake("--adapter", fact, found=argument, fix=fix))
     return AdapterSpec(name=Path(words[0]).name, folder=Path.cwd(), command=tuple(words))
 
 
@@ -170,17 +170,17 @@ def read_adapter(folder: Path) -> AdapterSpec:
     file = folder / FILE_NAME
     if not os.path.lexists(file):
         inside = adapters_in(folder)
-        mend = f"write {file} with at least format, name and command, or pass a command instead"
+        fix = f"write {file} with at least format, name and command, or pass a command instead"
         if inside:
-            mend = f"name one of those in it: {', '.join(str(each) for each in inside)}"
-        raise InputError(Mistake(str(folder), f"the folder has no {FILE_NAME}", mend=mend))
+            fix = f"name one of those in it: {', '.join(str(each) for each in inside)}"
+        raise InputError(Mistake(str(folder), f"the folder has no {FILE_NAME}", fix=fix))
     spec = parse_adapter(read_file(file), str(file))
     if spec.baseline is None:
         usual = folder / _BASELINE_NAME
         return dataclasses.replace(spec, baseline=usual) if usual.is_file() else spec
     if not spec.baseline.is_file():
-        mend = f"write it, or leave the key out: {_BASELINE_NAME} is found by itself"
-        raise InputError(Mistake(str(file), f"its baseline {spec.baseline} is missing", mend=mend))
+        fix = f"write it, or leave the key out: {_BASELINE_NAME} is found by itself"
+        raise InputError(Mistake(str(file), f"its baseline {spec.baseline} is missing", fix=fix))
     return spec
 
 
@@ -226,7 +226,7 @@ def baseline_file(argument: str) -> tuple[str, Path]:
     folder = Path(argument)
     if not folder.is_dir():
         fact = "no such folder; a baseline lies in an adapter's folder"
-        raise InputError(Mistake(argument, fact, mend=_similar_folder(folder)))
+        raise InputError(Mistake(argument, fact, fix=_similar_folder(folder)))
     if not (folder / FILE_NAME).is_file():
         read_adapter(folder)  # says why there is none
     spec = parse_adapter(read_file(folder / FILE_NAME), str(folder / FILE_NAME))
@@ -332,7 +332,7 @@ def _digest(folder: Path, name: str) -> str:
         return hashlib.sha256((folder / name).read_bytes()).hexdigest()
     except (OSError, ValueError) as error:  # a ValueError where the name holds a NUL
         fact = f"its input '{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise InputError(Mistake(str(folder / FILE_NAME), fact, mend="correct 'inputs'")) from None
+        raise InputError(Mistake(str(folder / FILE_NAME), fact, fix="correct 'inputs'")) from None
 
 
 @contextlib.contextmanager
@@ -347,7 +347,7 @@ def _locked(spec: AdapterSpec, on_progress: Callable[[str], None], limit_s: floa
             waited = True
             if time.monotonic() > deadline:
                 fact = f"another run has been preparing the folder for more than {limit_s:g} s"
-                raise InputError(Mistake(str(spec.folder), fact, mend="end that run, then try again"))
+                raise InputError(Mistake(str(spec.folder), fact, fix="end that run, then try again"))
             time.sleep(_LOCK_PAUSE_S)
         yield
 
@@ -416,5 +416,5 @@ def _failed(folder: Path, command: tuple[str, ...], trouble: str) -> Mistake:
         str(folder),
         f"`{shlex.join(command)}` {trouble}",
         found="\n            ".join(shown),
-        mend=f"run it by hand in {folder}; its whole output is in {log}",
+        fix=f"run it by hand in {folder}; its whole output is in {log}",
     )

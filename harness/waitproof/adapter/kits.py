@@ -40,11 +40,11 @@ def new_adapter(language: str, folder: Path) -> list[Path]:
     """
     known = languages()
     if language not in known:
-        mend = nearest(language, known)
+        fix = nearest(language, known)
         fact = f"there is no kit for '{language}'"
-        raise InputError(Mistake("new adapter", fact, expected=", ".join(known), mend=mend))
+        raise InputError(Mistake("new adapter", fact, expected=", ".join(known), fix=fix))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(Mistake(str(folder), "something is there already", mend="name a folder that is not"))
+        raise InputError(Mistake(str(folder), "something is there already", fix="name a folder that is not"))
     try:
         shutil.copytree(_kits() / language, folder, ignore=IGNORED, dirs_exist_ok=True)
         file = folder / "adapter.yaml"

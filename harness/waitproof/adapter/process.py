@@ -224,7 +224,7 @@ class AdapterProcess:
                     f"no answer to hello within {self._start_limit_s:g} s; the process is alive",
                     found=_row(said[-1]) if said else "",
                     expected='one line {"op":"hello","protocol":1,...}, flushed',
-                    mend=self._by_hand(),
+                    fix=self._by_hand(),
                 )
             )
         if self._failure is None and self._hello is not None:
@@ -408,7 +408,7 @@ class AdapterProcess:
                     f"printed {_MAX_LOG_LINES} lines to stdout that are no answers",
                     found=shortened(line),
                     expected="answers alone on stdout; a few lines that an SDK prints are tolerated",
-                    mend="print to stderr",
+                    fix="print to stderr",
                 )
             )
 
@@ -424,7 +424,7 @@ class AdapterProcess:
         found = shortened(self._unfinished) or (_row(stderr[-1]) if stderr else "")
 
         def mistake(what: str) -> Mistake:
-            return Mistake("", f"{end} {what}", found=found, mend=self._by_hand())
+            return Mistake("", f"{end} {what}", found=found, fix=self._by_hand())
 
         with self._lock:
             waiting = next(iter(self._pending), None)
@@ -580,15 +580,15 @@ def _start(command: AdapterCommand, environment: dict[str, str]) -> subprocess.P
         fact = f"no such program: {program!r}"
         raise _cannot_start(command, fact, "install it, or the program that its #! line names") from None
     except PermissionError:
-        mend = f"make it executable: chmod +x {shlex.quote(program)}"
-        raise _cannot_start(command, f"{program!r} is not executable", mend) from None
+        fix = f"make it executable: chmod +x {shlex.quote(program)}"
+        raise _cannot_start(command, f"{program!r} is not executable", fix) from None
     except (OSError, ValueError) as error:  # no #! line; a NUL in an argument; a '=' in a variable's name
         raise _cannot_start(command, str(error), "") from None
 
 
-def _cannot_start(command: AdapterCommand, why: str, mend: str) -> BrokenAdapterError:
+def _cannot_start(command: AdapterCommand, why: str, fix: str) -> BrokenAdapterError:
     fact = f"cannot be started: {why}"
-    return BrokenAdapterError(Mistake(command.name, fact, found=shlex.join(command.argv), mend=mend))
+    return BrokenAdapterError(Mistake(command.name, fact, found=shlex.join(command.argv), fix=fix))
 
 
 def _join(threads: Collection[threading.Thread], limit_s: float) -> bool:

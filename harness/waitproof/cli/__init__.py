@@ -231,7 +231,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
                 "waitproof run",
                 "no adapter is named",
                 expected="a folder with an adapter.yaml, or --adapter with a command",
-                mend="waitproof run adapters/reference-client",
+                fix="waitproof run adapters/reference-client",
             )
         )
     scenarios = select(suite.scenarios, options.patterns)
@@ -424,8 +424,8 @@ def _explain(options: argparse.Namespace) -> ExitCode:
         lines = _explain_scenario(suite, chosen)
     else:
         known = [*requirements, *suite.files]
-        mend = nearest(options.name, known) or "'waitproof list' and 'waitproof explain' show them all"
-        raise InputError(Mistake("explain", f"nothing is called '{options.name}'", mend=mend))
+        fix = nearest(options.name, known) or "'waitproof list' and 'waitproof explain' show them all"
+        raise InputError(Mistake("explain", f"nothing is called '{options.name}'", fix=fix))
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if mistakes:
@@ -480,8 +480,8 @@ def _lint_file(path: Path) -> None:
     """Check one scenario file against the contract above it."""
     folder = suite_above(path.absolute())
     if folder is None:
-        mend = "put it below the folder of a suite"
-        raise InputError(Mistake(str(path), f"no {CONTRACT} lies above this file", mend=mend))
+        fix = "put it below the folder of a suite"
+        raise InputError(Mistake(str(path), f"no {CONTRACT} lies above this file", fix=fix))
     contract = load_contract(folder / CONTRACT)
     if path.absolute() == folder / CONTRACT:
         return
@@ -534,8 +534,8 @@ def _write_page(page: str, path: Path) -> None:
 def _update_baselines(options: argparse.Namespace) -> ExitCode:
     if options.report is None:
         run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
-        mend = f"{run}; then the same command with --report report.json"
-        raise InputError(Mistake("--report", "what has a run seen? No report is named", mend=mend))
+        fix = f"{run}; then the same command with --report report.json"
+        raise InputError(Mistake("--report", "what has a run seen? No report is named", fix=fix))
     report = load(options.report)
     updates = [_update_of(argument, report, options) for argument in options.adapters]
     for file, new in updates:
@@ -551,8 +551,8 @@ def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tu
     played = {each.name: each for each in report.adapters}
     if name not in played:
         fact = f"the report has nothing about the adapter '{name}'"
-        mend = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
-        raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), mend=mend))
+        fix = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
+        raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), fix=fix))
     adapter = played[name]
     run = Run(
         report.started[:10],

@@ -196,7 +196,7 @@ def _adapter_of(variant: Variant) -> Any:
                 "prove",
                 "the Python kit is not there",
                 expected="a checkout of waitproof, with adapters/kits",
-                mend="prove is for whoever works on waitproof itself: clone it, and run it there",
+                fix="prove is for whoever works on waitproof itself: clone it, and run it there",
             )
         )
     if str(KIT) not in sys.path:
@@ -588,10 +588,8 @@ def main(options: argparse.Namespace) -> ExitCode:
     patterns = options.patterns
     variants = [v for v in everything if not patterns or any(pattern in v.name for pattern in patterns)]
     if not variants:
-        mend = "'waitproof prove' shows all names"
-        raise InputError(
-            Mistake("-k", f"no mutant and no equivalent matches {', '.join(patterns)}", mend=mend)
-        )
+        fix = "'waitproof prove' shows all names"
+        raise InputError(Mistake("-k", f"no mutant and no equivalent matches {', '.join(patterns)}", fix=fix))
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

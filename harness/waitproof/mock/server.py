@@ -214,8 +214,8 @@ class TaskServer(HTTPServer):
         if isinstance(scenario, str):
             if self._catalog is None:
                 fact = "this server was made of a contract alone, and knows no scenario by name"
-                mend = "hand it the scenario itself, or make it with a catalog"
-                raise InputError(Mistake(scenario, fact, mend=mend))
+                fix = "hand it the scenario itself, or make it with a catalog"
+                raise InputError(Mistake(scenario, fact, fix=fix))
             scenario = self._catalog.get(scenario)
         if task_id is None:
             number = next(self._numbers)
@@ -596,16 +596,16 @@ class _Server(BaseWSGIServer):
 
 
 def _no_port(port: int) -> Mistake:
-    return Mistake(f"--port {port}", "there is no such port", expected=f"0 to {MAX_PORT}", mend=_FREE_PORT)
+    return Mistake(f"--port {port}", "there is no such port", expected=f"0 to {MAX_PORT}", fix=_FREE_PORT)
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> Mistake:
     if error.errno == errno.EADDRINUSE:
         fact = f"another program listens on port {port} of {host} already"
-        return Mistake(f"--port {port}", fact, mend=f"stop that program; or {_FREE_PORT}")
+        return Mistake(f"--port {port}", fact, fix=f"stop that program; or {_FREE_PORT}")
     if error.errno == errno.EACCES:
         fact = f"this user may not listen on port {port} of {host}"
-        return Mistake(f"--port {port}", fact, mend=f"take a port above 1023; or {_FREE_PORT}")
+        return Mistake(f"--port {port}", fact, fix=f"take a port above 1023; or {_FREE_PORT}")
     fact = f"cannot listen on {host}: {error}"
     return Mistake(f"--host {host}", fact, expected="an address of this machine, such as 127.0.0.1")
 

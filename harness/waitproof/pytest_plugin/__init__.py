@@ -291,7 +291,7 @@ class BaselineItem(pytest.Item):
         raise StaleBaselineError([stale])
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        """Show the place, the fact and the mend, and no traceback."""
+        """Show the place, the fact and the fix, and no traceback."""
         if isinstance(excinfo.value, StaleBaselineError):
             return str(excinfo.value)
         return str(super().repr_failure(excinfo, style))

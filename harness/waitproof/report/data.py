@@ -193,7 +193,7 @@ def _baseline(adapter: AdapterResult) -> dict[str, Json] | None:
             "deviation": _cut(each.entry.known.deviation),
             "problem": each.problem.value,
             "fact": _cut(each.mistake.fact),
-            "mend": _cut(each.mistake.mend),
+            "fix": _cut(each.mistake.fix),
             "place": each.mistake.place,
         }
         for each in adapter.stale

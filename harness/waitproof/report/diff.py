@@ -29,7 +29,7 @@ class Kind(StrEnum):
     """What a change is to whoever reads it; in the order in which they are told."""
 
     REGRESSION = "regressions"
-    MENDED = "mended"
+    MENDED = "fixed"
     EXCUSED = "worse, but excused"
     UNSURE = "inconclusive"
     OTHER = "other changes"
@@ -121,8 +121,8 @@ def compare(old: Report, new: Report) -> Diff:
     names = [name for name in after if name in before]
     if not names:
         found = f"{', '.join(before) or 'none'}; {', '.join(after) or 'none'}"
-        mend = "name them alike in their adapter.yaml"
-        raise InputError(Mistake("diff", "no adapter is in both reports", found, mend=mend))
+        fix = "name them alike in their adapter.yaml"
+        raise InputError(Mistake("diff", "no adapter is in both reports", found, fix=fix))
     return Diff(
         tuple(_adapter(old, new, before[name], after[name]) for name in names),
         tuple(name for name in before if name not in after),
@@ -294,7 +294,7 @@ def _sum(diff: Diff) -> str:
     """Return how many requirements got worse and better, as one line."""
     worse = sum(len(each.of(Kind.REGRESSION)) + bool(each.error) for each in diff.adapters)
     better = sum(len(each.of(Kind.MENDED)) for each in diff.adapters)
-    return f"{worse} regression{'' if worse == 1 else 's'}, {better} mended"
+    return f"{worse} regression{'' if worse == 1 else 's'}, {better} fixed"
 
 
 def _short(text: str) -> str:

@@ -84,7 +84,7 @@ def workflow_commands(report: Merged) -> list[str]:
 
 def _stale(adapter: Adapter, stale: StaleEntry) -> str:
     title = f"stale deviation {stale.deviation} ({adapter.name})"
-    return _command("error", stale.file, stale.line, title, "\n".join(filter(None, (stale.fact, stale.mend))))
+    return _command("error", stale.file, stale.line, title, "\n".join(filter(None, (stale.fact, stale.fix))))
 
 
 def _verdict(report: Merged, kind: str, adapter: Adapter, verdict: VerdictEntry) -> str:

@@ -114,7 +114,7 @@ def _case(report: Merged, adapter: Adapter, verdict: VerdictEntry, took_s: float
 
 def _stale_case(adapter: Adapter, stale: StaleEntry) -> ET.Element:
     case = _testcase(_class(adapter, "baseline"), stale.deviation)
-    rows = _aligned((("place", stale.place), ("mend", stale.mend)))
+    rows = _aligned((("place", stale.place), ("fix", stale.fix)))
     text = "\n".join((f"stale deviation {stale.deviation} ({adapter.name})", *rows))
     _add(case, "failure", stale.problem.value, stale.fact, text)
     return case

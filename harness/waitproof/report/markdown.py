@@ -71,7 +71,7 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
     stale = [(adapter, each) for adapter in report.adapters for each in adapter.stale]
     if stale:
         page.add("### Stale deviations", "", "A baseline has these, and they hold no more.", "")
-        columns = [*_who(report, "adapter"), "deviation", "what is wrong", "where", "mend"]
+        columns = [*_who(report, "adapter"), "deviation", "what is wrong", "where", "fix"]
         page.rows(columns, (_stale_row(report, *each) for each in stale), "stale deviation")
     if told:
         page.add("### What is not kept", "")
@@ -101,7 +101,7 @@ def _who(report: Merged, name: str) -> list[str]:
 
 
 def _stale_row(report: Merged, adapter: Adapter, stale: StaleEntry) -> list[str]:
-    told = (stale.deviation, stale.fact, stale.place, stale.mend)
+    told = (stale.deviation, stale.fact, stale.place, stale.fix)
     return [*_who(report, escaped(adapter.name)), *(escaped(each) for each in told)]
 
 

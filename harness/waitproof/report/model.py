@@ -202,7 +202,7 @@ class StaleEntry(_Entry):
     deviation: str
     problem: Problem
     fact: str
-    mend: str = ""
+    fix: str = ""
     place: str = ""
 
     @property
@@ -414,7 +414,7 @@ class Merged:
                 "--adapter",
                 f"no adapter is called '{name}'",
                 expected=", ".join(known),
-                mend=nearest(name, known),
+                fix=nearest(name, known),
             )
             for name in names
             if name not in known
@@ -489,7 +489,7 @@ def merge(reports: Sequence[Report], places: Sequence[str]) -> Merged:
         if report.suite != first.suite:
             fact = f"this is a report of the suite '{report.suite}'"
             expected = f"'{first.suite}', as in {places[0]}"
-            raise InputError(Mistake(place, fact, expected=expected, mend="make a page of each suite"))
+            raise InputError(Mistake(place, fact, expected=expected, fix="make a page of each suite"))
     newest_first = sorted(reports, key=lambda report: report.started, reverse=True)
     requirements: dict[str, RequirementEntry] = {}
     scenarios: dict[str, ScenarioFile] = {}

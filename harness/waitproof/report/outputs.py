@@ -68,13 +68,13 @@ def _mistakes(wanted: Mapping[str, Path], read: Sequence[Path]) -> Iterator[Mist
     for option, path in wanted.items():
         folder = path.absolute().parent
         if path.is_dir():
-            yield Mistake(option, f"{path} is a folder", mend=f"{option} {path / _NAMES[option]}")
+            yield Mistake(option, f"{path} is a folder", fix=f"{option} {path / _NAMES[option]}")
         elif not folder.is_dir():
-            yield Mistake(option, f"the folder of {path} does not exist", mend="make it")
+            yield Mistake(option, f"the folder of {path} does not exist", fix="make it")
         elif not os.access(path if path.exists() else folder, os.W_OK):
             yield Mistake(option, f"{path} cannot be written: permission denied")
         elif path.resolve() in taken and not path.is_char_device():
-            yield Mistake(option, f"{path} is already {taken[path.resolve()]}", mend="name another file")
+            yield Mistake(option, f"{path} is already {taken[path.resolve()]}", fix="name another file")
         taken[path.resolve()] = f"the file of {option}"
 
 

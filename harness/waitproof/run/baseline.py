@@ -87,7 +87,7 @@ class Stale:
     """An entry that holds no more; it fails the run.
 
     Attributes:
-        mistake: Its place in the file, the fact and the mend.
+        mistake: Its place in the file, the fact and the fix.
     """
 
     entry: Entry
@@ -211,7 +211,7 @@ def _kept(entry: Entry, mine: Sequence[Verdict], adapter: str) -> Mistake:
     fact = f"the deviation '{entry.known.deviation}' was not seen any more: it is kept{where}"
     if all(verdict.status is Status.INFO for verdict in mine):
         fact = f"the deviation '{entry.known.deviation}' excuses nothing: INFO goes on record, never judged"
-    return Mistake(entry.place, fact, entry.found, mend=_take_it_out(adapter))
+    return Mistake(entry.place, fact, entry.found, fix=_take_it_out(adapter))
 
 
 def _no_match(
@@ -220,17 +220,17 @@ def _no_match(
     known = entry.known
     if known.requirement not in requirements:
         fact = f"the deviation matches nothing: no requirement is called '{known.requirement}'"
-        mend = nearest(known.requirement, requirements)
+        fix = nearest(known.requirement, requirements)
     elif known.scenario and known.scenario not in proves:
         fact = f"the deviation matches nothing: no scenario is called '{known.scenario}'"
-        mend = nearest(known.scenario, proves)
+        fix = nearest(known.scenario, proves)
     elif known.scenario:
         fact = f"the deviation matches nothing: '{known.scenario}' does not prove '{known.requirement}'"
-        mend = ""
+        fix = ""
     else:
         fact = f"the deviation matches nothing: no scenario proves '{known.requirement}'"
-        mend = ""
-    return Mistake(entry.place, fact, entry.found, mend=mend or _take_it_out(adapter))
+        fix = ""
+    return Mistake(entry.place, fact, entry.found, fix=fix or _take_it_out(adapter))
 
 
 def _take_it_out(adapter: str) -> str:
@@ -265,8 +265,8 @@ def parse_baseline(text: str, place: str, today: date) -> Baseline:
                 continue
             if expires < today:
                 fact = f"the deviation '{known.deviation}' expired on {known.expires}"
-                mend = "see whether the SDK has been mended; else give it a later date, with the reason"
-                expiry = mistake_at(node, expiry_at, place, fact, mend=mend)
+                fix = "see whether the SDK has been fixed; else give it a later date, with the reason"
+                expiry = mistake_at(node, expiry_at, place, fact, fix=fix)
         entries.append(Entry(known, here.place, expiry, here.found))
     if mistakes:
         raise InputError(mistakes)

@@ -84,7 +84,7 @@ def update(text: str | None, place: str, run: Run, today: date, *, wide: bool = 
     removed = tuple(each for each in stale if each.problem is not Problem.EXPIRED)
     if len(stale) == len(baseline.entries) > 1 and all(each.problem is Problem.NO_MATCH for each in stale):
         fact = "not one of its entries matches anything in the report: is that of another suite?"
-        raise InputError(Mistake(place, fact, mend="name a report of the suite that the baseline is about"))
+        raise InputError(Mistake(place, fact, fix="name a report of the suite that the baseline is about"))
     gone = {id(each.entry) for each in removed}
     left = [entry for entry in baseline.entries if id(entry) not in gone]
     added = tuple(_new(run, [entry.known for entry in left], wide=wide))
@@ -268,4 +268,4 @@ def _check(text: str, place: str, today: date, wanted: Sequence[Deviation]) -> N
 def _uneditable(place: str) -> InputError:
     fact = "the entries are not written one below the other, so they cannot be changed in place"
     expected = "'- deviation: …' on a line of its own for each, its keys indented below it"
-    return InputError(Mistake(place, fact, expected=expected, mend="write them so, or change them by hand"))
+    return InputError(Mistake(place, fact, expected=expected, fix="write them so, or change them by hand"))

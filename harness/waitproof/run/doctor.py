@@ -1,4 +1,4 @@
-"""Checks an adapter against the protocol step by step, and says what is wrong and how to mend it.
+"""Checks an adapter against the protocol step by step, and says what is wrong and how to fix it.
 
 It looks for mistakes of the adapter, not of the SDK: where the SDK may be at fault, it says that the
 suite will judge. Each step is one exchange; the first that breaks the protocol ends the examination.
@@ -38,7 +38,7 @@ class _Step:
     name: str
     told: str
     wrong: bool = False
-    mend: str = ""
+    fix: str = ""
 
 
 def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], None]) -> bool:
@@ -57,10 +57,10 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
         try:
             for step in _Examination(process, contract, server).steps():
                 right &= not step.wrong
-                word = "WRONG" if step.wrong else "note " if step.mend else "ok   "
+                word = "WRONG" if step.wrong else "note " if step.fix else "ok   "
                 say(f"{word} {step.name}: {step.told}")
-                if step.mend:
-                    say(f"      mend: {step.mend}")
+                if step.fix:
+                    say(f"      fix: {step.fix}")
         except AdapterError as error:
             right = False
             say(f"WRONG {error}")
@@ -103,7 +103,7 @@ class _Examination:
         if self._process.log_lines:
             lines = self._process.log_lines
             told = f"{len(lines)} lines on stdout were no answers, the first: {lines[0]!r}"
-            yield _Step("stdout", told, mend="let the SDK print to stderr: a hundred such lines are an error")
+            yield _Step("stdout", told, fix="let the SDK print to stderr: a hundred such lines are an error")
         yield self._ends()
 
     def _ping(self) -> _Step:
@@ -116,11 +116,11 @@ class _Examination:
         if isinstance(seen, AdapterFault):
             return self._fault("get_task", seen)
         if not isinstance(seen, Returned) or not isinstance(seen.task, dict):
-            mend = 'answer {"outcome":"returned","task":{"task_id":…,"status":…,"result":…,"error":…}}'
-            return _Step("get_task", f"the call {describe(seen)}", wrong=True, mend=mend)
+            fix = 'answer {"outcome":"returned","task":{"task_id":…,"status":…,"result":…,"error":…}}'
+            return _Step("get_task", f"the call {describe(seen)}", wrong=True, fix=fix)
         if not json_equal(seen.task.get("result"), PAYLOAD):
             told = f"its result is {shown(seen.task.get('result'))}, the server said {shown(PAYLOAD)}"
-            return _Step("get_task", told, mend="report it as the caller gets it; the suite judges the SDK")
+            return _Step("get_task", told, fix="report it as the caller gets it; the suite judges the SDK")
         return _Step("get_task", "one request, and the task as the server gave it")
 
     def _returns(self, hello: Hello) -> _Step:
@@ -129,13 +129,11 @@ class _Examination:
         if isinstance(seen, AdapterFault):
             return self._fault("wait returns", seen)
         if not isinstance(seen, Returned):
-            return _Step(
-                "wait returns", f"the call {describe(seen)}", wrong=True, mend=self._look_at(task_id)
-            )
+            return _Step("wait returns", f"the call {describe(seen)}", wrong=True, fix=self._look_at(task_id))
         if not json_equal(seen.result, PAYLOAD):
             told = f"the call {describe(seen)}, the server said {shown(PAYLOAD)}"
-            mend = f"does the payload lie at result_path {hello.result_path!r} of what the helper returned?"
-            return _Step("wait returns", told, wrong=True, mend=mend)
+            fix = f"does the payload lie at result_path {hello.result_path!r} of what the helper returned?"
+            return _Step("wait returns", told, wrong=True, fix=fix)
         return _Step("wait returns", "the payload as the server gave it")
 
     def _raises_task(self) -> _Step:
@@ -145,14 +143,12 @@ class _Examination:
         if isinstance(seen, AdapterFault):
             return self._fault("wait raises", seen)
         if not isinstance(seen, Raised) or seen.kind is not ExceptionKind.TASK:
-            mend = 'report the SDK\'s task exception with kind "task"; if it raised another, the suite judges'
-            return _Step("wait raises", f"the call {describe(seen)}", wrong=True, mend=mend)
+            fix = 'report the SDK\'s task exception with kind "task"; if it raised another, the suite judges'
+            return _Step("wait raises", f"the call {describe(seen)}", wrong=True, fix=fix)
         missing = [name for name in self._contract.exception_fields if name not in seen.fields]
         if missing:
-            mend = (
-                "report each documented field under its documented name; leave out what the exception lacks"
-            )
-            return _Step("wait raises", f"{seen.type} without {', '.join(missing)}", mend=mend)
+            fix = "report each documented field under its documented name; leave out what the exception lacks"
+            return _Step("wait raises", f"{seen.type} without {', '.join(missing)}", fix=fix)
         return _Step("wait raises", f"{seen.type} with every documented field")
 
     def _raises_timeout(self, known: Sequence[str]) -> _Step:
@@ -164,7 +160,7 @@ class _Examination:
             raise AdapterError(
                 f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
                 f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
-                "      mend: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
+                "      fix: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
                 "if it is, the helper does not keep it"
             )
         seen = self._call(call)
@@ -174,11 +170,11 @@ class _Examination:
             return self._fault("wait times out", seen)
         wanted = self._contract.timeout.kind
         if not isinstance(seen, Raised) or seen.kind.value != wanted:
-            mend = (
+            fix = (
                 f'report the exception of a timeout with kind "{wanted}"; the suite judges another; '
                 f"the options were {', '.join(options)}, in seconds: pass each on under the helper's own name"
             )
-            return _Step("wait times out", f"the call {describe(seen)}", wrong=True, mend=mend)
+            return _Step("wait times out", f"the call {describe(seen)}", wrong=True, fix=fix)
         return _Step("wait times out", f"{seen.type}, fields {shown(seen.fields)}")
 
     def _two_at_once(self) -> _Step:
@@ -197,16 +193,16 @@ class _Examination:
             for entry in self._server.entries(str(task_id))
         ]
         if len(spans) < 2 or max(start for start, _ in spans) >= min(end for _, end in spans):
-            mend = "answer each call from a thread or task of its own, or leave max_concurrency out"
+            fix = "answer each call from a thread or task of its own, or leave max_concurrency out"
             told = "the server never had the polls of both waits at once"
-            return _Step("two at once", told, wrong=True, mend=mend)
+            return _Step("two at once", told, wrong=True, fix=fix)
         return _Step("two at once", "two waits were in flight together")
 
     def _begins(self, operation: str) -> _Step:
         if operation not in self._contract.operations:
             known = ", ".join(self._contract.operations)
-            mend = f"the contract has {known}; take the name out of capabilities.operations"
-            return _Step(operation, "the contract has no such operation", wrong=True, mend=mend)
+            fix = f"the contract has {known}; take the name out of capabilities.operations"
+            return _Step(operation, "the contract has no such operation", wrong=True, fix=fix)
         task_id = self._task(Step(status=self._done()), token=TOKEN)
         arguments = fill(self._contract.operations[operation].arguments, {"token": TOKEN})
         call = self._process.send("begin", client="doctor", operation=operation, arguments=arguments)
@@ -215,8 +211,8 @@ class _Examination:
         if isinstance(seen, AdapterFault):
             return self._fault(operation, seen)
         if not isinstance(seen, Returned) or not json_equal(seen.task_id, task_id):
-            mend = 'answer {"outcome":"returned","task_id":…} with the id in the operation\'s answer'
-            return _Step(operation, f"the call {describe(seen)}", wrong=True, mend=mend)
+            fix = 'answer {"outcome":"returned","task_id":…} with the id in the operation\'s answer'
+            return _Step(operation, f"the call {describe(seen)}", wrong=True, fix=fix)
         return _Step(operation, "returned the task id")
 
     def _ends(self) -> _Step:
@@ -225,9 +221,9 @@ class _Examination:
         took_s = time.monotonic() - began_s
         code = self._process.exit_code
         if code != 0:
-            mend = "when stdin ends, finish what is in flight and exit with 0"
+            fix = "when stdin ends, finish what is in flight and exit with 0"
             told = f"exit code {code} {took_s:.1f} s after the end of stdin"
-            return _Step("end of stdin", told, wrong=True, mend=mend)
+            return _Step("end of stdin", told, wrong=True, fix=fix)
         return _Step("end of stdin", f"exited with 0 after {took_s:.1f} s")
 
     # --- tools ---
@@ -255,7 +251,7 @@ class _Examination:
         return "the server completed the task at the first poll: what did the helper raise?"
 
     def _fault(self, name: str, seen: AdapterFault) -> _Step:
-        return _Step(name, f"the adapter says: {seen.message}", wrong=True, mend="see its code and stderr")
+        return _Step(name, f"the adapter says: {seen.message}", wrong=True, fix="see its code and stderr")
 
     def _done(self) -> str:
         return self._status(StatusMeaning.RETURN_RESULT)

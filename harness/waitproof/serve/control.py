@@ -141,8 +141,8 @@ class Control:
             response.headers["Allow"] = allowed
         except HTTPException as error:
             fact = "the control API has no such path"
-            mend = f"{PREFIX}/openapi.json has them all"
-            response = _refusal(error.code or 500, [Mistake(request.path, fact, mend=mend)])
+            fix = f"{PREFIX}/openapi.json has them all"
+            response = _refusal(error.code or 500, [Mistake(request.path, fact, fix=fix)])
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers.setdefault("Cache-Control", "no-store")
@@ -353,8 +353,8 @@ class Control:
         return view
 
     def _no_task(self, task_id: str) -> _Refused:
-        mend = f"POST {PREFIX}/tasks makes one; or poll an id that names a scenario"
-        return _Refused(404, [Mistake("", f"no task has the id {task_id[:100]}", mend=mend)])
+        fix = f"POST {PREFIX}/tasks makes one; or poll an id that names a scenario"
+        return _Refused(404, [Mistake("", f"no task has the id {task_id[:100]}", fix=fix)])
 
 
 # --- requests -----------------------------------------------------------------------------------------
@@ -486,7 +486,7 @@ def _mistake(mistake: Mistake) -> JsonObject:
         "fact": mistake.fact,
         "found": mistake.found,
         "expected": mistake.expected,
-        "mend": mistake.mend,
+        "fix": mistake.fix,
     }
 
 

@@ -123,7 +123,7 @@ export function copyButton(text, label = "Copy") {
 
 /** Return an element that shows a mistake as the loader tells it. */
 export function mistakeText(mistake, withPlace = true) {
-  const rows = ["found", "expected", "mend"].filter((name) => mistake[name]);
+  const rows = ["found", "expected", "fix"].filter((name) => mistake[name]);
   return el(
     "div",
     { class: "mistake" },

@@ -445,8 +445,8 @@ class Keeper:
         if self.contract.task_id is not TaskIdFormat.INTEGER:
             text = str(task_id)
             if text in _NO_IDS or not _is_text(text):
-                mend = "choose an id that can stand in a URL"
-                raise InputError(Mistake("task_id", "nobody could poll a task with this id", mend=mend))
+                fix = "choose an id that can stand in a URL"
+                raise InputError(Mistake("task_id", "nobody could poll a task with this id", fix=fix))
             return text
         try:
             return int(task_id)

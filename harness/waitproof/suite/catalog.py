@@ -277,11 +277,11 @@ class Catalog:
 
     def _unknown(self, name: str, fitting: list[str]) -> Mistake:
         if fitting:
-            mend = f"name one of them whole: {' or '.join(sorted(fitting))}"
-            return Mistake("", f"{len(fitting)} scenarios are called '{_cut(name)}'", mend=mend)
+            fix = f"name one of them whole: {' or '.join(sorted(fitting))}"
+            return Mistake("", f"{len(fitting)} scenarios are called '{_cut(name)}'", fix=fix)
         near = ", ".join(self._nearest(name))
         return Mistake(
-            "", f"no scenario is called '{_cut(name)}'", mend=f"the nearest are {near}" if near else ""
+            "", f"no scenario is called '{_cut(name)}'", fix=f"the nearest are {near}" if near else ""
         )
 
     def _nearest(self, name: str) -> Iterator[str]:
@@ -293,7 +293,7 @@ def told_in_a_line(error: InputError) -> str:
     """Return the first mistake of an error, for a place that has one line."""
     first = error.mistakes[0]
     place = f"{first.place}: " if first.place else ""
-    return f"{place}{first.fact}{'; ' if first.mend else ''}{first.mend}"
+    return f"{place}{first.fact}{'; ' if first.fix else ''}{first.fix}"
 
 
 def _named_in(task_id: str) -> str:

@@ -84,10 +84,10 @@ class Requirement(Model):
             raise invalid(
                 f"requirement {self.id} is a MUST without a quote",
                 expected="the documentation's own sentence under 'quote'",
-                mend="where the documentation says nothing, its level is SHOULD, with a reason",
+                fix="where the documentation says nothing, its level is SHOULD, with a reason",
             )
         if not (self.quote or self.reason):
-            raise invalid(f"requirement {self.id} has neither a quote nor a reason", mend="add 'reason'")
+            raise invalid(f"requirement {self.id} has neither a quote nor a reason", fix="add 'reason'")
         return self
 
     @property
@@ -226,13 +226,13 @@ class Contract(Model):
         ids = [requirement.id for requirement in self.requirements]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
-            raise invalid(f"requirement {twice[0]} stands twice", mend="give each promise an id of its own")
+            raise invalid(f"requirement {twice[0]} stands twice", fix="give each promise an id of its own")
         for place, value, more in self._templates():
             try:
                 check(value, _TASK_VALUES | more)
             except ValueError as error:
-                fact, _, mend = str(error).rpartition(": ")
-                raise invalid(f"{place}: {fact}", mend=mend) from None
+                fact, _, fix = str(error).rpartition(": ")
+                raise invalid(f"{place}: {fact}", fix=fix) from None
         return self
 
     def _templates(self) -> Iterator[tuple[str, Json, set[str]]]:

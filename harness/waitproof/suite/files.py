@@ -140,7 +140,7 @@ def read_file(path: Path) -> str:
                     place,
                     f"the file has {size:,} bytes",
                     expected=f"{MAX_FILE_BYTES:,} or fewer",
-                    mend="a large payload is written ${text:2MiB}",
+                    fix="a large payload is written ${text:2MiB}",
                 )
             )
         data = path.read_bytes()
@@ -153,8 +153,8 @@ def read_file(path: Path) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
         fact = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        mend = "save the file as UTF-8"
-        raise InputError(Mistake(f"{place}:{line}:{column}", fact, mend=mend)) from None
+        fix = "save the file as UTF-8"
+        raise InputError(Mistake(f"{place}:{line}:{column}", fact, fix=fix)) from None
 
 
 def load_suite(folder: Path) -> Suite:
@@ -190,7 +190,7 @@ def read_suite(folder: Path) -> tuple[Suite, list[Mistake]]:
         first = files.setdefault(id_of(path, folder), path)
         if first != path:
             fact = f"{shown_path(first)} has the same id"
-            mistakes.append(Mistake(shown_path(path), fact, mend="rename it"))
+            mistakes.append(Mistake(shown_path(path), fact, fix="rename it"))
             continue
         try:
             scenarios.append(load_scenario(path, folder, contract))
@@ -198,10 +198,10 @@ def read_suite(folder: Path) -> tuple[Suite, list[Mistake]]:
             mistakes += error.mistakes
     if contract is not None and contract.example is not None and contract.example not in files:
         fact = f"the example '{contract.example}' is no scenario of this suite"
-        mend = nearest(contract.example, files)
-        mistakes.append(Mistake(shown_path(file), fact, mend=mend))
+        fix = nearest(contract.example, files)
+        mistakes.append(Mistake(shown_path(file), fact, fix=fix))
     if not mistakes and not scenarios:
-        mistakes.append(Mistake(shown_path(folder), "the suite has no scenario", mend="add a YAML file"))
+        mistakes.append(Mistake(shown_path(folder), "the suite has no scenario", fix="add a YAML file"))
     if contract is None:
         raise InputError(mistakes)
     ordered = tuple(sorted(scenarios, key=lambda scenario: scenario.id))
@@ -221,7 +221,7 @@ def contract_file(folder: Path) -> Path:
                 shown_path(folder),
                 "this is no suite",
                 expected=f"a folder that holds a {CONTRACT}",
-                mend="name the folder itself, such as scenarios/stream",
+                fix="name the folder itself, such as scenarios/stream",
             )
         )
     return file
@@ -262,8 +262,8 @@ def _check_mistakes(requirement: Requirement, node: Node, place: str, number: in
     if requirement.check not in known:
         fact = f"no check is called '{requirement.check}'"
         at = ("requirements", number, "check")
-        mend = nearest(requirement.check, known)
-        yield mistake_at(node, at, place, fact, expected=", ".join(known), mend=mend)
+        fix = nearest(requirement.check, known)
+        yield mistake_at(node, at, place, fact, expected=", ".join(known), fix=fix)
         return
     written, _ = node.find(("requirements", number))
     assert isinstance(written.value, dict)
@@ -312,7 +312,7 @@ def lint(suite: Suite) -> list[Mistake]:
         Mistake(
             contract_place,
             f"no scenario proves the requirement '{requirement.id}'",
-            mend=f"add '{requirement.id}' under 'proves' of a scenario that shows it",
+            fix=f"add '{requirement.id}' under 'proves' of a scenario that shows it",
         )
         for requirement in suite.contract.requirements
         if requirement.id not in proved
@@ -336,7 +336,7 @@ def lint_scenario(suite: Suite, scenario: Scenario) -> Iterator[Mistake]:
                     place,
                     f"call {number} expects '{part}', but no requirement that it proves reads that",
                     expected=f"a requirement whose check reads it, or no '{part}'",
-                    mend=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
+                    fix=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
                 )
     expected = {part for call in scenario.calls for part in call.expect.parts()}
     for requirement in proved:

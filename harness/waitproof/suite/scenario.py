@@ -99,7 +99,7 @@ class Fault(Model):
         if self.body is not None and self.text is not None:
             raise invalid("an answer has one body", expected="one of 'body' and 'text'")
         if self.headers and self.drop is not None:
-            raise invalid("a dropped connection sends no headers", mend="take 'headers' out")
+            raise invalid("a dropped connection sends no headers", fix="take 'headers' out")
         return self
 
 
@@ -127,7 +127,7 @@ class Step(Model):
         if self.fault is not None:
             extra = sorted({"result", "error", "body", "omit"} & self.model_fields_set)
             if extra:
-                raise invalid(f"a fault has no '{extra[0]}'", mend="put it under the step that has a status")
+                raise invalid(f"a fault has no '{extra[0]}'", fix="put it under the step that has a status")
         return self
 
     @property
@@ -185,7 +185,7 @@ def _kinds(value: object) -> tuple[str, ...]:
     raise invalid(
         f"'kind' cannot be {shown(value)}",
         expected="task, transport, api or other, or a list of them",
-        mend=nearest(value, known) if isinstance(value, str) else "",
+        fix=nearest(value, known) if isinstance(value, str) else "",
     )
 
 
@@ -274,7 +274,7 @@ class Expect(Model):
             name for name in ("raises", "task", "polls") if self.has(name) and getattr(self, name) is None
         ]
         if empty:
-            raise invalid(f"'{empty[0]}' cannot be null", mend=f"leave '{empty[0]}' out")
+            raise invalid(f"'{empty[0]}' cannot be null", fix=f"leave '{empty[0]}' out")
         if len(outcomes) > 1:
             raise invalid("a call has one outcome", expected="one of 'returns', 'raises' and 'task'")
         return self
@@ -309,11 +309,11 @@ class Call(Model):
         if len(kinds) != 1:
             raise invalid("a call is one thing", expected="one of 'wait', 'get_task' and 'begin'")
         if self.begin is None and self.arguments:
-            raise invalid("only 'begin' has arguments", mend="options of a wait stand under 'wait'")
+            raise invalid("only 'begin' has arguments", fix="options of a wait stand under 'wait'")
         if self.begin is not None and "token" not in set(placeholders(self.arguments)):
             raise invalid(
                 "the arguments of 'begin' have no ${token}",
-                mend="put it into the value that the contract names, such as cids: ['messaging:${token}']",
+                fix="put it into the value that the contract names, such as cids: ['messaging:${token}']",
             )
         misplaced = {"get_task": {"returns"}, "wait": {"task"}, "begin": {"task", "returns", "polls"}}[
             kinds[0]
@@ -345,14 +345,14 @@ class Scenario(Model):
     @model_validator(mode="after")
     def _is_whole(self) -> Scenario:
         if len(self.task_ids()) > 1:
-            raise invalid("a scenario has one task", mend="give only one of the calls a task_id")
+            raise invalid("a scenario has one task", fix="give only one of the calls a task_id")
         begins = [number for number, call in enumerate(self.calls) if call.begin is not None]
         if begins and (begins != [0] or self.task_ids()):
             raise invalid("'begin' gives the task its id", expected="'begin' once, as the first call")
         if self.parallel > 1 and any(not {"n", "token"} & {*placeholders(own)} for own in self.task_ids()):
-            raise invalid("every copy would have the same task_id", mend="put ${n} or ${token} into it")
+            raise invalid("every copy would have the same task_id", fix="put ${n} or ${token} into it")
         if begins and self.parallel > 1:
-            raise invalid("a task that is begun is one task", mend="take 'parallel' out")
+            raise invalid("a task that is begun is one task", fix="take 'parallel' out")
         return self
 
     @property
@@ -409,8 +409,8 @@ def cross_check(scenario: Scenario, contract: Contract, node: Node, place: str) 
     wrong = islice(chain(_wrong_names(scenario, contract), _wrong_placeholders(scenario)), MAX_MISTAKES + 1)
     found = limited(
         (
-            mistake_at(node, path, place, fact, expected=expected, mend=mend)
-            for path, fact, expected, mend in sorted(wrong, key=lambda each: node.find(each[0])[1])
+            mistake_at(node, path, place, fact, expected=expected, fix=fix)
+            for path, fact, expected, fix in sorted(wrong, key=lambda each: node.find(each[0])[1])
         ),
         place,
     )
@@ -419,15 +419,15 @@ def cross_check(scenario: Scenario, contract: Contract, node: Node, place: str) 
 
 
 _Path: TypeAlias = tuple[str | int, ...]
-_Found: TypeAlias = tuple[_Path, str, str, str]  # where, fact, expected, mend
+_Found: TypeAlias = tuple[_Path, str, str, str]  # where, fact, expected, fix
 
 
 def _wrong_names(scenario: Scenario, contract: Contract) -> Iterator[_Found]:
     known = [requirement.id for requirement in contract.requirements]
     for number, name in enumerate(scenario.proves):
         if name not in known:
-            mend = nearest(name, known) or "'waitproof explain' lists them"
-            yield ("proves", number), f"no requirement is called '{name}'", "", mend
+            fix = nearest(name, known) or "'waitproof explain' lists them"
+            yield ("proves", number), f"no requirement is called '{name}'", "", fix
         elif name in scenario.proves[:number]:
             yield ("proves", number), f"'{name}' stands twice", "", "take one of them out"
     body = contract.answer.body
@@ -438,8 +438,8 @@ def _wrong_names(scenario: Scenario, contract: Contract) -> Iterator[_Found]:
     for number, call in enumerate(scenario.calls):
         if call.begin is not None and call.begin not in contract.operations:
             expected = ", ".join(contract.operations) or "none: this contract has no operations"
-            mend = nearest(call.begin, contract.operations)
-            yield ("calls", number, "begin"), f"no operation is called '{call.begin}'", expected, mend
+            fix = nearest(call.begin, contract.operations)
+            yield ("calls", number, "begin"), f"no operation is called '{call.begin}'", expected, fix
         documented = {*contract.exception_fields, *contract.timeout.fields}
         for field in sorted(set(call.expect.raises.fields if call.expect.raises else {}) - documented):
             where = ("calls", number, "expect", "raises", "fields", field)
@@ -452,8 +452,8 @@ def _wrong_placeholders(scenario: Scenario) -> Iterator[_Found]:
         try:
             check(value, ("n", "task_id", "token"))
         except ValueError as error:
-            fact, _, mend = str(error).rpartition(": ")
-            yield path, fact, "", mend
+            fact, _, fix = str(error).rpartition(": ")
+            yield path, fact, "", fix
 
 
 def _templates(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], Json]]:

@@ -35,8 +35,8 @@ def select(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> tuple[Scen
         if not found:
             known = [scenario.id for scenario in scenarios]
             known += [name for scenario in scenarios for name in scenario.proves]
-            mend = nearest(pattern, known) or "'waitproof list' shows all scenarios"
-            raise InputError(Mistake("-k", f"no scenario and no requirement matches '{pattern}'", mend=mend))
+            fix = nearest(pattern, known) or "'waitproof list' shows all scenarios"
+            raise InputError(Mistake("-k", f"no scenario and no requirement matches '{pattern}'", fix=fix))
     return tuple(
         scenario.model_copy(
             update={"proves": tuple(name for name in scenario.proves if name in wanted[scenario.id])}

@@ -46,7 +46,7 @@ def check(value: Json, names: Collection[str]) -> None:
     """Make sure that `fill` can do its work with values of these names, without making any text.
 
     Raises:
-        ValueError: A placeholder is not known, or its size is not one; "what is wrong: how to mend it".
+        ValueError: A placeholder is not known, or its size is not one; "what is wrong: how to fix it".
     """
     length = 0
     for match in _matches(value):

@@ -138,7 +138,7 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             fact = "this is not YAML: " + (error.problem or error.context or "it cannot be parsed")
-            self._mistake((line, column), fact, mend=_syntax_mend(error.problem or ""))
+            self._mistake((line, column), fact, fix=_syntax_fix(error.problem or ""))
             root = None
         if self.mistakes or root is None:
             raise InputError(self.mistakes)
@@ -175,7 +175,7 @@ class _Reader:
     def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node | None:
         at = _at(event)
         if depth > MAX_DEPTH:
-            self._mistake(at, f"nested more than {MAX_DEPTH} levels deep", mend="flatten the value")
+            self._mistake(at, f"nested more than {MAX_DEPTH} levels deep", fix="flatten the value")
             return None
         if len(self.mistakes) >= MAX_MISTAKES:
             self.mistakes.append(_more(self.place))
@@ -220,7 +220,7 @@ class _Reader:
             elif name in children:
                 first_line = keys[name][0]
                 self._mistake(
-                    _at(event), f"key '{name}' stands twice", mend=f"line {first_line} has the first"
+                    _at(event), f"key '{name}' stands twice", fix=f"line {first_line} has the first"
                 )
             else:
                 children[name], keys[name] = child, _at(event)
@@ -243,13 +243,13 @@ class _Reader:
             number = float(text)
             if math.isfinite(number):
                 return number
-            mend = f'quote it if it is text: "{text}"'
-            self._mistake(_at(event), f"the number {text} is too large", mend=mend)
+            fix = f'quote it if it is text: "{text}"'
+            self._mistake(_at(event), f"the number {text} is too large", fix=fix)
             return text
         for pattern, why in _SURPRISES:
             if pattern.fullmatch(text):
                 self._mistake(
-                    _at(event), f"'{text}' is ambiguous: {why}", mend=f'quote it if it is text: "{text}"'
+                    _at(event), f"'{text}' is ambiguous: {why}", fix=f'quote it if it is text: "{text}"'
                 )
                 break
         return text
@@ -264,18 +264,18 @@ class _Reader:
         before = re.split("\r\n?|\n", self.text[:index])
         code = ord(self.text[index])
         fact = f"the character U+{code:04X} must not stand here as it is"
-        mend = "" if 0xD800 <= code <= 0xDFFF else f'write "\\u{code:04x}" between double quotes'
-        self.mistakes.append(Mistake(f"{self.place}:{len(before)}:{len(before[-1]) + 1}", fact, mend=mend))
+        fix = "" if 0xD800 <= code <= 0xDFFF else f'write "\\u{code:04x}" between double quotes'
+        self.mistakes.append(Mistake(f"{self.place}:{len(before)}:{len(before[-1]) + 1}", fact, fix=fix))
 
-    def _mistake(self, at: tuple[int, int], fact: str, *, expected: str = "", mend: str = "") -> None:
-        self.mistakes.append(_mistake(self.place, self.lines, at, fact, expected=expected, mend=mend))
+    def _mistake(self, at: tuple[int, int], fact: str, *, expected: str = "", fix: str = "") -> None:
+        self.mistakes.append(_mistake(self.place, self.lines, at, fact, expected=expected, fix=fix))
 
 
 def _mistake(
-    place: str, lines: Sequence[str], at: tuple[int, int], fact: str, *, expected: str, mend: str
+    place: str, lines: Sequence[str], at: tuple[int, int], fact: str, *, expected: str, fix: str
 ) -> Mistake:
     found = lines[at[0] - 1].strip() if at[0] <= len(lines) else ""
-    return Mistake(f"{place}:{at[0]}:{at[1]}", _cut(fact, 2 * MAX_SHOWN), _cut(found), expected, _cut(mend))
+    return Mistake(f"{place}:{at[0]}:{at[1]}", _cut(fact, 2 * MAX_SHOWN), _cut(found), expected, _cut(fix))
 
 
 def _cut(text: str, most: int = MAX_SHOWN) -> str:
@@ -283,15 +283,15 @@ def _cut(text: str, most: int = MAX_SHOWN) -> str:
 
 
 def _more(place: str) -> Mistake:
-    return Mistake(place, f"reading stopped after {MAX_MISTAKES} mistakes", mend="mend these first")
+    return Mistake(place, f"reading stopped after {MAX_MISTAKES} mistakes", fix="fix these first")
 
 
 def mistake_at(
-    node: Node, path: Sequence[str | int], place: str, fact: str, *, expected: str = "", mend: str = ""
+    node: Node, path: Sequence[str | int], place: str, fact: str, *, expected: str = "", fix: str = ""
 ) -> Mistake:
     """Return a mistake of what lies at `path` in a file, whose root is `node`."""
     _, at = node.find(path)
-    return _mistake(place, node.source, at, fact, expected=expected, mend=mend)
+    return _mistake(place, node.source, at, fact, expected=expected, fix=fix)
 
 
 def limited(mistakes: Iterable[Mistake], place: str) -> list[Mistake]:
@@ -313,7 +313,7 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _syntax_mend(problem: str) -> str:
+def _syntax_fix(problem: str) -> str:
     if "mapping values" in problem:
         return "quote text that contains ': ', and check the indentation of this line"
     if "cannot start any token" in problem:
@@ -346,9 +346,9 @@ class Model(BaseModel):
 _M = TypeVar("_M", bound=Model)
 
 
-def invalid(fact: str, *, expected: str = "", mend: str = "") -> PydanticCustomError:
+def invalid(fact: str, *, expected: str = "", fix: str = "") -> PydanticCustomError:
     """Return the error that a validator raises, told like every other mistake of a file."""
-    context = {"fact": fact, "expected": expected, "mend": mend}
+    context = {"fact": fact, "expected": expected, "fix": fix}
     return PydanticCustomError("waitproof", "{fact}", context)
 
 
@@ -400,13 +400,13 @@ def _explain(model: type[Model], root: Node, place: str, detail: ErrorDetails) -
     if detail["type"] == "extra_forbidden":
         known = here.key_names()
         fact, expected = f"{_a(here.noun)} has no key '{name}'", _either(known) if known else "no key at all"
-        return _mistake(place, root.source, at, fact, expected=expected, mend=nearest(name, known))
+        return _mistake(place, root.source, at, fact, expected=expected, fix=nearest(name, known))
     if detail["type"] == "missing":
         fact = f"{_a(here.noun)} needs the key '{name}'"
-        return _mistake(place, root.source, at, fact, expected="", mend=f"add '{name}'")
+        return _mistake(place, root.source, at, fact, expected="", fix=f"add '{name}'")
     if detail["type"] == "waitproof":
-        expected, mend = context["expected"], context["mend"]
-        return _mistake(place, root.source, at, context["fact"], expected=expected, mend=mend)
+        expected, fix = context["expected"], context["fix"]
+        return _mistake(place, root.source, at, context["fact"], expected=expected, fix=fix)
     if not path or (isinstance(path[-1], int) and here is not _model_at(model, path[:-1])):
         name = f"the {here.noun}"
     elif isinstance(path[-1], int):
@@ -414,10 +414,10 @@ def _explain(model: type[Model], root: Node, place: str, detail: ErrorDetails) -
     else:
         name = f"'{name}'"
     value = shown(node.plain())
-    mend = nearest(value.strip('"'), re.findall(r"'([^']*)'", expected))
+    fix = nearest(value.strip('"'), re.findall(r"'([^']*)'", expected))
     if detail["type"] == "string_type" and isinstance(node.value, int | float):
-        mend = "put it between quotes"
-    return _mistake(place, root.source, at, f"{name} cannot be {value}", expected=expected, mend=mend)
+        fix = "put it between quotes"
+    return _mistake(place, root.source, at, f"{name} cannot be {value}", expected=expected, fix=fix)
 
 
 def _a(noun: str) -> str:
@@ -500,8 +500,8 @@ Duration = Annotated[
 def _format(value: object) -> int:
     if type(value) is int and value == 1:  # true and 1.0 are equal to 1 too
         return 1
-    mend = "use the waitproof that this file was written for"
-    raise invalid(f"'format' cannot be {shown(value)}", expected="1", mend=mend)
+    fix = "use the waitproof that this file was written for"
+    raise invalid(f"'format' cannot be {shown(value)}", expected="1", fix=fix)
 
 
 Format = Annotated[
