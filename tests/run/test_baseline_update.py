@@ -266,7 +266,7 @@ def test_the_command_writes_the_file_and_says_what_it_did(
         "  + a/b:late",
         f"{file}: 1 added",
         "  + a/b:late",
-        f"{file}: 1 taken out",
+        f"{file}: 1 removed",
         "  - a/b:kept: kept",
         f"{file}: nothing to change",
     ]

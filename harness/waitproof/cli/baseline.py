@@ -1,0 +1,89 @@
+"""`waitproof baseline update`: brings an adapter's known deviations up to date with a run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from waitproof.adapter.folder import baseline_file
+from waitproof.errors import InputError, Mistake
+from waitproof.report.model import Report, load
+from waitproof.report.text import plain
+from waitproof.run.baseline_update import Run, Update, update
+from waitproof.run.summary import ExitCode
+from waitproof.suite.files import read_file
+
+__all__ = ["add_options", "execute"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    kinds = parser.add_subparsers(required=True, metavar="update")
+    updating = kinds.add_parser(
+        "update", help="add new deviations to deviations.yaml, remove entries that now pass"
+    )
+    updating.add_argument("adapters", nargs="+", metavar="ADAPTER", help="folder with an adapter.yaml")
+    updating.add_argument("--report", type=Path, metavar="FILE", help="written by waitproof run --json")
+    updating.add_argument(
+        "--wide", action="store_true", help="one entry for a requirement that fails in every scenario"
+    )
+    updating.add_argument("--check", action="store_true", help="change nothing; exit with 1 if it would")
+
+
+def execute(options: argparse.Namespace) -> ExitCode:
+    """Update each adapter's file and print what changed."""
+    if options.report is None:
+        run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
+        fix = f"{run}; then the same command with --report report.json"
+        raise InputError(Mistake("--report", "a baseline is updated from a run's report: name it", fix=fix))
+    report = load(options.report)
+    updates = [_update_of(argument, report, options) for argument in options.adapters]
+    for file, new in updates:
+        if new.changes and new.text is not None and not options.check:
+            _write_whole(file, new.text)
+        print("\n".join(plain(line) for line in _summary(file, new, is_check=options.check)))
+    changed = any(new.changes for _, new in updates)
+    return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
+
+
+def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tuple[Path, Update]:
+    name, file = baseline_file(argument)
+    played = {each.name: each for each in report.adapters}
+    if name not in played:
+        fact = f"the report has nothing about the adapter '{name}'"
+        fix = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
+        raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), fix=fix))
+    adapter = played[name]
+    run = Run(
+        report.started[:10],
+        adapter.named_sdk,
+        adapter.judged,
+        report.is_complete,
+        [each.id for each in report.requirements],
+    )
+    before = read_file(file) if os.path.lexists(file) else None
+    return file, update(before, str(file), run, date.today(), wide=options.wide)
+
+
+def _write_whole(file: Path, content: str) -> None:
+    try:
+        file.write_bytes(content.encode("utf-8"))
+    except OSError as error:
+        fact = f"the baseline cannot be written: {(error.strerror or str(error)).lower()}"
+        raise InputError(Mistake(str(file), fact)) from None
+
+
+def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
+    would = "would be " if is_check else ""
+    parts = [f"{len(new.added)} {would}added"] if new.added else []
+    parts += [f"{len(new.removed)} {would}removed"] if new.removed else []
+    yield f"{file}: {', '.join(parts) or 'nothing to change'}"
+    yield from (f"  + {each.deviation}" for each in new.added)
+    yield from (
+        f"  - {each.entry.known.deviation}: {each.problem.value.replace('_', ' ')}" for each in new.removed
+    )
+    yield from (f"  ! {each.expiry}" for each in new.expired if each.expiry is not None)

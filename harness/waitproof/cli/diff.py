@@ -1,0 +1,28 @@
+"""`waitproof diff`: what changed between two runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from waitproof.report.diff import compare, markdown_lines, plain_lines
+from waitproof.report.model import load
+from waitproof.report.text import plain
+from waitproof.run.summary import ExitCode
+
+__all__ = ["add_options", "execute"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("old", type=Path, metavar="OLD", help="report.json of the older run")
+    parser.add_argument("new", type=Path, metavar="NEW", help="report.json of the newer run")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown, for release notes")
+
+
+def execute(options: argparse.Namespace) -> ExitCode:
+    """Print the difference; the exit code says whether something got worse."""
+    difference = compare(load(options.old), load(options.new))
+    lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
+    print("\n".join(plain(line) for line in lines))
+    return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT

@@ -1,0 +1,70 @@
+"""`waitproof explain`: one requirement with the scenarios that prove it, or one scenario's file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import textwrap
+
+from waitproof.cli.console import make_console, print_plain
+from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, suite_folder
+from waitproof.errors import InputError, Mistake, nearest
+from waitproof.report.text import plain
+from waitproof.run.summary import ExitCode
+from waitproof.suite.contract import Requirement
+from waitproof.suite.files import Suite, load_scenario, read_file, read_suite
+
+__all__ = ["add_options", "execute"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("name", nargs="?", help="id of a requirement or scenario; without it, list them all")
+    add_suite_option(parser)
+
+
+def execute(options: argparse.Namespace) -> ExitCode:
+    """Print what is known of the name."""
+    suite, mistakes = read_suite(suite_folder(options.suite))
+    console = make_console(sys.stdout)
+    for line in _lines(suite, options.name):
+        print_plain(console, line)
+    if mistakes:
+        suite_option = [] if options.suite == DEFAULT_SUITE else ["--suite", options.suite]
+        lint = shlex.join(["waitproof", "lint", *suite_option])
+        print(plain(f"this suite has mistakes; to see them: {lint}"), file=sys.stderr)
+    return ExitCode.KEPT
+
+
+def _lines(suite: Suite, name: str | None) -> list[str]:
+    requirements = {each.id: each for each in suite.contract.requirements}
+    if name is None:
+        return [f"{each.level.value:<7} {each.id}" for each in requirements.values()]
+    if name in requirements:
+        return _explain_requirement(suite, requirements[name])
+    by_short_name = [each for each in suite.files if each.rpartition("/")[2] == name]
+    scenario_id = by_short_name[0] if name not in suite.files and len(by_short_name) == 1 else name
+    if scenario_id not in suite.files:
+        known = [*requirements, *suite.files]
+        fix = nearest(name, known) or "'waitproof list' and 'waitproof explain' show them all"
+        raise InputError(Mistake("explain", f"nothing is called '{name}'", fix=fix))
+    place = suite.files[scenario_id]
+    if scenario_id not in {each.id for each in suite.scenarios}:
+        load_scenario(place, suite.folder, suite.contract)  # raises, with the reason why it can't be read
+    return [f"{scenario_id} ({place})", "", *read_file(place).splitlines()]
+
+
+def _explain_requirement(suite: Suite, requirement: Requirement) -> list[str]:
+    origin = f"says {suite.contract.source}" if requirement.quote else "by reason"
+    arguments = f" {json.dumps(requirement.with_)}" if requirement.with_ else ""
+    lines = [f"{requirement.id} ({requirement.level.value}, {origin})"]
+    lines += textwrap.wrap(requirement.sentence, 96, initial_indent="  ", subsequent_indent="  ")
+    limits = requirement.applies_to.model_dump(exclude_none=True)
+    if limits:
+        lines.append("  applies to: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
+    lines.append(f"  check: {requirement.check}{arguments}")
+    lines.append("  proved by:")
+    lines += [f"    {each.id}" for each in suite.scenarios if requirement.id in each.proves]
+    return lines

@@ -1,0 +1,66 @@
+"""`waitproof lint`: every mistake in suites and scenario files, without running them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from waitproof.cli.options import add_suite_option, suite_folder
+from waitproof.errors import InputError, Mistake
+from waitproof.run.summary import ExitCode
+from waitproof.suite.files import (
+    CONTRACT,
+    Suite,
+    lint,
+    lint_scenario,
+    load_contract,
+    load_scenario,
+    load_suite,
+    suite_above,
+)
+
+__all__ = ["add_options", "execute"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("paths", nargs="*", type=Path, help="suites or scenario files (default: the suite)")
+    add_suite_option(parser)
+
+
+def execute(options: argparse.Namespace) -> ExitCode:
+    """Print a line for each path; raise with all mistakes of all of them."""
+    mistakes: list[Mistake] = []
+    lines: list[str] = []
+    for path in options.paths or [suite_folder(options.suite)]:
+        try:
+            if path.is_dir():
+                suite = load_suite(path)
+                mistakes += lint(suite)
+                count = f"{len(suite.scenarios)} scenarios, {len(suite.contract.requirements)} requirements"
+                lines.append(f"{path}: {count}")
+            else:
+                _lint_file(path)
+                lines.append(f"{path}: fine")
+        except InputError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise InputError(mistakes)
+    print("\n".join(lines))
+    return ExitCode.KEPT
+
+
+def _lint_file(path: Path) -> None:
+    """Check one scenario file against the contract above it."""
+    folder = suite_above(path.absolute())
+    if folder is None:
+        fix = "put it below the folder of a suite"
+        raise InputError(Mistake(str(path), f"there is no {CONTRACT} above this file", fix=fix))
+    contract = load_contract(folder / CONTRACT)
+    if path.absolute() == folder / CONTRACT:
+        return
+    scenario = load_scenario(path.absolute(), folder, contract)
+    alone = Suite(folder, contract, (scenario,), {scenario.id: path.absolute()})
+    mistakes = list(lint_scenario(alone, scenario))
+    if mistakes:
+        raise InputError(mistakes)

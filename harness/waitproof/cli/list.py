@@ -1,0 +1,31 @@
+"""`waitproof list`: the scenarios of a suite and what they prove."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from waitproof.cli.console import make_console
+from waitproof.cli.options import add_suite_option, suite_folder
+from waitproof.errors import InputError
+from waitproof.run.summary import ExitCode
+from waitproof.suite.files import read_suite
+
+__all__ = ["add_options", "execute"]
+
+add_options = add_suite_option
+
+
+def execute(options: argparse.Namespace) -> ExitCode:
+    """Print every scenario that can be read, then raise for the files that can't."""
+    suite, mistakes = read_suite(suite_folder(options.suite))
+    console = make_console(sys.stdout)
+    for scenario in suite.scenarios:
+        console.print(scenario.id, style="bold", markup=False, highlight=False)
+        console.print(f"    {scenario.summary}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"    proves {', '.join(scenario.proves)}", style="dim", markup=False, soft_wrap=True)
+    head = f"{len(suite.scenarios)} scenarios prove {len(suite.contract.requirements)} requirements"
+    console.print(head, markup=False, highlight=False)
+    if mistakes:
+        raise InputError(mistakes)
+    return ExitCode.KEPT

@@ -1,0 +1,63 @@
+"""`waitproof report`: other formats of report.json files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from waitproof.errors import InputError, Mistake
+from waitproof.report import outputs
+from waitproof.report.model import load, merge
+from waitproof.report.results import results_page
+from waitproof.report.text import plain
+from waitproof.run.summary import ExitCode
+
+__all__ = ["add_options", "execute"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="written by run --json")
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="write a Markdown page of results to FILE"
+    )
+    outputs.add_options(parser)
+    parser.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this adapter in --html, --markdown, --junit and --badge; repeatable",
+    )
+    parser.add_argument(
+        "--not-run", action="append", default=[], metavar="NAME", help="an adapter that was not run"
+    )
+
+
+def execute(options: argparse.Namespace) -> ExitCode:
+    """Write the requested files; without any, print the page of results."""
+    paths = outputs.paths(options)
+    results = {} if options.results is None else {"--results": options.results}
+    outputs.check_paths({**results, **paths}, read=options.reports)
+    reports = [load(path) for path in options.reports]
+    merged = merge(reports, [str(path) for path in options.reports])
+    if paths:
+        for note in merged.notes:
+            print(plain(note), file=sys.stderr)
+        mistakes = outputs.write_reports(merged.only(options.adapter), paths)
+        if mistakes:
+            raise InputError(mistakes)
+    if options.results is not None:
+        _write_page(results_page(reports, options.not_run), options.results)
+    elif not paths:
+        print(results_page(reports, options.not_run), end="")
+    return ExitCode.KEPT
+
+
+def _write_page(page: str, path: Path) -> None:
+    try:
+        path.write_text(page, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        fact = f"the page cannot be written: {(error.strerror or str(error)).lower()}"
+        raise InputError(Mistake(str(path), fact)) from None

@@ -1,0 +1,216 @@
+"""`waitproof run`: plays a suite against adapters, shows it as it goes, and writes the reports.
+
+What is not obvious: the run has a thread of its own, so that Ctrl-C and SIGTERM are noticed at once and every
+verdict known by then is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from waitproof.adapter.folder import (
+    FILE_NAME,
+    AdapterSpec,
+    adapters_in,
+    find_adapter,
+    load_baseline,
+    unique_names,
+)
+from waitproof.cli.console import make_console, print_plain
+from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all, suite_folder
+from waitproof.errors import InputError, Mistake
+from waitproof.report import data, github, outputs, text
+from waitproof.report.model import merge, parse
+from waitproof.report.progress import BarListener, LineListener
+from waitproof.run.baseline import Baseline
+from waitproof.run.runner import Runner, RunResult
+from waitproof.run.summary import ExitCode, exit_code
+from waitproof.signals import heard
+from waitproof.suite.contract import Level
+from waitproof.suite.files import Suite, load_suite
+from waitproof.suite.scenario import Scenario
+from waitproof.suite.select import select
+
+__all__ = ["add_options", "execute"]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("adapters", nargs="*", metavar="ADAPTER", help="folder with an adapter.yaml")
+    parser.add_argument(
+        "--adapter", action="append", default=[], metavar="X", help="a folder, or a command; repeatable"
+    )
+    add_suite_option(parser)
+    parser.add_argument(
+        "-k",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        dest="patterns",
+        help="run only scenarios (or scenario:requirement pairs) that match; substring or glob, repeatable",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write report.json to FILE")
+    outputs.add_options(parser)
+    parser.add_argument(
+        "--fail-on",
+        choices=["must", "should"],
+        default="must",
+        help="the level whose failures make the run exit with 1 (default: must)",
+    )
+    parser.add_argument("--port", type=int, default=0, help="port of the mock server (default: a free one)")
+
+
+def execute(options: argparse.Namespace) -> ExitCode:
+    """Run, print and write everything requested.
+
+    Raises:
+        InputError: Wrong use, or a report that could not be written.
+    """
+    suite = load_suite(suite_folder(options.suite))
+    arguments = [*_without_collections(options.adapters), *options.adapter]
+    if not arguments:
+        raise InputError(
+            Mistake(
+                "waitproof run",
+                "no adapter is named",
+                expected="a folder with an adapter.yaml, or --adapter with a command",
+                fix="waitproof run adapters/reference-client",
+            )
+        )
+    scenarios = select(suite.scenarios, options.patterns)
+    json_path = {"--json": options.json} if options.json else {}
+    outputs.check_paths({**json_path, **outputs.paths(options)})
+    console = make_console(sys.stdout)
+    specs = unique_names([find_adapter(argument) for argument in arguments])
+    baselines = {spec.name: load_baseline(spec) for spec in specs}
+    level = Level(options.fail_on.upper())
+
+    def say(line: str) -> None:
+        print_plain(console, line)
+
+    with github.commands_off(os.environ, say):
+        prepare_all(specs, console)
+        result = _play(suite, scenarios, specs, arguments, options, console, baselines)
+        text.print_report(console, result)
+        console.print(_last_line(result), markup=False, highlight=False)
+    code = exit_code(
+        [list(adapter.verdicts()) for adapter in result.adapters],
+        fail_on=level,
+        interrupted=result.interrupted,
+        stale=any(adapter.stale for adapter in result.adapters),
+    )
+    _write_reports(result, code, level, options, say)
+    return code
+
+
+def _without_collections(arguments: Sequence[str]) -> list[str]:
+    """Return the adapters that `adapters/*` means: a folder that only holds some is skipped, with a note."""
+    if len(arguments) < 2:
+        return list(arguments)
+    adapters = []
+    for argument in arguments:
+        folder = Path(argument)
+        if not (folder / FILE_NAME).exists() and adapters_in(folder):
+            note = f"{argument}: skipped: it holds adapters but isn't one"
+            print(text.plain(note), file=sys.stderr)
+        else:
+            adapters.append(argument)
+    return adapters
+
+
+def _play(
+    suite: Suite,
+    scenarios: Sequence[Scenario],
+    specs: Sequence[AdapterSpec],
+    arguments: Sequence[str],
+    options: argparse.Namespace,
+    console: Console,
+    baselines: Mapping[str, Baseline],
+) -> RunResult:
+    """Play the scenarios with every adapter and show the progress; `arguments` name the adapters."""
+    listener: BarListener | LineListener
+    on_poll = None
+    if console.is_terminal and not console.is_dumb_terminal:
+        names = [spec.name for spec in specs]
+        listener = BarListener(console, names, len(scenarios), suite.contract.statuses)
+        on_poll = listener.polled
+    else:
+        listener = LineListener(console)
+    runner = Runner(
+        suite,
+        [spec.launch() for spec in specs],
+        scenarios=scenarios,
+        baselines=baselines,
+        listener=listener,
+        on_poll=on_poll,
+        port=options.port,
+    )
+    runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
+    for adapter, argument in zip(runner.result.adapters, arguments, strict=True):
+        adapter.argument = argument
+    with listener:
+        return _run_in_thread(runner)
+
+
+def _run_in_thread(runner: Runner) -> RunResult:
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            runner.run()
+        except BaseException as error:  # noqa: BLE001 - raised below, in the main thread
+            errors.append(error)
+
+    thread = threading.Thread(target=body, name="run", daemon=True)
+    # In a thread, so that a second Ctrl-C breaks nothing.
+    with heard(lambda: threading.Thread(target=runner.cancel, daemon=True).start()):
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.2)
+    if errors:
+        raise errors[0]
+    return runner.result
+
+
+def _last_line(result: RunResult) -> str:
+    name = result.suite.name
+    if result.interrupted:
+        played = sum(
+            bool(each.verdicts) for adapter in result.adapters for each in adapter.scenarios.values()
+        )
+        total = sum(len(adapter.scenarios) for adapter in result.adapters)
+        return f"{name}: interrupted after {result.seconds:.1f} s: {played} of {total} scenarios"
+    count = len(result.adapters[0].scenarios)
+    adapters = f" with {len(result.adapters)} adapters" if len(result.adapters) > 1 else ""
+    return f"{name}: {count} scenario{'' if count == 1 else 's'}{adapters} in {result.seconds:.1f} s"
+
+
+def _write_reports(
+    result: RunResult, code: ExitCode, level: Level, options: argparse.Namespace, say: Callable[[str], None]
+) -> None:
+    """Write every requested report; what could not be written is reported once the others are."""
+    paths = outputs.paths(options)
+    is_shown = bool(paths) or github.is_wanted(os.environ)
+    if options.json is None and not is_shown:
+        return
+    document = data.document(result, exit_code=code, fail_on=level)
+    mistakes: list[Mistake] = []
+    if options.json is not None:
+        try:
+            data.write(document, options.json)
+        except InputError as error:  # the other reports are still written
+            mistakes += error.mistakes
+    if is_shown:
+        place = str(options.json or "the run")
+        merged = merge([parse(document, place)], [place])
+        github.tell(merged, os.environ, say)
+        mistakes += outputs.write_reports(merged, paths)
+    if mistakes:
+        raise InputError(mistakes)
