@@ -1,0 +1,209 @@
+"""The items: one for each adapter and requirement that a scenario proves, and for stale baseline entries."""
+
+from __future__ import annotations
+
+import shlex
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from waitproof.adapter.folder import AdapterSpec
+from waitproof.errors import InputError
+from waitproof.judge import Status, Verdict
+from waitproof.pytest_plugin import SESSION, WaitproofWarning
+from waitproof.report.text import explain_verdict, plain
+from waitproof.run.baseline import Entry, Stale
+from waitproof.suite.files import load_scenario, proves_line
+from waitproof.suite.scenario import Scenario
+
+__all__ = [
+    "BaselineItem",
+    "DeviationError",
+    "ScenarioFile",
+    "StaleBaselineError",
+    "UnjudgedError",
+    "VerdictItem",
+]
+
+
+class DeviationError(Exception):
+    """A verdict other than PASS, as pytest sees it.
+
+    Attributes:
+        verdict: The verdict.
+    """
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        super().__init__(f"{verdict.status.value} {verdict.requirement}: {verdict.seen}")
+
+
+class StaleBaselineError(Exception):
+    """Stale entries of a baseline.
+
+    Attributes:
+        stale: The entries.
+    """
+
+    def __init__(self, stale: Sequence[Stale]) -> None:
+        self.stale = tuple(stale)
+        super().__init__(plain("\n\n".join(str(each.mistake) for each in stale)))
+
+
+class UnjudgedError(Exception):
+    """No verdict about the SDK: the adapter or the harness is at fault."""
+
+
+class ScenarioFile(pytest.File):
+    """One scenario file; its items are what it proves, for each adapter."""
+
+    def __init__(self, *, folder: Path, **more: Any) -> None:
+        super().__init__(**more)
+        self.folder = folder
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """Yield the items.
+
+        Raises:
+            CollectError: The file or its contract has mistakes.
+        """
+        session = self.config.stash[SESSION]
+        try:
+            contract = session.contract(self.folder)
+            scenario = load_scenario(self.path, self.folder, contract)
+        except InputError as error:
+            raise self.CollectError(str(error)) from None
+        session.refuse_xdist()
+        for spec in session.specs:
+            for name in scenario.proves:
+                title = f"{name}[{spec.name}]"
+                # As text: pytest 9.2 would not find the "[" of a name again, and `--lf` would forget it.
+                nodeid = f"{self.nodeid}::{title}"
+                yield VerdictItem.from_parent(
+                    self, name=title, nodeid=nodeid, spec=spec, scenario=scenario, requirement=name
+                )
+
+
+class VerdictItem(pytest.Item):
+    """One requirement, judged in one scenario with one adapter.
+
+    Attributes:
+        entries: Entries of the adapter's baseline that fail this item if they are stale: it is the last item
+            that they cover.
+    """
+
+    def __init__(
+        self,
+        *,
+        spec: AdapterSpec,
+        scenario: Scenario,
+        requirement: str,
+        **more: Any,
+    ) -> None:
+        super().__init__(**more)
+        self.spec = spec
+        self.scenario = scenario
+        self.requirement = requirement
+        self.entries: list[Entry] = []
+        self._verdict: Verdict | None = None
+        self.user_properties.append(("adapter", spec.name))
+        self.user_properties.append(("requirement", requirement))
+
+    @property
+    def folder(self) -> Path:
+        """The suite's folder."""
+        assert isinstance(self.parent, ScenarioFile)
+        return self.parent.folder
+
+    def setup(self) -> None:
+        """Wait for the verdict; anything that isn't a verdict about the SDK is an error here.
+
+        Only `pytest.fail` fails a setup without a traceback.
+        """
+        try:
+            verdict = self.config.stash[SESSION].verdict(self)
+        except UnjudgedError as error:
+            pytest.fail(plain(str(error)), pytrace=False)
+        if verdict.status is Status.ERROR:
+            pytest.fail(plain(f"ERROR {verdict.requirement}: {verdict.seen}"), pytrace=False)
+        self._verdict = verdict
+        if verdict.excused:
+            mark = pytest.mark.xfail(reason=verdict.excused, raises=DeviationError, strict=False)
+            self.add_marker(mark)
+
+    def runtest(self) -> None:
+        """Turn the verdict into pytest's terms.
+
+        Raises:
+            DeviationError: It is FAIL or INCONCLUSIVE, or WARN where a baseline excuses it.
+            StaleBaselineError: It passes, and an entry of the baseline says that it fails.
+        """
+        verdict = self._verdict
+        assert verdict is not None
+        self.user_properties.append(("status", verdict.status.value))
+        if verdict.status in {Status.UNSUPPORTED, Status.NOT_APPLICABLE}:
+            pytest.skip(f"{verdict.status.value}: {verdict.seen}")
+        if verdict.status in {Status.FAIL, Status.INCONCLUSIVE} or verdict.excused:
+            raise DeviationError(verdict)
+        if verdict.status is Status.WARN:
+            warnings.warn(WaitproofWarning("\n".join(self._explanation(verdict))), stacklevel=1)
+        session = self.config.stash[SESSION]
+        stale = [each for entry in self.entries if (each := session.stale(self.spec, entry)) is not None]
+        if stale:
+            raise StaleBaselineError(stale)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """Show a verdict in full, without a traceback; any other error as pytest does."""
+        if isinstance(excinfo.value, DeviationError):
+            argument = self.config.stash[SESSION].argument(self.spec)
+            command = shlex.join(["pytest", self.nodeid, "--adapter", argument])
+            again = plain(f"  {'again:':<13}{command}")
+            return "\n".join([*self._explanation(excinfo.value.verdict), again])
+        if isinstance(excinfo.value, WaitproofWarning):
+            return plain(str(excinfo.value))
+        if isinstance(excinfo.value, StaleBaselineError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo, style))
+
+    def _explanation(self, verdict: Verdict) -> list[str]:
+        requirement = self.config.stash[SESSION].contract(self.folder).requirement(verdict.requirement)
+        return explain_verdict(self.spec.name, verdict, requirement)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the file, the line from 0 of the requirement's name under `proves`, and the item's title."""
+        return self.path, proves_line(self.path, self.requirement), f"{self.scenario.id}:{self.name}"
+
+
+class BaselineItem(pytest.Item):
+    """An entry of an adapter's baseline that no other item reports: it matches nothing, or has expired."""
+
+    def __init__(self, *, spec: AdapterSpec, entry: Entry, **more: Any) -> None:
+        super().__init__(**more)
+        self.spec = spec
+        self.entry = entry
+        self.user_properties.append(("adapter", spec.name))
+
+    def runtest(self) -> None:
+        """Fail with what is wrong with the entry.
+
+        Raises:
+            StaleBaselineError: Always, unless the run can't know.
+        """
+        stale = self.config.stash[SESSION].stale(self.spec, self.entry)
+        if stale is None:  # what was collected is not what was played: --lf, an interrupt
+            pytest.skip("only a whole run shows whether it is stale")
+        raise StaleBaselineError([stale])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """Show the place, the fact and the fix, and no traceback."""
+        if isinstance(excinfo.value, StaleBaselineError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo, style))
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return the baseline's file, the entry's line from 0, and the item's title."""
+        file, line, _ = self.entry.place.rsplit(":", 2)
+        return Path(file), int(line) - 1, self.name
