@@ -1,0 +1,33 @@
+"""Small pieces of text that every room writes the same way: counts, long texts, control characters."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["escape", "plural", "shorten"]
+
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, format, surrogate, private use and unassigned characters
+_TAB_WIDTH = 4
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 poll", "2 polls"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def shorten(text: str, most: int) -> str:
+    """Return a text as it is, or its first `most` characters and "…" if it has more."""
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def escape(text: str) -> str:
+    r"""Return a text that is safe to print to a terminal; lines stay lines.
+
+    Control characters and lone surrogates are written out (`\x1b`, `\ud800`), and tabs become spaces.
+    """
+    return "".join(
+        character
+        if character == "\n" or unicodedata.category(character) not in _UNSAFE
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text.expandtabs(_TAB_WIDTH)
+    )
