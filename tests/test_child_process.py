@@ -5,6 +5,7 @@ How the harness ends hostile children, and what they leave behind, is also teste
 
 from __future__ import annotations
 
+import itertools
 import signal
 import sys
 import threading
@@ -12,7 +13,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from waitproof.child_process import MAX_LINE_BYTES, ChildProcess, LineTooLongError, exit_text
+from hypothesis import given
+from hypothesis import strategies as st
+from waitproof.child_process import MAX_LINE_BYTES, ChildProcess, LineSplitter, LineTooLongError, exit_text
 
 LIMIT_S = 10.0  # for what takes milliseconds on a quiet machine
 
@@ -189,3 +192,25 @@ def test_a_signal_without_a_name_is_a_number() -> None:
         "was killed by SIGKILL",
         "was killed by signal 40",
     ]
+
+
+# --- lines ---
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200)))
+def test_lines_are_the_same_however_they_arrive(stream: bytes, cuts: list[int]) -> None:
+    splitter = LineSplitter()
+    edges = [0, *sorted(cuts), len(stream)]
+
+    lines = [line for start, end in itertools.pairwise(edges) for line in splitter.feed(stream[start:end])]
+
+    assert [*lines, splitter.rest] == stream.split(b"\n")
+
+
+def test_a_line_over_the_limit_is_refused_after_the_lines_before_it_were_yielded() -> None:
+    lines: list[bytes] = []
+
+    with pytest.raises(LineTooLongError, match="a line on stdout is longer than 4 bytes"):
+        lines.extend(LineSplitter(limit_bytes=4).feed(b"1234\n12345"))
+
+    assert list(LineSplitter(limit_bytes=4).feed(b"1234\n1234\n")) == [b"1234", b"1234"]

@@ -1,4 +1,3 @@
-import itertools
 import json
 from typing import Any
 
@@ -16,7 +15,6 @@ from waitproof.protocol import (
     ExceptionKind,
     Given,
     Hello,
-    LineSplitter,
     LogLine,
     Raised,
     Returned,
@@ -94,25 +92,6 @@ def test_any_object_is_an_answer_or_an_adapter_error(message: dict[str, Any]) ->
                 assert isinstance(read(line.encode()), Answer | Hello)
             except AdapterError as error:
                 str(error).encode()
-
-
-@given(st.binary(max_size=200), st.lists(st.integers(0, 200)))
-def test_lines_are_the_same_however_they_arrive(stream: bytes, cuts: list[int]) -> None:
-    splitter = LineSplitter()
-    edges = [0, *sorted(cuts), len(stream)]
-
-    lines = [line for start, end in itertools.pairwise(edges) for line in splitter.feed(stream[start:end])]
-
-    assert [*lines, splitter.rest] == stream.split(b"\n")
-
-
-def test_a_line_over_the_limit_is_refused_after_the_lines_before_it_were_yielded() -> None:
-    lines: list[bytes] = []
-
-    with pytest.raises(BrokenAdapterError, match="a line on stdout is longer than 0 MiB"):
-        lines.extend(LineSplitter(limit_bytes=4).feed(b"1234\n12345"))
-
-    assert list(LineSplitter(limit_bytes=4).feed(b"1234\n1234\n")) == [b"1234", b"1234"]
 
 
 @pytest.mark.parametrize(

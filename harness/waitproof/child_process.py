@@ -19,17 +19,20 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
-__all__ = ["ChildProcess", "LineTooLongError", "Owner", "exit_text"]
+from waitproof.text import shorten
+
+__all__ = ["ChildProcess", "LineSplitter", "LineTooLongError", "Owner", "exit_text"]
 
 CHUNK_BYTES = 64 * 1024  # the capacity of a pipe on Linux
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_STDERR_LINES = 200
 MAX_STDERR_CHARS = 2000  # kept of each line of stderr, which is only shown to people
+SHOWN_BYTES = 1000  # of a line that is too long, for the message
 DRAIN_S = 1.0  # to read what a dead process left in its pipes; only a grandchild can write any more
 TERM_S = 1.0  # between SIGTERM and SIGKILL
 KILL_S = 5.0  # for the kernel to end a killed process, and for our threads to stop
@@ -42,6 +45,39 @@ class LineTooLongError(Exception):
         super().__init__(f"a line on stdout is longer than {limit_bytes} bytes")
         self.limit_bytes = limit_bytes
         self.start = start
+
+
+class LineSplitter:
+    """Splits a stream of chunks into lines, and never holds more than one line's limit and one chunk."""
+
+    def __init__(self, limit_bytes: int = MAX_LINE_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._rest = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield every line that this chunk completes, without its LF; exhaust it before the next chunk.
+
+        Raises:
+            LineTooLongError: A line is longer than the limit; the lines before it have been yielded.
+        """
+        head, *others = chunk.split(b"\n")
+        self._rest += head
+        for other in others:
+            self._check()
+            line, self._rest = bytes(self._rest), bytearray(other)
+            yield line
+        self._check()
+
+    @property
+    def rest(self) -> bytes:
+        """What came after the last LF."""
+        return bytes(self._rest)
+
+    def _check(self) -> None:
+        if len(self._rest) > self._limit_bytes:
+            start = bytes(self._rest[:SHOWN_BYTES])
+            self._rest = bytearray()
+            raise LineTooLongError(self._limit_bytes, start)
 
 
 class Owner(Protocol):
@@ -211,18 +247,13 @@ class ChildProcess:
         return threading.Thread(target=run, name=name, daemon=True)
 
     def _read_stdout(self) -> None:
-        rest = bytearray()
+        splitter = LineSplitter()
         with _Pipe(self._process.stdout, selectors.EVENT_READ, self._stop_read) as pipe:
             while chunk := pipe.read():
                 received_ns = time.monotonic_ns()
-                head, *others = chunk.split(b"\n")
-                rest += head
-                for other in others:
-                    _check_length(rest)
-                    line, rest = bytes(rest), bytearray(other)
+                for line in splitter.feed(chunk):
                     self._owner.on_line(line, received_ns)
-                _check_length(rest)
-        self.unfinished = bytes(rest)
+        self.unfinished = splitter.rest
         if not pipe.stopped:
             self._report_closed("stdout")
 
@@ -353,12 +384,7 @@ def _start_of(line: bytes) -> bytes:
 
 def _text(line: bytes) -> str:
     text = line.rstrip(b"\r").decode("utf-8", "replace")
-    return text if len(text) <= MAX_STDERR_CHARS else f"{text[:MAX_STDERR_CHARS]}…"
-
-
-def _check_length(line: bytearray) -> None:
-    if len(line) > MAX_LINE_BYTES:
-        raise LineTooLongError(MAX_LINE_BYTES, bytes(line[:1000]))
+    return shorten(text, MAX_STDERR_CHARS)
 
 
 def _join(threads: Collection[threading.Thread], limit_s: float) -> bool:

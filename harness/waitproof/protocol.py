@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn, TypeAlias
@@ -28,7 +28,6 @@ __all__ = [
     "ExceptionKind",
     "Given",
     "Hello",
-    "LineSplitter",
     "LogLine",
     "Op",
     "Outcome",
@@ -36,6 +35,7 @@ __all__ = [
     "Returned",
     "Unsupported",
     "check_answer",
+    "line_too_long",
     "read_answer",
     "read_hello",
     "shortened",
@@ -207,37 +207,9 @@ class LogLine:
     text: str
 
 
-class LineSplitter:
-    """Cuts a stream of chunks into lines, and never holds more than one line's limit and one chunk."""
-
-    def __init__(self, limit_bytes: int = MAX_LINE_BYTES) -> None:
-        self._limit_bytes = limit_bytes
-        self._rest = bytearray()
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield every line that this chunk completes, without its LF; exhaust it before the next chunk.
-
-        Raises:
-            BrokenAdapterError: A line is longer than the limit; the lines before it have been yielded.
-        """
-        head, *others = chunk.split(b"\n")
-        self._rest += head
-        for other in others:
-            self._check()
-            line, self._rest = bytes(self._rest), bytearray(other)
-            yield line
-        self._check()
-
-    @property
-    def rest(self) -> bytes:
-        """What came after the last LF."""
-        return bytes(self._rest)
-
-    def _check(self) -> None:
-        if len(self._rest) > self._limit_bytes:
-            start = bytes(self._rest[: 2 * _SHOWN_CHARS])
-            self._rest = bytearray()
-            raise _failure(_too_long(self._limit_bytes), start)
+def line_too_long(limit_bytes: int, start: bytes) -> BrokenAdapterError:
+    """Return the error for a line of stdout that is longer than allowed and begins like this."""
+    return _failure(_too_long(limit_bytes), start[: 2 * _SHOWN_CHARS])
 
 
 def read_hello(line: bytes) -> Hello | LogLine:

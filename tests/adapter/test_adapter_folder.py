@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from waitproof.adapter.command import AdapterCommand
 from waitproof.adapter.folder import (
     AdapterSpec,
     Need,
     adapters_in,
     find_adapter,
     parse_adapter,
-    prepare,
     read_adapter,
 )
-from waitproof.adapter.process import AdapterCommand, AdapterProcess
+from waitproof.adapter.prepare import prepare
+from waitproof.adapter.process import AdapterProcess
 from waitproof.errors import InputError
 
 WHOLE = """\

@@ -10,13 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waitproof.adapter.process import (
-    AdapterCommand,
-    AdapterProcess,
-    PendingCall,
-    clean_environment,
-    close_all,
-)
+from waitproof.adapter.command import AdapterCommand, clean_environment
+from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
 from waitproof.errors import AdapterError, HarnessError
 from waitproof.protocol import Answer, BrokenAdapterError, ExceptionKind, Given, Hello, Raised, Returned
 
@@ -144,9 +139,9 @@ def test_the_hundredth_line_of_log_is_an_error(start: Start) -> None:
     error = error_of(process.send("ping"))
 
     assert str(error) == (
-        "adapters/hundred_log_lines: printed 100 lines to stdout that are no answers\n"
+        "adapters/hundred_log_lines: printed 100 lines to stdout that are not answers\n"
         "  found:    debug 100\n"
-        "  expected: answers alone on stdout; a few lines that an SDK prints are tolerated\n"
+        "  expected: only answers on stdout; a few lines that an SDK prints are tolerated\n"
         "  fix:      print to stderr"
     )
     assert process.log_lines == tuple(f"debug {number}" for number in range(1, 101))
@@ -326,7 +321,7 @@ def test_an_adapter_that_closes_a_pipe_and_lives_on_has_failed(start: Start, str
     error = error_of(process.send("ping"))
 
     assert str(error) == (
-        f"adapters/closes_{stream}: closed its {stream}, but runs on\n"
+        f"adapters/closes_{stream}: closed its {stream} but is still running\n"
         "  expected: both pipes open until the end of stdin"
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
-from waitproof.adapter.process import AdapterCommand
+from waitproof.adapter.command import AdapterCommand
 
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "tests" / "suites" / "mini"

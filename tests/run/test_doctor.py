@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from fakes import MINI, Mark
-from waitproof.adapter.process import AdapterCommand
+from waitproof.adapter.command import AdapterCommand
 from waitproof.run import doctor
 from waitproof.suite.files import load_contract
 
@@ -140,7 +140,7 @@ def test_an_adapter_without_a_wait_helper_is_in_order(examine: Examine) -> None:
             "wrong_protocol",
             "WRONG wrong_protocol: ",
         ),
-        ("hundred_log_lines", "WRONG hundred_log_lines: printed 100 lines to stdout that are no answers"),
+        ("hundred_log_lines", "WRONG hundred_log_lines: printed 100 lines to stdout that are not answers"),
         ("broken_json", "WRONG broken_json: "),
         ("mute", "WRONG ping: no answer to call 1 within 1 s; answer with the id of the call, and flush"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from fakes import LIMIT_S, MINI, Mark
-from waitproof.adapter.process import AdapterCommand
+from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.mock.process import ServerProcess
@@ -346,7 +346,7 @@ def test_an_adapter_that_babbles_is_an_error_that_names_the_line(
 
     assert statuses(adapter) == ALL_BUT_ONE
     told = verdict(adapter, "outcomes/completes:returns-output").seen.splitlines()
-    assert told[0].endswith("hundred_log_lines: printed 100 lines to stdout that are no answers")
+    assert told[0].endswith("hundred_log_lines: printed 100 lines to stdout that are not answers")
     assert told[1] == "  found:    debug 100"
 
 

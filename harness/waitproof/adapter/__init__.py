@@ -1,1 +1,30 @@
-"""One SDK's program: its folder, its process, and the kits to write one."""
+"""One SDK's program: its folder, its preparation, its process, and the kits to write one."""
+
+from waitproof.adapter.command import AdapterCommand, clean_environment
+from waitproof.adapter.folder import (
+    FILE_NAME,
+    AdapterSpec,
+    adapters_in,
+    baseline_file,
+    find_adapter,
+    read_adapter,
+    unique_names,
+)
+from waitproof.adapter.prepare import prepare
+from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
+
+__all__ = [
+    "FILE_NAME",
+    "AdapterCommand",
+    "AdapterProcess",
+    "AdapterSpec",
+    "PendingCall",
+    "adapters_in",
+    "baseline_file",
+    "clean_environment",
+    "close_all",
+    "find_adapter",
+    "prepare",
+    "read_adapter",
+    "unique_names",
+]

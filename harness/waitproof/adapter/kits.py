@@ -9,12 +9,13 @@ import re
 import shutil
 from pathlib import Path
 
+from waitproof.adapter.prepare import GENERATED_FILES
 from waitproof.errors import InputError, Mistake, nearest
 
 __all__ = ["languages", "new_adapter"]
 
 IGNORED = shutil.ignore_patterns(
-    ".build", ".prepared", ".prepare.log", ".venv", "__pycache__", "bin", "node_modules", "obj", "target"
+    *GENERATED_FILES, ".build", ".venv", "__pycache__", "bin", "node_modules", "obj", "target"
 )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from waitproof.adapter.folder import AdapterSpec, prepare
+from waitproof.adapter.folder import AdapterSpec
+from waitproof.adapter.prepare import prepare
 from waitproof.cli.console import print_plain
 from waitproof.errors import InputError, Mistake
 from waitproof.suite.files import bundled_suite

@@ -29,7 +29,7 @@ sys.path.append(str(Path(__file__).resolve().parents[3]))  # the reference clien
 from reference_client import AsyncClient, Client, wire
 from reference_client.exceptions import StreamTransportException
 from reference_client.mutants import EQUIVALENTS, MUTANTS, REFERENCES, Ending, Variant
-from waitproof.adapter.process import AdapterCommand
+from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status, Verdict, checks, is_suspicious, judge, unplayed
 from waitproof.judge.observation import Observation

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from waitproof.adapter.folder import AdapterSpec, find_adapter, load_baseline, prepare, unique_names
+from waitproof.adapter.folder import AdapterSpec, find_adapter, load_baseline, unique_names
+from waitproof.adapter.prepare import prepare
 from waitproof.errors import InputError
 from waitproof.judge import Verdict
 from waitproof.pytest_plugin.items import BaselineItem, ScenarioFile, UnjudgedError, VerdictItem

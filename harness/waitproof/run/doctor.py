@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from waitproof.adapter.process import AdapterCommand, AdapterProcess, PendingCall
+from waitproof.adapter.command import AdapterCommand
+from waitproof.adapter.process import AdapterProcess, PendingCall
 from waitproof.errors import AdapterError
 from waitproof.judge.words import describe, json_equal, shown
 from waitproof.mock.process import ServerProcess, TaskPlan

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from waitproof.adapter.process import AdapterCommand, AdapterProcess, close_all
+from waitproof.adapter.command import AdapterCommand
+from waitproof.adapter.process import AdapterProcess, close_all
 from waitproof.errors import AdapterError, WaitproofError
 from waitproof.judge import Status, Verdict, is_suspicious, judge, unplayed
 from waitproof.judge.journal import Ended, JournalEntry
