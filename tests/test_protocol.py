@@ -152,7 +152,7 @@ def test_a_lone_surrogate_is_data() -> None:
         (b'{"id":"17"}{}', "an answer is broken JSON: Extra data at offset 11"),
         (b"{}", "an answer has no 'id'"),
         (b'{"op":"hello"}', "hello was answered twice"),
-        (b'{"id":17}', "an answer has the id 17, which is no string"),
+        (b'{"id":17}', "an answer has the id 17, which is not a string"),
         (b'{"id":"17"}', "the answer to call \"17\" has no 'outcome'"),
         (b'{"id":"17","outcome":NaN}', "an answer holds NaN, which JSON does not have"),
         (b'{"id":"17","result":[-Infinity]}', "an answer holds -Infinity, which JSON does not have"),
@@ -330,7 +330,7 @@ def test_a_hello_of_another_protocol_says_what_to_do() -> None:
         ({"capabilities": {"timeout_resolution": 0}}, "hello's capabilities has 'timeout_resolution': 0"),
         (
             {"capabilities": {"options": ["timeoout"]}},
-            'hello\'s capabilities name the unknown option "timeoout"',
+            'hello\'s capabilities has the unknown option "timeoout"',
         ),
     ],
 )
