@@ -34,7 +34,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from waitproof.defects.proof import Bench, Line, live_command, reference, variant_named, weigh
-from waitproof.judge import MAX_RUNS_ALONE, Status, Verdict, checks
+from waitproof.judge import MAX_RERUNS, Status, Verdict, checks
 from waitproof.run.runner import Runner
 from waitproof.simulate.simulator import Conditions, Stop
 from waitproof.suite.files import Suite, bundled_suite, load_suite
@@ -131,7 +131,7 @@ def simulate(
     suite: Suite, variants: Sequence[Variant], scenarios: Sequence[Scenario], seed: int
 ) -> tuple[dict[str, list[Verdict]], int]:
     """Do the same in the simulator; how many stops there were is said of one client's first run."""
-    alone = [weather(seed + number, LATE_ALONE_S) for number in range(1, 1 + MAX_RUNS_ALONE)]
+    alone = [weather(seed + number, LATE_ALONE_S) for number in range(1, 1 + MAX_RERUNS)]
     runs = [weather(seed, LATE_S), *alone]
     bench = Bench(suite, *runs)
     return {each.name: bench.simulate(each, scenarios) for each in variants}, len(runs[0].stops)

@@ -449,10 +449,13 @@ def test_a_poll_too_many_is_another_requirements_business() -> None:
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        (got(None), "2, and then the call returned null"),
-        (raised("task"), '2, and then the call raised TaskError (kind task): "it failed"'),
-        (TIMED_OUT, '2, and then the call raised TransportError (kind transport): "gave up"'),
-        (StillWaiting(70.0), "2, and then the call was still waiting after 70.00 s, long past its deadline"),
+        (got(None), "2 polls, then the call returned null"),
+        (raised("task"), '2 polls, then the call raised TaskError (kind task): "it failed"'),
+        (TIMED_OUT, '2 polls, then the call raised TransportError (kind transport): "gave up"'),
+        (
+            StillWaiting(70.0),
+            "2 polls, then the call was still waiting after 70.00 s, long past its deadline",
+        ),
     ],
 )
 def test_a_wait_that_ends_before_the_task_is_found_out(seen: Seen, told: str) -> None:
@@ -559,12 +562,18 @@ def test_an_outcome_as_expected_is_right_in_every_part(
             {"returns": {"channels": 2}, "polls": 2},
             GOT_RESULT,
             "2 polls",
-            '3, and then the call returned {"channels": 2}',
+            '3 polls, then the call returned {"channels": 2}',
             "",
         ),
-        ({"polls": 1}, got(None), "1 poll", "3, and then the call returned null", ""),
-        ({"polls": {"at_least": 4}}, got(None), "4 polls or more", "3, and then the call returned null", ""),
-        ({"polls": {"at_most": 2}}, got(None), "0 to 2 polls", "3, and then the call returned null", ""),
+        ({"polls": 1}, got(None), "1 poll", "3 polls, then the call returned null", ""),
+        (
+            {"polls": {"at_least": 4}},
+            got(None),
+            "4 polls or more",
+            "3 polls, then the call returned null",
+            "",
+        ),
+        ({"polls": {"at_most": 2}}, got(None), "0 to 2 polls", "3 polls, then the call returned null", ""),
         (RAISES, got(None), "the call raises an exception of kind api or task", "it returned null", ""),
         (
             RAISES,
@@ -698,7 +707,7 @@ def test_a_lasting_fault_may_be_tried_again_before_it_reaches_the_caller() -> No
 
 def test_a_fault_that_must_come_at_its_poll_may_not_be_tried_again() -> None:
     assert surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0), 2) == fails(
-        f"{BEFORE_DEADLINE}: 2 polls", '4 polls, and then the call raised ApiError (kind api): "it failed"'
+        f"{BEFORE_DEADLINE}: 2 polls", '4 polls, then the call raised ApiError (kind api): "it failed"'
     )
 
 

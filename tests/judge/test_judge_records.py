@@ -261,7 +261,9 @@ def test_a_poll_that_ends_at_the_deadline_was_not_given_up_by_itself(
 
 
 def test_where_no_poll_was_stalled_none_was_given_up() -> None:
-    assert record("record_request_timeout", STALLED, Play(raised("other"), [0.0])) == "nothing: no poll came"
+    assert (
+        record("record_request_timeout", STALLED, Play(raised("other"), [0.0])) == "nothing: no poll arrived"
+    )
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ def test_a_task_id_that_went_astray_is_seen_in_the_other_requests() -> None:
     play = Play(raised("api"), others=[(0.0, f"GET /api/v2/tasks/{TASK_ID}/x")])
 
     assert record("record_escaping", scenario(COMPLETED), play) == (
-        f'not fully escaped: "{TASK_ID}/x", raised a api exception'
+        f'not fully escaped: "{TASK_ID}/x", raised an api exception'
     )
 
 

@@ -34,7 +34,7 @@ from waitproof.judge.observation import Observation, Seen, StillWaiting
 from waitproof.judge.traffic import AFTER_SLACK_S, STAMP_SLACK_S
 from waitproof.suite.scenario import Scenario
 
-LAG = "not settled by a run alone; the server's clock overslept by 0 ms at worst"
+LAG = "could not be settled by isolated re-runs; worst scheduling delay: 0 ms"
 
 
 def suspected(expected: str, seen: str) -> tuple[Verdict, bool]:
@@ -52,7 +52,7 @@ def endpoint(seen: Seen = GOT_RESULT, at: Sequence[float] = (0.0, 1.0), **more: 
 
 
 def test_a_wait_that_only_polls_is_right() -> None:
-    assert endpoint() == passes(ONLY_POLLS, "that was all")
+    assert endpoint() == passes(ONLY_POLLS, "nothing else")
 
 
 def test_another_request_of_a_wait_is_found_out() -> None:
@@ -73,7 +73,7 @@ def test_a_wait_that_polls_elsewhere_is_found_out() -> None:
 
 def test_a_wait_that_does_not_poll_is_found_out() -> None:
     assert endpoint(raised("other"), at=()) == fails(
-        ONLY_POLLS, 'no poll came, and the call raised KeyError (kind other): "it failed"'
+        ONLY_POLLS, 'no poll arrived, and the call raised KeyError (kind other): "it failed"'
     )
 
 
@@ -111,7 +111,7 @@ def test_a_later_poll_without_credentials_is_found_out(
 
 
 def test_a_wait_without_polls_carried_nothing() -> None:
-    assert credentials(at=()) == fails(CARRIED, "no poll came")
+    assert credentials(at=()) == fails(CARRIED, "no poll arrived")
 
 
 # --- no_poll_after_outcome ----------------------------------------------------------------------------
@@ -228,7 +228,7 @@ ONE = "one poll in flight at a time"
 
 
 def test_a_poll_that_waits_for_the_answer_before_it_is_right() -> None:
-    assert in_flight((0.0, 0.5, 1.0), 0.5) == (passes(ONE, "there never were two"), False)
+    assert in_flight((0.0, 0.5, 1.0), 0.5) == (passes(ONE, "never two"), False)
 
 
 def test_an_answer_can_be_read_before_the_server_has_stamped_it() -> None:
@@ -275,7 +275,7 @@ def again(first: Seen, second: Seen | None, others: Sequence[tuple[float, str]] 
 
 
 def test_a_second_wait_after_a_timeout_gets_the_result() -> None:
-    assert again(TIMED_OUT, got({"of": TASK_ID})) == passes(ONLY_POLLS, "that was all")
+    assert again(TIMED_OUT, got({"of": TASK_ID})) == passes(ONLY_POLLS, "nothing else")
 
 
 def test_a_request_that_ends_the_task_is_found_out() -> None:
@@ -325,7 +325,7 @@ def looked(*plays: Play, expect: Mapping[str, Any] = LOOK) -> Verdict:
 
 
 def test_a_look_by_hand_is_one_request() -> None:
-    assert looked(Play(got_task(GIVEN), [0.0])) == passes(ONE_REQUEST, "so it was")
+    assert looked(Play(got_task(GIVEN), [0.0])) == passes(ONE_REQUEST, "it was")
 
 
 def test_a_look_by_hand_at_which_nothing_is_expected_is_one_request() -> None:
@@ -335,7 +335,7 @@ def test_a_look_by_hand_at_which_nothing_is_expected_is_one_request() -> None:
 def test_a_second_look_is_a_second_request() -> None:
     plays = Play(got_task(GIVEN), [0.0]), Play(got_task(GIVEN), [1.0], sent_s=1.0, call=1)
 
-    assert looked(*plays) == passes(ONE_REQUEST, "so it was")
+    assert looked(*plays) == passes(ONE_REQUEST, "it was")
 
 
 def test_a_first_look_that_goes_wrong_is_found_out_whatever_the_second_is_like() -> None:

@@ -34,13 +34,13 @@ from waitproof.judge import Case, Status, Verdict, checks, is_suspicious, judge,
 from waitproof.judge.journal import Ended
 from waitproof.judge.observation import NoAnswer, Observation, Seen, StillWaiting
 from waitproof.judge.timing import LATE_SLACK_S
-from waitproof.judge.verdicts import WITNESS_SLACK_S
+from waitproof.judge.witnesses import WITNESS_SLACK_S
 from waitproof.protocol import AdapterFault, Unsupported
 from waitproof.suite.contract import Level
 
 LATE = contract("timeout_not_late")
 TIMES_OUT = scenario(FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT)
-EXPECTED = "a timeout after 2.00 s, hardly later"
+EXPECTED = "a timeout after 2.00 s, and not much later"
 
 
 def run(took_s: float, lag_s: float = 0.0, seen: Seen = TIMED_OUT) -> Observation:
@@ -68,7 +68,7 @@ def test_a_suspicion_waits_for_a_run_alone() -> None:
         Status.INCONCLUSIVE,
         f"{EXPECTED}: 2.20 s or less",
         "the call raised TransportError after 2.50 s",
-        "not settled by a run alone; the server's clock overslept by 0.31 s at worst",
+        "could not be settled by isolated re-runs; worst scheduling delay: 0.31 s",
     )
 
 
@@ -81,7 +81,7 @@ def test_a_known_deviation_needs_no_run_alone() -> None:
     assert replace(told, timeline="") == fails(
         f"{EXPECTED}: 2.20 s or less",
         "the call raised TransportError after 2.50 s",
-        "a known deviation, so it was not played again alone",
+        "a known deviation, it was not re-run in isolation",
     )
     assert judge(LATE, TIMES_OUT, [run(2.1)], known={"it"})[0].status is Status.PASS
 
@@ -94,8 +94,8 @@ def test_what_is_kept_alone_is_kept_with_a_note() -> None:
         Status.PASS,
         EXPECTED,
         "the call raised TransportError after 2.10 s",
-        "kept when run alone; at first the call raised TransportError after 2.50 s "
-        "(the server's clock overslept by 0.31 s at worst)",
+        "passed in isolation; at first the call raised TransportError after 2.50 s "
+        "(worst scheduling delay: 0.31 s)",
         alone_runs=1,
     )
 
@@ -114,7 +114,7 @@ def test_what_is_exceeded_once_alone_is_run_alone_again() -> None:
         Status.INCONCLUSIVE,
         f"{EXPECTED}: 2.20 s or less",
         "the call raised TransportError after 2.50 s",
-        "not settled by a run alone; the server's clock overslept by 0.20 s at worst",
+        "could not be settled by isolated re-runs; worst scheduling delay: 0.20 s",
         alone_runs=1,
     )
 
@@ -128,7 +128,7 @@ def test_what_is_exceeded_twice_more_is_a_fact(level: str, status: Status) -> No
         status,
         f"{EXPECTED}: 2.20 s or less",
         "the call raised TransportError after 2.70 s",
-        "seen again in 2 runs alone",
+        "reproduced in 2 isolated re-runs",
         level=level,
         alone_runs=2,
     )
@@ -142,7 +142,8 @@ def test_what_is_exceeded_by_no_more_than_the_machine_was_late_nobody_knows() ->
         Status.INCONCLUSIVE,
         f"{EXPECTED}: 2.20 s or less",
         "the call raised TransportError after 2.30 s",
-        "seen again in 2 runs alone, but the server's clock overslept by 0.41 s at worst: as late as that",
+        "reproduced in 2 isolated re-runs, but the machine was as late as that; "
+        "worst scheduling delay: 0.41 s",
         alone_runs=2,
     )
 
@@ -150,7 +151,7 @@ def test_what_is_exceeded_by_no_more_than_the_machine_was_late_nobody_knows() ->
 def test_what_is_exceeded_by_more_than_the_machine_was_late_is_a_fact_even_once() -> None:
     told, _ = settle(run(2.3, lag_s=0.31), run(2.31, lag_s=0.105), run(2.3, lag_s=0.11))
 
-    assert (told.status, told.explanation) == (Status.FAIL, "seen again in 2 runs alone")
+    assert (told.status, told.explanation) == (Status.FAIL, "reproduced in 2 isolated re-runs")
 
 
 VARYING = (run(2.5), run(2.6), run(2.7), run(2.5), run(2.3))
@@ -171,7 +172,7 @@ def test_what_is_exceeded_four_times_more_is_a_fact_however_much_it_varies() -> 
     assert told == fails(
         f"{EXPECTED}: 2.20 s or less",
         "the call raised TransportError after 2.30 s",
-        "seen again in 4 runs alone",
+        "reproduced in 4 isolated re-runs",
         alone_runs=4,
     )
 
@@ -182,7 +183,7 @@ def test_what_varies_and_is_kept_once_nobody_knows(count: int, times: str) -> No
 
     assert not suspicious
     assert (told.status, told.alone_runs) == (Status.INCONCLUSIVE, count)
-    assert told.explanation.startswith(f"seen {times}, and once not; ")
+    assert told.explanation.startswith(f"seen {times}, then not in an isolated re-run; ")
 
 
 def test_what_is_exceeded_and_then_kept_nobody_knows() -> None:
@@ -193,7 +194,7 @@ def test_what_is_exceeded_and_then_kept_nobody_knows() -> None:
         Status.INCONCLUSIVE,
         f"{EXPECTED}: 2.20 s or less",
         "the call raised TransportError after 2.50 s",
-        "seen twice, and once not; the server's clock overslept by 0.20 s at worst",
+        "seen twice, then not in an isolated re-run; worst scheduling delay: 0.20 s",
         alone_runs=2,
     )
 
@@ -203,7 +204,7 @@ def test_what_is_final_alone_is_a_fact() -> None:
 
     assert not suspicious
     assert told == fails(
-        EXPECTED, "nothing was raised: the call returned null", "seen when run alone", alone_runs=1
+        EXPECTED, "nothing was raised: the call returned null", "seen in an isolated re-run", alone_runs=1
     )
 
 
@@ -443,7 +444,7 @@ def test_an_option_that_an_sdk_lacks_does_not_matter_where_its_default_is_proved
 
 # --- what a machine can have done ---------------------------------------------------------------------
 
-NOT_SETTLED = "not settled by a run alone; the server's clock overslept by 0 ms at worst"
+NOT_SETTLED = "could not be settled by isolated re-runs; worst scheduling delay: 0 ms"
 
 
 @pytest.mark.parametrize(
@@ -643,7 +644,7 @@ def test_two_witnesses_may_differ_by_20_ms(elapsed_s: float | None) -> None:
 def test_an_adapter_cannot_measure_longer_than_the_harness() -> None:
     assert witnessed(1.121) == verdict(
         Status.ERROR,
-        seen="the adapter says that the call took 1.12 s, the harness had its answer after 1.10 s",
+        seen="the adapter reports that the call took 1.12 s, but the harness had its answer after 1.10 s",
     )
 
 
@@ -682,7 +683,7 @@ def test_an_adapter_that_measures_milliseconds_is_found_out() -> None:
     assert witnessed(1005.0).status is Status.ERROR
 
 
-UNDERSTATED = "the adapter says that the call took 0.98 s, the server saw its polls over 1.00 s"
+UNDERSTATED = "the adapter reports that the call took 0.98 s, but the server saw its polls over 1.00 s"
 
 
 def test_an_adapter_that_measures_less_than_the_server_saw_is_a_suspicion() -> None:
@@ -693,13 +694,14 @@ def test_an_adapter_that_measures_less_than_the_server_saw_is_a_suspicion() -> N
 def test_an_adapter_that_measures_less_in_each_run_alone_too_is_wrong() -> None:
     assert witnessed(0.979, runs=2).status is Status.INCONCLUSIVE
     assert witnessed(0.979, runs=3) == verdict(
-        Status.ERROR, seen=UNDERSTATED, explanation="seen again in 2 runs alone", alone_runs=2
+        Status.ERROR, seen=UNDERSTATED, explanation="reproduced in 2 isolated re-runs", alone_runs=2
     )
 
 
 def test_an_adapter_that_measures_less_than_all_but_the_last_poll_took_is_wrong_at_once() -> None:
     assert witnessed(0.979, at=(0.0, 1.0, 1.05)) == verdict(
-        Status.ERROR, seen="the adapter says that the call took 0.98 s, the server saw its polls over 1.05 s"
+        Status.ERROR,
+        seen="the adapter reports that the call took 0.98 s, but the server saw its polls over 1.05 s",
     )
 
 
@@ -732,7 +734,7 @@ def test_suspicions_about_different_things_add_up_to_nothing() -> None:
     told, _ = settle(late, hasty, late, hasty, late)
     assert told.status is Status.INCONCLUSIVE
     assert not is_suspicious(LATE, TIMES_OUT, [late, hasty], known={"it"})  # the first was believed
-    assert told.explanation.startswith("something else in each of 4 runs alone; ")
+    assert told.explanation.startswith("different in each of 4 isolated re-runs; ")
 
 
 @pytest.mark.parametrize("level", ["MUST", "INFO"])
@@ -824,7 +826,7 @@ def test_an_answer_from_a_cache_is_the_sdks_doing() -> None:
     seen = observe(told, Play(GOT_RESULT, [0.0]), Play(GOT_RESULT, sent_s=1.0, call=1))
 
     assert judged(contract("polls_until_terminal"), told, seen) == fails(
-        "1 poll until the task is done", '0, and then the call returned {"channels": 2}'
+        "1 poll until the task is done", '0 polls, then the call returned {"channels": 2}'
     )
 
 
@@ -920,9 +922,13 @@ HASTY = Play(TIMED_OUT, received_s=2.1, elapsed_s=1.0)
 @pytest.mark.parametrize(
     ("plays", "lag_s", "explanation"),
     [
-        ([LATE_AGAIN] * 3, 0.4, "seen again in 2 runs alone, but "),
-        ([LATE_AGAIN, LATE_AGAIN, Play(got(None), received_s=2.1)], 0.0, "seen when run alone"),
-        ([LATE_AGAIN, HASTY, LATE_AGAIN, HASTY, LATE_AGAIN], 0.0, "something else in each of 4 runs alone; "),
+        ([LATE_AGAIN] * 3, 0.4, "reproduced in 2 isolated re-runs, but "),
+        ([LATE_AGAIN, LATE_AGAIN, Play(got(None), received_s=2.1)], 0.0, "seen in an isolated re-run"),
+        (
+            [LATE_AGAIN, HASTY, LATE_AGAIN, HASTY, LATE_AGAIN],
+            0.0,
+            "different in each of 4 isolated re-runs; ",
+        ),
     ],
 )
 def test_a_verdict_that_runs_alone_have_settled_shows_the_polls_of_the_last(
@@ -941,7 +947,9 @@ def test_what_stood_still_for_long_and_was_right_alone_shows_the_polls_of_the_fi
 
     (seen,) = judge(contract("returns_result"), told, runs)
 
-    assert seen.explanation.startswith("kept when run alone, but a busy machine takes less time; ")
+    assert seen.explanation.startswith(
+        "passed in isolation, but a busy machine alone does not stop a wait for that long; "
+    )
     assert seen.timeline.count("completed") == 0
 
 

@@ -260,4 +260,4 @@ def test_a_timeline_of_twelve_polls_is_whole() -> None:
 
 
 def test_a_timeline_of_nothing_says_so() -> None:
-    assert timeline_line([]) == "no poll came"
+    assert timeline_line([]) == "no poll arrived"

@@ -257,7 +257,7 @@ def test_what_looks_suspicious_is_played_again_alone(suite: Suite, mark: Mark, t
     assert statuses(adapter) == CORRECT
     late = verdict(adapter, "timing/gives-up:usual-timeout")
     assert late.alone_runs == 1
-    assert late.explanation.startswith("kept when run alone; at first the call raised GaveUp after 1.1")
+    assert late.explanation.startswith("passed in isolation; at first the call raised GaveUp after 1.1")
     assert [seen.alone for seen in adapter.scenarios["timing/gives-up"].observations] == [False, True]
     assert finals == [(Status.INCONCLUSIVE, False), (Status.PASS, True)]
     assert "again alone: timing/gives-up" in phases
@@ -371,7 +371,8 @@ def test_an_adapter_that_lies_about_the_time_is_caught_by_the_other_witness(
     assert statuses(adapter)["timing/gives-up:gives-up"] == "ERROR"
     seen = verdict(adapter, "timing/gives-up:gives-up").seen
     told = re.fullmatch(
-        r"the adapter says that the call took ([\d.]+) s, the harness had its answer after ([\d.]+) s", seen
+        r"the adapter reports that the call took ([\d.]+) s, but the harness had its answer after ([\d.]+) s",
+        seen,
     )
     assert told is not None
     assert float(told[1]) > 2 * float(told[2])

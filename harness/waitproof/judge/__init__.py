@@ -7,10 +7,11 @@ makes findings into verdicts. `witness` judges a client that has no adapter by t
 from waitproof.judge import outcomes, records, timing, traffic
 from waitproof.judge.by_journal import Sighting, sight
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
-from waitproof.judge.verdicts import MAX_RUNS_ALONE, Status, Verdict, is_suspicious, judge, unplayed
+from waitproof.judge.settle import MAX_RERUNS
+from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
 
 __all__ = [
-    "MAX_RUNS_ALONE",
+    "MAX_RERUNS",
     "Case",
     "Check",
     "Finding",

@@ -1,11 +1,11 @@
-"""What the journal alone tells of a wait: verdicts about a client that has no adapter.
+"""Verdicts by the journal alone, about a client that has no adapter.
 
-Anybody who waits on a task of a served scenario is judged by what the server saw: the endpoint, the interval,
-polls until the task is done and none after, the timeout as the last poll. What only the caller saw, such as
-a result or an exception, is not judged here. Pure: the time is handed in.
+A client that waits on a task of a served scenario is judged by what the server saw: the endpoint, the
+interval, polls until the task is done and none after, the timeout as the last poll. What only the caller saw,
+such as a result or an exception, is not judged here. Pure: the time comes in as an argument.
 
-One fact to know before reading on: nobody says when the call began or what it passed. The first poll stands
-for the beginning, and the scenario's own options hold unless others are given.
+One fact to know before reading on: when the call began and what it passed is unknown. The first poll counts
+as the beginning, and the scenario's own options apply unless others are given.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from waitproof.suite.scenario import Call, Scenario, WaitOptions, watched_after_
 
 __all__ = ["Sighting", "sight", "verdicts"]
 
-SILENCE_INTERVALS = 2  # without a poll, and a second more: whoever has not polled by then has stopped
+SILENCE_INTERVALS = 2  # without a poll, and a second more: a client that has not polled by then has stopped
 SILENCE_S = 1.0
-RUNS = 3  # waits on end that must show the same suspicion before it is a fact
+RUNS = 3  # waits in a row that must show the same suspicion before it is a fact
 
 _NOBODY = Hello("", "", "", "", "", "")
 
@@ -37,9 +37,9 @@ class Sighting:
     """One wait, as the journal shows it at one moment.
 
     Attributes:
-        progress: How far it is.
-        findings: What can be said by now, by requirement.
-        lag_s: By how much the server's own clock overslept at worst meanwhile.
+        progress: How far it has come.
+        findings: What is known by now, by requirement.
+        lag_s: The server's worst scheduling delay in that time, in seconds.
         timeline: Its polls as one line.
     """
 
@@ -66,7 +66,7 @@ def sight(
         task: All requests that concern the task, in seconds of one clock.
         now_s: The time on that clock.
         options: What the client passes to its helper; None for what the scenario's own wait passes.
-        lag_s: By how much the server's own clock overslept at worst meanwhile.
+        lag_s: The server's worst scheduling delay in that time, in seconds.
     """
     if not task.polls and not task.others:
         return Sighting(Progress.IDLE)
@@ -88,7 +88,7 @@ def verdicts(contract: Contract, scenario: Scenario, sightings: Sequence[Sightin
         contract: The documentation.
         scenario: The scenario of all of them.
         sightings: In the order in which the waits began; a suspicion becomes a fact when the last three have
-            it, and the server's clock was not as late as that itself.
+            it, and the server itself was not as late as that.
     """
     newest = sightings[-1]
     return tuple(
@@ -124,13 +124,13 @@ def _settled(requirement: Requirement, sightings: Sequence[Sighting], against: S
             break
         same += 1
     if same == RUNS:
-        return against, f"seen in {RUNS} waits on end"
+        return against, f"seen in {RUNS} waits in a row"
     if same == 0:
-        late = f"the server's clock overslept by {seconds(sightings[-1].lag_s)}: as late as that"
-        return Status.INCONCLUSIVE, late
-    return Status.INCONCLUSIVE, (
-        f"a busy machine could look the same; {RUNS} waits on end that show it make it a fact, this is {same}"
-    )
+        delay = f"worst scheduling delay: {seconds(sightings[-1].lag_s)}"
+        return Status.INCONCLUSIVE, f"the machine was as late as that ({delay})"
+    ordinal = "1st" if same == 1 else "2nd"
+    explanation = f"could be a busy machine: counted after {RUNS} waits in a row, this is the {ordinal}"
+    return Status.INCONCLUSIVE, explanation
 
 
 def _case(

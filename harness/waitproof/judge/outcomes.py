@@ -212,10 +212,10 @@ def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
         polls = case.polls(call)
         if call.call.expect.polls is not None and not call.call.expect.polls.holds(len(polls)):
             expected = f"{call.call.expect.polls} until the task is done"
-            return broken(expected, f"{len(polls)}, and then the call {describe(call.seen)}")
+            return broken(expected, f"{how_many_polls(len(polls))}, then the call {describe(call.seen)}")
         is_done = bool(polls) and case.is_terminal(polls[-1])
         if _says_done(case, call) and not is_done:
-            last = f"the last poll said {polls[-1].status!r}" if polls else "no poll came"
+            last = f"the last poll said {polls[-1].status!r}" if polls else "no poll arrived"
             return broken(expected, f"the call {describe(call.seen)} although {last}")
     return kept(expected, "it did")
 
@@ -263,7 +263,7 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
 def _polls_counted(case: Case, call: CallRecord, wanted: PollCount | None) -> Finding:
     count = len(case.polls(call))
     if wanted is not None and not wanted.holds(count):
-        return broken(str(wanted), f"{count}, and then the call {describe(call.seen)}")
+        return broken(str(wanted), f"{how_many_polls(count)}, then the call {describe(call.seen)}")
     return kept("the outcome that the scenario expects", f"the call {describe(call.seen)}")
 
 
@@ -318,7 +318,7 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
         return broken(expected, f"poll {faulty[0]} went wrong, and {len(polls) - faulty[0]} more came")
     wanted = call.call.expect.polls
     if wanted is not None and not wanted.holds(len(polls)):
-        return broken(f"{expected}: {wanted}", f"{count}, and then the call {describe(call.seen)}")
+        return broken(f"{expected}: {wanted}", f"{count}, then the call {describe(call.seen)}")
     return kept(expected, f"the call {describe(call.seen)}")
 
 

@@ -1,7 +1,6 @@
-"""Behaviours that the documentation leaves open: put on record in words and numbers, never judged.
+"""Behaviours that the documentation leaves open: recorded in words and numbers, never judged.
 
-The words before the colon are the same for the same behaviour, so that SDKs can be compared by them;
-numbers follow behind it.
+The same behaviour has the same words before the colon, so that SDKs can be compared; numbers follow it.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
 from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.timing import EARLY_SLACK_S, median_period_s
 from waitproof.judge.words import describe, differs_at, how_many_polls, json_equal, seconds, shown
-from waitproof.protocol import Raised, Returned
+from waitproof.protocol import ExceptionKind, Raised, Returned
 from waitproof.suite.template import fill
 
 __all__: list[str] = []
 
-NOTHING = "nothing: no poll came"
+NOTHING = "nothing: no poll arrived"
 
 _CheckOfNothing: TypeAlias = Callable[[Case, NoArguments], Finding]
 
@@ -27,7 +26,7 @@ _CheckOfNothing: TypeAlias = Callable[[Case, NoArguments], Finding]
 def _record(
     name: str, *, reads: Sequence[str] = (), timed: bool = False
 ) -> Callable[[_CheckOfNothing], _CheckOfNothing]:
-    """Register a check that puts something about the first wait on record, where there is one."""
+    """Register a check that records something about the first wait, if there is one."""
 
     def register(function: _CheckOfNothing) -> _CheckOfNothing:
         def check(case: Case, arguments: NoArguments) -> Finding:
@@ -90,7 +89,7 @@ def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
 
 @_record("record_outcome")
 def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
-    """What became of the call where either outcome is right."""
+    """How the call ended, where either outcome is right."""
     call = _first_wait(case)
     count = how_many_polls(len(case.polls(call)))
     return recorded(f"{_outcome_word(call)}: {count}, {describe(call.seen)}")
@@ -98,7 +97,7 @@ def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
 
 @_record("record_after_fault")
 def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
-    """Whether a fault that passes ends the wait, or is polled over."""
+    """Whether a temporary fault ends the wait, or the helper polls on."""
     call = _first_wait(case)
     polls = case.polls(call)
     faulty = [number for number, poll in enumerate(polls) if case.scenario.task[poll.step].fault]
@@ -116,7 +115,7 @@ def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
 
 @_record("record_repeated_polls")
 def record_repeated_polls(case: Case, _arguments: NoArguments) -> Finding:
-    """Whether the HTTP stack repeats a poll whose connection was dropped, before the helper hears of it."""
+    """Whether the HTTP stack repeats a poll whose connection was dropped, before the helper notices."""
     call = _first_wait(case)
     repeats = sum(poll.repeat for poll in case.observation.requests_of(call))
     if not any(case.scenario.task[poll.step].fault for poll in case.polls(call)):
@@ -147,7 +146,7 @@ def record_request_timeout(case: Case, _arguments: NoArguments) -> Finding:
 
 @_record("record_escaping")
 def record_escaping(case: Case, _arguments: NoArguments) -> Finding:
-    """How a task id with reserved characters stands in the path."""
+    """How a task id with reserved characters is written in the path."""
     call = _first_wait(case)
     task = case.observation.task(call)
     requests = [*case.observation.requests_of(call), *case.observation.others_of(call)]
@@ -217,7 +216,10 @@ def record_sub_second(case: Case, _arguments: NoArguments) -> Finding:
 
 def _outcome_word(call: CallRecord) -> str:
     if isinstance(call.seen, Raised):
-        return f"raised a {call.seen.kind.value} exception"
+        kind_name = call.seen.kind.value
+        if call.seen.kind is ExceptionKind.OTHER:
+            return "raised an exception of no documented kind"
+        return f"raised {'an' if kind_name[0] in 'aeiou' else 'a'} {kind_name} exception"
     if isinstance(call.seen, StillWaiting):
         return "was still waiting"
     return "returned" if isinstance(call.seen, Returned) else describe(call.seen)

@@ -83,8 +83,8 @@ def _interval(case: Case, call: CallRecord) -> Finding:
             return broken(f"{expected}: poll {number + 1} {seconds(bound_s)} after the call or later", seen)
     if len(regular) <= MIN_PERIODS:
         return suspect(
-            f"{expected}, {MIN_PERIODS} periods at least",
-            f"{max(0, len(regular) - 1)} periods, and then the call {describe(call.seen)}",
+            f"{expected}, {MIN_PERIODS} periods or more",
+            f"{max(0, len(regular) - 1)} periods, then the call {describe(call.seen)}",
         )
     finding = _too_soon(call, regular, interval_s, expected) or _too_seldom(regular, interval_s, expected)
     return finding or kept(expected, f"a median period of {seconds(median_period_s(regular))}")
@@ -251,7 +251,7 @@ def timeout_not_late(case: Case, _arguments: Model) -> Finding:
         [
             _between(
                 call,
-                f"a timeout after {seconds(call.timeout_s(case.contract))}, hardly later",
+                f"a timeout after {seconds(call.timeout_s(case.contract))}, and not much later",
                 None,
                 late_bound_s(call.timeout_s(case.contract)) + stalled_s(case, call),
             )
@@ -335,7 +335,7 @@ def waits_interleave(case: Case, _arguments: Model) -> Finding:
         if len(polls) < 2:
             count = "no poll" if not polls else "one poll"
             return suspect(
-                f"{expected}, two polls each at least",
+                f"{expected}, two polls or more each",
                 f"wait {call.copy} sent {count}, and {describe(call.seen)}",
             )
         spans.append((polls[0].arrived_s, polls[-1].arrived_s, call.copy))

@@ -33,8 +33,8 @@ def polls_endpoint(case: Case, _arguments: NoArguments) -> Finding:
         if others:
             return broken(expected, cut(f"{others[0].method} {others[0].target}"))
         if not case.observation.requests_of(call):
-            return broken(expected, f"no poll came, and the call {describe(call.seen)}")
-    return kept(expected, "that was all")
+            return broken(expected, f"no poll arrived, and the call {describe(call.seen)}")
+    return kept(expected, "nothing else")
 
 
 @kind("polls_carry_credentials")
@@ -42,7 +42,7 @@ def polls_carry_credentials(case: Case, _arguments: NoArguments) -> Finding:
     """Every poll carries what the API asks for to let a client in."""
     wanted = case.contract.credentials
     expected = f"every poll carries {', '.join([*wanted.headers, *(f'?{name}=' for name in wanted.query)])}"
-    finding = broken(expected, "no poll came")
+    finding = broken(expected, "no poll arrived")
     for call in case.waits():
         for poll in case.observation.requests_of(call):
             missing = _missing(poll, wanted.headers, wanted.query)
@@ -95,7 +95,7 @@ def one_poll_in_flight(case: Case, _arguments: NoArguments) -> Finding:
         for number, (before, after) in enumerate(itertools.pairwise(polls), 2):
             if _overlap(before, after):
                 return suspect(expected, f"poll {number} came while poll {number - 1} had no answer")
-    return kept(expected, "there never were two")
+    return kept(expected, "never two")
 
 
 def _overlap(before: Poll, after: Poll) -> bool:
@@ -144,4 +144,4 @@ def _one_request(case: Case, call: CallRecord) -> Finding:
         finding = task_seen(call, fill(wanted, case.observation.task(call).values))
         if finding.mark is not Mark.KEPT:
             return finding
-    return kept(expected, "so it was")
+    return kept(expected, "it was")

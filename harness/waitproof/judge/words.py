@@ -144,7 +144,7 @@ def difference(expected: Json, seen: Json) -> str:
 def timeline_line(polls: Sequence[Poll]) -> str:
     """Return polls as one line: seconds since the first arrival, and what was answered."""
     if not polls:
-        return "no poll came"
+        return "no poll arrived"
     origin = polls[0].arrived_s
     parts = [f"{poll.arrived_s - origin:.2f} {poll.status or poll.method}{_suffix(poll)}" for poll in polls]
     if len(parts) > MAX_POLLS_SHOWN:

@@ -1,0 +1,138 @@
+"""What a first finding and its isolated re-runs come to.
+
+A suspicion is a finding that a busy machine could have caused. `settle` says what the findings of all runs
+amount to, and `RULES` what each settlement means for the verdict:
+
+    first finding   re-runs                                      settlement     verdict
+    certain         none                                         FINAL          the finding's
+    suspicion       none: a baseline knows the deviation         KNOWN          the finding's
+    suspicion       too few so far                               OPEN           INCONCLUSIVE
+    suspicion       the first one passed                         PASSED         the re-run's
+    suspicion       passed, but the wait had stood still long    STOOD_STILL    INCONCLUSIVE
+    suspicion       suspicious again, then passed                SOMETIMES      INCONCLUSIVE
+    suspicion       one found something certain                  OTHER          the re-run's
+    suspicion       all suspicious, but of different mistakes    DIFFERENT      INCONCLUSIVE
+    suspicion       all the same, and the machine was as late    MACHINE        INCONCLUSIVE
+    suspicion       all the same                                 REPRODUCED     the last finding's
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from waitproof.judge.check import Case, Finding, Mark
+
+__all__ = ["MAX_RERUNS", "RERUNS", "RULES", "Rule", "Settlement", "is_decided", "settle"]
+
+RERUNS = 2  # a bound missed once and twice more is a fact
+MAX_RERUNS = 4  # where the amounts differ: an SDK's lateness is constant, a machine's isn't
+SAME_SLACK_S = 0.020  # how much two runs of an SDK that does the same may differ
+
+
+class Settlement(StrEnum):
+    """See the table in the module's docstring."""
+
+    FINAL = "final"
+    KNOWN = "known"
+    OPEN = "open"
+    PASSED = "passed"
+    STOOD_STILL = "stood_still"
+    SOMETIMES = "sometimes"
+    OTHER = "other"
+    DIFFERENT = "different"
+    MACHINE = "machine"
+    REPRODUCED = "reproduced"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a settlement means for the verdict.
+
+    Attributes:
+        note: What the explanation adds; may name {number}, {times}, {first} and {delay}.
+        shows: Which run's finding and timeline are shown: 0 the first, -1 the last.
+        is_inconclusive: The verdict is INCONCLUSIVE, whatever was found.
+        last_passed: The last run passed, so it is not one of the runs that {delay} and the count are about.
+    """
+
+    note: str = ""
+    shows: int = 0
+    is_inconclusive: bool = False
+    last_passed: bool = False
+
+    def measured(self, cases: Sequence[Case]) -> Sequence[Case]:
+        """Return the runs whose scheduling delay counts."""
+        return cases[:-1] if self.last_passed else cases
+
+
+RULES = {
+    Settlement.FINAL: Rule(),
+    Settlement.KNOWN: Rule("a known deviation, it was not re-run in isolation"),
+    Settlement.OPEN: Rule("could not be settled by isolated re-runs; {delay}", is_inconclusive=True),
+    Settlement.PASSED: Rule("passed in isolation; at first {first} ({delay})", shows=-1, last_passed=True),
+    Settlement.STOOD_STILL: Rule(
+        "passed in isolation, but a busy machine alone does not stop a wait for that long; {delay}",
+        is_inconclusive=True,
+        last_passed=True,
+    ),
+    Settlement.SOMETIMES: Rule(
+        "seen {times}, then not in an isolated re-run; {delay}", is_inconclusive=True, last_passed=True
+    ),
+    Settlement.OTHER: Rule("seen in an isolated re-run", shows=-1),
+    Settlement.DIFFERENT: Rule(
+        "different in each of {number} isolated re-runs; {delay}", shows=-1, is_inconclusive=True
+    ),
+    Settlement.MACHINE: Rule(
+        "reproduced in {number} isolated re-runs, but the machine was as late as that; {delay}",
+        shows=-1,
+        is_inconclusive=True,
+    ),
+    Settlement.REPRODUCED: Rule("reproduced in {number} isolated re-runs", shows=-1),
+}
+
+
+def settle(
+    findings: Sequence[Finding], lags_s: Sequence[float], *, is_final: bool, is_known: bool
+) -> Settlement:
+    """Return what the findings of one requirement come to.
+
+    Args:
+        findings: Of the first run, then of the isolated re-runs, up to the one that decides; never empty.
+        lags_s: How late the server's own process woke at worst in each of these runs, in seconds.
+        is_final: The first finding needs no re-run.
+        is_known: The first finding needs no re-run, because a baseline knows the deviation, or `is_final`.
+    """
+    first, last = findings[0], findings[-1]
+    if is_final:
+        return Settlement.FINAL
+    if is_known:
+        return Settlement.KNOWN
+    if not is_decided(findings):
+        return Settlement.OPEN
+    if last.mark is Mark.KEPT:
+        if first.is_extreme:
+            return Settlement.STOOD_STILL
+        return Settlement.PASSED if len(findings) == 2 else Settlement.SOMETIMES
+    if last.mark is not Mark.SUSPECT:
+        return Settlement.OTHER
+    if len({finding.settles for finding in findings}) > 1:
+        return Settlement.DIFFERENT
+    if all(finding.excess_s <= lag_s for finding, lag_s in zip(findings, lags_s, strict=True)):
+        return Settlement.MACHINE
+    return Settlement.REPRODUCED
+
+
+def is_decided(findings: Sequence[Finding]) -> bool:
+    """Return True if more isolated re-runs cannot change what these findings come to."""
+    return findings[-1].mark is not Mark.SUSPECT or len(findings) > _reruns_needed(findings)
+
+
+def _reruns_needed(findings: Sequence[Finding]) -> int:
+    """Return how many re-runs a suspicion needs to become a fact."""
+    missed_s = [finding.missed_s for finding in findings]
+    if min(missed_s) == math.inf or max(missed_s) - min(missed_s) <= SAME_SLACK_S:
+        return RERUNS
+    return MAX_RERUNS
