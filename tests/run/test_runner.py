@@ -91,7 +91,7 @@ def side_by_side(suite: Suite) -> Results:
     missing = AdapterCommand("missing", ("/no/such/program",), Path("/"))
     with pytest.MonkeyPatch.context() as patch:
         # Who does not answer is given up sooner than a person would wait.
-        patch.setattr(player, "ANSWER_LIMIT_S", 0.6)
+        patch.setattr("waitproof.simulate.script.ANSWER_LIMIT_S", 0.6)
         commands = [*(mark.command(mode) for mode in SIDE_BY_SIDE), missing]
         result = Runner(suite, commands).run()
     mark.assert_gone()
@@ -325,7 +325,7 @@ def test_an_adapter_that_dies_at_every_wait_is_not_started_for_ever(
 def test_an_adapter_that_answers_nothing_is_an_error_and_delays_no_other(
     suite: Suite, mark: Mark, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(player, "ANSWER_LIMIT_S", 0.4)
+    monkeypatch.setattr("waitproof.simulate.script.ANSWER_LIMIT_S", 0.4)
     monkeypatch.setattr(player, "PING_LIMIT_S", 0.3)
     monkeypatch.setattr(player, "WARM_LIMIT_S", 0.5)
     only = ["timing/gives-up:", "outcomes/broken"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from waitproof.protocol import Capabilities
-from waitproof.simulate.forecast import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
+from waitproof.simulate import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
 from waitproof.suite.contract import Contract
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, load_suite
 from waitproof.suite.scenario import Scenario, parse_scenario

@@ -16,7 +16,7 @@ from waitproof.judge import Status, judge
 from waitproof.judge.journal import Ended
 from waitproof.judge.observation import Observation, Poll, StillWaiting
 from waitproof.protocol import Given, JsonObject, Raised, Returned, Unsupported
-from waitproof.simulate.simulator import (
+from waitproof.simulate import (
     Conditions,
     Machine,
     Request,

@@ -36,8 +36,7 @@ from waitproof.judge.observation import Observation
 from waitproof.protocol import Capabilities, Hello, JsonObject
 from waitproof.run.runner import Runner
 from waitproof.run.summary import ExitCode
-from waitproof.simulate.forecast import scale_for, scaled
-from waitproof.simulate.simulator import (
+from waitproof.simulate import (
     Answer,
     Conditions,
     Machine,
@@ -45,6 +44,8 @@ from waitproof.simulate.simulator import (
     SimulatedDropError,
     SimulatedTimeoutError,
     Simulator,
+    scale_for,
+    scaled,
 )
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario

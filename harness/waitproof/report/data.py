@@ -19,7 +19,7 @@ from waitproof.errors import InputError, Mistake
 from waitproof.judge import Verdict
 from waitproof.judge.observation import CallRecord, Observation, Poll
 from waitproof.run.runner import AdapterResult, RunResult, ScenarioResult
-from waitproof.simulate.forecast import scaled
+from waitproof.simulate import scaled
 from waitproof.suite.contract import Contract, Level
 from waitproof.suite.files import Suite, proves_line
 from waitproof.suite.scenario import Drop, Step

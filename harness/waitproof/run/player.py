@@ -1,7 +1,7 @@
 """Plays one scenario with one adapter process and one mock server, and returns what was seen.
 
-An edge: it waits. Everything it decides about time is how long to wait for an answer; what that answer
-is worth is the judge's business.
+The script decides which calls are made and how long each may take; this module sends them, waits for the
+answers, and collects what the server has recorded.
 """
 
 from __future__ import annotations
@@ -25,16 +25,13 @@ from waitproof.judge.observation import (
     TaskRecord,
 )
 from waitproof.mock.process import ServerProcess, TaskPlan
-from waitproof.protocol import Capabilities, Hello, Unsupported
-from waitproof.simulate.forecast import lacking, watch_s
+from waitproof.protocol import Capabilities, Hello
+from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, play_steps
 from waitproof.suite.contract import Contract, TaskIdFormat
-from waitproof.suite.scenario import Call, Scenario, Step
-from waitproof.suite.template import fill
-from waitproof.suite.yaml import Json
+from waitproof.suite.scenario import Scenario, Step
 
 __all__ = ["Player", "new_task_id"]
 
-ANSWER_LIMIT_S = 10.0  # on top of all that a call may rightly take: a stopped machine, a slow start
 PING_LIMIT_S = 2.0  # a ping is answered at once
 WARM_LIMIT_S = 10.0
 
@@ -48,11 +45,9 @@ def new_task_id(contract: Contract) -> str | int:
 
 @dataclass
 class _Sent:
-    """A call on its way: what was asked, or why it was not."""
+    """A call that was made, or, with `pending` None, that the SDK does not support."""
 
-    index: int
-    copy: int
-    call: Call
+    planned: PlannedCall
     pending: PendingCall | None
     seen: Seen | None = None
     decided_ns: int = 0
@@ -149,25 +144,17 @@ class Player:
             self._on_tasks(scenario.id, tasks)
         self._server.create([TaskPlan(t.task_id, scenario.task, t.token, t.n) for t in tasks])
         sent: list[_Sent] = []
-        task_ids: dict[int, Json] = {}
-        for index, call in enumerate(scenario.calls):
-            batch = [
-                self._send(process, hello.capabilities, client, index, call, tasks[copy], task_ids.get(copy))
-                for copy in range(call.parallel)
-            ]
-            limit_s = self._limit_s(scenario, call)
-            self._collect(process, batch, limit_s)
-            sent += batch
-            if any(_ends_the_play(each, hello.capabilities) for each in batch):
-                break
-            if (
-                call.begin is not None
-                and batch[0].pending is not None
-                and batch[0].pending.answer is not None
-            ):
-                task_ids[0] = getattr(batch[0].pending.answer.outcome, "task_id", None)
-        last_ns = max((_received_ns(each) for each in sent), default=0)
-        self._watch(last_ns, watch_s(self._contract, scenario))
+
+        def carry_out(step: Send | Watch) -> Sequence[Seen]:
+            if isinstance(step, Watch):
+                self._watch(max((_received_ns(each) for each in sent), default=0), step.seconds)
+                return ()
+            batch = [_send(process, client, planned) for planned in step.calls]
+            sent.extend(batch)
+            self._collect(process, batch, step.limit_s)
+            return [each.seen for each in batch if each.seen is not None]
+
+        drive(play_steps(self._contract, scenario, hello.capabilities, tasks), carry_out)
         observation = self._observation(hello, sent, tasks, client, alone=alone, scale=scale)
         self._server.forget([task.task_id for task in tasks])
         return observation
@@ -175,50 +162,7 @@ class Player:
     # --- calls ---
 
     def _new_task(self, scenario: Scenario, n: int) -> TaskRecord:
-        token = f"wp{secrets.token_hex(8)}"
-        wanted = scenario.task_ids()
-        values = {"token": token, "n": n, "task_id": ""}
-        task_id = fill(wanted[0], values) if wanted else new_task_id(self._contract)
-        return TaskRecord(n, task_id, token)
-
-    def _send(
-        self,
-        process: AdapterProcess,
-        capabilities: Capabilities,
-        client: str,
-        index: int,
-        call: Call,
-        task: TaskRecord,
-        begun: Json,
-    ) -> _Sent:
-        missing = lacking(capabilities, call)
-        if missing:
-            now_ns = time.monotonic_ns()
-            return _Sent(index, task.n, call, None, Unsupported(missing), now_ns)
-        task_id = task.task_id if begun is None else begun
-        if call.wait is not None:
-            options = {
-                name: _number(value)
-                for name in ("poll_interval", "timeout")
-                if (value := getattr(call.wait, name)) is not None
-            }
-            pending = process.send("wait", client=client, task_id=task_id, options=options)
-        elif call.get_task is not None:
-            pending = process.send("get_task", client=client, task_id=task_id)
-        else:
-            arguments = fill(call.arguments, task.values)
-            pending = process.send("begin", client=client, operation=call.begin, arguments=arguments)
-        return _Sent(index, task.n, call, pending)
-
-    def _limit_s(self, scenario: Scenario, call: Call) -> float:
-        """Return how long a call may go unanswered before it is given up."""
-        longest_delay_s = max(step.delay for step in scenario.task)
-        if call.wait is None:
-            return longest_delay_s + ANSWER_LIMIT_S
-        defaults = self._contract.defaults
-        interval_s = call.wait.interval_s(defaults)
-        timeout_s = call.wait.timeout_s(defaults)
-        return timeout_s + interval_s + longest_delay_s + ANSWER_LIMIT_S
+        return new_task(scenario, n, f"wp{secrets.token_hex(8)}", new_task_id(self._contract))
 
     def _collect(self, process: AdapterProcess, batch: Sequence[_Sent], limit_s: float) -> None:
         """Wait until every call has its answer or is given up."""
@@ -255,8 +199,8 @@ class Player:
         task_id = str(sent.pending.request.get("task_id", ""))
         entries = [entry for entry in self._server.entries(task_id) if entry.kind == "poll"]
         sent_ns = sent.pending.sent_ns or 0
-        if sent.call.wait is not None:
-            timeout_s = sent.call.wait.timeout_s(self._contract.defaults)
+        if sent.planned.call.wait is not None:
+            timeout_s = sent.planned.call.wait.timeout_s(self._contract.defaults)
             deadline_ns = sent_ns + int(timeout_s * 1e9)
             if any(entry.answered_ns is None or entry.arrived_ns > deadline_ns for entry in entries):
                 return StillWaiting(limit_s)
@@ -319,17 +263,11 @@ class Player:
         )
 
 
-def _ends_the_play(sent: _Sent, capabilities: Capabilities) -> bool:
-    """Say whether the calls after this one cannot be made: it got no answer, or its helper is stuck."""
-    if isinstance(sent.seen, NoAnswer):
-        return True
-    return isinstance(sent.seen, StillWaiting) and capabilities.max_concurrency == 1
-
-
-def _number(value_s: float) -> int | float:
-    """Return whole seconds as 2, not as 2.0, which some decoders refuse."""
-    value_s = round(value_s, 6)  # 0.07 times 100 is 7.000000000000001
-    return int(value_s) if value_s == int(value_s) else value_s
+def _send(process: AdapterProcess, client: str, planned: PlannedCall) -> _Sent:
+    if planned.unsupported is not None:
+        return _Sent(planned, None, planned.unsupported, time.monotonic_ns())
+    members = {name: value for name, value in planned.request.items() if name != "op"}
+    return _Sent(planned, process.send(planned.request["op"], client=client, **members))
 
 
 def _wait(pending: PendingCall, until_s: float, cancelled: threading.Event) -> bool:
@@ -344,21 +282,19 @@ def _received_ns(sent: _Sent) -> int:
 
 
 def _record(sent: _Sent, origin_ns: int) -> CallRecord:
+    planned, pending = sent.planned, sent.pending
     assert sent.seen is not None
-    pending = sent.pending
-    if pending is None:
-        at_s = (sent.decided_ns - origin_ns) / 1e9
-        return CallRecord(sent.index, sent.copy, sent.call, at_s, at_s, sent.seen)
-    sent_ns = pending.sent_ns if pending.sent_ns is not None else sent.decided_ns
-    received_ns = pending.received_ns
+    sent_ns = pending.sent_ns if pending is not None and pending.sent_ns is not None else sent.decided_ns
+    received_ns = sent.decided_ns if pending is None else pending.received_ns
+    answer = None if pending is None else pending.answer
     return CallRecord(
-        index=sent.index,
-        copy=sent.copy,
-        call=sent.call,
+        index=planned.index,
+        copy=planned.copy,
+        call=planned.call,
         sent_s=(sent_ns - origin_ns) / 1e9,
         received_s=None if received_ns is None else (received_ns - origin_ns) / 1e9,
         seen=sent.seen,
-        elapsed_s=None if pending.answer is None else pending.answer.elapsed_s,
-        request=pending.request,
-        answer=None if pending.answer is None else pending.answer.raw,
+        elapsed_s=None if answer is None else answer.elapsed_s,
+        request={} if pending is None else pending.request,
+        answer=None if answer is None else answer.raw,
     )

@@ -31,7 +31,7 @@ from waitproof.mock.process import ServerProcess
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline, Stale
 from waitproof.run.player import Player
-from waitproof.simulate.forecast import Forecast, forecast, is_timed, pack, scale_for, scaled
+from waitproof.simulate import Forecast, forecast, is_timed, pack, scale_for, scaled
 from waitproof.suite.files import Suite
 from waitproof.suite.scenario import Scenario
 

@@ -1,42 +1,36 @@
-"""Virtual time: play a scenario against a client without a socket, and predict how long it takes."""
+"""Virtual time: play a scenario against a client without a socket, and forecast how long it takes.
 
-from waitproof.simulate.forecast import (
-    Forecast,
-    forecast,
-    is_timed,
-    lacking,
-    pack,
-    scale_for,
-    scaled,
-    watch_s,
-)
-from waitproof.simulate.simulator import (
-    Answer,
-    Conditions,
-    Machine,
-    Request,
-    Sdk,
-    SimulatedDropError,
-    SimulatedTimeoutError,
-    Simulator,
-    Stop,
-)
+How a scenario is played is decided here once, by `script`, for live runs too.
+"""
+
+from waitproof.simulate.forecast import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
+from waitproof.simulate.machine import Machine, Sdk
+from waitproof.simulate.network import Answer, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.simulate.player import Simulator
+from waitproof.simulate.script import PlannedCall, Send, Watch, drive, lacking, new_task, play_steps
+from waitproof.simulate.world import Conditions, Stop
 
 __all__ = [
     "Answer",
     "Conditions",
     "Forecast",
     "Machine",
+    "PlannedCall",
     "Request",
     "Sdk",
+    "Send",
     "SimulatedDropError",
     "SimulatedTimeoutError",
     "Simulator",
     "Stop",
+    "Watch",
+    "drive",
     "forecast",
     "is_timed",
     "lacking",
+    "new_task",
     "pack",
+    "play_steps",
     "scale_for",
     "scaled",
     "watch_s",

@@ -15,11 +15,11 @@ from typing import TypeVar
 from waitproof.judge import checks
 from waitproof.protocol import Capabilities
 from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Call, Scenario, watched_after_s
+from waitproof.suite.scenario import Scenario, watched_after_s
 from waitproof.suite.task import TaskState, answer
 from waitproof.suite.yaml import MAX_DURATION_S
 
-__all__ = ["Forecast", "forecast", "is_timed", "lacking", "pack", "scale_for", "scaled", "watch_s"]
+__all__ = ["Forecast", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
 
 MAX_SCALED_S = 60.0  # no scenario may make a run longer than the documented default timeout does
 MAX_POLLS = 100_000  # of a forecast: an interval of a millisecond over minutes
@@ -102,23 +102,6 @@ def pack(items: Sequence[_T], length_s: Callable[[_T], float], horizon_s: float)
         lanes[number].append(item)
         ends[number] += length_s(item)
     return lanes
-
-
-def lacking(capabilities: Capabilities, call: Call) -> str:
-    """Return why a call cannot be made on this SDK, "" when it can."""
-    if call.wait is not None and not capabilities.wait:
-        return "the SDK ships no wait helper"
-    if call.get_task is not None and not capabilities.get_task:
-        return "the SDK cannot fetch a task's status"
-    if call.begin is not None and call.begin not in capabilities.operations:
-        return f"the SDK has no operation {call.begin}"
-    if call.parallel > 1 and 0 < capabilities.max_concurrency < call.parallel:
-        return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
-    if call.wait is not None:
-        for name in ("poll_interval", "timeout"):
-            if getattr(call.wait, name) is not None and name not in capabilities.options:
-                return f"the helper takes no {name}"
-    return ""
 
 
 def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities) -> int | None:

@@ -1,0 +1,304 @@
+"""A double of the mock server and of the network before it, in virtual time.
+
+What a task says is decided by `suite.task`, as in the live server. This module carries requests there and
+answers back, keeps connections, commits faults, and records what a journal would record.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from waitproof.judge.journal import Ended
+from waitproof.judge.observation import Poll, TaskRecord
+from waitproof.simulate.clock import Wake
+from waitproof.simulate.world import World
+from waitproof.suite.contract import Contract, Operation
+from waitproof.suite.scenario import Drop
+from waitproof.suite.task import Answer as TaskAnswer
+from waitproof.suite.task import TaskState, answer, respond
+from waitproof.suite.template import at_path, fill
+from waitproof.suite.yaml import Json
+
+__all__ = [
+    "Answer",
+    "AnswerCache",
+    "Network",
+    "Request",
+    "ServedTask",
+    "SimulatedDropError",
+    "SimulatedTimeoutError",
+]
+
+CLOSE_S = 0.001  # the live server gives a connection that it is about to close at least this long
+WALL_NS = 1_700_000_000_000_000_000  # the time of day, which stands still
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request: `target` is path and query as written in the request line."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer."""
+
+    http: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+AnswerCache: TypeAlias = dict[tuple[int, TaskRecord], Answer]  # by the step's id() and the task
+
+
+class SimulatedTimeoutError(Exception):
+    """There was no answer when the time was up."""
+
+
+class SimulatedDropError(Exception):
+    """The connection ended before the answer did."""
+
+
+@dataclass
+class Connection:
+    """A connection; the server closes it at `closes_at` unless a request comes before; None is never."""
+
+    number: int
+    is_fresh: bool = True
+    closes_at: float | None = None
+    carried: ServedTask | None = None
+
+    def is_closed(self, now_s: float) -> bool:
+        return self.closes_at is not None and now_s >= self.closes_at
+
+
+@dataclass(eq=False)
+class Exchange:
+    """A request on its way, and the poll that it becomes on record."""
+
+    request: Request
+    connection: Connection
+    wake: Wake
+    written_s: float
+    read_s: float
+    cut_at_s: float | None = None
+    is_over: bool = False
+    answer_due_s: float | None = None
+    arrived_s: float = 0.0
+    said: TaskAnswer | None = None
+    answered_s: float | None = None
+    end: Ended = Ended.IN_FLIGHT
+    http: int | None = None
+
+    def ended(self, now_s: float, end: Ended, http: int | None = None) -> None:
+        """Put its end on record, unless it has ended already."""
+        if self.answered_s is None:
+            self.answered_s, self.end, self.http = now_s, end, http
+
+    def poll(self) -> Poll:
+        """Return what is on record of it."""
+        said = self.said
+        return Poll(
+            n=0 if said is None else said.n,
+            arrived_s=self.arrived_s,
+            answered_s=self.answered_s,
+            status="" if said is None else said.step.label,
+            step=0 if said is None else said.index,
+            connection=self.connection.number,
+            repeat=said is not None and said.repeat,
+            ended=self.end,
+            http=self.http,
+            method=self.request.method,
+            target=self.request.target,
+            headers={name.lower(): value for name, value in self.request.headers.items()},
+        )
+
+
+@dataclass
+class ServedTask:
+    """One task of the play."""
+
+    record: TaskRecord
+    state: TaskState
+    polls: list[Exchange] = field(default_factory=list)
+    others: list[Exchange] = field(default_factory=list)
+
+    def seen(self) -> TaskRecord:
+        """Return what is on record of it."""
+        return replace(
+            self.record,
+            polls=tuple(exchange.poll() for exchange in self.polls),
+            others=tuple(exchange.poll() for exchange in self.others),
+        )
+
+
+class Network:
+    """Carries requests to the tasks and answers back, in virtual time."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        world: World,
+        tasks: Sequence[ServedTask],
+        cache: AnswerCache,
+        max_requests: int,
+    ) -> None:
+        """Make a network that delivers at most `max_requests`; those after them are never answered."""
+        self._contract = contract
+        self._world = world
+        self._schedule = world.schedule
+        self._tasks = {str(task.record.task_id): task for task in tasks}
+        self._cache = cache
+        self._requests_left = max_requests
+        self._numbers = itertools.count(1)
+        self._idle: list[Connection] = []
+        self._path = contract.task_path_pattern()
+        self._operations: dict[tuple[str, str], Operation] = {
+            (each.method, each.path): each for each in contract.operations.values()
+        }
+
+    def warm(self) -> None:
+        """Open a connection that has carried a request, as a client has that is not new."""
+        self._idle.append(Connection(next(self._numbers), is_fresh=False))
+
+    def send(self, request: Request, timeout_s: float, wake: Wake, *, blind: bool) -> None:
+        """Send a request; `wake` gets its answer, or the exception that it ended in."""
+        self._requests_left -= 1
+        if self._requests_left < 0:
+            return  # a client that polls without end waits without end; the call's limit ends it
+        schedule, conditions = self._schedule, self._world.conditions
+        connection = self._reusable(blind=blind)
+        if connection is None:
+            connection = Connection(next(self._numbers))
+        connect_s = conditions.connect_s if connection.is_fresh else 0.0
+        written_s = self._world.awake_s(schedule.now + connect_s)
+        read_s = written_s + self._world.way_s(conditions.up_s) + self._world.up_to(conditions.server_late_s)
+        exchange = Exchange(request, connection, wake, written_s, read_s)
+        schedule.at(read_s, lambda: self._arrive(exchange))
+        cut_s = schedule.now + max(0.0, timeout_s)
+        schedule.at(self._world.awake_s(cut_s), lambda: self._cut(exchange, cut_s))
+
+    def _reusable(self, *, blind: bool) -> Connection | None:
+        known_s = self._schedule.now - self._world.conditions.down_s
+        while self._idle:
+            connection = self._idle.pop()
+            if blind or not connection.is_closed(known_s):
+                return connection
+        return None
+
+    def _arrive(self, exchange: Exchange) -> None:
+        if exchange.cut_at_s is not None and exchange.cut_at_s < exchange.written_s:
+            return
+        now_s, connection, request = self._schedule.now, exchange.connection, exchange.request
+        if connection.is_closed(now_s):
+            self._deliver(exchange, SimulatedDropError("the connection was closed"))
+            return
+        connection.closes_at = None
+        path = request.target.partition("?")[0]
+        exchange.arrived_s = now_s
+        found = self._path.fullmatch(path) if request.method == self._contract.endpoint.method else None
+        task = None if found is None else self._tasks.get(_decoded(found[1]))
+        operation = self._operations.get((request.method, path))
+        if task is not None:
+            self._serve_poll(exchange, task)
+        elif operation is not None and (started := self._started(operation.token, request.body)) is not None:
+            connection.carried = started
+            body = fill(operation.body, started.record.values)
+            self._answer(exchange, operation.status, self._contract.answer.headers, _encoded(body))
+        else:
+            if connection.carried is not None:
+                connection.carried.others.append(exchange)
+            error = self._contract.http_error
+            values = {"http": 404, "message": "no such route", "task_id": "", "token": "", "n": 0}
+            self._answer(exchange, 404, error.headers, _encoded(fill(error.body, values)))
+        connection.is_fresh = False
+
+    def _serve_poll(self, exchange: Exchange, task: ServedTask) -> None:
+        connection = exchange.connection
+        connection.carried = task
+        task.state, said = answer(
+            task.state, self._schedule.now, connection=connection.number, fresh=connection.is_fresh
+        )
+        exchange.said = said
+        task.polls.append(exchange)
+        if said.step.delay:
+            due_s = self._schedule.now + said.step.delay
+            self._schedule.at(due_s, lambda: self._say(exchange, task, said.index))
+        else:
+            self._say(exchange, task, said.index)
+
+    def _say(self, exchange: Exchange, task: ServedTask, index: int) -> None:
+        if exchange.answered_s is not None:  # the client has left
+            return
+        now_s, step = self._schedule.now, task.state.steps[index]
+        drop = None if step.fault is None else step.fault.drop
+        if drop is Drop.BEFORE_RESPONSE or drop is Drop.RESET:
+            exchange.connection.closes_at = now_s
+            exchange.ended(now_s, Ended.DROPPED)
+            self._deliver(exchange, SimulatedDropError("the connection was dropped without an answer"))
+            return
+        response = self._cache.get((id(step), task.record))
+        if response is None:
+            made = respond(self._contract, step, task.record.values, now_ns=WALL_NS)
+            response = self._cache[id(step), task.record] = Answer(made.http, made.headers, made.body)
+        if drop is Drop.MID_BODY:
+            exchange.connection.closes_at = now_s
+            exchange.ended(now_s, Ended.DROPPED, response.http)
+            self._deliver(exchange, SimulatedDropError("the connection was dropped mid-answer"))
+            return
+        if step.close_after is not None:
+            late_s = self._world.up_to(self._world.conditions.server_late_s)
+            exchange.connection.closes_at = now_s + max(step.close_after, CLOSE_S) + late_s
+        self._answer(exchange, response.http, response.headers, response.body)
+
+    def _answer(self, exchange: Exchange, http: int, headers: Mapping[str, str], body: bytes) -> None:
+        exchange.ended(self._schedule.now, Ended.ANSWERED, http)
+        self._deliver(exchange, Answer(http, headers, body))
+
+    def _deliver(self, exchange: Exchange, result: Answer | Exception) -> None:
+        due_s = self._schedule.now + self._world.way_s(self._world.conditions.down_s)
+        exchange.answer_due_s = due_s
+        self._schedule.at(self._world.awake_s(due_s), lambda: self._finish(exchange, result))
+
+    def _finish(self, exchange: Exchange, result: Answer | Exception) -> None:
+        if exchange.cut_at_s is not None:
+            return
+        exchange.is_over = True
+        if isinstance(result, Answer) and not _closes(exchange.request.headers):
+            self._idle.append(exchange.connection)
+        exchange.wake(result)
+
+    def _cut(self, exchange: Exchange, cut_s: float) -> None:
+        came = exchange.answer_due_s is not None and exchange.answer_due_s <= cut_s
+        if exchange.is_over or came:  # an answer that came while the machine stood still is read first
+            return
+        exchange.cut_at_s = self._schedule.now
+        exchange.wake(SimulatedTimeoutError("no answer in time"))
+        left_s = max(self._schedule.now + self._world.conditions.up_s, exchange.read_s)
+        self._schedule.at(left_s, lambda: exchange.ended(self._schedule.now, Ended.ABANDONED))
+
+    def _started(self, token: str, body: bytes | None) -> ServedTask | None:
+        text = at_path(json.loads(body or b"null"), token)
+        tasks = (task for task in self._tasks.values() if isinstance(text, str) and task.record.token in text)
+        return next(tasks, None)
+
+
+def _decoded(escaped: str) -> str:
+    return unquote_to_bytes(escaped.encode("latin-1", "replace")).decode("utf-8", "replace")
+
+
+def _closes(headers: Mapping[str, str]) -> bool:
+    return any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
+
+
+def _encoded(value: Json) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

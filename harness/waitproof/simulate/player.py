@@ -1,0 +1,218 @@
+"""Plays a scenario in virtual time, without a socket.
+
+A play yields the `Observation` that a live run of the same client yields, in a thousandth of the time and
+the same each time: latency, lateness and stops are parameters. The script decides which calls are made, as
+in a live run; this module carries them out in the strands of a `Schedule`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from waitproof.judge.observation import CallRecord, Observation, Seen, StillWaiting
+from waitproof.protocol import Hello, JsonObject, LogLine, read_answer, read_hello
+from waitproof.simulate.clock import Loop, Strand, Wake
+from waitproof.simulate.forecast import forecast
+from waitproof.simulate.machine import Machine, Sdk
+from waitproof.simulate.network import AnswerCache, Network, ServedTask
+from waitproof.simulate.script import PlannedCall, Send, Watch, drive, new_task, play_steps
+from waitproof.simulate.world import Conditions, World
+from waitproof.suite.contract import Contract, TaskIdFormat
+from waitproof.suite.scenario import Scenario
+from waitproof.suite.task import TaskState
+from waitproof.suite.yaml import Json
+
+__all__ = ["Simulator"]
+
+
+class Simulator:
+    """Plays scenarios of one contract; each play is a world of its own."""
+
+    def __init__(self, contract: Contract, conditions: Conditions | None = None) -> None:
+        self._contract = contract
+        self._conditions = conditions or Conditions()
+        self._cache: AnswerCache = {}
+        self._max_requests: dict[int, tuple[int, Scenario]] = {}  # by id(), which the scenario itself keeps
+
+    def hello(self, sdk: Sdk) -> Hello:
+        """Return an SDK's introduction, read as an adapter's is."""
+        hello = read_hello(json.dumps({"op": "hello", "protocol": 1, **sdk.hello()}).encode())
+        assert not isinstance(hello, LogLine)
+        return hello
+
+    def play(
+        self,
+        sdk: Sdk,
+        hello: Hello,
+        scenario: Scenario,
+        *,
+        scale: int = 1,
+        alone: bool = False,
+        seed: int = 0,
+    ) -> Observation:
+        """Play a scenario whose durations have been scaled, and return what was seen.
+
+        Args:
+            sdk: What to play it with.
+            hello: Its introduction.
+            scenario: What to play.
+            scale: The factor of the durations; recorded.
+            alone: Recorded.
+            seed: Added to the conditions' own: another seed gives other latencies.
+
+        Raises:
+            HarnessError: The client goes on without end, without a request.
+        """
+        world = World(self._conditions, f"{self._conditions.seed}/{seed}/{scenario.id}")
+        tasks = [self._new_task(scenario, n) for n in range(1, scenario.parallel + 1)]
+        network = Network(self._contract, world, tasks, self._cache, self._request_limit(scenario))
+        if not scenario.cold:
+            network.warm()
+        play = _Play(world, sdk, sdk.connect(Machine(world, network)))
+        try:
+            records = [task.record for task in tasks]
+            drive(play_steps(self._contract, scenario, hello.capabilities, records), play.carry_out)
+        finally:
+            world.schedule.close()
+        return Observation(
+            hello=hello,
+            calls=tuple(sent.record() for sent in play.sent),
+            tasks=tuple(task.seen() for task in tasks),
+            watched_s=world.schedule.now,
+            lag_s=self._conditions.server_late_s,
+            alone=alone,
+            scale=scale,
+        )
+
+    def _request_limit(self, scenario: Scenario) -> int:
+        """Return after how many requests a client is not answered any more."""
+        if id(scenario) not in self._max_requests:
+            limit = 4 * forecast(self._contract, scenario).polls + 40 * scenario.parallel
+            self._max_requests[id(scenario)] = limit, scenario
+        return self._max_requests[id(scenario)][0]
+
+    def _new_task(self, scenario: Scenario, n: int) -> ServedTask:
+        is_number = self._contract.task_id is TaskIdFormat.INTEGER
+        own_id = n if is_number else f"c0ffee00-0000-4000-8000-{n:012x}"
+        return ServedTask(new_task(scenario, n, f"wp{n:016x}", own_id), TaskState(scenario.task))
+
+
+@dataclass
+class _Sent:
+    """A call that was made, or that the SDK does not support."""
+
+    planned: PlannedCall
+    sent_s: float
+    seen: Seen | None
+    received_s: float | None = None
+    elapsed_s: float | None = None
+    answer: Mapping[str, Json] | None = None
+    strand: Strand | None = None  # that runs it, where the SDK blocks
+
+    def record(self) -> CallRecord:
+        planned = self.planned
+        assert self.seen is not None
+        return CallRecord(
+            index=planned.index,
+            copy=planned.copy,
+            call=planned.call,
+            sent_s=self.sent_s,
+            received_s=self.received_s,
+            seen=self.seen,
+            elapsed_s=self.elapsed_s,
+            request=planned.request,
+            answer=self.answer,
+        )
+
+
+class _Play:
+    """Carries out the steps of one play."""
+
+    def __init__(self, world: World, sdk: Sdk, client: Any) -> None:
+        self._world = world
+        self._schedule = world.schedule
+        self._sdk = sdk
+        self._client = client
+        self._loop = Loop(world.schedule) if sdk.non_blocking else None
+        self.sent: list[_Sent] = []
+
+    def carry_out(self, step: Send | Watch) -> Sequence[Seen]:
+        if isinstance(step, Watch):
+            self._schedule.run_until(self._schedule.now + step.seconds)
+            return ()
+        batch = [self._new_call(planned) for planned in step.calls]
+        self.sent += batch
+        self._make([each for each in batch if each.seen is None], step.limit_s)
+        self._schedule.run_until(max(each.received_s or 0.0 for each in batch))
+        return [each.seen for each in batch if each.seen is not None]
+
+    def _new_call(self, planned: PlannedCall) -> _Sent:
+        now_s = self._schedule.now
+        return _Sent(planned, now_s, planned.unsupported, now_s if planned.unsupported else None)
+
+    def _make(self, batch: Sequence[_Sent], limit_s: float) -> None:
+        """Make calls at the same time, until each has its answer or the limit is reached."""
+        if not batch:
+            return
+        until_s = self._schedule.now + limit_s
+        unanswered = len(batch)
+
+        def begin(wake: Wake) -> None:
+            def done() -> None:
+                nonlocal unanswered
+                unanswered -= 1
+                if unanswered == 0:
+                    wake(None)
+
+            for sent in batch:
+                self._start(sent, done)
+            self._schedule.at(until_s, lambda: wake(None))
+
+        self._schedule.run(begin)
+        for sent in batch:
+            if sent.seen is None:
+                sent.seen = StillWaiting(limit_s)
+                if sent.strand is not None:  # its polls would look like those of the next call
+                    self._schedule.end(sent.strand)
+
+    def _start(self, sent: _Sent, done: Callable[[], None]) -> None:
+        if self._loop is None:
+            sent.strand = self._schedule.spawn(lambda: self._call(sent, done))
+        else:
+            self._loop.start(self._call_async(sent, done))
+
+    def _call(self, sent: _Sent, done: Callable[[], None]) -> None:
+        request = sent.planned.request
+        try:
+            value = self._sdk.call(self._client, request)
+        except Exception as error:  # noqa: BLE001 - what the call raised is what the caller sees
+            self._answered(sent, self._sdk.raised(request, error))
+        else:
+            self._answered(sent, self._sdk.returned(request, value))
+        done()
+
+    async def _call_async(self, sent: _Sent, done: Callable[[], None]) -> None:
+        request = sent.planned.request
+        try:
+            value = await self._sdk.call(self._client, request)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._answered(sent, self._sdk.raised(request, error))
+        else:
+            self._answered(sent, self._sdk.returned(request, value))
+        done()
+
+    def _answered(self, sent: _Sent, members: JsonObject) -> None:
+        if sent.seen is not None:  # too late: it was given up
+            return
+        planned = sent.planned
+        sent.received_s = self._schedule.now + self._world.up_to(self._world.conditions.harness_late_s)
+        message = {"id": f"{planned.index}.{planned.copy}", **members}
+        elapsed_s = self._sdk.elapsed_s(self._schedule.now - sent.sent_s)
+        if planned.call.wait is not None and elapsed_s is not None:
+            message["elapsed"] = round(elapsed_s, 6)
+        read = read_answer(json.dumps(message).encode())
+        assert not isinstance(read, LogLine)
+        sent.seen, sent.elapsed_s, sent.answer = read.outcome, read.elapsed_s, read.raw

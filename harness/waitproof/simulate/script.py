@@ -1,0 +1,166 @@
+"""How a scenario is played: which calls are made, with what, how long each may take, and when it ends.
+
+A generator without I/O. It yields steps; `run.player` carries them out on a real adapter, `simulate.player`
+in virtual time. Each `Send` is answered with what became of its calls, so that the script can decide what
+comes next. What those outcomes are worth is the judge's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from waitproof.judge.observation import NoAnswer, Seen, StillWaiting, TaskRecord
+from waitproof.protocol import Capabilities, JsonObject, Returned, Unsupported
+from waitproof.simulate.forecast import watch_s
+from waitproof.suite.contract import Contract
+from waitproof.suite.scenario import Call, Scenario
+from waitproof.suite.template import fill
+from waitproof.suite.yaml import Json
+
+__all__ = ["PlannedCall", "Send", "Steps", "Watch", "drive", "lacking", "new_task", "play_steps"]
+
+ANSWER_LIMIT_S = 10.0  # on top of the time a call may rightly take: a stopped machine, a slow start
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """One call to make.
+
+    Attributes:
+        index: Which of the scenario's calls, from 0.
+        copy: Which of its parallel copies, from 1; also the number of its task.
+        request: The protocol's request without id and client; empty for an unsupported call.
+        unsupported: Why this SDK cannot be asked, or None when the call is to be made.
+    """
+
+    index: int
+    copy: int
+    call: Call
+    request: JsonObject
+    unsupported: Unsupported | None = None
+
+
+@dataclass(frozen=True)
+class Send:
+    """Make these calls at the same time, and give each up after `limit_s`.
+
+    The driver sends back one outcome per call, in this order; an unsupported call's is `unsupported`.
+    """
+
+    calls: tuple[PlannedCall, ...]
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Keep the journal open for this long after the last outcome; always the last step."""
+
+    seconds: float
+
+
+Steps: TypeAlias = Generator[Send | Watch, Sequence[Seen], None]
+
+
+def play_steps(
+    contract: Contract, scenario: Scenario, capabilities: Capabilities, tasks: Sequence[TaskRecord]
+) -> Steps:
+    """Yield the steps of a scenario whose durations have been scaled.
+
+    Args:
+        contract: The documentation.
+        scenario: What to play.
+        capabilities: What the SDK and its adapter can do.
+        tasks: One for each parallel copy.
+    """
+    started_id: Json = None  # the task that an operation started: later calls are about it
+    for index, call in enumerate(scenario.calls):
+        calls = tuple(_plan(capabilities, index, call, task, started_id) for task in tasks[: call.parallel])
+        outcomes = yield Send(calls, _limit_s(contract, scenario, call))
+        if any(_ends_the_play(outcome, capabilities) for outcome in outcomes):
+            break
+        if call.begin is not None:
+            started_id = outcomes[0].task_id if isinstance(outcomes[0], Returned) else None
+    yield Watch(watch_s(contract, scenario))
+
+
+def drive(steps: Steps, carry_out: Callable[[Send | Watch], Sequence[Seen]]) -> None:
+    """Carry out every step of a script; `carry_out` returns a `Send`'s outcomes, nothing for a `Watch`."""
+    step = next(steps, None)
+    while step is not None:
+        outcomes = carry_out(step)
+        try:
+            step = steps.send(outcomes)
+        except StopIteration:
+            step = None
+
+
+def new_task(scenario: Scenario, n: int, token: str, own_id: str | int) -> TaskRecord:
+    """Return the task of copy `n`: with the id that the scenario asks for, else with `own_id`."""
+    wanted = scenario.task_ids()
+    values: dict[str, Json] = {"token": token, "n": n, "task_id": ""}
+    return TaskRecord(n, fill(wanted[0], values) if wanted else own_id, token)
+
+
+def lacking(capabilities: Capabilities, call: Call) -> str:
+    """Return why a call cannot be made on this SDK, "" when it can."""
+    if call.wait is not None and not capabilities.wait:
+        return "the SDK ships no wait helper"
+    if call.get_task is not None and not capabilities.get_task:
+        return "the SDK cannot fetch a task's status"
+    if call.begin is not None and call.begin not in capabilities.operations:
+        return f"the SDK has no operation {call.begin}"
+    if call.parallel > 1 and 0 < capabilities.max_concurrency < call.parallel:
+        return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
+    if call.wait is not None:
+        for name in ("poll_interval", "timeout"):
+            if getattr(call.wait, name) is not None and name not in capabilities.options:
+                return f"the helper takes no {name}"
+    return ""
+
+
+def _plan(
+    capabilities: Capabilities, index: int, call: Call, task: TaskRecord, started_id: Json
+) -> PlannedCall:
+    missing = lacking(capabilities, call)
+    if missing:
+        return PlannedCall(index, task.n, call, {}, Unsupported(missing))
+    return PlannedCall(index, task.n, call, _request(call, task, started_id))
+
+
+def _request(call: Call, task: TaskRecord, started_id: Json) -> JsonObject:
+    task_id = task.task_id if started_id is None else started_id
+    if call.wait is not None:
+        options = {
+            name: _number(value)
+            for name in ("poll_interval", "timeout")
+            if (value := getattr(call.wait, name)) is not None
+        }
+        return {"op": "wait", "task_id": task_id, "options": options}
+    if call.get_task is not None:
+        return {"op": "get_task", "task_id": task_id}
+    return {"op": "begin", "operation": call.begin, "arguments": fill(call.arguments, task.values)}
+
+
+def _number(value_s: float) -> int | float:
+    """Return whole seconds as 2, not as 2.0, which some decoders refuse."""
+    value_s = round(value_s, 6)  # 0.07 times 100 is 7.000000000000001
+    return int(value_s) if value_s == int(value_s) else value_s
+
+
+def _limit_s(contract: Contract, scenario: Scenario, call: Call) -> float:
+    """Return how long a call may go unanswered before it is given up."""
+    longest_delay_s = max(step.delay for step in scenario.task)
+    if call.wait is None:
+        return longest_delay_s + ANSWER_LIMIT_S
+    interval_s = call.wait.interval_s(contract.defaults)
+    timeout_s = call.wait.timeout_s(contract.defaults)
+    return timeout_s + interval_s + longest_delay_s + ANSWER_LIMIT_S
+
+
+def _ends_the_play(outcome: Seen, capabilities: Capabilities) -> bool:
+    """Return whether later calls cannot be made: there was no answer, or the only slot is still taken."""
+    if isinstance(outcome, NoAnswer):
+        return True
+    return isinstance(outcome, StillWaiting) and capabilities.max_concurrency == 1
