@@ -102,8 +102,8 @@ class Player:
         else:
             return True
         answered = pending.wait(WARM_LIMIT_S) and pending.answer is not None
+        self._server.forget([task_id])  # once acknowledged, everything the server has seen is known here
         self._warmed[client] = {entry.connection for entry in self._server.entries(str(task_id))}
-        self._server.forget([task_id])
         return answered
 
     def play(

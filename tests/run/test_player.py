@@ -1,0 +1,105 @@
+"""The player against a server and an adapter made of a few lines: what it makes of what they report."""
+
+import itertools
+import json
+import threading
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+
+from fakes import MINI
+from waitproof.adapter.process import AdapterProcess, PendingCall
+from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.mock.process import ServerProcess, TaskPlan
+from waitproof.protocol import Given, Hello, LogLine, Op, Returned, read_answer
+from waitproof.run.player import Player
+from waitproof.suite.files import CONTRACT, load_contract
+from waitproof.suite.scenario import Scenario, parse_scenario
+from waitproof.suite.yaml import read
+
+CONTRACT_OF_MINI = load_contract(MINI / CONTRACT)
+HELLO = Hello("mini", "1", "python", "3", "wait", "")
+WARM, OTHER = 1, 2
+
+
+class Server:
+    """Reports what it has seen only when the harness asks for something, as a busy child does."""
+
+    def __init__(self) -> None:
+        self.seen: list[JournalEntry] = []
+        self.reported: list[JournalEntry] = []
+        self.serials = itertools.count(1)
+
+    def request(self, connection: int, task_id: str | None) -> None:
+        now_ns = time.monotonic_ns()
+        self.seen.append(
+            JournalEntry(
+                serial=next(self.serials),
+                task_id=task_id,
+                kind="other" if task_id is None else "poll",
+                method="GET",
+                target="/",
+                headers={},
+                arrived_ns=now_ns,
+                connection=connection,
+                fresh=False,
+                answered_ns=now_ns,
+                ended=Ended.ANSWERED,
+                http=404 if task_id is None else 200,
+            )
+        )
+
+    def create(self, _tasks: Sequence[TaskPlan]) -> None:
+        self.settle()
+
+    def forget(self, _task_ids: Collection[str | int]) -> None:
+        self.settle()
+
+    def settle(self) -> None:
+        self.reported = list(self.seen)
+
+    def entries(self, task_id: str | int) -> tuple[JournalEntry, ...]:
+        return tuple(entry for entry in self.reported if entry.task_id == str(task_id))
+
+    def strays(self) -> tuple[JournalEntry, ...]:
+        return tuple(entry for entry in self.reported if entry.task_id is None)
+
+    def worst_lag_s(self, _from_ns: int, _until_ns: int) -> float:
+        return 0.0
+
+
+class Process:
+    """An adapter of one connection: it polls on it when asked for a status; a wait takes a wrong path."""
+
+    alive = True
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+
+    def send(self, op: str, **members: Any) -> PendingCall:
+        call = PendingCall("1", Op(op), {"op": op, **members})
+        call.sent_ns = time.monotonic_ns()
+        self.server.request(WARM, str(members["task_id"]) if op == "get_task" else None)
+        member = {"task": {"phase": "done"}} if op == "get_task" else {"result": 7}
+        answer = read_answer(json.dumps({"id": "1", "outcome": "returned", **member}).encode())
+        assert not isinstance(answer, LogLine)
+        call.succeed(answer, time.monotonic_ns())
+        return call
+
+
+def scenario() -> Scenario:
+    text = "summary: It ends.\nproves: [returns-output]\ntask: [{status: done}]\ncalls: [{wait: {}}]"
+    return parse_scenario(read(text, "s.yaml"), "s.yaml", "test/s")
+
+
+def test_a_stray_on_a_warm_connection_is_its_clients_however_late_the_server_reports() -> None:
+    server = Server()
+    process = cast("AdapterProcess", Process(server))
+    player = Player(CONTRACT_OF_MINI, cast("ServerProcess", server), threading.Event())
+
+    assert player.warm(process, HELLO.capabilities, "client")
+    server.request(OTHER, None)
+    seen = player.play(process, HELLO, scenario(), client="client")
+
+    assert [other.connection for other in seen.tasks[0].others] == [WARM]
+    assert seen.calls[0].seen == Returned(Given.RESULT, result=7)
