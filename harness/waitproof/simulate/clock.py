@@ -96,7 +96,8 @@ class Schedule:
     def close(self) -> None:
         """End every strand."""
         for strand in self._strands:
-            self.end(strand)
+            if not strand.dead:
+                self.end(strand)
 
 
 class Loop:

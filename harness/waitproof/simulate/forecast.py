@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
 
-from waitproof.judge import checks
+from waitproof.judge import Check, checks
 from waitproof.protocol import Capabilities
 from waitproof.suite.contract import Contract
 from waitproof.suite.scenario import Scenario, watched_after_s
@@ -62,20 +62,21 @@ def forecast(contract: Contract, scenario: Scenario) -> Forecast:
 
 
 def watch_s(contract: Contract, scenario: Scenario) -> float:
-    """Return how long the journal must be watched after the last outcome, 0 where no check asks for it."""
-    known = checks()
-    if not any(known[contract.requirement(name).check].watches for name in scenario.proves):
+    """Return how long to watch the journal after the last outcome, 0 where no check asks for it."""
+    if not any(check.watches for check in _checks_of(contract, scenario)):
         return 0.0
     intervals = [call.wait.interval_s(contract.defaults) for call in scenario.calls if call.wait is not None]
     return watched_after_s(max(intervals, default=0.0))
 
 
 def is_timed(contract: Contract, scenario: Scenario) -> bool:
-    """Say whether a verdict of this scenario depends on time: it must not share a process with heavy ones."""
+    """Return whether a verdict depends on time: if so, no heavy scenario may share its process."""
+    return scenario.parallel == 1 and any(check.timed for check in _checks_of(contract, scenario))
+
+
+def _checks_of(contract: Contract, scenario: Scenario) -> list[Check]:
     known = checks()
-    return scenario.parallel == 1 and any(
-        known[contract.requirement(name).check].timed for name in scenario.proves
-    )
+    return [known[contract.requirement(name).check] for name in scenario.proves]
 
 
 _T = TypeVar("_T")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,8 +54,12 @@ class World:
     def __init__(self, conditions: Conditions, seed: str) -> None:
         self.conditions = conditions
         self.schedule = Schedule()
-        self._random = random.Random(seed)
+        self._seed = seed
         self._stops = sorted(conditions.stops, key=lambda stop: stop.at_s)
+
+    @functools.cached_property
+    def _random(self) -> random.Random:
+        return random.Random(self._seed)  # only made where something is random: it takes as long as a poll
 
     def way_s(self, least_s: float) -> float:
         """Return how long one way takes this time."""
