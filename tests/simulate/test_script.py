@@ -107,7 +107,7 @@ def test_later_calls_are_about_the_task_that_the_sdk_says_it_started() -> None:
         ("{wait: {timeout: 1s}}", Capabilities(options=("poll_interval",)), "the helper takes no timeout"),
     ],
 )
-def test_a_call_that_the_sdk_does_not_support_is_not_asked_of_it(
+def test_an_unsupported_call_is_planned_without_a_request(
     call: str, capabilities: Capabilities, reason: str
 ) -> None:
     send, watch = steps_of(scenario(call), DONE, capabilities=capabilities)

@@ -65,11 +65,11 @@ class Jobs:
         while True:
             sent_s = self.machine.now()
             try:
-                told = self.look(job, deadline_s - sent_s)
+                job_state = self.look(job, deadline_s - sent_s)
             except SimulatedTimeoutError:
                 raise GaveUpError from None
-            if told["phase"] in ("done", "broken"):
-                return told["output"]
+            if job_state["phase"] in ("done", "broken"):
+                return job_state["output"]
             now_s = self.machine.now()
             due_s = self.next_s(began_s, sent_s, now_s, poll_interval)
             if due_s >= deadline_s:
@@ -135,8 +135,8 @@ class Mini:
 
     def raised(self, request: JsonObject, error: BaseException) -> JsonObject:
         kind = "other" if isinstance(error, GaveUpError) else "transport"
-        told = {"kind": kind, "type": type(error).__name__, "message": str(error), "fields": {}}
-        return {"outcome": "raised", "exception": told}
+        exception = {"kind": kind, "type": type(error).__name__, "message": str(error), "fields": {}}
+        return {"outcome": "raised", "exception": exception}
 
     def elapsed_s(self, seconds: float) -> float | None:
         return seconds
@@ -170,7 +170,7 @@ def times(polls: tuple[Poll, ...]) -> list[tuple[float, float | None]]:
 # --- time on the way ----------------------------------------------------------------------------------
 
 
-def test_a_request_takes_its_way_up_and_an_answer_its_way_down() -> None:
+def test_requests_and_answers_each_have_their_latency() -> None:
     seen = play(
         Mini(), scenario(WORKING, {**WORKING, "delay": "300ms"}, DONE, calls=[{"wait": {"timeout": "5s"}}])
     )
@@ -183,7 +183,7 @@ def test_a_request_takes_its_way_up_and_an_answer_its_way_down() -> None:
     assert call.elapsed_s == pytest.approx(0.59)
 
 
-def test_polls_are_on_record_as_a_server_has_them() -> None:
+def test_polls_are_recorded_as_a_server_records_them() -> None:
     seen = play(Mini(), scenario(WORKING, DONE))
 
     first, second = seen.tasks[0].polls
@@ -199,7 +199,7 @@ def test_polls_are_on_record_as_a_server_has_them() -> None:
     assert seen.calls[0].request == {"op": "wait", "task_id": 1, "options": {}}
 
 
-def test_a_sleep_is_late_and_a_way_longer_by_chance_and_the_same_again_each_time() -> None:
+def test_sleeps_and_latencies_vary_at_random_and_the_same_seed_repeats_them() -> None:
     busy = Conditions(jitter_s=0.005, late_s=0.03, seed=4)
     played = scenario(*[WORKING] * 4, DONE)
 
@@ -212,7 +212,7 @@ def test_a_sleep_is_late_and_a_way_longer_by_chance_and_the_same_again_each_time
     assert once != other
 
 
-def test_a_client_that_stands_still_does_nothing_until_it_goes_on() -> None:
+def test_a_stopped_client_does_nothing_until_the_stop_is_over() -> None:
     stops = Conditions(0.0, 0.0, stops=(Stop(0.15, 0.3),))
 
     seen = play(Mini(), scenario(*[WORKING] * 3, DONE, calls=[{"wait": {"timeout": "5s"}}]), stops)
@@ -220,7 +220,7 @@ def test_a_client_that_stands_still_does_nothing_until_it_goes_on() -> None:
     assert times(seen.tasks[0].polls) == [(0.0, 0.0), (0.1, 0.1), (0.45, 0.45), (0.55, 0.55)]
 
 
-def test_an_answer_that_came_while_the_client_stood_still_is_read_before_its_deadline_is_seen() -> None:
+def test_an_answer_that_came_during_a_stop_is_read_before_the_deadline_is_noticed() -> None:
     stops = Conditions(0.0, 0.0, stops=(Stop(0.2, 1.0),))
 
     seen = play(Mini(), scenario({**DONE, "delay": "300ms"}), stops)
@@ -331,25 +331,25 @@ def test_an_operation_begins_the_task_that_later_calls_are_about() -> None:
     assert wait == Returned(Given.RESULT, result=7)
 
 
-def test_what_the_sdk_lacks_is_not_asked_of_it() -> None:
+def test_an_unsupported_call_is_not_made() -> None:
     seen = play(Mini(options=["timeout"]), scenario(DONE, calls=[{"wait": {"poll_interval": "1s"}}]))
 
     assert seen.calls[0].seen == Unsupported("the helper takes no poll_interval")
     assert seen.tasks[0].polls == ()
 
 
-def test_a_request_that_is_no_poll_is_the_task_s_whose_connection_it_came_on() -> None:
+def test_a_request_that_is_not_a_poll_belongs_to_the_task_of_its_connection() -> None:
     def also_deletes(client: Jobs, job: Any) -> Any:
-        told = client.look(job)
+        job_state = client.look(job)
         client.machine.send(client.request(job, "DELETE"), 1.0)
-        return told["output"]
+        return job_state["output"]
 
     seen = play(Mini(wait=also_deletes), scenario(DONE))
 
     assert [(other.method, other.http) for other in seen.tasks[0].others] == [("DELETE", 404)]
 
 
-def test_waits_at_once_each_have_a_task_and_an_outcome_of_their_own() -> None:
+def test_each_parallel_wait_has_its_own_task_and_outcome() -> None:
     played = scenario(WORKING, {"status": "done", "result": "${n}"}, calls=[{"wait": {}, "parallel": 25}])
 
     seen = play(Mini(), played)
@@ -359,16 +359,18 @@ def test_waits_at_once_each_have_a_task_and_an_outcome_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_a_helper_that_never_ends_is_given_up_when_a_live_one_would_be(at_once: int) -> None:
-    def for_ever(client: Jobs, job: Any) -> Any:
+def test_a_helper_that_never_ends_is_given_up_as_soon_as_a_live_one(at_once: int) -> None:
+    def forever(client: Jobs, job: Any) -> Any:
         while True:
             client.look(job)
             client.machine.sleep(0.5)
 
-    seen = play(Mini(wait=for_ever), scenario(FOREVER, calls=[{"wait": {}, "parallel": at_once}]))
+    seen = play(Mini(wait=forever), scenario(FOREVER, calls=[{"wait": {}, "parallel": at_once}]))
 
-    told = [call.seen for call in seen.calls]
-    assert [round(each.waited_s, 6) for each in told if isinstance(each, StillWaiting)] == [10.7] * at_once
+    outcomes = [call.seen for call in seen.calls]
+    assert [round(each.waited_s, 6) for each in outcomes if isinstance(each, StillWaiting)] == [
+        10.7
+    ] * at_once
 
 
 def test_a_helper_that_polls_without_end_is_given_up_too() -> None:
@@ -382,7 +384,7 @@ def test_a_helper_that_polls_without_end_is_given_up_too() -> None:
     assert 50 < len(seen.tasks[0].polls) < 1000
 
 
-def test_what_a_client_does_in_the_background_goes_on_while_the_journal_is_watched() -> None:
+def test_a_clients_background_work_goes_on_while_the_journal_is_watched() -> None:
     def and_once_more(client: Jobs, job: Any) -> Any:
         def later() -> None:
             client.machine.sleep(0.15)
@@ -424,9 +426,9 @@ class Async(Mini):
     async def wait(self, client: Jobs, job: Any) -> Any:
         machine = client.machine
         while True:
-            told = json.loads((await machine.send_async(client.request(job), 5.0)).body)
-            if told["phase"] == "done":
-                return told["output"]
+            job_state = json.loads((await machine.send_async(client.request(job), 5.0)).body)
+            if job_state["phase"] == "done":
+                return job_state["output"]
             if self.blocks:
                 machine.sleep(0.1)
             else:
@@ -443,7 +445,7 @@ def test_coroutines_take_turns_on_one_loop_unless_one_blocks_it(*, blocks: bool,
     assert max(call.received_s or 0.0 for call in seen.calls) == pytest.approx(last_s)
 
 
-def test_no_event_loop_of_python_s_is_needed() -> None:
+def test_pythons_own_event_loop_is_not_needed() -> None:
     play(Async(), scenario(WORKING, DONE))
 
     with pytest.raises(RuntimeError):

@@ -37,7 +37,7 @@ WARM_LIMIT_S = 10.0
 
 
 def new_task_id(contract: Contract) -> str | int:
-    """Return a task id as the contract's API would draw it."""
+    """Return a task id of the kind that the contract's API uses."""
     if contract.task_id is TaskIdFormat.INTEGER:
         return secrets.randbelow(2**31 - 1) + 1
     return str(uuid.uuid4())
@@ -57,8 +57,8 @@ class Player:
     """Plays scenarios of one contract against one server; used from several threads at once.
 
     Attributes:
-        claimed: Serials of strays that turned out to be a scenario's: they came on a connection that
-            carried its polls, which no other scenario's client uses.
+        claimed: Serials of strays that belong to a scenario: they came on a connection that carried its
+            polls, which no other scenario's client uses.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Player:
             contract: The documentation.
             server: The mock server that its tasks are created on.
             cancelled: Set when everything is to end.
-            on_tasks: Told the scenario and its tasks before the first of their polls can come.
+            on_tasks: Called with the scenario and its tasks before the first of their polls can come.
             fixed_ids: Held while a task has an id that another player may give one on the same server.
         """
         self._fixed_ids = fixed_ids or threading.Lock()
@@ -87,10 +87,10 @@ class Player:
         self._warmed: dict[str, set[int]] = {}  # connections of each client's first request
 
     def warm(self, process: AdapterProcess, capabilities: Capabilities, client: str) -> bool:
-        """Let a client make one request on a throw-away task, so that its first real one is not its first.
+        """Let a client make one request about a throw-away task, so that its connection is open.
 
         Returns:
-            Whether an answer came: whatever it was, the suite judges it where it is about it.
+            Whether an answer came; what it was doesn't matter here.
         """
         task_id = new_task_id(self._contract)
         done = next(name for name, means in self._contract.statuses.items() if means == "return_result")
@@ -123,8 +123,8 @@ class Player:
             hello: What it said.
             scenario: What to play.
             client: Name of the SDK client to use.
-            scale: By what the durations were multiplied; goes on record.
-            alone: Whether nothing else runs; goes on record.
+            scale: The factor of the durations; recorded.
+            alone: Whether nothing else runs; recorded.
         """
         with self._fixed_ids if scenario.has_fixed_id else contextlib.nullcontext():
             return self._play(process, hello, scenario, client=client, scale=scale, alone=alone)
@@ -167,7 +167,7 @@ class Player:
     def _collect(self, process: AdapterProcess, batch: Sequence[_Sent], limit_s: float) -> None:
         """Wait until every call has its answer or is given up."""
         until_s = time.monotonic() + limit_s
-        ping: PendingCall | None = None  # one is enough for all the calls of a mute adapter
+        ping: PendingCall | None = None  # one is enough for all the calls
         ping_until_s = 0.0
         for each in batch:
             if each.pending is None:
@@ -194,7 +194,7 @@ class Player:
         ping: PendingCall,
         ping_until_s: float,
     ) -> Seen:
-        """Tell a helper that goes on for ever from an adapter that is mute."""
+        """Tell a helper that goes on forever from an adapter that has stopped answering."""
         assert sent.pending is not None
         task_id = str(sent.pending.request.get("task_id", ""))
         entries = [entry for entry in self._server.entries(task_id) if entry.kind == "poll"]
@@ -240,7 +240,7 @@ class Player:
         )
 
     def _task_record(self, task: TaskRecord, client: str, origin_ns: int) -> TaskRecord:
-        """Return all that was seen of a task, strays on its client's connections included."""
+        """Return everything seen of a task, including strays on its client's connections."""
         entries = self._server.entries(str(task.task_id))
         polls = [entry for entry in entries if entry.kind == "poll"]
         connections = {entry.connection for entry in polls} | self._warmed.get(client, set())

@@ -1,7 +1,7 @@
-"""How long a scenario takes, and which scenarios run one after another. Pure: nothing here waits.
+"""How long a scenario takes, and which scenarios run one after another.
 
 A run takes as long as its longest scenario: the longest starts first, and the others are spread over
-as few lanes as fit into that time, so that as little as possible runs at once and stamps stay exact.
+as few lanes as fit into that time, so that as little as possible runs at once and times stay exact.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_POLLS = 100_000  # of a forecast: an interval of a millisecond over minutes
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a patient helper makes of a scenario.
+    """What a scenario is like for a patient helper.
 
     Attributes:
         length_s: How long its calls and the watch after them take.
@@ -39,7 +39,7 @@ class Forecast:
 
 
 def forecast(contract: Contract, scenario: Scenario) -> Forecast:
-    """Play a scenario in virtual time with a helper that polls on over every fault."""
+    """Play a scenario in virtual time with a helper that keeps polling whatever the fault."""
     state = TaskState(scenario.task)
     now_s, polls, connection = 0.0, 0, 0
     for call in scenario.calls:
@@ -88,7 +88,7 @@ def pack(items: Sequence[_T], length_s: Callable[[_T], float], horizon_s: float)
     Args:
         items: What is to be done.
         length_s: How long one item takes, in seconds.
-        horizon_s: When every lane should have ended; an item longer than that has a lane of its own.
+        horizon_s: When every lane should have ended; an item longer than that gets its own lane.
     """
     lanes: list[list[_T]] = []
     ends: list[float] = []
@@ -106,7 +106,7 @@ def pack(items: Sequence[_T], length_s: Callable[[_T], float], horizon_s: float)
 
 
 def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities) -> int | None:
-    """Return by what to multiply a scenario's durations so that its options fit the SDK's resolution.
+    """Return the factor for a scenario's durations that makes its options fit the SDK's resolution.
 
     None when no whole number does so within a minute, or when the multiplied task would outlast a default
     timeout that it ends well before: defaults cannot be multiplied.

@@ -1,7 +1,7 @@
 """What a simulated SDK is made of: the machine that its client runs on, and the adapter around it.
 
-The simulator knows no SDK. Whoever plays one hands in an `Sdk`, whose clients use their `Machine` where
-others use a clock and a network.
+The simulator knows no SDK. Its caller passes an `Sdk`, whose clients use their `Machine` in place of a clock
+and a network.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 CLOSE_S = 0.001  # the live server gives a connection that it is about to close at least this long
-WALL_NS = 1_700_000_000_000_000_000  # the time of day, which stands still
+WALL_NS = 1_700_000_000_000_000_000  # the time of day, which never changes
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Connection:
 
 @dataclass(eq=False)
 class Exchange:
-    """A request on its way, and the poll that it becomes on record."""
+    """A request in flight, and what the journal records of it."""
 
     request: Request
     connection: Connection
@@ -100,12 +100,12 @@ class Exchange:
     http: int | None = None
 
     def ended(self, now_s: float, end: Ended, http: int | None = None) -> None:
-        """Put its end on record, unless it has ended already."""
+        """Record its end, unless it has ended already."""
         if self.answered_s is None:
             self.answered_s, self.end, self.http = now_s, end, http
 
     def poll(self) -> Poll:
-        """Return what is on record of it."""
+        """Return what has been recorded of it."""
         said = self.said
         return Poll(
             n=0 if said is None else said.n,
@@ -133,7 +133,7 @@ class ServedTask:
     others: list[Exchange] = field(default_factory=list)
 
     def seen(self) -> TaskRecord:
-        """Return what is on record of it."""
+        """Return what has been recorded of it."""
         return replace(
             self.record,
             polls=tuple(exchange.poll() for exchange in self.polls),

@@ -29,7 +29,7 @@ __all__ = ["Simulator"]
 
 
 class Simulator:
-    """Plays scenarios of one contract; each play is a world of its own."""
+    """Plays scenarios of one contract; each play has its own clock and server."""
 
     def __init__(self, contract: Contract, conditions: Conditions | None = None) -> None:
         self._contract = contract

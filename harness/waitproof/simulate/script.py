@@ -98,9 +98,9 @@ def drive(steps: Steps, carry_out: Callable[[Send | Watch], Sequence[Seen]]) -> 
 
 def new_task(scenario: Scenario, n: int, token: str, own_id: str | int) -> TaskRecord:
     """Return the task of copy `n`: with the id that the scenario asks for, else with `own_id`."""
-    wanted = scenario.task_ids()
+    requested = scenario.task_ids()
     values: dict[str, Json] = {"token": token, "n": n, "task_id": ""}
-    return TaskRecord(n, fill(wanted[0], values) if wanted else own_id, token)
+    return TaskRecord(n, fill(requested[0], values) if requested else own_id, token)
 
 
 def lacking(capabilities: Capabilities, call: Call) -> str:

@@ -14,7 +14,7 @@ __all__ = ["Conditions", "Stop", "World"]
 
 @dataclass(frozen=True)
 class Stop:
-    """A time in which the client's machine stands still; both in seconds, the first since the first call."""
+    """A pause of the client's machine; both times in seconds, `at_s` since the first call."""
 
     at_s: float
     for_s: float
@@ -33,7 +33,7 @@ class Conditions:
         server_late_s: Up to how late the server, which waits for a processor, reads a request; its lag
             meter reports this.
         harness_late_s: Up to how late the harness reads an adapter's answer.
-        stops: When the client stands still: anything due then happens at the end of the stop.
+        stops: When the client's machine is stopped: anything due then happens at the end of the stop.
         seed: Of everything random.
     """
 
@@ -75,7 +75,7 @@ class World:
         self.schedule.at(self.awake_s(due_s + self.up_to(self.conditions.late_s)), body)
 
     def awake_s(self, when_s: float) -> float:
-        """Return when something that is due at `when_s` happens to a client that may stand still then."""
+        """Return when something due at `when_s` happens to a client whose machine may be stopped then."""
         for stop in self._stops:
             if stop.at_s <= when_s < stop.at_s + stop.for_s:
                 when_s = stop.at_s + stop.for_s

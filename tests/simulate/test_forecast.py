@@ -203,7 +203,7 @@ def test_a_task_is_not_multiplied_beyond_a_default_timeout_that_it_ends_before(
     assert scale_for(contract, each, WHOLE_SECONDS) == factor
 
 
-def test_no_step_is_multiplied_beyond_what_a_file_may_say(contract: Contract) -> None:
+def test_no_step_is_multiplied_beyond_the_longest_duration_of_a_file(contract: Contract) -> None:
     each = scenario(wait("100ms", "5s"), task="{status: pending, delay: 90s}")
 
     assert scale_for(contract, each, WHOLE_SECONDS) is None
