@@ -220,7 +220,7 @@ def test_a_file_that_was_not_asked_for_yet_is_no_change(folder: Path) -> None:
 
 
 def test_a_folder_without_a_contract_is_no_suite(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="this is no suite"):
+    with pytest.raises(InputError, match="this is not a suite"):
         Catalog(tmp_path)
 
 

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 from waitproof.errors import InputError
-from waitproof.suite.contract import Contract, Level, StatusMeaning, parse_contract
+from waitproof.suite.contract import Contract, Level, StatusMeaning
 from waitproof.suite.files import load_contract
-from waitproof.suite.yaml import read
+from waitproof.suite.model import build
+from waitproof.suite.yaml import Document
 
 WHOLE = """\
 format: 1
@@ -29,7 +30,7 @@ requirements:
 
 
 def contract(text: str = WHOLE) -> Contract:
-    return parse_contract(read(text, "contract.yaml"), "contract.yaml")
+    return build(Contract, Document(text, "contract.yaml"))
 
 
 def changed(old: str, new: str) -> str:
@@ -117,65 +118,68 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
         (
             "id: tells-why",
             "id: returns-parcel",
-            "1:1: requirement returns-parcel stands twice\n"
-            "  found:    format: 1\n"
-            "  fix:      give each promise an id of its own",
+            "18:6: requirement returns-parcel appears twice\n"
+            "  found:    - {id: returns-parcel, level: MUST, quote: Told why., check: exception_field,"
+            " with: {field: reason, …\n"
+            "  fix:      give each promise its own id",
         ),
         (
             "${status}",
             "${staus}",
-            "1:1: answer.body: ${staus} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "7:10: ${staus} is not a placeholder\n"
+            '  found:    answer: {body: {job: "${task_id}", state: "${staus}", parcel: "${result}",'
+            ' trouble: "${error}"}}\n'
             "  fix:      use ${error}, ${n}, ${now_ns}, ${result}, ${status}, ${task_id}, ${token}"
             " or ${text:2MiB}",
         ),
         (
             "lost ${n}",
             "lost ${status}",
-            "1:1: error: ${status} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "8:1: ${status} is not a placeholder\n"
+            '  found:    error: {reason: "lost ${status}"}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             "${message}",
             "${mesage}",
-            "1:1: http_error.body: ${mesage} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "9:14: ${mesage} is not a placeholder\n"
+            '  found:    http_error: {body: {fault: "${http}", text: "${mesage}"}}\n'
             "  fix:      use ${http}, ${message}, ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             'body: {job: "${task_id}"}}\n',
             'body: {job: "${id}"}}\n',
-            "1:1: operations.send: ${id} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "15:69: ${id} is not a placeholder\n"
+            '  found:    send: {path: /v1/parcels, token: to, arguments: {to: "${token}"},'
+            ' body: {job: "${id}"}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             "{task_id}/state.json",
             "id/state.json",
-            "6:25: '/v1/jobs/id/state.json' is no task endpoint\n"
+            "6:25: '/v1/jobs/id/state.json' is not a task endpoint\n"
             '  found:    endpoint: {method: GET, path: "/v1/jobs/id/state.json"}\n'
             "  expected: a path with {task_id} in it once",
         ),
         (
             "{task_id}/state.json",
             "{task_id}/{task_id}",
-            "6:25: '/v1/jobs/{task_id}/{task_id}' is no task endpoint\n"
+            "6:25: '/v1/jobs/{task_id}/{task_id}' is not a task endpoint\n"
             '  found:    endpoint: {method: GET, path: "/v1/jobs/{task_id}/{task_id}"}\n'
             "  expected: a path with {task_id} in it once",
         ),
         (
             '"/v1/jobs',
             '"v1/jobs',
-            "6:25: 'v1/jobs/{task_id}/state.json' is no task endpoint\n"
+            "6:25: 'v1/jobs/{task_id}/state.json' is not a task endpoint\n"
             '  found:    endpoint: {method: GET, path: "v1/jobs/{task_id}/state.json"}\n'
             "  expected: a path with {task_id} in it once",
         ),
         (
             "done: return_result",
             "done: keep_polling",
-            "1:1: no status means return_result\n"
-            "  found:    format: 1\n"
+            "10:1: no status means return_result\n"
+            "  found:    statuses: {queued: keep_polling, done: keep_polling, lost: raise_task}\n"
             "  expected: a status that ends a wait with a result",
         ),
         (
@@ -189,7 +193,7 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
         (
             "timeout: 60s}",
             "timeout: 0s}",
-            "12:1: a default of 0\n"
+            "12:31: 0s is too short\n"
             "  found:    defaults: {poll_interval: 1s, timeout: 0s}\n"
             "  expected: a duration above 0",
         ),

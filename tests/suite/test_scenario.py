@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waitproof.errors import InputError
 from waitproof.suite.contract import Contract
+from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, scenario_paths
 from waitproof.suite.scenario import (
     FOREVER,
@@ -15,11 +16,9 @@ from waitproof.suite.scenario import (
     PollCount,
     Scenario,
     Step,
-    cross_check,
-    parse_scenario,
     scenario_schema,
 )
-from waitproof.suite.yaml import read
+from waitproof.suite.yaml import Document, read
 
 SUITE = bundled_suite()
 SCHEMA = SUITE.parent / "scenario.schema.json"
@@ -39,7 +38,7 @@ def text(
 
 
 def scenario(**parts: str) -> Scenario:
-    return parse_scenario(read(text(**parts), "s.yaml"), "s.yaml", "outcomes/s")
+    return parse_scenario(Document(text(**parts), "s.yaml"), "outcomes/s")
 
 
 def step(task: str) -> Step:
@@ -57,11 +56,7 @@ def mistakes(written: str, contract: Contract | None = None) -> list[str]:
 
 
 def load(written: str, contract: Contract | None) -> Scenario:
-    node = read(written, "s.yaml")
-    loaded = parse_scenario(node, "s.yaml", "outcomes/s")
-    if contract is not None:
-        cross_check(loaded, contract, node, "s.yaml")
-    return loaded
+    return parse_scenario(Document(written, "s.yaml"), "outcomes/s", contract)
 
 
 def one(message: str, **parts: str) -> None:
@@ -190,7 +185,7 @@ def test_times_is_nothing_else(written: str, shown: str) -> None:
         ),
         (
             "{fault: {text: a, body: {}}}",
-            "6\nonly an http fault has a body\n  expected: text for an answer that is no JSON",
+            "6\nonly an http fault has a body\n  expected: text for an answer that is not JSON",
         ),
         (
             "{fault: {drop: reset, headers: {A: b}}}",
@@ -242,15 +237,15 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
         ("{wait: null}", "5\na call is one thing\n  expected: one of 'wait', 'get_task' and 'begin'"),
         (
             "{wait: {}, arguments: {timeout: 1}}",
-            "5\nonly 'begin' has arguments\n  fix:      options of a wait stand under 'wait'",
+            "5\nonly 'begin' has arguments\n  fix:      options of a wait go under 'wait'",
         ),
         (
             "{begin: delete_channels, arguments: {cids: [a]}}",
             "5\nthe arguments of 'begin' have no ${token}\n"
             "  fix:      put it into the value that the contract names, such as cids: ['messaging:${token}']",
         ),
-        ("{wait: {timeout: 0s}}", "6\ntimeout cannot be 0\n  expected: a duration above 0"),
-        ("{wait: {poll_interval: 0ms}}", "6\npoll_interval cannot be 0\n  expected: a duration above 0"),
+        ("{wait: {timeout: 0s}}", "13\n0s is too short\n  expected: a duration above 0"),
+        ("{wait: {poll_interval: 0ms}}", "13\n0ms is too short\n  expected: a duration above 0"),
         ("{get_task: {timeout: 1s}}", "17\na get_task has no key 'timeout'\n  expected: no key at all"),
         ("{wait: {}, parallel: 0}", "16\n'parallel' cannot be 0\n  expected: 1 or more"),
         ("{wait: {}, parallel: 1001}", "16\n'parallel' cannot be 1001\n  expected: 1000 or less"),
@@ -273,9 +268,9 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
             "{wait: {}, expect: {returns: 1, raises: {kind: task}}}",
             "16\na call has one outcome\n  expected: one of 'returns', 'raises' and 'task'",
         ),
-        ("{wait: {}, expect: {raises: null}}", "16\n'raises' cannot be null\n  fix:      leave 'raises' out"),
-        ("{wait: {}, expect: {polls: null}}", "16\n'polls' cannot be null\n  fix:      leave 'polls' out"),
-        ("{get_task: {}, expect: {task: null}}", "20\n'task' cannot be null\n  fix:      leave 'task' out"),
+        ("{wait: {}, expect: {raises: null}}", "25\n'raises' cannot be null\n  fix:      leave 'raises' out"),
+        ("{wait: {}, expect: {polls: null}}", "25\n'polls' cannot be null\n  fix:      leave 'polls' out"),
+        ("{get_task: {}, expect: {task: null}}", "29\n'task' cannot be null\n  fix:      leave 'task' out"),
         ("{wait: {}, expect: {raises: {}}}", "25\na raises needs the key 'kind'\n  fix:      add 'kind'"),
     ],
 )
@@ -420,7 +415,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"proves": "default-timeout, default-timeout"},
-            "2:27: 'default-timeout' stands twice\n"
+            "2:27: 'default-timeout' appears twice\n"
             "  found:    proves: [default-timeout, default-timeout]\n"
             "  fix:      take one of them out",
         ),
@@ -433,7 +428,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"task": "{status: a, omit: [resutl]}"},
-            "4:17: an answer has no field 'resutl' to leave out\n"
+            "4:24: an answer has no field 'resutl' to leave out\n"
             "  found:    - {status: a, omit: [resutl]}\n"
             "  expected: task_id, status, created_at, updated_at, duration, result, error\n"
             "  fix:      did you mean 'result'?",
@@ -447,33 +442,33 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"task": '{status: a, result: {deep: ["${tokn}"]}}'},
-            "4:5: ${tokn} is not a placeholder\n"
+            "4:17: ${tokn} is not a placeholder\n"
             '  found:    - {status: a, result: {deep: ["${tokn}"]}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             {"task": '{fault: {http: 500, body: {a: "${http}"}}}'},
-            "4:6: ${http} is not a placeholder\n"
+            "4:25: ${http} is not a placeholder\n"
             '  found:    - {fault: {http: 500, body: {a: "${http}"}}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             {"task": '{status: a, result: "${text:9MiB}"}'},
-            "4:5: ${text:9MiB} is not a size\n"
+            "4:17: ${text:9MiB} is not a size\n"
             '  found:    - {status: a, result: "${text:9MiB}"}\n'
-            "  fix:      write ${text:10KiB}, 8MiB at the most",
+            "  fix:      write ${text:10KiB}, 8MiB at most",
         ),
         (
             {"task": '{status: a, error: "${text:a: b}"}'},
-            "4:5: ${text:a: b} is not a size\n"
+            "4:17: ${text:a: b} is not a size\n"
             '  found:    - {status: a, error: "${text:a: b}"}\n'
-            "  fix:      write ${text:10KiB}, 8MiB at the most",
+            "  fix:      write ${text:10KiB}, 8MiB at most",
         ),
         (
             {"task": '{status: a, result: "${text:4MiB}", error: "${text:5MiB}"}'},
             "4:5: texts of 9,437,184 bytes in one place\n"
             '  found:    - {status: a, result: "${text:4MiB}", error: "${text:5MiB}"}\n'
-            "  fix:      8MiB at the most",
+            "  fix:      8MiB at most",
         ),
         (
             {"call": '{wait: {}, task_id: "${id}"}'},
@@ -483,7 +478,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"call": '{wait: {}, expect: {returns: "${text}"}}'},
-            "6:16: ${text} is not a placeholder\n"
+            "6:25: ${text} is not a placeholder\n"
             '  found:    - {wait: {}, expect: {returns: "${text}"}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
@@ -500,8 +495,8 @@ def test_all_words_that_the_contract_does_not_know_are_told_at_once(contract: Co
 
     assert [message.splitlines()[0] for message in mistakes(written, contract)] == [
         "s.yaml:2:10: no requirement is called 'zzz'",
-        "s.yaml:4:5: ${zzz} is not a placeholder",
-        "s.yaml:4:17: an answer has no field 'zzz' to leave out",
+        "s.yaml:4:24: an answer has no field 'zzz' to leave out",
+        "s.yaml:4:30: ${zzz} is not a placeholder",
         "s.yaml:6:16: ${z} is not a placeholder",
     ]
 
@@ -510,7 +505,7 @@ def test_placeholders_that_could_fill_the_memory_are_refused_unfilled(contract: 
     written = text(task=f'{{status: a, result: "{"${text:8MiB}" * 20_000}"}}')
 
     assert mistakes(written, contract)[0].startswith(
-        "s.yaml:4:5: texts of 167,772,160,000 bytes in one place\n"
+        "s.yaml:4:17: texts of 167,772,160,000 bytes in one place\n"
     )
 
 

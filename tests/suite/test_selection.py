@@ -1,13 +1,14 @@
 import pytest
 from waitproof.errors import InputError
-from waitproof.suite.scenario import Scenario, parse_scenario
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
-from waitproof.suite.yaml import read
+from waitproof.suite.yaml import Document
 
 
 def scenario(name: str, *proves: str) -> Scenario:
     text = f"summary: It.\nproves: [{', '.join(proves)}]\ntask: [{{status: done}}]\ncalls: [{{wait: {{}}}}]\n"
-    return parse_scenario(read(text, name), name, name)
+    return parse_scenario(Document(text, name), name)
 
 
 SCENARIOS = (

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import Field
 from waitproof.errors import InputError
 from waitproof.suite import yaml as source
-from waitproof.suite.yaml import Duration, Format, Json, Model, Node, build, read
+from waitproof.suite.model import Duration, Format, Model, build
+from waitproof.suite.yaml import Document, Json, Node, read
 
 FAST = settings(max_examples=100, deadline=None, derandomize=True)
 KIB = 1024
@@ -52,7 +53,7 @@ def mistakes(text: str) -> list[str]:
 
 
 def bike(text: str) -> Bike:
-    return build(Bike, read(text, "bike.yaml"), "bike.yaml")
+    return build(Bike, Document(text, "bike.yaml"))
 
 
 def bike_mistakes(text: str) -> list[str]:
@@ -116,15 +117,15 @@ def test_every_value_and_key_knows_its_place() -> None:
         ("a: ! '1'\n", "1:4: a tag (!)\n  found:    a: ! '1'\n  expected: a plain value"),
         (
             "a: 1\nb: 2\na: 3\n",
-            "3:1: key 'a' stands twice\n  found:    a: 3\n  fix:      line 1 has the first",
+            "3:1: key 'a' appears twice\n  found:    a: 3\n  fix:      line 1 has the first",
         ),
         ("? [a, b]\n: 1\n", "1:3: a key that is not text\n  found:    ? [a, b]\n  expected: a name"),
         (
             "a: 1\n---\nb: 2\n",
-            "2:1: a second document starts here\n  found:    ---\n  expected: one document a file",
+            "2:1: a second document starts here\n  found:    ---\n  expected: one document per file",
         ),
         ("", "1:1: the file is empty"),
-        ("# only a comment\n", "1:1: the file is empty"),
+        ("# only a comment\n", "1:1: the file is empty\n  found:    # only a comment"),
         (
             "a:\n\tb: 1\n",
             "2:1: this is not YAML: found character that cannot start any token\n"
@@ -140,15 +141,17 @@ def test_every_value_and_key_knows_its_place() -> None:
         ),
         (
             'a: "x\0y"\n',
-            "1:6: the character U+0000 must not stand here as it is\n"
+            "1:6: the character U+0000 cannot appear here as it is\n"
+            '  found:    a: "x\ufffdy"\n'
             '  fix:      write "\\u0000" between double quotes',
         ),
         (
             'a: "x\u2028y"\n',
-            "1:6: the character U+2028 must not stand here as it is\n"
+            "1:6: the character U+2028 cannot appear here as it is\n"
+            '  found:    a: "x\ufffdy"\n'
             '  fix:      write "\\u2028" between double quotes',
         ),
-        ("a: 1\nb: \ud800\n", "2:4: the character U+D800 must not stand here as it is"),
+        ("a: 1\nb: \ud800\n", "2:4: the character U+D800 cannot appear here as it is\n  found:    b: \ufffd"),
         (
             'a: "\\ud800"\n',
             '1:7: this is not YAML: found invalid Unicode character escape code\n  found:    a: "\\ud800"',
@@ -202,7 +205,7 @@ def test_what_would_surprise_an_author_is_refused_at_its_place(text: str, messag
         ("2001-12-14t21:59:43.10-05:00", "some YAML readers take it for a date"),
         (".nan", "JSON has no such number"),
         ("-.INF", "JSON has no such number"),
-        ("=", "YAML gives it a meaning of its own"),
+        ("=", "it has a special meaning in YAML"),
     ],
 )
 def test_an_ambiguous_scalar_must_be_quoted(text: str, why: str) -> None:
@@ -236,8 +239,8 @@ def test_all_mistakes_of_a_file_are_told_at_once_and_in_order() -> None:
     assert [message.splitlines()[0] for message in mistakes("a: no\nb: &x 1\na: *x\nc: 010\n")] == [
         "bike.yaml:1:4: 'no' is ambiguous: some YAML readers take it for true or false",
         "bike.yaml:2:4: an anchor (&x)",
+        "bike.yaml:3:1: key 'a' appears twice",
         "bike.yaml:3:4: an alias (*x)",
-        "bike.yaml:3:1: key 'a' stands twice",
         "bike.yaml:4:4: '010' is ambiguous: some YAML readers take it for an octal number",
     ]
 
@@ -335,11 +338,12 @@ def test_a_payload_comes_out_of_a_model_as_it_stands_in_the_file(payload: Json) 
 
     text = json.dumps({"payload": payload}, ensure_ascii=False)
     try:
-        node = read(text, "x")
+        document = Document(text, "x")
+        document.check()
     except InputError:  # JSON may write what YAML forbids, such as U+007F
         assume(False)
 
-    kept = build(Parcel, node, "x").payload
+    kept = build(Parcel, document).payload
 
     assert json.dumps(kept) == json.dumps(payload)
 
@@ -534,6 +538,6 @@ def test_a_duration_over_ten_minutes_is_too_long(value: str) -> None:
 def test_a_duration_is_written_as_it_can_be_read(microseconds: int) -> None:
     once = bike(f"name: a\nrest: {microseconds / 1e6:.6f}s\n")
 
-    again = build(Bike, read(once.model_dump_json(include={"name", "rest"}), "x"), "x")
+    again = build(Bike, Document(once.model_dump_json(include={"name", "rest"}), "x"))
 
     assert again.rest == once.rest

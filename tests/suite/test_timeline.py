@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waitproof.suite.contract import Contract, parse_contract
+from waitproof.suite.contract import Contract
+from waitproof.suite.model import build
 from waitproof.suite.scenario import FOREVER, Step
 from waitproof.suite.task import Answer, Response, TaskState, answer, render_body, respond
-from waitproof.suite.yaml import Json, build, read
+from waitproof.suite.yaml import Document, Json
 
 CONTRACT = """
 format: 1
@@ -34,11 +35,11 @@ VALUES: dict[str, Json] = {"task_id": 7, "token": "t-1", "n": 2}
 
 @pytest.fixture(scope="module")
 def contract() -> Contract:
-    return parse_contract(read(CONTRACT, "contract.yaml"), "contract.yaml")
+    return build(Contract, Document(CONTRACT, "contract.yaml"))
 
 
 def step(written: str) -> Step:
-    return build(Step, read(written, "step.yaml"), "step.yaml")
+    return build(Step, Document(written, "step.yaml"))
 
 
 def task(*written: str) -> TaskState:

@@ -24,7 +24,8 @@ from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.run.baseline import Baseline, parse_baseline
 from waitproof.suite.files import read_file
-from waitproof.suite.yaml import Format, Model, build, invalid, read, shown
+from waitproof.suite.model import Format, Model, build, invalid
+from waitproof.suite.yaml import Document, shown
 
 __all__ = [
     "FILE_NAME",
@@ -183,7 +184,7 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
     Raises:
         InputError: The text has mistakes; all are in the error, each with its position.
     """
-    file = build(AdapterFile, read(text, place), place)
+    file = build(AdapterFile, Document(text, place))
     folder = Path(place).parent
     return AdapterSpec(
         name=file.name,

@@ -15,10 +15,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from waitproof.errors import InputError, Mistake, nearest
+from waitproof.errors import Mistake, nearest
 from waitproof.judge import Status, Verdict
+from waitproof.suite.model import Format, Model, validate
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Format, Model, build, mistake_at, read
+from waitproof.suite.yaml import Document, Path
 
 __all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "parse_baseline"]
 
@@ -248,26 +249,24 @@ def parse_baseline(text: str, place: str, today: date) -> Baseline:
     Raises:
         InputError: With every mistake.
     """
-    node = read(text, place)
-    file = build(_File, node, place)
-    mistakes = []
+    document = Document(text, place)
+    file = validate(_File, document)
     entries = []
-    for number, known in enumerate(file.deviations):
-        here = mistake_at(node, ("deviations", number), place, "")
-        expiry = None
+    for number, known in enumerate(() if file is None else file.deviations):
+        path: Path = ("deviations", number)
+        here = document.mistake(path, "")
+        entry = Entry(known, here.place, found=here.found)
         if known.expires is not None:
-            expiry_at = ("deviations", number, "expires")
+            path = (*path, "expires")
             try:
                 expires = date.fromisoformat(known.expires)
             except ValueError:
-                fact = f"{known.expires} is no date"
-                mistakes.append(mistake_at(node, expiry_at, place, fact, expected="such as 2027-06-30"))
+                document.add(path, f"{known.expires} is not a date", expected="such as 2027-06-30")
                 continue
             if expires < today:
                 fact = f"the deviation '{known.deviation}' expired on {known.expires}"
                 fix = "see whether the SDK has been fixed; else give it a later date, with the reason"
-                expiry = mistake_at(node, expiry_at, place, fact, fix=fix)
-        entries.append(Entry(known, here.place, expiry, here.found))
-    if mistakes:
-        raise InputError(mistakes)
+                entry = replace(entry, expiry=document.mistake(path, fact, fix=fix))
+        entries.append(entry)
+    document.check()
     return Baseline(tuple(entries), place)

@@ -25,6 +25,7 @@ from pydantic import Field
 
 from waitproof.errors import InputError, Mistake
 from waitproof.suite.contract import Contract
+from waitproof.suite.crosscheck import check_words, parse_scenario
 from waitproof.suite.files import (
     bundled_suite,
     contract_file,
@@ -33,15 +34,18 @@ from waitproof.suite.files import (
     load_scenario,
     scenario_paths,
 )
-from waitproof.suite.scenario import Scenario, Step, cross_check, parse_scenario
+from waitproof.suite.model import Format, Model, validate
+from waitproof.suite.scenario import Scenario, Step
 from waitproof.suite.template import at_path, fill
-from waitproof.suite.yaml import Format, Json, Model, build, read
+from waitproof.suite.yaml import Document, Json
+from waitproof.text import shorten
 
 __all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
 
 SCENARIO_HEADER = "x-waitproof-scenario"
 SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
 MAX_NEAREST = 3
+MAX_SHOWN = 100  # characters of a name that a client sent
 _MARK = "abcdefghijkmnpqrstuvwxyz23456789"  # no two of them look alike
 _MARK_LENGTH = 4  # a million marks: a client that goes on after a restart meets no task of before
 INLINE = "inline"  # the place of a text that stands in no file
@@ -84,9 +88,6 @@ class _Bare(Model):
     format: Format = 1
     summary: str = "A task that was written by hand."
     task: Annotated[tuple[Step, ...], Field(min_length=1)]
-
-
-_BARE = frozenset(_Bare.model_fields)
 
 
 class Catalog:
@@ -167,7 +168,7 @@ class Catalog:
         with self._lock:
             if not self._fitting(name) and not any(self._nearest(name)):
                 # Most of these never meant a scenario: a task that has gone, or another server's.
-                fact = f"no task has the id '{_cut(task_id)}', and no scenario is called so"
+                fact = f"no task has the id '{_short(task_id)}', and no scenario is called so"
                 raise InputError(Mistake("", fact))
             return self.get(name)
 
@@ -221,16 +222,17 @@ class Catalog:
         Raises:
             InputError: With every mistake; their places read `inline:line:column`.
         """
-        node = read(text, INLINE)
-        if isinstance(node.value, dict) and "task" in node.value and node.value.keys() <= _BARE:
-            bare = build(_Bare, node, INLINE)
-            scenario = Scenario.model_construct(
-                format=1, summary=bare.summary, proves=(), cold=False, task=bare.task, calls=()
-            ).named(INLINE)
-        else:
-            scenario = parse_scenario(node, INLINE, INLINE)
-        cross_check(scenario, self.contract, node, INLINE)
-        return scenario
+        document = Document(text, INLINE)
+        if {"proves", "calls"}.intersection(document.root.names()):
+            return parse_scenario(document, INLINE, self.contract)
+        bare = validate(_Bare, document)
+        check_words(document, self.contract)
+        document.check()
+        assert bare is not None
+        scenario = Scenario.model_construct(
+            format=1, summary=bare.summary, proves=(), cold=False, task=bare.task, calls=()
+        )
+        return scenario.named(INLINE)
 
     def _list(self) -> None:
         found = {id_of(path, self.folder): path for path in scenario_paths(self.folder)}
@@ -278,15 +280,17 @@ class Catalog:
     def _unknown(self, name: str, fitting: list[str]) -> Mistake:
         if fitting:
             fix = f"name one of them whole: {' or '.join(sorted(fitting))}"
-            return Mistake("", f"{len(fitting)} scenarios are called '{_cut(name)}'", fix=fix)
+            return Mistake("", f"{len(fitting)} scenarios are called '{_short(name)}'", fix=fix)
         near = ", ".join(self._nearest(name))
         return Mistake(
-            "", f"no scenario is called '{_cut(name)}'", fix=f"the nearest are {near}" if near else ""
+            "",
+            f"no scenario is called '{_short(name)}'",
+            fix=f"the nearest are {near}" if near else "",
         )
 
     def _nearest(self, name: str) -> Iterator[str]:
         names = [each.rpartition("/")[2] for each in self._entries]
-        yield from difflib.get_close_matches(_cut(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
+        yield from difflib.get_close_matches(_short(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
 
 
 def told_in_a_line(error: InputError) -> str:
@@ -300,5 +304,5 @@ def _named_in(task_id: str) -> str:
     return task_id.partition(SEPARATOR)[0].replace(".", "/")
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= 100 else name[:100] + "…"
+def _short(name: str) -> str:
+    return shorten(name, MAX_SHOWN)

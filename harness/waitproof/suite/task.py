@@ -149,7 +149,7 @@ def respond(contract: Contract, step: Step, values: Mapping[str, Json], *, now_n
     fault = step.fault
     if fault is None or fault.drop is not None:
         # A connection dropped in mid-body breaks off a true answer: that the task is still going on.
-        shown = step if fault is None else Step(status=_going_on(contract))
+        shown = step if fault is None else Step(status=contract.status_for(StatusMeaning.KEEP_POLLING) or "")
         body = render_body(contract, shown, values, now_ns=now_ns)
         return Response(200, contract.answer.headers, _encode(body))
     headers = {name: str(fill(value, values)) for name, value in fault.headers.items()}
@@ -185,11 +185,6 @@ def render_body(
     }
     body: dict[str, Json] = {**fill(contract.answer.body, more), **fill(step.body, values)}
     return {key: value for key, value in body.items() if key not in step.omit}
-
-
-def _going_on(contract: Contract) -> str:
-    going_on = (name for name, meaning in contract.statuses.items() if meaning is StatusMeaning.KEEP_POLLING)
-    return next(going_on, "")
 
 
 def _encode(value: Json) -> bytes:

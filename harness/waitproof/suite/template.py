@@ -55,7 +55,7 @@ def check(value: Json, names: Collection[str]) -> None:
         elif match[2] is not None or match[1] not in names:
             raise _unknown(match, names)
     if length > _MAX_TEXT:
-        raise ValueError(f"texts of {length:,} bytes in one place: 8MiB at the most")
+        raise ValueError(f"texts of {length:,} bytes in one place: 8MiB at most")
 
 
 def at_path(value: Json, path: str) -> Json:
@@ -114,5 +114,5 @@ def _length(argument: str) -> int:
     size = _SIZE.fullmatch(argument)
     length = int(size[1]) * _UNITS[size[2]] if size else 0
     if not 0 < length <= _MAX_TEXT:
-        raise ValueError(f"${{text:{argument}}} is not a size: write ${{text:10KiB}}, 8MiB at the most")
+        raise ValueError(f"${{text:{argument}}} is not a size: write ${{text:10KiB}}, 8MiB at most")
     return length
