@@ -10,8 +10,8 @@ import pytest
 from waitproof.cli import main
 from waitproof.run.baseline import parse_baseline
 from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import bundled_suite, load_contract
-from waitproof.suite.yaml import Document
 
 ROOT = Path(__file__).parent.parent
 PAGES = [

@@ -18,10 +18,10 @@ from waitproof.judge.journal import Ended, JournalEntry
 from waitproof.mock import http1 as http_wire
 from waitproof.mock.server import TaskServer, raise_file_limit
 from waitproof.suite.contract import Contract
+from waitproof.suite.document import Document
 from waitproof.suite.model import build
 from waitproof.suite.scenario import Step
 from waitproof.suite.task import TaskState, answer
-from waitproof.suite.yaml import Document
 from werkzeug import Request, Response
 
 LIMIT_S = 5.0  # for an event that comes at once: long enough for a machine whose cores are busy

@@ -7,7 +7,7 @@ from waitproof.judge import Status, Verdict
 from waitproof.run.baseline import Baseline, parse_baseline
 from waitproof.suite.contract import Level
 from waitproof.suite.crosscheck import parse_scenario
-from waitproof.suite.yaml import Document
+from waitproof.suite.document import Document
 
 TODAY = date(2027, 6, 30)
 KNOWN = """\

@@ -8,9 +8,9 @@ from waitproof.protocol import Capabilities
 from waitproof.simulate.forecast import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, load_suite
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Document
 
 SUITE = bundled_suite()
 

@@ -27,9 +27,9 @@ from waitproof.simulate.simulator import (
 )
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT, load_contract
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Document
 
 EXACT = Conditions(up_s=0.01, down_s=0.02)
 WORKING: dict[str, Any] = {"status": "working"}

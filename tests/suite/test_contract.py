@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from waitproof.errors import InputError
 from waitproof.suite.contract import Contract, Level, StatusMeaning
+from waitproof.suite.document import Document
 from waitproof.suite.files import load_contract
 from waitproof.suite.model import build
-from waitproof.suite.yaml import Document
 
 WHOLE = """\
 format: 1

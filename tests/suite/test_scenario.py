@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from waitproof.errors import InputError
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document, read
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, scenario_paths
 from waitproof.suite.scenario import (
     FOREVER,
@@ -18,7 +19,6 @@ from waitproof.suite.scenario import (
     Step,
     scenario_schema,
 )
-from waitproof.suite.yaml import Document, read
 
 SUITE = bundled_suite()
 SCHEMA = SUITE.parent / "scenario.schema.json"

@@ -1,9 +1,9 @@
 import pytest
 from waitproof.errors import InputError
 from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
-from waitproof.suite.yaml import Document
 
 
 def scenario(name: str, *proves: str) -> Scenario:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pydantic import Field
 from waitproof.errors import InputError
 from waitproof.suite import yaml as source
+from waitproof.suite.document import Document, read
 from waitproof.suite.model import Duration, Format, Model, build
-from waitproof.suite.yaml import Document, Json, Node, read
+from waitproof.suite.yaml import Json, Node
 
 FAST = settings(max_examples=100, deadline=None, derandomize=True)
 KIB = 1024

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from waitproof.suite.contract import Contract
+from waitproof.suite.document import Document
 from waitproof.suite.model import build
 from waitproof.suite.scenario import FOREVER, Step
 from waitproof.suite.task import Answer, Response, TaskState, answer, render_body, respond
-from waitproof.suite.yaml import Document, Json
+from waitproof.suite.yaml import Json
 
 CONTRACT = """
 format: 1

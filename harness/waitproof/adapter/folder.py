@@ -23,9 +23,9 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.run.baseline import Baseline, parse_baseline
+from waitproof.suite.document import Document, shown
 from waitproof.suite.files import read_file
 from waitproof.suite.model import Format, Model, build, invalid
-from waitproof.suite.yaml import Document, shown
 
 __all__ = [
     "FILE_NAME",

@@ -17,9 +17,10 @@ from pydantic import Field
 
 from waitproof.errors import Mistake, nearest
 from waitproof.judge import Status, Verdict
+from waitproof.suite.document import Document
 from waitproof.suite.model import Format, Model, validate
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Document, Path
+from waitproof.suite.yaml import Path
 
 __all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "parse_baseline"]
 

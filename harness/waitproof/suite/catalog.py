@@ -26,6 +26,7 @@ from pydantic import Field
 from waitproof.errors import InputError, Mistake
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import check_words, parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import (
     bundled_suite,
     contract_file,
@@ -37,7 +38,7 @@ from waitproof.suite.files import (
 from waitproof.suite.model import Format, Model, validate
 from waitproof.suite.scenario import Scenario, Step
 from waitproof.suite.template import at_path, fill
-from waitproof.suite.yaml import Document, Json
+from waitproof.suite.yaml import Json
 from waitproof.text import shorten
 
 __all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]

@@ -16,11 +16,12 @@ from typing import TypeVar
 from waitproof.errors import nearest
 from waitproof.suite.checks import CheckSpec
 from waitproof.suite.contract import Contract, Requirement, StatusMeaning
+from waitproof.suite.document import Document
 from waitproof.suite.model import Model, validate
 from waitproof.suite.scenario import Call, Scenario, Step, WaitOptions
 from waitproof.suite.task import render_body
 from waitproof.suite.template import at_path, check
-from waitproof.suite.yaml import Document, Json, Node, Path
+from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = ["MIN_TIMEOUT_INTERVALS", "check_contract", "check_proof", "check_words", "parse_scenario"]
 

@@ -15,9 +15,9 @@ from waitproof.errors import InputError, Mistake, nearest
 from waitproof.suite.checks import CheckSpec, known_checks
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import check_contract, parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.model import validate
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Document
 
 __all__ = [
     "CONTRACT",

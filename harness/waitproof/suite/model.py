@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, Val
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from waitproof.errors import closest, nearest
-from waitproof.suite.yaml import MAX_MISTAKES, MAX_SHOWN, Document, Node, Path, shown
+from waitproof.suite.document import Document, shown
+from waitproof.suite.yaml import MAX_MISTAKES, MAX_SHOWN, Node, Path
 from waitproof.text import shorten
 
 __all__ = [

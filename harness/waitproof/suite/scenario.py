@@ -16,9 +16,10 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, fie
 
 from waitproof.errors import nearest
 from waitproof.suite.contract import Defaults, Name
+from waitproof.suite.document import shown
 from waitproof.suite.model import Duration, Format, Model, PositiveDuration, Wrong, invalid
 from waitproof.suite.template import placeholders
-from waitproof.suite.yaml import Json, Node, shown
+from waitproof.suite.yaml import Json, Node
 from waitproof.text import plural
 
 __all__ = [

@@ -1,17 +1,13 @@
-"""Reads a YAML file into values that know their positions, and collects the file's mistakes.
+"""Reads YAML into values that know their positions.
 
-A `Document` is one file from its text to its last mistake: reading, validation (`model`) and the checks
-against a contract (`crosscheck`) all add to it, so that an author sees everything at once. Reading is
-strict: it refuses what would surprise an author (aliases, tags, duplicate keys, YAML 1.1's `no`, `1:30`,
-`010`, dates and `.nan`) and never expands anything, so that no file costs more than its size.
-
-One fact to know before reading on: a value that is already known to be wrong is marked (`Node.is_wrong`),
-and nothing more is said about it. That is how one typo stays one mistake.
+Reading is strict: one pass over the parser's events refuses what would surprise an author (aliases, tags,
+duplicate keys, YAML 1.1's `no`, `1:30`, `010`, dates and `.nan`) and never expands anything, so that no file
+costs more than its size. It goes on after a mistake, and marks the value that has it. What else is wrong with
+a file is collected in its `document`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -21,10 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
-from waitproof.errors import InputError, Mistake
-from waitproof.text import shorten
-
-__all__ = ["MAX_MISTAKES", "Document", "Json", "Node", "Path", "read", "shown"]
+__all__ = ["MAX_MISTAKES", "MAX_SHOWN", "Json", "Node", "Path", "Position", "Reader"]
 
 Json: TypeAlias = Any  # pydantic's JsonValue copies and checks every payload again; the parser has done that
 Path: TypeAlias = tuple[str | int, ...]  # keys and indices, from the root of a file
@@ -141,126 +134,21 @@ class Node:
         return any(child.holds_a_mistake() for child in children)
 
 
-class Document:
-    """One file: its values with their positions, and every mistake found in it so far.
+class _StoppedError(Exception):
+    """The rest cannot be read; the mistake has been noted."""
+
+
+class Reader:
+    """Makes nodes of one text.
 
     Attributes:
-        place: The file's name in messages, usually the path that its author typed.
-        root: The whole file; validation puts misspelt keys right in it.
+        text: What is read: characters that no YAML reader takes have been replaced.
+        mistakes: What is wrong with it so far: position, fact, expected and fix.
     """
-
-    def __init__(self, text: str, place: str) -> None:
-        """Read the text; mistakes that leave something to read are kept, see `check`.
-
-        Raises:
-            InputError: Nothing can be read: the file is empty, not YAML, or nested too deep.
-        """
-        reader = _Reader(text.removeprefix("\ufeff"))
-        root = reader.read()
-        self.place = place
-        self._lines = reader.text.splitlines()
-        self._mistakes: list[tuple[Position, Mistake]] = []
-        self._paths: set[Path] = set()  # of what has a mistake
-        self._wrong: set[Path] = set()  # of values that can't be used
-        self._refused = {at for at, *_ in reader.mistakes}
-        for mistake in reader.mistakes:
-            self._add(None, *mistake)
-        if root is None:
-            self.check()
-            raise AssertionError("a reader that returns nothing has a mistake")
-        self.root = root
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there are more mistakes than anybody reads."""
-        return len(self._mistakes) > MAX_MISTAKES
-
-    def mistake(self, path: Path, fact: str, *, expected: str = "", fix: str = "") -> Mistake:
-        """Return a mistake of what is at `path`, without reporting it."""
-        return self._mistake_at(self.root.find(path)[1], fact, expected, fix)
-
-    def add(self, path: Path, fact: str, *, expected: str = "", fix: str = "") -> None:
-        """Report a mistake of what is at `path`, unless that is a value which is known to be wrong."""
-        node = self.root.at(path)
-        is_known = node is not None and node.is_wrong and not isinstance(node.value, dict | tuple)
-        if path not in self._wrong and not is_known:
-            self._add(path, self.root.find(path)[1], fact, expected, fix)
-
-    def add_wrong_value(self, path: Path, fact: str, *, expected: str = "", fix: str = "") -> None:
-        """Report that the value at `path` can't be used; nothing more will be said about it."""
-        if not self.root.find(path)[0].holds_a_mistake():
-            self.add(path, fact, expected=expected, fix=fix)
-        self._wrong.add(path)
-
-    def add_key(self, path: Path, at: Position, fact: str, *, expected: str = "", fix: str = "") -> None:
-        """Report that the key that was read at a position is wrong, unless the reader has refused it."""
-        if at not in self._refused:
-            self._add(path, at, fact, expected, fix)
-
-    def is_clean(self, path: Path) -> bool:
-        """Say whether nothing has been reported about what is at `path`, nor about anything in it."""
-        return not self.root.find(path)[0].holds_a_mistake() and all(
-            known[: len(path)] != path for known in self._paths | self._wrong
-        )
-
-    def check(self) -> None:
-        """Raise if there is a mistake.
-
-        Raises:
-            InputError: With every mistake, in reading order.
-        """
-        if not self._mistakes:
-            return
-        found = [mistake for _, mistake in sorted(self._mistakes, key=lambda each: each[0])]
-        if self.is_full:
-            fact = f"reading stopped after {MAX_MISTAKES} mistakes"
-            found[MAX_MISTAKES:] = [Mistake(self.place, fact, fix="fix these first")]
-        raise InputError(found)
-
-    def _add(self, path: Path | None, at: Position, fact: str, expected: str, fix: str) -> None:
-        if path is not None:
-            self._paths.add(path)
-        if not self.is_full:
-            self._mistakes.append((at, self._mistake_at(at, fact, expected, fix)))
-
-    def _mistake_at(self, at: Position, fact: str, expected: str, fix: str) -> Mistake:
-        line, column = at
-        found = self._lines[line - 1].strip() if line <= len(self._lines) else ""
-        place = f"{self.place}:{line}:{column}"
-        return Mistake(
-            place, shorten(fact, 2 * MAX_SHOWN), shorten(found, MAX_SHOWN), expected, shorten(fix, MAX_SHOWN)
-        )
-
-
-def read(text: str, place: str) -> Node:
-    """Return the values of the one document in `text`.
-
-    Args:
-        text: A whole YAML file.
-        place: Its name in messages, usually the path that its author typed.
-
-    Raises:
-        InputError: The text is not YAML, or uses what this reader refuses.
-    """
-    document = Document(text, place)
-    document.check()
-    return document.root
-
-
-def shown(value: object) -> str:
-    """Return an author's value as a message shows it."""
-    return shorten(json.dumps(value, ensure_ascii=False), MAX_SHOWN)
-
-
-class _StoppedError(Exception):
-    """There is nothing to go on with; the mistake has been noted."""
-
-
-class _Reader:
-    """Makes nodes of one text, and notes what is wrong with it."""
 
     def __init__(self, text: str) -> None:
-        self.mistakes: list[tuple[Position, str, str, str]] = []  # with fact, expected and fix
+        text = text.removeprefix("\ufeff")
+        self.mistakes: list[tuple[Position, str, str, str]] = []
         for forbidden in islice(_FORBIDDEN.finditer(text), MAX_MISTAKES + 1):
             self._forbidden(text, forbidden.start())
         self.text = _FORBIDDEN.sub(_REPLACEMENT, text)
