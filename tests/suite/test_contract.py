@@ -227,17 +227,17 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
         ),
     ],
 )
-def test_a_contract_that_breaks_a_rule_is_told_which_one(old: str, new: str, message: str) -> None:
+def test_a_contract_that_breaks_a_rule_is_reported_which_one(old: str, new: str, message: str) -> None:
     assert mistakes(changed(old, new)) == [f"contract.yaml:{message}"]
 
 
-def test_an_unknown_check_is_told_with_the_nearest_one(tmp_path: Path) -> None:
-    (told,) = suite_mistakes(changed("check: returns_result", "check: return_result"), tmp_path)
+def test_an_unknown_check_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
+    (reported,) = suite_mistakes(changed("check: returns_result", "check: return_result"), tmp_path)
 
-    assert told.splitlines()[0] == "contract.yaml:17:68: no check is called 'return_result'"
-    assert told.splitlines()[2].startswith("  expected: ")
-    assert "exception_field, " in told.splitlines()[2]
-    assert told.splitlines()[3] == "  fix:      did you mean 'returns_result'?"
+    assert reported.splitlines()[0] == "contract.yaml:17:68: no check is called 'return_result'"
+    assert reported.splitlines()[2].startswith("  expected: ")
+    assert "exception_field, " in reported.splitlines()[2]
+    assert reported.splitlines()[3] == "  fix:      did you mean 'returns_result'?"
 
 
 @pytest.mark.parametrize(
@@ -249,19 +249,19 @@ def test_an_unknown_check_is_told_with_the_nearest_one(tmp_path: Path) -> None:
         ("check: returns_result}", "check: returns_result, with: {exactly: true}}", "has no key 'exactly'"),
     ],
 )
-def test_wrong_arguments_of_a_check_are_told_at_their_place(
+def test_wrong_arguments_of_a_check_are_reported_at_their_place(
     old: str, new: str, first_line: str, tmp_path: Path
 ) -> None:
-    told = suite_mistakes(changed(old, new), tmp_path)
+    reported = suite_mistakes(changed(old, new), tmp_path)
 
-    assert told[0].splitlines()[0].startswith("contract.yaml:1")
-    assert first_line in told[0].splitlines()[0]
+    assert reported[0].splitlines()[0].startswith("contract.yaml:1")
+    assert first_line in reported[0].splitlines()[0]
 
 
-def test_the_wrong_arguments_of_all_requirements_are_told_at_once(tmp_path: Path) -> None:
+def test_the_wrong_arguments_of_all_requirements_are_reported_at_once(tmp_path: Path) -> None:
     text = changed("check: returns_result", "check: nonsense").replace("{field: reason, ", "{field: 7, ")
 
-    assert [told.splitlines()[0] for told in suite_mistakes(text, tmp_path)] == [
+    assert [mistake.splitlines()[0] for mistake in suite_mistakes(text, tmp_path)] == [
         "contract.yaml:17:68: no check is called 'nonsense'",
         "contract.yaml:18:83: 'field' cannot be 7",
     ]

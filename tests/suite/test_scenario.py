@@ -89,7 +89,7 @@ def test_what_is_not_written_has_its_default() -> None:
     assert (loaded.task[0].times, loaded.task[0].for_, loaded.task[0].delay) == (1, None, 0.0)
 
 
-def test_several_mistakes_of_one_file_are_told_at_once() -> None:
+def test_several_mistakes_of_one_file_are_reported_at_once() -> None:
     written = (
         "summary: ''\n"
         "proofs: [a]\n"
@@ -127,7 +127,7 @@ def test_several_mistakes_of_one_file_are_told_at_once() -> None:
     ]
 
 
-def test_every_missing_key_is_told() -> None:
+def test_every_missing_key_is_reported() -> None:
     assert [message.splitlines()[0] for message in mistakes("cold: true\n")] == [
         f"s.yaml:1:1: a scenario needs the key '{key}'" for key in ("summary", "proves", "task", "calls")
     ]
@@ -348,7 +348,7 @@ def test_a_kind_is_one_of_four(written: str, shown: str, fix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "count", "told"),
+    ("written", "count", "text"),
     [
         ("0", PollCount(at_least=0, at_most=0), "0 polls"),
         ("1", PollCount(at_least=1, at_most=1), "1 poll"),
@@ -357,10 +357,10 @@ def test_a_kind_is_one_of_four(written: str, shown: str, fix: str) -> None:
         ("{at_least: 2, at_most: 2}", PollCount(at_least=2, at_most=2), "2 polls"),
     ],
 )
-def test_polls_is_a_number_or_its_bounds(written: str, count: PollCount, told: str) -> None:
+def test_polls_is_a_number_or_its_bounds(written: str, count: PollCount, text: str) -> None:
     polls = call(f"{{wait: {{}}, expect: {{polls: {written}}}}}").expect.polls
 
-    assert (polls, str(polls)) == (count, told)
+    assert (polls, str(polls)) == (count, text)
 
 
 @pytest.mark.parametrize(
@@ -488,7 +488,7 @@ def test_a_scenario_uses_the_contracts_words(contract: Contract, parts: dict[str
     assert mistakes(text(**parts), contract) == [f"s.yaml:{message}"]
 
 
-def test_all_words_that_the_contract_does_not_know_are_told_at_once(contract: Contract) -> None:
+def test_all_words_that_the_contract_does_not_know_are_reported_at_once(contract: Contract) -> None:
     written = text(
         proves="zzz", task='{status: a, omit: [zzz], result: "${zzz}"}', call='{wait: {}, task_id: "${z}"}'
     )
@@ -509,10 +509,10 @@ def test_placeholders_that_could_fill_the_memory_are_refused_unfilled(contract: 
     )
 
 
-def test_a_scenario_of_unknown_names_tells_a_hundred_of_them(contract: Contract) -> None:
-    told = mistakes(text(proves=", ".join(f"zz{n}" for n in range(5000))), contract)
+def test_a_scenario_of_unknown_names_reports_a_hundred_of_them(contract: Contract) -> None:
+    reported = mistakes(text(proves=", ".join(f"zz{n}" for n in range(5000))), contract)
 
-    assert told[100:] == ["s.yaml: reading stopped after 100 mistakes\n  fix:      fix these first"]
+    assert reported[100:] == ["s.yaml: reading stopped after 100 mistakes\n  fix:      fix these first"]
 
 
 # --- the schema ---------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_checking_makes_no_text_and_adds_the_sizes_up() -> None:
     assert str(caught.value) == "texts of 335,544,320,000 bytes in one place: 8MiB at most"
 
 
-def test_placeholders_are_named_wherever_they_stand() -> None:
+def test_placeholders_are_named_anywhere() -> None:
     assert list(placeholders({"${n}": ["${token} ${text:1B}", 7, None]})) == ["n", "token", "text"]
 
 

@@ -79,7 +79,7 @@ def test_the_order_is_the_suites_whatever_the_patterns_are() -> None:
     assert list(selected("fails", "completes", "polls-every")) == [each.id for each in SCENARIOS]
 
 
-def test_a_pattern_that_means_nothing_is_told_with_the_nearest_name() -> None:
+def test_a_pattern_that_means_nothing_is_reported_with_the_nearest_name() -> None:
     assert refusal("fails", "return-result") == (
         "-k: no scenario and no requirement matches 'return-result'\n"
         "  fix:      did you mean 'returns-result'?"

@@ -139,7 +139,7 @@ def test_a_huge_file_is_refused_before_it_is_read(folder: Path, monkeypatch: pyt
         ),
     ],
 )
-def test_a_file_that_is_not_utf_8_is_told_at_the_byte(folder: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_utf_8_is_reported_at_the_byte(folder: Path, content: bytes, message: str) -> None:
     (folder / "x.yaml").write_bytes(content)
 
     assert refusal(folder / "x.yaml") == message
@@ -189,13 +189,13 @@ def test_a_suite_is_its_contract_and_its_scenarios_in_the_order_of_their_ids(fol
     assert loaded.files["b"] == folder / "b.yml"
 
 
-def test_the_mistakes_of_all_files_are_told_at_once(folder: Path) -> None:
+def test_the_mistakes_of_all_files_are_reported_at_once(folder: Path) -> None:
     (folder / CONTRACT).write_text(PARCELS.replace("returns_result", "return_result"))
     (folder / "b.yaml").write_text(GOOD.replace("result: 1", "resutl: 1"))
     (folder / "c.yaml").write_text("a: no\n")
     (folder / "d.yaml").write_bytes(b"\xff")
 
-    assert [told.splitlines()[0] for told in mistakes(folder)] == [
+    assert [mistake.splitlines()[0] for mistake in mistakes(folder)] == [
         "parcels/contract.yaml:13:59: no check is called 'return_result'",
         "parcels/b.yaml:3:23: a step has no key 'resutl'",
         "parcels/c.yaml:1:1: a scenario has no key 'a'",
@@ -220,7 +220,7 @@ calls:
 
 
 def test_seven_mistakes_of_every_kind_are_reported_by_one_lint(folder: Path) -> None:
-    assert [told.splitlines()[0] for told in linted(folder, b=SEVEN)] == [
+    assert [mistake.splitlines()[0] for mistake in linted(folder, b=SEVEN)] == [
         "parcels/b.yaml:1:1: every copy would have the same task_id",
         "parcels/b.yaml:1:1: 'summary' cannot be \"\"",
         "parcels/b.yaml:2:10: no requirement is called 'returns-parsel'",
@@ -237,7 +237,7 @@ def test_what_a_scenario_cannot_show_is_reported_beside_its_other_mistakes(folde
         "sumary: It waits.\nproves: [kept]\ntask: [{status: no}]\ncalls: [{wait: {}, expect: {polls: 1}}]\n"
     )
 
-    assert [told.splitlines()[0] for told in linted(folder, INTERVAL, b=text)] == [
+    assert [mistake.splitlines()[0] for mistake in linted(folder, INTERVAL, b=text)] == [
         "parcels/b.yaml:1:1: a scenario has no key 'sumary'",
         "parcels/b.yaml:3:17: 'no' is ambiguous: some YAML readers take it for true or false",
         "parcels/b.yaml:4:10: 'kept' is proved by a wait that lacks 'poll_interval'",
@@ -266,7 +266,7 @@ def test_what_a_scenario_cannot_show_is_reported_beside_its_other_mistakes(folde
 def test_one_typo_is_one_mistake(right: str, typo: str, mistake: str, folder: Path) -> None:
     assert GOOD.count(right) == 1
 
-    assert [told.splitlines()[0] for told in linted(folder, b=GOOD.replace(right, typo))] == [
+    assert [mistake.splitlines()[0] for mistake in linted(folder, b=GOOD.replace(right, typo))] == [
         f"parcels/b.yaml:{mistake}"
     ]
 
@@ -294,11 +294,11 @@ def test_what_can_be_read_is_there_beside_what_cannot(folder: Path) -> None:
     (folder / "a/good.yml").write_text(GOOD)
     (folder / "c.yaml").write_text("a: 1\n")
 
-    read, told = read_suite(folder)
+    read, found = read_suite(folder)
 
     assert [scenario.id for scenario in read.scenarios] == ["a/good"]
     assert read.files == {"a/good": folder / "a/good.yaml", "c": folder / "c.yaml"}
-    assert {mistake.place.partition(":")[0] for mistake in told} == {"parcels/a/good.yml", "parcels/c.yaml"}
+    assert {mistake.place.partition(":")[0] for mistake in found} == {"parcels/a/good.yml", "parcels/c.yaml"}
 
 
 def test_without_a_contract_nothing_can_be_read(folder: Path) -> None:
@@ -315,17 +315,17 @@ def test_a_suite_without_a_scenario_is_a_mistake(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".", "parcels/a", "nowhere", "parcels/contract.yaml"])
-def test_a_folder_without_a_contract_is_no_suite(folder: Path, name: str) -> None:
-    told = mistakes(Path(name))
+def test_a_folder_without_a_contract_is_not_a_suite(folder: Path, name: str) -> None:
+    found = mistakes(Path(name))
 
-    assert told[0].splitlines()[0] == f"{name}: this is not a suite"
-    assert told[0].splitlines()[1:] == [
+    assert found[0].splitlines()[0] == f"{name}: this is not a suite"
+    assert found[0].splitlines()[1:] == [
         "  expected: a folder that holds a contract.yaml",
         "  fix:      name the folder itself, such as scenarios/stream",
     ]
 
 
-def test_an_unknown_name_of_a_suite_is_told() -> None:
+def test_an_unknown_name_of_a_suite_is_reported() -> None:
     with pytest.raises(InputError) as caught:
         bundled_suite("steam")
 
