@@ -1,10 +1,10 @@
 """What a vendor promises, and the cases that show it.
 
 A suite is a folder with one contract (`contract`) and its scenarios (`scenario`). `yaml` reads a file,
-`document` collects its mistakes, `model` validates it, and `crosscheck` compares it with its contract and with
-the judge's checks, which are registered in `checks`. `template` fills in placeholders, and `task` says what the
-server answers to the next poll. Only `files` and `catalog` touch the file system: a suite that is read once, and
-scenarios that are read again when their files change. `select` finds scenarios by pattern.
+`document` collects its mistakes, `model` validates it, and `crosscheck` compares it with its contract and
+with the judge's checks, which are registered in `checks`. `template` fills in placeholders, and `task` says
+what the server answers to the next poll. Only `files` and `catalog` touch the file system: a suite that is
+read once, and scenarios that are read again when their files change. `select` finds scenarios by pattern.
 """
 
 from waitproof.suite.catalog import SCENARIO_HEADER, SEPARATOR, Catalog, Change, Entry, told_in_a_line
