@@ -82,7 +82,7 @@ def test_an_id_that_is_like_no_name_is_reported_as_that_of_no_task(folder: Path)
     with pytest.raises(InputError) as caught:
         Catalog(folder).named_by(task_id)
 
-    assert str(caught.value) == f"no task has the id '{task_id}', and no scenario is called so"
+    assert str(caught.value) == f"no task has the id '{task_id}', and no scenario has that name"
 
 
 def begun_by(catalog: Catalog, user_id: str) -> str:
