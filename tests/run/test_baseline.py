@@ -252,6 +252,15 @@ def test_a_wrong_deviation_is_told_at_its_place(entry: str, message: str) -> Non
     assert mistakes(f"format: 1\ndeviations:\n  - {entry}\n") == [f"deviations.yaml:{message}"]
 
 
+def test_a_wrong_date_and_a_misspelt_key_are_reported_together() -> None:
+    reported = mistakes("format: 1\ndeviations:\n  - {deviaton: r, reason: x, expires: '2020-13-01'}\n")
+
+    assert [message.splitlines()[0] for message in reported] == [
+        "deviations.yaml:3:6: a deviation has no key 'deviaton'",
+        "deviations.yaml:3:30: 2020-13-01 is not a date",
+    ]
+
+
 def test_every_wrong_date_is_told_at_once() -> None:
     entry = "  - {deviation: r, reason: x, expires: '%s'}\n"
 

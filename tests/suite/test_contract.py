@@ -62,6 +62,13 @@ def test_a_contract_says_what_every_status_means() -> None:
     ]
 
 
+def test_the_first_status_of_a_meaning_is_found() -> None:
+    twice = contract(changed("lost: raise_task", "lost: raise_task, broken: raise_task"))
+    none = contract(changed("lost: raise_task", "lost: keep_polling"))
+
+    assert [each.status_for(StatusMeaning.RAISE_TASK) for each in (twice, none)] == ["lost", None]
+
+
 def test_the_meaning_of_an_unknown_status_is_the_contracts() -> None:
     other = contract(WHOLE + "unknown_status: raise_task\n")
 

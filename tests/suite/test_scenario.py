@@ -80,6 +80,14 @@ def test_a_scenario_has_the_id_that_it_is_given_and_its_topic() -> None:
     )
 
 
+def test_a_scenario_knows_the_lines_of_what_it_proves() -> None:
+    written = text().replace("[completed-returns-result]", "[a, # one\n  b,\n  a]")
+    loaded = load(written, None)
+
+    assert [loaded.line_of(name) for name in ("a", "b", "c")] == [2, 3, 1]
+    assert loaded.model_copy(update={"proves": ("b",)}).line_of("b") == 3
+
+
 def test_what_is_not_written_has_its_default() -> None:
     loaded = scenario()
     (only,) = loaded.calls

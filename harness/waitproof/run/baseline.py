@@ -13,16 +13,24 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from waitproof.errors import Mistake, nearest
 from waitproof.judge import Status, Verdict
 from waitproof.suite.document import Document
-from waitproof.suite.model import Format, Model, validate
+from waitproof.suite.model import Format, Model, build, invalid
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.yaml import Path
 
 __all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "parse_baseline"]
+
+
+def _date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise invalid(f"{text} is not a date", expected="such as 2027-06-30") from None
+    return text
 
 
 class Deviation(Model):
@@ -36,7 +44,7 @@ class Deviation(Model):
     deviation: Annotated[str, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
     link: str = ""
-    expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_date)] | None = None
     sometimes: bool = False
 
     @property
@@ -251,23 +259,14 @@ def parse_baseline(text: str, place: str, today: date) -> Baseline:
         InputError: With every mistake.
     """
     document = Document(text, place)
-    file = validate(_File, document)
     entries = []
-    for number, known in enumerate(() if file is None else file.deviations):
+    for number, known in enumerate(build(_File, document).deviations):
         path: Path = ("deviations", number)
         here = document.mistake(path, "")
-        entry = Entry(known, here.place, found=here.found)
-        if known.expires is not None:
-            path = (*path, "expires")
-            try:
-                expires = date.fromisoformat(known.expires)
-            except ValueError:
-                document.add(path, f"{known.expires} is not a date", expected="such as 2027-06-30")
-                continue
-            if expires < today:
-                fact = f"the deviation '{known.deviation}' expired on {known.expires}"
-                fix = "see whether the SDK has been fixed; else give it a later date, with the reason"
-                entry = replace(entry, expiry=document.mistake(path, fact, fix=fix))
-        entries.append(entry)
-    document.check()
+        expiry = None
+        if known.expires is not None and date.fromisoformat(known.expires) < today:
+            fact = f"the deviation '{known.deviation}' expired on {known.expires}"
+            fix = "see whether the SDK has been fixed; else give it a later date, with the reason"
+            expiry = document.mistake((*path, "expires"), fact, fix=fix)
+        entries.append(Entry(known, here.place, expiry, here.found))
     return Baseline(tuple(entries), place)
