@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from waitproof.cli import main
 from waitproof.run.baseline import parse_baseline
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import bundled_suite, load_contract
-from waitproof.suite.scenario import cross_check, parse_scenario
-from waitproof.suite.yaml import read
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -44,8 +44,7 @@ def test_every_scenario_shown_is_one(page: Path) -> None:
 
     for text in blocks(page, "yaml"):
         if "calls:" in text:
-            node = read(text, page.name)
-            cross_check(parse_scenario(node, page.name, "shown/here"), contract, node, page.name)
+            parse_scenario(Document(text, page.name), "shown/here", contract)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["AdapterError", "HarnessError", "InputError", "Mistake", "WaitproofError", "nearest"]
+__all__ = ["AdapterError", "HarnessError", "InputError", "Mistake", "WaitproofError", "closest", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,12 @@ class HarnessError(WaitproofError):
     """The harness itself is at fault, for instance its mock server died."""
 
 
+def closest(name: str, known: Iterable[str]) -> str:
+    """Return the known name most like `name`, or "" when none is close."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean 'x'?" for the known name most like `name`, or "" when none is close."""
-    matches = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean '{matches[0]}'?" if matches else ""
+    match = closest(name, known)
+    return f"did you mean '{match}'?" if match else ""

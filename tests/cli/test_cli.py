@@ -409,7 +409,7 @@ def test_a_folder_without_a_contract_is_no_suite(tmp_path: Path, cli: Cli) -> No
     assert cli("list", "--suite", tmp_path) == (
         2,
         "",
-        f"{tmp_path}: this is no suite\n"
+        f"{tmp_path}: this is not a suite\n"
         "  expected: a folder that holds a contract.yaml\n"
         "  fix:      name the folder itself, such as scenarios/stream\n",
     )
@@ -473,7 +473,8 @@ def test_a_hostile_file_is_refused_with_its_place(
     code, out, err = cli("run", "--adapter", " ".join(mark.argv("MiniAdapter")), "--suite", suite)
 
     assert (code, out) == (2, "")
-    assert err.startswith(f"{file}{first_line}")
+    assert err.startswith(f"{file}:")
+    assert f"{file}{first_line}" in err
     assert "Traceback" not in err
     assert len(err) < 2_000
     assert time.monotonic() - began_s < LIMIT_S / 4
@@ -613,7 +614,8 @@ def test_lint_misses_a_proof(suite: Path, cli: Cli) -> None:
     assert cli("lint", suite) == (
         2,
         "",
-        f"{suite}/contract.yaml: no scenario proves the requirement 'broken-is-returned'\n"
+        f"{suite}/contract.yaml:41:5: no scenario proves the requirement 'broken-is-returned'\n"
+        "  found:    - id: broken-is-returned\n"
         "  fix:      add 'broken-is-returned' under 'proves' of a scenario that shows it\n",
     )
 

@@ -21,9 +21,10 @@ from waitproof.judge.journal import Ended, JournalEntry
 from waitproof.mock import process as mock_process
 from waitproof.mock.lag import LagMeter, worst_lag_s
 from waitproof.mock.process import ServerProcess, TaskPlan
-from waitproof.suite.contract import Contract, parse_contract
+from waitproof.suite.contract import Contract
+from waitproof.suite.document import Document
+from waitproof.suite.model import build
 from waitproof.suite.scenario import Step
-from waitproof.suite.yaml import read
 
 LIMIT_S = 5.0  # for an event that comes at once: long enough for a machine whose cores are busy
 ROOT = Path(mock_process.__file__).parents[2]
@@ -61,7 +62,7 @@ requirements:
     applies_to: {language: java}
 """
 
-CONTRACT_MODEL = parse_contract(read(CONTRACT, "contract.yaml"), "contract.yaml")
+CONTRACT_MODEL = build(Contract, Document(CONTRACT, "contract.yaml"))
 
 
 def step(text: str) -> Step:

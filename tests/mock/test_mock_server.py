@@ -17,10 +17,11 @@ from waitproof.errors import InputError
 from waitproof.judge.journal import Ended, JournalEntry
 from waitproof.mock import http1 as http_wire
 from waitproof.mock.server import TaskServer, raise_file_limit
-from waitproof.suite.contract import Contract, parse_contract
+from waitproof.suite.contract import Contract
+from waitproof.suite.document import Document
+from waitproof.suite.model import build
 from waitproof.suite.scenario import Step
 from waitproof.suite.task import TaskState, answer
-from waitproof.suite.yaml import read
 from werkzeug import Request, Response
 
 LIMIT_S = 5.0  # for an event that comes at once: long enough for a machine whose cores are busy
@@ -54,7 +55,7 @@ requirements: []
 
 @pytest.fixture(scope="session")
 def contract() -> Contract:
-    return parse_contract(read(CONTRACT, "contract.yaml"), "contract.yaml")
+    return build(Contract, Document(CONTRACT, "contract.yaml"))
 
 
 @pytest.fixture

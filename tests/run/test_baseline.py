@@ -6,8 +6,8 @@ from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.run.baseline import Baseline, parse_baseline
 from waitproof.suite.contract import Level
-from waitproof.suite.scenario import parse_scenario
-from waitproof.suite.yaml import read
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 
 TODAY = date(2027, 6, 30)
 KNOWN = """\
@@ -236,13 +236,13 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
         ),
         (
             "{deviation: r, reason: x, expires: '2027-13-45'}",
-            "3:31: 2027-13-45 is no date\n"
+            "3:31: 2027-13-45 is not a date\n"
             "  found:    - {deviation: r, reason: x, expires: '2027-13-45'}\n"
             "  expected: such as 2027-06-30",
         ),
         (
             "{deviation: r, reason: x, expires: '٢٠٢٧-٠١-٠١'}",
-            "3:31: ٢٠٢٧-٠١-٠١ is no date\n"
+            "3:31: ٢٠٢٧-٠١-٠١ is not a date\n"
             "  found:    - {deviation: r, reason: x, expires: '٢٠٢٧-٠١-٠١'}\n"
             "  expected: such as 2027-06-30",
         ),
@@ -250,6 +250,15 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
 )
 def test_a_wrong_deviation_is_told_at_its_place(entry: str, message: str) -> None:
     assert mistakes(f"format: 1\ndeviations:\n  - {entry}\n") == [f"deviations.yaml:{message}"]
+
+
+def test_a_wrong_date_and_a_misspelt_key_are_reported_together() -> None:
+    reported = mistakes("format: 1\ndeviations:\n  - {deviaton: r, reason: x, expires: '2020-13-01'}\n")
+
+    assert [message.splitlines()[0] for message in reported] == [
+        "deviations.yaml:3:6: a deviation has no key 'deviaton'",
+        "deviations.yaml:3:30: 2020-13-01 is not a date",
+    ]
 
 
 def test_every_wrong_date_is_told_at_once() -> None:
@@ -260,8 +269,8 @@ def test_every_wrong_date_is_told_at_once() -> None:
     )
 
     assert [message.splitlines()[0] for message in told] == [
-        "deviations.yaml:3:31: 2020-13-01 is no date",
-        "deviations.yaml:5:31: 2030-02-30 is no date",
+        "deviations.yaml:3:31: 2020-13-01 is not a date",
+        "deviations.yaml:5:31: 2030-02-30 is not a date",
     ]
 
 
@@ -284,8 +293,7 @@ def test_a_baseline_says_which_requirements_of_a_scenario_it_knows() -> None:
     text += "task: [{status: failed}]\ncalls: [{wait: {}}]\n"
 
     every, other = (
-        parse_scenario(read(text, "s.yaml"), "s.yaml", name)
-        for name in ("fields/every-field", "fields/other")
+        parse_scenario(Document(text, "s.yaml"), name) for name in ("fields/every-field", "fields/other")
     )
 
     assert baseline().known(other) == {"exception-version"}

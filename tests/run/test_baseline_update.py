@@ -311,5 +311,5 @@ def test_a_folder_that_is_none_is_wrong_use(tmp_path: Path, capsys: pytest.Captu
     assert main(["baseline", "update", str(tmp_path), "--report", str(report)]) == 2
 
     told = capsys.readouterr().err
-    assert "python x.py: no such folder; a baseline lies in an adapter's folder" in told
+    assert "python x.py: no such folder; a baseline is in an adapter's folder" in told
     assert "the folder has no adapter.yaml" in told

@@ -13,9 +13,10 @@ from waitproof.judge.journal import Ended, JournalEntry
 from waitproof.mock.process import ServerProcess, TaskPlan
 from waitproof.protocol import Given, Hello, LogLine, Op, Returned, read_answer
 from waitproof.run.player import Player
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT, load_contract
-from waitproof.suite.scenario import Scenario, parse_scenario
-from waitproof.suite.yaml import read
+from waitproof.suite.scenario import Scenario
 
 CONTRACT_OF_MINI = load_contract(MINI / CONTRACT)
 HELLO = Hello("mini", "1", "python", "3", "wait", "")
@@ -89,7 +90,7 @@ class Process:
 
 def scenario() -> Scenario:
     text = "summary: It ends.\nproves: [returns-output]\ntask: [{status: done}]\ncalls: [{wait: {}}]"
-    return parse_scenario(read(text, "s.yaml"), "s.yaml", "test/s")
+    return parse_scenario(Document(text, "s.yaml"), "test/s")
 
 
 def test_a_stray_on_a_warm_connection_is_its_clients_however_late_the_server_reports() -> None:

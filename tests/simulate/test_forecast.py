@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from waitproof.protocol import Capabilities
 from waitproof.simulate import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
 from waitproof.suite.contract import Contract
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, load_suite
-from waitproof.suite.scenario import Scenario, parse_scenario
-from waitproof.suite.yaml import read
+from waitproof.suite.scenario import Scenario
 
 SUITE = bundled_suite()
 
@@ -23,7 +24,7 @@ def contract() -> Contract:
 def scenario(*calls: str, task: str = "{status: pending}", proves: str = "polls-until-terminal") -> Scenario:
     lines = "".join(f"  - {call}\n" for call in calls)
     text = f"summary: It ends.\nproves: [{proves}]\ntask: [{task}]\ncalls:\n{lines}"
-    return parse_scenario(read(text, "s.yaml"), "s.yaml", "overrides/s")
+    return parse_scenario(Document(text, "s.yaml"), "overrides/s")
 
 
 def wait(interval: str = "", timeout: str = "", more: str = "") -> str:

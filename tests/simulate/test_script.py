@@ -7,9 +7,10 @@ from fakes import MINI
 from waitproof.judge.observation import NoAnswer, Seen, StillWaiting, TaskRecord
 from waitproof.protocol import Capabilities, Given, Returned, Unsupported
 from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, play_steps
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT, load_contract
-from waitproof.suite.scenario import Scenario, parse_scenario
-from waitproof.suite.yaml import read
+from waitproof.suite.scenario import Scenario
 
 CONTRACT_OF_MINI = load_contract(MINI / CONTRACT)  # its defaults are 100 ms and 600 ms
 ANYTHING = Capabilities(max_concurrency=0, operations=("print_parcel_label",))
@@ -21,7 +22,7 @@ STARTED = Returned(Given.TASK_ID, task_id=5)
 def scenario(*calls: str, task: str = "{status: done}", proves: str = "returns-output") -> Scenario:
     lines = "".join(f"  - {call}\n" for call in calls)
     text = f"summary: It ends.\nproves: [{proves}]\ntask: [{task}]\ncalls:\n{lines}"
-    return parse_scenario(read(text, "s.yaml"), "s.yaml", "test/s")
+    return parse_scenario(Document(text, "s.yaml"), "test/s")
 
 
 def steps_of(played: Scenario, *outcomes: Seen, capabilities: Capabilities = ANYTHING) -> list[Send | Watch]:

@@ -26,9 +26,10 @@ from waitproof.simulate import (
     Stop,
 )
 from waitproof.suite.contract import Contract
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT, load_contract
-from waitproof.suite.scenario import Scenario, parse_scenario
-from waitproof.suite.yaml import read
+from waitproof.suite.scenario import Scenario
 
 EXACT = Conditions(up_s=0.01, down_s=0.02)
 WORKING: dict[str, Any] = {"status": "working"}
@@ -155,7 +156,7 @@ def scenario(
         "calls": calls or [{"wait": {}}],
         **more,
     }
-    return parse_scenario(read(json.dumps(values), "test"), "test", "test/it")
+    return parse_scenario(Document(json.dumps(values), "test"), "test/it")
 
 
 def play(sdk: Mini, played: Scenario, conditions: Conditions = EXACT, **more: Any) -> Observation:

@@ -75,14 +75,14 @@ def test_an_unknown_name_is_refused_with_the_nearest(folder: Path) -> None:
         catalog.get("completes-lte")
 
 
-def test_an_id_that_is_like_no_name_is_told_as_that_of_no_task(folder: Path) -> None:
+def test_an_id_that_is_like_no_name_is_reported_as_that_of_no_task(folder: Path) -> None:
     write(folder, "topic/completes-late")
     task_id = "7f1c2a9e-3b44-4c0d-9a55-0d6f3c1b2e77"
 
     with pytest.raises(InputError) as caught:
         Catalog(folder).named_by(task_id)
 
-    assert str(caught.value) == f"no task has the id '{task_id}', and no scenario is called so"
+    assert str(caught.value) == f"no task has the id '{task_id}', and no scenario has that name"
 
 
 def begun_by(catalog: Catalog, user_id: str) -> str:
@@ -125,7 +125,7 @@ def test_a_changed_file_takes_effect_at_the_next_look(folder: Path) -> None:
     assert (before, catalog.get("one").summary) == ("One.", "Another.")
 
 
-def test_a_broken_file_is_told_once_and_its_last_good_version_stays(folder: Path) -> None:
+def test_a_broken_file_is_reported_once_and_its_last_good_version_stays(folder: Path) -> None:
     write(folder, "topic/one")
     catalog = Catalog(folder)
     catalog.get("one")
@@ -146,7 +146,7 @@ def test_a_broken_file_is_told_once_and_its_last_good_version_stays(folder: Path
     assert change.entry.mistakes == ()
 
 
-def test_a_change_that_a_question_has_found_is_told_all_the_same(folder: Path) -> None:
+def test_a_change_that_a_question_has_found_is_reported_all_the_same(folder: Path) -> None:
     write(folder, "topic/one")
     write(folder, "topic/two")
     catalog = Catalog(folder)
@@ -156,15 +156,15 @@ def test_a_change_that_a_question_has_found_is_told_all_the_same(folder: Path) -
     catalog.get("one")
     catalog.entries()
 
-    told = [(change.id, len(change.entry.mistakes)) for change in catalog.refresh() if change.entry]
+    reported = [(change.id, len(change.entry.mistakes)) for change in catalog.refresh() if change.entry]
 
-    assert told == [("topic/one", 1), ("topic/two", 0)]
+    assert reported == [("topic/one", 1), ("topic/two", 0)]
     assert catalog.refresh() == []
 
 
-@pytest.mark.parametrize(("is_asked_between", "told"), [(False, []), (True, ["topic/one"])])
+@pytest.mark.parametrize(("is_asked_between", "reported"), [(False, []), (True, ["topic/one"])])
 def test_a_renamed_file_is_the_same_scenario_at_its_new_place(
-    folder: Path, is_asked_between: bool, told: list[str]
+    folder: Path, is_asked_between: bool, reported: list[str]
 ) -> None:
     path = write(folder, "topic/one")
     catalog = Catalog(folder)
@@ -174,7 +174,7 @@ def test_a_renamed_file_is_the_same_scenario_at_its_new_place(
     if is_asked_between:
         assert catalog.get("one").summary == "One."
 
-    assert [change.id for change in catalog.refresh()] == told
+    assert [change.id for change in catalog.refresh()] == reported
     assert [(entry.path, entry.mistakes) for entry in catalog.known()] == [(renamed, ())]
 
 
@@ -219,8 +219,8 @@ def test_a_file_that_was_not_asked_for_yet_is_no_change(folder: Path) -> None:
     assert Catalog(folder).refresh() == []
 
 
-def test_a_folder_without_a_contract_is_no_suite(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="this is no suite"):
+def test_a_folder_without_a_contract_is_not_a_suite(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="this is not a suite"):
         Catalog(tmp_path)
 
 
@@ -236,7 +236,7 @@ def test_a_text_is_a_scenario_or_its_task_alone(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("task:\n  - {stauts: pending}\n", "inline:2:6: a step has no key 'stauts'"),
         ("task: []\n", "inline:1:1: 'task' cannot be []"),
@@ -246,13 +246,13 @@ def test_a_text_is_a_scenario_or_its_task_alone(folder: Path) -> None:
         ("", "inline:1:1: "),
     ],
 )
-def test_a_text_that_is_wrong_is_told_by_line_and_column(folder: Path, text: str, told: str) -> None:
+def test_a_text_that_is_wrong_is_reported_by_line_and_column(folder: Path, text: str, reported: str) -> None:
     write(folder, "topic/one")
     catalog = Catalog(folder)
 
     with pytest.raises(InputError) as caught:
         catalog.inline(text)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(reported)
 
 
 def test_every_scenario_that_comes_with_waitproof_can_be_named_by_the_last_part_of_its_id() -> None:
@@ -265,8 +265,8 @@ def test_calls_to_paste_have_an_id_of_their_own_after_each_start() -> None:
     first, second = Catalog(), Catalog()
 
     assert first.calls("http://h") == first.calls("http://h") != second.calls("http://h")
-    told = first.calls("http://h")["curl"].split()[-1]
-    assert first.named_by(told.rpartition("/")[2]).id == first.contract.example
+    reported = first.calls("http://h")["curl"].split()[-1]
+    assert first.named_by(reported.rpartition("/")[2]).id == first.contract.example
 
 
 def test_the_folder_can_be_anywhere(tmp_path: Path) -> None:

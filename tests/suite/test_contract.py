@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 from waitproof.errors import InputError
-from waitproof.suite.contract import Contract, Level, StatusMeaning, parse_contract
+from waitproof.suite.contract import Contract, Level, StatusMeaning
+from waitproof.suite.document import Document
 from waitproof.suite.files import load_contract
-from waitproof.suite.yaml import read
+from waitproof.suite.model import build
 
 WHOLE = """\
 format: 1
@@ -29,7 +30,7 @@ requirements:
 
 
 def contract(text: str = WHOLE) -> Contract:
-    return parse_contract(read(text, "contract.yaml"), "contract.yaml")
+    return build(Contract, Document(text, "contract.yaml"))
 
 
 def changed(old: str, new: str) -> str:
@@ -59,6 +60,13 @@ def test_a_contract_says_what_every_status_means() -> None:
         StatusMeaning.RAISE_TASK,
         StatusMeaning.KEEP_POLLING,
     ]
+
+
+def test_the_first_status_of_a_meaning_is_found() -> None:
+    twice = contract(changed("lost: raise_task", "lost: raise_task, broken: raise_task"))
+    none = contract(changed("lost: raise_task", "lost: keep_polling"))
+
+    assert [each.status_for(StatusMeaning.RAISE_TASK) for each in (twice, none)] == ["lost", None]
 
 
 def test_the_meaning_of_an_unknown_status_is_the_contracts() -> None:
@@ -117,65 +125,68 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
         (
             "id: tells-why",
             "id: returns-parcel",
-            "1:1: requirement returns-parcel stands twice\n"
-            "  found:    format: 1\n"
-            "  fix:      give each promise an id of its own",
+            "18:6: requirement returns-parcel appears twice\n"
+            "  found:    - {id: returns-parcel, level: MUST, quote: Told why., check: exception_field,"
+            " with: {field: reason, …\n"
+            "  fix:      give each promise its own id",
         ),
         (
             "${status}",
             "${staus}",
-            "1:1: answer.body: ${staus} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "7:10: ${staus} is not a placeholder\n"
+            '  found:    answer: {body: {job: "${task_id}", state: "${staus}", parcel: "${result}",'
+            ' trouble: "${error}"}}\n'
             "  fix:      use ${error}, ${n}, ${now_ns}, ${result}, ${status}, ${task_id}, ${token}"
             " or ${text:2MiB}",
         ),
         (
             "lost ${n}",
             "lost ${status}",
-            "1:1: error: ${status} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "8:1: ${status} is not a placeholder\n"
+            '  found:    error: {reason: "lost ${status}"}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             "${message}",
             "${mesage}",
-            "1:1: http_error.body: ${mesage} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "9:14: ${mesage} is not a placeholder\n"
+            '  found:    http_error: {body: {fault: "${http}", text: "${mesage}"}}\n'
             "  fix:      use ${http}, ${message}, ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             'body: {job: "${task_id}"}}\n',
             'body: {job: "${id}"}}\n',
-            "1:1: operations.send: ${id} is not a placeholder\n"
-            "  found:    format: 1\n"
+            "15:69: ${id} is not a placeholder\n"
+            '  found:    send: {path: /v1/parcels, token: to, arguments: {to: "${token}"},'
+            ' body: {job: "${id}"}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             "{task_id}/state.json",
             "id/state.json",
-            "6:25: '/v1/jobs/id/state.json' is no task endpoint\n"
+            "6:25: '/v1/jobs/id/state.json' is not a task endpoint\n"
             '  found:    endpoint: {method: GET, path: "/v1/jobs/id/state.json"}\n'
             "  expected: a path with {task_id} in it once",
         ),
         (
             "{task_id}/state.json",
             "{task_id}/{task_id}",
-            "6:25: '/v1/jobs/{task_id}/{task_id}' is no task endpoint\n"
+            "6:25: '/v1/jobs/{task_id}/{task_id}' is not a task endpoint\n"
             '  found:    endpoint: {method: GET, path: "/v1/jobs/{task_id}/{task_id}"}\n'
             "  expected: a path with {task_id} in it once",
         ),
         (
             '"/v1/jobs',
             '"v1/jobs',
-            "6:25: 'v1/jobs/{task_id}/state.json' is no task endpoint\n"
+            "6:25: 'v1/jobs/{task_id}/state.json' is not a task endpoint\n"
             '  found:    endpoint: {method: GET, path: "v1/jobs/{task_id}/state.json"}\n'
             "  expected: a path with {task_id} in it once",
         ),
         (
             "done: return_result",
             "done: keep_polling",
-            "1:1: no status means return_result\n"
-            "  found:    format: 1\n"
+            "10:1: no status means return_result\n"
+            "  found:    statuses: {queued: keep_polling, done: keep_polling, lost: raise_task}\n"
             "  expected: a status that ends a wait with a result",
         ),
         (
@@ -189,7 +200,7 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
         (
             "timeout: 60s}",
             "timeout: 0s}",
-            "12:1: a default of 0\n"
+            "12:31: 0s is too short\n"
             "  found:    defaults: {poll_interval: 1s, timeout: 0s}\n"
             "  expected: a duration above 0",
         ),
@@ -223,17 +234,17 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
         ),
     ],
 )
-def test_a_contract_that_breaks_a_rule_is_told_which_one(old: str, new: str, message: str) -> None:
+def test_a_contract_that_breaks_a_rule_is_reported_which_one(old: str, new: str, message: str) -> None:
     assert mistakes(changed(old, new)) == [f"contract.yaml:{message}"]
 
 
-def test_an_unknown_check_is_told_with_the_nearest_one(tmp_path: Path) -> None:
-    (told,) = suite_mistakes(changed("check: returns_result", "check: return_result"), tmp_path)
+def test_an_unknown_check_is_reported_with_the_nearest_one(tmp_path: Path) -> None:
+    (reported,) = suite_mistakes(changed("check: returns_result", "check: return_result"), tmp_path)
 
-    assert told.splitlines()[0] == "contract.yaml:17:68: no check is called 'return_result'"
-    assert told.splitlines()[2].startswith("  expected: ")
-    assert "exception_field, " in told.splitlines()[2]
-    assert told.splitlines()[3] == "  fix:      did you mean 'returns_result'?"
+    assert reported.splitlines()[0] == "contract.yaml:17:68: no check is called 'return_result'"
+    assert reported.splitlines()[2].startswith("  expected: ")
+    assert "exception_field, " in reported.splitlines()[2]
+    assert reported.splitlines()[3] == "  fix:      did you mean 'returns_result'?"
 
 
 @pytest.mark.parametrize(
@@ -245,19 +256,19 @@ def test_an_unknown_check_is_told_with_the_nearest_one(tmp_path: Path) -> None:
         ("check: returns_result}", "check: returns_result, with: {exactly: true}}", "has no key 'exactly'"),
     ],
 )
-def test_wrong_arguments_of_a_check_are_told_at_their_place(
+def test_wrong_arguments_of_a_check_are_reported_at_their_place(
     old: str, new: str, first_line: str, tmp_path: Path
 ) -> None:
-    told = suite_mistakes(changed(old, new), tmp_path)
+    reported = suite_mistakes(changed(old, new), tmp_path)
 
-    assert told[0].splitlines()[0].startswith("contract.yaml:1")
-    assert first_line in told[0].splitlines()[0]
+    assert reported[0].splitlines()[0].startswith("contract.yaml:1")
+    assert first_line in reported[0].splitlines()[0]
 
 
-def test_the_wrong_arguments_of_all_requirements_are_told_at_once(tmp_path: Path) -> None:
+def test_the_wrong_arguments_of_all_requirements_are_reported_at_once(tmp_path: Path) -> None:
     text = changed("check: returns_result", "check: nonsense").replace("{field: reason, ", "{field: 7, ")
 
-    assert [told.splitlines()[0] for told in suite_mistakes(text, tmp_path)] == [
+    assert [mistake.splitlines()[0] for mistake in suite_mistakes(text, tmp_path)] == [
         "contract.yaml:17:68: no check is called 'nonsense'",
         "contract.yaml:18:83: 'field' cannot be 7",
     ]

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waitproof.errors import InputError
 from waitproof.suite.contract import Contract
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document, read
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, scenario_paths
 from waitproof.suite.scenario import (
     FOREVER,
@@ -15,11 +17,8 @@ from waitproof.suite.scenario import (
     PollCount,
     Scenario,
     Step,
-    cross_check,
-    parse_scenario,
     scenario_schema,
 )
-from waitproof.suite.yaml import read
 
 SUITE = bundled_suite()
 SCHEMA = SUITE.parent / "scenario.schema.json"
@@ -39,7 +38,7 @@ def text(
 
 
 def scenario(**parts: str) -> Scenario:
-    return parse_scenario(read(text(**parts), "s.yaml"), "s.yaml", "outcomes/s")
+    return parse_scenario(Document(text(**parts), "s.yaml"), "outcomes/s")
 
 
 def step(task: str) -> Step:
@@ -57,11 +56,7 @@ def mistakes(written: str, contract: Contract | None = None) -> list[str]:
 
 
 def load(written: str, contract: Contract | None) -> Scenario:
-    node = read(written, "s.yaml")
-    loaded = parse_scenario(node, "s.yaml", "outcomes/s")
-    if contract is not None:
-        cross_check(loaded, contract, node, "s.yaml")
-    return loaded
+    return parse_scenario(Document(written, "s.yaml"), "outcomes/s", contract)
 
 
 def one(message: str, **parts: str) -> None:
@@ -85,6 +80,14 @@ def test_a_scenario_has_the_id_that_it_is_given_and_its_topic() -> None:
     )
 
 
+def test_a_scenario_knows_the_lines_of_what_it_proves() -> None:
+    written = text().replace("[completed-returns-result]", "[a, # one\n  b,\n  a]")
+    loaded = load(written, None)
+
+    assert [loaded.line_of(name) for name in ("a", "b", "c")] == [2, 3, 1]
+    assert loaded.model_copy(update={"proves": ("b",)}).line_of("b") == 3
+
+
 def test_what_is_not_written_has_its_default() -> None:
     loaded = scenario()
     (only,) = loaded.calls
@@ -94,7 +97,7 @@ def test_what_is_not_written_has_its_default() -> None:
     assert (loaded.task[0].times, loaded.task[0].for_, loaded.task[0].delay) == (1, None, 0.0)
 
 
-def test_several_mistakes_of_one_file_are_told_at_once() -> None:
+def test_several_mistakes_of_one_file_are_reported_at_once() -> None:
     written = (
         "summary: ''\n"
         "proofs: [a]\n"
@@ -132,7 +135,7 @@ def test_several_mistakes_of_one_file_are_told_at_once() -> None:
     ]
 
 
-def test_every_missing_key_is_told() -> None:
+def test_every_missing_key_is_reported() -> None:
     assert [message.splitlines()[0] for message in mistakes("cold: true\n")] == [
         f"s.yaml:1:1: a scenario needs the key '{key}'" for key in ("summary", "proves", "task", "calls")
     ]
@@ -190,7 +193,7 @@ def test_times_is_nothing_else(written: str, shown: str) -> None:
         ),
         (
             "{fault: {text: a, body: {}}}",
-            "6\nonly an http fault has a body\n  expected: text for an answer that is no JSON",
+            "6\nonly an http fault has a body\n  expected: text for an answer that is not JSON",
         ),
         (
             "{fault: {drop: reset, headers: {A: b}}}",
@@ -242,15 +245,15 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
         ("{wait: null}", "5\na call is one thing\n  expected: one of 'wait', 'get_task' and 'begin'"),
         (
             "{wait: {}, arguments: {timeout: 1}}",
-            "5\nonly 'begin' has arguments\n  fix:      options of a wait stand under 'wait'",
+            "5\nonly 'begin' has arguments\n  fix:      options of a wait go under 'wait'",
         ),
         (
             "{begin: delete_channels, arguments: {cids: [a]}}",
             "5\nthe arguments of 'begin' have no ${token}\n"
             "  fix:      put it into the value that the contract names, such as cids: ['messaging:${token}']",
         ),
-        ("{wait: {timeout: 0s}}", "6\ntimeout cannot be 0\n  expected: a duration above 0"),
-        ("{wait: {poll_interval: 0ms}}", "6\npoll_interval cannot be 0\n  expected: a duration above 0"),
+        ("{wait: {timeout: 0s}}", "13\n0s is too short\n  expected: a duration above 0"),
+        ("{wait: {poll_interval: 0ms}}", "13\n0ms is too short\n  expected: a duration above 0"),
         ("{get_task: {timeout: 1s}}", "17\na get_task has no key 'timeout'\n  expected: no key at all"),
         ("{wait: {}, parallel: 0}", "16\n'parallel' cannot be 0\n  expected: 1 or more"),
         ("{wait: {}, parallel: 1001}", "16\n'parallel' cannot be 1001\n  expected: 1000 or less"),
@@ -273,9 +276,9 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
             "{wait: {}, expect: {returns: 1, raises: {kind: task}}}",
             "16\na call has one outcome\n  expected: one of 'returns', 'raises' and 'task'",
         ),
-        ("{wait: {}, expect: {raises: null}}", "16\n'raises' cannot be null\n  fix:      leave 'raises' out"),
-        ("{wait: {}, expect: {polls: null}}", "16\n'polls' cannot be null\n  fix:      leave 'polls' out"),
-        ("{get_task: {}, expect: {task: null}}", "20\n'task' cannot be null\n  fix:      leave 'task' out"),
+        ("{wait: {}, expect: {raises: null}}", "25\n'raises' cannot be null\n  fix:      leave 'raises' out"),
+        ("{wait: {}, expect: {polls: null}}", "25\n'polls' cannot be null\n  fix:      leave 'polls' out"),
+        ("{get_task: {}, expect: {task: null}}", "29\n'task' cannot be null\n  fix:      leave 'task' out"),
         ("{wait: {}, expect: {raises: {}}}", "25\na raises needs the key 'kind'\n  fix:      add 'kind'"),
     ],
 )
@@ -353,7 +356,7 @@ def test_a_kind_is_one_of_four(written: str, shown: str, fix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "count", "told"),
+    ("written", "count", "text"),
     [
         ("0", PollCount(at_least=0, at_most=0), "0 polls"),
         ("1", PollCount(at_least=1, at_most=1), "1 poll"),
@@ -362,10 +365,10 @@ def test_a_kind_is_one_of_four(written: str, shown: str, fix: str) -> None:
         ("{at_least: 2, at_most: 2}", PollCount(at_least=2, at_most=2), "2 polls"),
     ],
 )
-def test_polls_is_a_number_or_its_bounds(written: str, count: PollCount, told: str) -> None:
+def test_polls_is_a_number_or_its_bounds(written: str, count: PollCount, text: str) -> None:
     polls = call(f"{{wait: {{}}, expect: {{polls: {written}}}}}").expect.polls
 
-    assert (polls, str(polls)) == (count, told)
+    assert (polls, str(polls)) == (count, text)
 
 
 @pytest.mark.parametrize(
@@ -420,7 +423,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"proves": "default-timeout, default-timeout"},
-            "2:27: 'default-timeout' stands twice\n"
+            "2:27: 'default-timeout' appears twice\n"
             "  found:    proves: [default-timeout, default-timeout]\n"
             "  fix:      take one of them out",
         ),
@@ -433,7 +436,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"task": "{status: a, omit: [resutl]}"},
-            "4:17: an answer has no field 'resutl' to leave out\n"
+            "4:24: an answer has no field 'resutl' to leave out\n"
             "  found:    - {status: a, omit: [resutl]}\n"
             "  expected: task_id, status, created_at, updated_at, duration, result, error\n"
             "  fix:      did you mean 'result'?",
@@ -447,33 +450,33 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"task": '{status: a, result: {deep: ["${tokn}"]}}'},
-            "4:5: ${tokn} is not a placeholder\n"
+            "4:17: ${tokn} is not a placeholder\n"
             '  found:    - {status: a, result: {deep: ["${tokn}"]}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             {"task": '{fault: {http: 500, body: {a: "${http}"}}}'},
-            "4:6: ${http} is not a placeholder\n"
+            "4:25: ${http} is not a placeholder\n"
             '  found:    - {fault: {http: 500, body: {a: "${http}"}}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
         (
             {"task": '{status: a, result: "${text:9MiB}"}'},
-            "4:5: ${text:9MiB} is not a size\n"
+            "4:17: ${text:9MiB} is not a size\n"
             '  found:    - {status: a, result: "${text:9MiB}"}\n'
-            "  fix:      write ${text:10KiB}, 8MiB at the most",
+            "  fix:      write ${text:10KiB}, 8MiB at most",
         ),
         (
             {"task": '{status: a, error: "${text:a: b}"}'},
-            "4:5: ${text:a: b} is not a size\n"
+            "4:17: ${text:a: b} is not a size\n"
             '  found:    - {status: a, error: "${text:a: b}"}\n'
-            "  fix:      write ${text:10KiB}, 8MiB at the most",
+            "  fix:      write ${text:10KiB}, 8MiB at most",
         ),
         (
             {"task": '{status: a, result: "${text:4MiB}", error: "${text:5MiB}"}'},
             "4:5: texts of 9,437,184 bytes in one place\n"
             '  found:    - {status: a, result: "${text:4MiB}", error: "${text:5MiB}"}\n'
-            "  fix:      8MiB at the most",
+            "  fix:      8MiB at most",
         ),
         (
             {"call": '{wait: {}, task_id: "${id}"}'},
@@ -483,7 +486,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
         ),
         (
             {"call": '{wait: {}, expect: {returns: "${text}"}}'},
-            "6:16: ${text} is not a placeholder\n"
+            "6:25: ${text} is not a placeholder\n"
             '  found:    - {wait: {}, expect: {returns: "${text}"}}\n'
             "  fix:      use ${n}, ${task_id}, ${token} or ${text:2MiB}",
         ),
@@ -493,15 +496,15 @@ def test_a_scenario_uses_the_contracts_words(contract: Contract, parts: dict[str
     assert mistakes(text(**parts), contract) == [f"s.yaml:{message}"]
 
 
-def test_all_words_that_the_contract_does_not_know_are_told_at_once(contract: Contract) -> None:
+def test_all_words_that_the_contract_does_not_know_are_reported_at_once(contract: Contract) -> None:
     written = text(
         proves="zzz", task='{status: a, omit: [zzz], result: "${zzz}"}', call='{wait: {}, task_id: "${z}"}'
     )
 
     assert [message.splitlines()[0] for message in mistakes(written, contract)] == [
         "s.yaml:2:10: no requirement is called 'zzz'",
-        "s.yaml:4:5: ${zzz} is not a placeholder",
-        "s.yaml:4:17: an answer has no field 'zzz' to leave out",
+        "s.yaml:4:24: an answer has no field 'zzz' to leave out",
+        "s.yaml:4:30: ${zzz} is not a placeholder",
         "s.yaml:6:16: ${z} is not a placeholder",
     ]
 
@@ -510,14 +513,14 @@ def test_placeholders_that_could_fill_the_memory_are_refused_unfilled(contract: 
     written = text(task=f'{{status: a, result: "{"${text:8MiB}" * 20_000}"}}')
 
     assert mistakes(written, contract)[0].startswith(
-        "s.yaml:4:5: texts of 167,772,160,000 bytes in one place\n"
+        "s.yaml:4:17: texts of 167,772,160,000 bytes in one place\n"
     )
 
 
-def test_a_scenario_of_unknown_names_tells_a_hundred_of_them(contract: Contract) -> None:
-    told = mistakes(text(proves=", ".join(f"zz{n}" for n in range(5000))), contract)
+def test_a_scenario_of_unknown_names_reports_a_hundred_of_them(contract: Contract) -> None:
+    reported = mistakes(text(proves=", ".join(f"zz{n}" for n in range(5000))), contract)
 
-    assert told[100:] == ["s.yaml: reading stopped after 100 mistakes\n  fix:      fix these first"]
+    assert reported[100:] == ["s.yaml: reading stopped after 100 mistakes\n  fix:      fix these first"]
 
 
 # --- the schema ---------------------------------------------------------------------------------------

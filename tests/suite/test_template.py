@@ -60,15 +60,15 @@ def test_no_two_stretches_of_a_text_are_alike() -> None:
         ),
         ("${n:1}", "${n:1} is not a placeholder: use ${n}, ${result}, ${task_id}, ${token} or ${text:2MiB}"),
         ({"${x}": 1}, "${x} is not a placeholder: use ${n}, ${result}, ${task_id}, ${token} or ${text:2MiB}"),
-        ("${text:0B}", "${text:0B} is not a size: write ${text:10KiB}, 8MiB at the most"),
-        ("${text:9MiB}", "${text:9MiB} is not a size: write ${text:10KiB}, 8MiB at the most"),
-        ("${text:1GiB}", "${text:1GiB} is not a size: write ${text:10KiB}, 8MiB at the most"),
-        ("${text:1.5MiB}", "${text:1.5MiB} is not a size: write ${text:10KiB}, 8MiB at the most"),
-        ("${text:}", "${text:} is not a size: write ${text:10KiB}, 8MiB at the most"),
-        (["${text:٣B}"], "${text:٣B} is not a size: write ${text:10KiB}, 8MiB at the most"),
+        ("${text:0B}", "${text:0B} is not a size: write ${text:10KiB}, 8MiB at most"),
+        ("${text:9MiB}", "${text:9MiB} is not a size: write ${text:10KiB}, 8MiB at most"),
+        ("${text:1GiB}", "${text:1GiB} is not a size: write ${text:10KiB}, 8MiB at most"),
+        ("${text:1.5MiB}", "${text:1.5MiB} is not a size: write ${text:10KiB}, 8MiB at most"),
+        ("${text:}", "${text:} is not a size: write ${text:10KiB}, 8MiB at most"),
+        (["${text:٣B}"], "${text:٣B} is not a size: write ${text:10KiB}, 8MiB at most"),
         (
             f"${{text:{'9' * 5000}B}}",
-            f"${{text:{'9' * 5000}B}} is not a size: write ${{text:10KiB}}, 8MiB at the most",
+            f"${{text:{'9' * 5000}B}} is not a size: write ${{text:10KiB}}, 8MiB at most",
         ),
     ],
 )
@@ -83,13 +83,13 @@ def test_what_cannot_be_filled_is_refused_with_the_fix(template: Json, message: 
 
 def test_checking_makes_no_text_and_adds_the_sizes_up() -> None:
     check(["${text:4MiB}", {"a": "${text:4MiB}"}], ())
-    with pytest.raises(ValueError, match="8MiB at the most") as caught:
+    with pytest.raises(ValueError, match="8MiB at most") as caught:
         check(MANY, ())
 
-    assert str(caught.value) == "texts of 335,544,320,000 bytes in one place: 8MiB at the most"
+    assert str(caught.value) == "texts of 335,544,320,000 bytes in one place: 8MiB at most"
 
 
-def test_placeholders_are_named_wherever_they_stand() -> None:
+def test_placeholders_are_named_anywhere() -> None:
     assert list(placeholders({"${n}": ["${token} ${text:1B}", 7, None]})) == ["n", "token", "text"]
 
 

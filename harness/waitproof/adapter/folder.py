@@ -23,8 +23,9 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.run.baseline import Baseline, parse_baseline
+from waitproof.suite.document import Document, shown
 from waitproof.suite.files import read_file
-from waitproof.suite.yaml import Format, Model, build, invalid, read, shown
+from waitproof.suite.model import Format, Model, build, invalid
 
 __all__ = [
     "FILE_NAME",
@@ -183,7 +184,7 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
     Raises:
         InputError: The text has mistakes; all are in the error, each with its position.
     """
-    file = build(AdapterFile, read(text, place), place)
+    file = build(AdapterFile, Document(text, place))
     folder = Path(place).parent
     return AdapterSpec(
         name=file.name,

@@ -8,16 +8,7 @@ from pathlib import Path
 from waitproof.cli.options import add_suite_option, suite_folder
 from waitproof.errors import InputError, Mistake
 from waitproof.run.summary import ExitCode
-from waitproof.suite.files import (
-    CONTRACT,
-    Suite,
-    lint,
-    lint_scenario,
-    load_contract,
-    load_scenario,
-    load_suite,
-    suite_above,
-)
+from waitproof.suite.files import lint_file, lint_suite
 
 __all__ = ["add_options", "execute"]
 
@@ -35,12 +26,12 @@ def execute(options: argparse.Namespace) -> ExitCode:
     for path in options.paths or [suite_folder(options.suite)]:
         try:
             if path.is_dir():
-                suite = load_suite(path)
-                mistakes += lint(suite)
+                suite, found = lint_suite(path)
+                mistakes += found
                 count = f"{len(suite.scenarios)} scenarios, {len(suite.contract.requirements)} requirements"
                 lines.append(f"{path}: {count}")
             else:
-                _lint_file(path)
+                lint_file(path)
                 lines.append(f"{path}: fine")
         except InputError as error:
             mistakes += error.mistakes
@@ -48,19 +39,3 @@ def execute(options: argparse.Namespace) -> ExitCode:
         raise InputError(mistakes)
     print("\n".join(lines))
     return ExitCode.KEPT
-
-
-def _lint_file(path: Path) -> None:
-    """Check one scenario file against the contract above it."""
-    folder = suite_above(path.absolute())
-    if folder is None:
-        fix = "put it below the folder of a suite"
-        raise InputError(Mistake(str(path), f"there is no {CONTRACT} above this file", fix=fix))
-    contract = load_contract(folder / CONTRACT)
-    if path.absolute() == folder / CONTRACT:
-        return
-    scenario = load_scenario(path.absolute(), folder, contract)
-    alone = Suite(folder, contract, (scenario,), {scenario.id: path.absolute()})
-    mistakes = list(lint_scenario(alone, scenario))
-    if mistakes:
-        raise InputError(mistakes)

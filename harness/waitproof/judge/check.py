@@ -16,9 +16,10 @@ from waitproof.judge.journal import Ended
 from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting
 from waitproof.judge.words import describe
 from waitproof.protocol import Capabilities
+from waitproof.suite.checks import register_check
 from waitproof.suite.contract import Contract, Requirement
+from waitproof.suite.model import Model
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Model
 
 __all__ = [
     "Case",
@@ -200,7 +201,8 @@ def kind(
     """Register a check under its kind."""
 
     def register(function: _F) -> _F:
-        _CHECKS[name] = Check(name, function, arguments, tuple(reads), timed, watches, lacks)
+        check = Check(name, function, arguments, tuple(reads), timed, watches, lacks)
+        _CHECKS[name] = register_check(check)
         return function
 
     return register

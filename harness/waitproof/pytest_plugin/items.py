@@ -16,7 +16,7 @@ from waitproof.judge import Status, Verdict
 from waitproof.pytest_plugin import SESSION, WaitproofWarning
 from waitproof.report.text import explain_verdict, plain
 from waitproof.run.baseline import Entry, Stale
-from waitproof.suite.files import load_scenario, proves_line
+from waitproof.suite.files import load_scenario
 from waitproof.suite.scenario import Scenario
 
 __all__ = [
@@ -174,7 +174,7 @@ class VerdictItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the file, the line from 0 of the requirement's name under `proves`, and the item's title."""
-        return self.path, proves_line(self.path, self.requirement), f"{self.scenario.id}:{self.name}"
+        return self.path, self.scenario.line_of(self.requirement) - 1, f"{self.scenario.id}:{self.name}"
 
 
 class BaselineItem(pytest.Item):

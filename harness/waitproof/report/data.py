@@ -21,7 +21,7 @@ from waitproof.judge.observation import CallRecord, Observation, Poll
 from waitproof.run.runner import AdapterResult, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite.contract import Contract, Level
-from waitproof.suite.files import Suite, proves_line
+from waitproof.suite.files import Suite
 from waitproof.suite.scenario import Drop, Step
 from waitproof.suite.task import respond
 from waitproof.suite.yaml import Json
@@ -137,13 +137,12 @@ def _scenarios(result: RunResult) -> Iterator[dict[str, Json]]:
     wanted = {name for adapter in result.adapters for name in adapter.scenarios}
     for scenario in result.suite.scenarios:
         if scenario.id in wanted:
-            path = result.suite.files[scenario.id]
             yield {
                 "id": scenario.id,
                 "topic": scenario.id.rpartition("/")[0].partition("/")[0],
                 "file": _file(result.suite, scenario.id),
                 "summary": scenario.summary,
-                "proves": {name: proves_line(path, name) + 1 for name in scenario.proves},
+                "proves": {name: scenario.line_of(name) for name in scenario.proves},
             }
 
 

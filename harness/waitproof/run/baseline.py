@@ -13,14 +13,24 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from waitproof.errors import InputError, Mistake, nearest
+from waitproof.errors import Mistake, nearest
 from waitproof.judge import Status, Verdict
+from waitproof.suite.document import Document
+from waitproof.suite.model import Format, Model, build, invalid
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Format, Model, build, mistake_at, read
+from waitproof.suite.yaml import Path
 
 __all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "parse_baseline"]
+
+
+def _date(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise invalid(f"{text} is not a date", expected="such as 2027-06-30") from None
+    return text
 
 
 class Deviation(Model):
@@ -34,7 +44,7 @@ class Deviation(Model):
     deviation: Annotated[str, Field(min_length=1)]
     reason: Annotated[str, Field(min_length=1)]
     link: str = ""
-    expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    expires: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_date)] | None = None
     sometimes: bool = False
 
     @property
@@ -248,26 +258,15 @@ def parse_baseline(text: str, place: str, today: date) -> Baseline:
     Raises:
         InputError: With every mistake.
     """
-    node = read(text, place)
-    file = build(_File, node, place)
-    mistakes = []
+    document = Document(text, place)
     entries = []
-    for number, known in enumerate(file.deviations):
-        here = mistake_at(node, ("deviations", number), place, "")
+    for number, known in enumerate(build(_File, document).deviations):
+        path: Path = ("deviations", number)
+        here = document.mistake(path, "")
         expiry = None
-        if known.expires is not None:
-            expiry_at = ("deviations", number, "expires")
-            try:
-                expires = date.fromisoformat(known.expires)
-            except ValueError:
-                fact = f"{known.expires} is no date"
-                mistakes.append(mistake_at(node, expiry_at, place, fact, expected="such as 2027-06-30"))
-                continue
-            if expires < today:
-                fact = f"the deviation '{known.deviation}' expired on {known.expires}"
-                fix = "see whether the SDK has been fixed; else give it a later date, with the reason"
-                expiry = mistake_at(node, expiry_at, place, fact, fix=fix)
+        if known.expires is not None and date.fromisoformat(known.expires) < today:
+            fact = f"the deviation '{known.deviation}' expired on {known.expires}"
+            fix = "see whether the SDK has been fixed; else give it a later date, with the reason"
+            expiry = document.mistake((*path, "expires"), fact, fix=fix)
         entries.append(Entry(known, here.place, expiry, here.found))
-    if mistakes:
-        raise InputError(mistakes)
     return Baseline(tuple(entries), place)

@@ -15,7 +15,8 @@ from datetime import date
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status, Verdict
 from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, parse_baseline
-from waitproof.suite.yaml import Node, read
+from waitproof.suite.document import read
+from waitproof.suite.yaml import Node
 
 __all__ = ["Run", "Update", "quoted", "update"]
 

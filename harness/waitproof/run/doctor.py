@@ -261,4 +261,4 @@ class _Examination:
         return self._status(StatusMeaning.KEEP_POLLING)
 
     def _status(self, meaning: StatusMeaning) -> str:
-        return next(name for name, means in self._contract.statuses.items() if means is meaning)
+        return self._contract.status_for(meaning) or ""

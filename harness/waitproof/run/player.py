@@ -27,7 +27,7 @@ from waitproof.judge.observation import (
 from waitproof.mock.process import ServerProcess, TaskPlan
 from waitproof.protocol import Capabilities, Hello
 from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, play_steps
-from waitproof.suite.contract import Contract, TaskIdFormat
+from waitproof.suite.contract import Contract, StatusMeaning, TaskIdFormat
 from waitproof.suite.scenario import Scenario, Step
 
 __all__ = ["Player", "new_task_id"]
@@ -93,7 +93,7 @@ class Player:
             Whether an answer came; what it was doesn't matter here.
         """
         task_id = new_task_id(self._contract)
-        done = next(name for name, means in self._contract.statuses.items() if means == "return_result")
+        done = self._contract.status_for(StatusMeaning.RETURN_RESULT)
         self._server.create([TaskPlan(task_id, (Step(status=done),))])
         if capabilities.get_task:
             pending = process.send("get_task", client=client, task_id=task_id)

@@ -473,11 +473,11 @@ class Keeper:
         return next(own, None) or Step.model_validate({"status": self._status(meaning)})
 
     def _status(self, meaning: StatusMeaning) -> str:
-        found = [name for name, each in self.contract.statuses.items() if each is meaning]
-        if not found:
+        found = self.contract.status_for(meaning)
+        if found is None:
             fact = f"no status of this contract means {meaning.value}"
             raise InputError(Mistake("", fact, expected=", ".join(self.contract.statuses)))
-        return found[0]
+        return found
 
     def _begun_anew(self, served: _Served) -> TaskState:
         entries = self.server.entries(served.task_id)

@@ -1,1 +1,130 @@
-"""What a vendor promises, and the cases that show it."""
+"""What a vendor promises, and the cases that show it.
+
+A suite is a folder with one contract (`contract`) and its scenarios (`scenario`). `yaml` reads a file,
+`document` collects its mistakes, `model` validates it, and `crosscheck` compares it with its contract and
+with the judge's checks, which are registered in `checks`. `template` fills in placeholders, and `task` says
+what the server answers to the next poll. Only `files` and `catalog` touch the file system: a suite that is
+read once, and scenarios that are read again when their files change. `select` finds scenarios by pattern.
+"""
+
+from waitproof.suite.catalog import SCENARIO_HEADER, SEPARATOR, Catalog, Change, Entry, told_in_a_line
+from waitproof.suite.checks import CheckSpec, known_checks, register_check
+from waitproof.suite.contract import (
+    Answer,
+    AppliesTo,
+    Contract,
+    ErrorAnswer,
+    Level,
+    Operation,
+    Requirement,
+    StatusMeaning,
+    TaskIdFormat,
+)
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document, read, shown
+from waitproof.suite.files import (
+    CONTRACT,
+    Suite,
+    bundled_suite,
+    contract_file,
+    id_of,
+    lint_file,
+    lint_suite,
+    load_contract,
+    load_scenario,
+    load_suite,
+    read_file,
+    read_suite,
+    scenario_paths,
+    suite_above,
+)
+from waitproof.suite.model import MAX_DURATION_S, Duration, Format, Model, build, invalid, validate
+from waitproof.suite.scenario import (
+    FOREVER,
+    Call,
+    Drop,
+    Expect,
+    Fault,
+    PollCount,
+    Raises,
+    Scenario,
+    Step,
+    WaitOptions,
+    scenario_schema,
+    watched_after_s,
+)
+from waitproof.suite.select import select
+from waitproof.suite.task import Response, TaskState, answer, render_body, respond
+from waitproof.suite.template import at_path, check, fill, placeholders
+from waitproof.suite.yaml import Json, Node, Path
+
+__all__ = [
+    "CONTRACT",
+    "FOREVER",
+    "MAX_DURATION_S",
+    "SCENARIO_HEADER",
+    "SEPARATOR",
+    "Answer",
+    "AppliesTo",
+    "Call",
+    "Catalog",
+    "Change",
+    "CheckSpec",
+    "Contract",
+    "Document",
+    "Drop",
+    "Duration",
+    "Entry",
+    "ErrorAnswer",
+    "Expect",
+    "Fault",
+    "Format",
+    "Json",
+    "Level",
+    "Model",
+    "Node",
+    "Operation",
+    "Path",
+    "PollCount",
+    "Raises",
+    "Requirement",
+    "Response",
+    "Scenario",
+    "StatusMeaning",
+    "Step",
+    "Suite",
+    "TaskIdFormat",
+    "TaskState",
+    "WaitOptions",
+    "answer",
+    "at_path",
+    "build",
+    "bundled_suite",
+    "check",
+    "contract_file",
+    "fill",
+    "id_of",
+    "invalid",
+    "known_checks",
+    "lint_file",
+    "lint_suite",
+    "load_contract",
+    "load_scenario",
+    "load_suite",
+    "parse_scenario",
+    "placeholders",
+    "read",
+    "read_file",
+    "read_suite",
+    "register_check",
+    "render_body",
+    "respond",
+    "scenario_paths",
+    "scenario_schema",
+    "select",
+    "shown",
+    "suite_above",
+    "told_in_a_line",
+    "validate",
+    "watched_after_s",
+]

@@ -1,12 +1,12 @@
-"""A suite's scenarios by name, read when they are asked for and read again when their files change.
+"""A suite's scenarios by name, read when they are needed and read again when their files change.
 
-A server of scenarios starts before it has read a hundred files, and lives for days while its user edits
-them. So a file is read at its first use and after each change; one that cannot be read keeps its last good
-version, with its mistakes beside it.
+A server starts before it has read a hundred files, and runs for days while its user edits them. So a file is
+read at its first use and after each change. If it can't be read, its last good version stays in use, with the
+mistakes beside it.
 
-One fact to know before reading on: whether a file has changed is seen by its time and size alone, at each
-look. That is a few milliseconds for a hundred files, on any file system; a library that watches would only
-say when to look.
+One fact to know before reading on: a file counts as changed if its time or size has changed, which is checked
+at each look. That takes a few milliseconds for a hundred files, on any file system; a library that watches
+files would only say when to look.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from pydantic import Field
 
 from waitproof.errors import InputError, Mistake
 from waitproof.suite.contract import Contract
+from waitproof.suite.crosscheck import check_words, parse_scenario
+from waitproof.suite.document import Document
 from waitproof.suite.files import (
     bundled_suite,
     contract_file,
@@ -33,19 +35,22 @@ from waitproof.suite.files import (
     load_scenario,
     scenario_paths,
 )
-from waitproof.suite.scenario import Scenario, Step, cross_check, parse_scenario
+from waitproof.suite.model import Format, Model, validate
+from waitproof.suite.scenario import Scenario, Step
 from waitproof.suite.template import at_path, fill
-from waitproof.suite.yaml import Format, Json, Model, build, read
+from waitproof.suite.yaml import Json
+from waitproof.text import shorten
 
 __all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
 
 SCENARIO_HEADER = "x-waitproof-scenario"
-SEPARATOR = "~"  # in a task id, between a scenario's name and whatever tells its tasks apart
+SEPARATOR = "~"  # in a task id, between a scenario's name and what distinguishes its tasks
 MAX_NEAREST = 3
-_MARK = "abcdefghijkmnpqrstuvwxyz23456789"  # no two of them look alike
-_MARK_LENGTH = 4  # a million marks: a client that goes on after a restart meets no task of before
-INLINE = "inline"  # the place of a text that stands in no file
-_OUTDATED = (-1, -1)  # a stamp that no file has: it must be read, and that is news
+MAX_SHOWN = 100  # characters of a name that a client sent
+_MARK = "abcdefghijkmnpqrstuvwxyz23456789"  # characters that do not look alike
+_MARK_LENGTH = 4  # a million marks: after a restart, a client never meets an old task
+INLINE = "inline"  # the place of a text that is not in a file
+_OUTDATED = (-1, -1)  # a stamp that no file has: the file must be read, and counts as changed
 
 
 @dataclass(frozen=True)
@@ -71,14 +76,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Change:
-    """What became of one file since it was looked at last; its entry is None where it has gone."""
+    """A file that has changed since the last look; its entry is None if the file is gone."""
 
     id: str
     entry: Entry | None
 
 
 class _Bare(Model):
-    """How a task behaves, and nothing of what a caller must see."""
+    """How a task behaves, without what a caller must see."""
 
     noun: ClassVar[str] = "task"
     format: Format = 1
@@ -86,17 +91,14 @@ class _Bare(Model):
     task: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
-_BARE = frozenset(_Bare.model_fields)
-
-
 class Catalog:
-    """The scenarios of one folder; any thread may ask."""
+    """The scenarios of one folder; safe to use from any thread."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Read the contract, and see which scenario files there are.
+        """Read the contract and list the scenario files.
 
         Args:
-            folder: A suite; None for the one that comes with waitproof.
+            folder: A suite's folder; None for the one that comes with waitproof.
 
         Raises:
             InputError: There is no suite, or its contract cannot be read.
@@ -116,20 +118,20 @@ class Catalog:
             return sorted(self._entries)
 
     def entries(self) -> list[Entry]:
-        """Return all scenarios in the order of their ids, every file read."""
+        """Return all scenarios in the order of their ids, after reading every file that has changed."""
         with self._lock:
             return [self._read(scenario_id) for scenario_id in sorted(self._entries)]
 
     def known(self) -> list[Entry]:
-        """Return the same as they were read last, without a look at the files."""
+        """Return the same as they were last read, without looking at the files."""
         with self._lock:
             return [self._entries[scenario_id] for scenario_id in sorted(self._entries)]
 
     def refresh(self) -> list[Change]:
         """Look at every file again, and return what has changed since the last call, in the order of ids.
 
-        What somebody else's question has brought to light meanwhile is among it; of several changes to one
-        file the last is told. The first reading of a file that was there from the start is no change.
+        This includes changes that another call has found in the meantime; of several changes to one file only
+        the last is returned. Reading a file for the first time is not a change.
         """
         with self._lock:
             before = self._entries.keys()
@@ -144,7 +146,7 @@ class Catalog:
         """Return the scenario with that id, or with that last part of an id; the file as it is now.
 
         Raises:
-            InputError: None is called so, several are, or its file has never been right.
+            InputError: No scenario has that name, several have it, or its file has never been valid.
         """
         with self._lock:
             fitting = self._fitting(name)
@@ -166,8 +168,8 @@ class Catalog:
         name = _named_in(task_id)
         with self._lock:
             if not self._fitting(name) and not any(self._nearest(name)):
-                # Most of these never meant a scenario: a task that has gone, or another server's.
-                fact = f"no task has the id '{_cut(task_id)}', and no scenario is called so"
+                # Most of these never meant a scenario: the task is gone, or is another server's.
+                fact = f"no task has the id '{_short(task_id)}', and no scenario has that name"
                 raise InputError(Mistake("", fact))
             return self.get(name)
 
@@ -176,19 +178,18 @@ class Catalog:
     ) -> Scenario:
         """Return the scenario of the task that an operation begins.
 
-        It is the one that the header names, else the one that its body names where a token stands
-        (`messaging:completes-after-3-polls`), else the default. A user's own cid names none; one that names
-        a scenario is never given another.
+        It is the one that the header names, else the one that its body names in place of a token
+        (`messaging:completes-after-3-polls`), else the default. A user's own cid names none; a request that
+        names a scenario never gets another one.
 
         Args:
             operation: Its name in the contract.
-            headers: The request's, names in lower case.
-            body: As it came.
+            headers: The request's headers, their names in lower case.
+            body: The request's body, as it was received.
             default: Name of a scenario, "" for the contract's example or, without one, the first.
 
         Raises:
-            InputError: The header names no scenario, or the one that is meant cannot be read or is one of
-                several.
+            InputError: The header names no scenario, the scenario cannot be read, or several have its name.
         """
         named = headers.get(SCENARIO_HEADER)
         if named:
@@ -206,7 +207,7 @@ class Catalog:
     def calls(self, base_url: str) -> dict[str, str]:
         """Return the contract's calls to paste, by language, filled in for a server at that URL.
 
-        Their task is one that nobody has polled yet: each catalog has an id of its own for it.
+        Their task has not been polled yet: each catalog uses a separate id for it.
         """
         example = self.contract.example or self.ids()[0]
         task_id = f"{example.rpartition('/')[2]}{SEPARATOR}{self._mark}"
@@ -216,21 +217,22 @@ class Catalog:
         }
 
     def inline(self, text: str) -> Scenario:
-        """Return the scenario in a text, held against the contract; its `task` alone is enough.
+        """Return the scenario in a text, checked against the contract; a `task` alone is enough.
 
         Raises:
             InputError: With every mistake; their places read `inline:line:column`.
         """
-        node = read(text, INLINE)
-        if isinstance(node.value, dict) and "task" in node.value and node.value.keys() <= _BARE:
-            bare = build(_Bare, node, INLINE)
-            scenario = Scenario.model_construct(
-                format=1, summary=bare.summary, proves=(), cold=False, task=bare.task, calls=()
-            ).named(INLINE)
-        else:
-            scenario = parse_scenario(node, INLINE, INLINE)
-        cross_check(scenario, self.contract, node, INLINE)
-        return scenario
+        document = Document(text, INLINE)
+        if {"proves", "calls"}.intersection(document.root.names()):
+            return parse_scenario(document, INLINE, self.contract)
+        bare = validate(_Bare, document)
+        check_words(document, self.contract)
+        document.check()
+        assert bare is not None
+        scenario = Scenario.model_construct(
+            format=1, summary=bare.summary, proves=(), cold=False, task=bare.task, calls=()
+        )
+        return scenario.named(INLINE)
 
     def _list(self) -> None:
         found = {id_of(path, self.folder): path for path in scenario_paths(self.folder)}
@@ -240,7 +242,7 @@ class Catalog:
         listed: dict[str, Entry] = {}
         for scenario_id, path in found.items():
             entry = self._entries.get(scenario_id) or Entry(scenario_id, path)
-            if entry.path != path:  # x.yaml is x.yml now: its time and size are the same, its place is not
+            if entry.path != path:  # renamed, such as x.yaml to x.yml: same time and size, other place
                 entry = replace(entry, path=path)
                 if scenario_id in self._stamps:
                     self._stamps[scenario_id] = _OUTDATED
@@ -253,7 +255,7 @@ class Catalog:
         try:
             status = entry.path.stat()
             stamp = (status.st_mtime_ns, status.st_size)
-        except OSError:  # it has gone since the folder was listed; the reading says so
+        except OSError:  # deleted since the folder was listed; reading it will report that
             stamp = (0, 0)
         was_read = scenario_id in self._stamps
         if self._stamps.get(scenario_id) == stamp:
@@ -270,27 +272,29 @@ class Catalog:
         return entry
 
     def _fitting(self, name: str) -> list[str]:
-        """Return the ids that a name may mean: itself, else those that end with it."""
+        """Return the ids that a name may mean: the same id, else those that end with it."""
         if name in self._entries:
             return [name]
         return [each for each in self._entries if each.rpartition("/")[2] == name]
 
     def _unknown(self, name: str, fitting: list[str]) -> Mistake:
         if fitting:
-            fix = f"name one of them whole: {' or '.join(sorted(fitting))}"
-            return Mistake("", f"{len(fitting)} scenarios are called '{_cut(name)}'", fix=fix)
+            fix = f"use one of the full ids: {' or '.join(sorted(fitting))}"
+            return Mistake("", f"{len(fitting)} scenarios are called '{_short(name)}'", fix=fix)
         near = ", ".join(self._nearest(name))
         return Mistake(
-            "", f"no scenario is called '{_cut(name)}'", fix=f"the nearest are {near}" if near else ""
+            "",
+            f"no scenario is called '{_short(name)}'",
+            fix=f"the nearest are {near}" if near else "",
         )
 
     def _nearest(self, name: str) -> Iterator[str]:
         names = [each.rpartition("/")[2] for each in self._entries]
-        yield from difflib.get_close_matches(_cut(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
+        yield from difflib.get_close_matches(_short(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
 
 
 def told_in_a_line(error: InputError) -> str:
-    """Return the first mistake of an error, for a place that has one line."""
+    """Return the first mistake of an error in one line."""
     first = error.mistakes[0]
     place = f"{first.place}: " if first.place else ""
     return f"{place}{first.fact}{'; ' if first.fix else ''}{first.fix}"
@@ -300,5 +304,5 @@ def _named_in(task_id: str) -> str:
     return task_id.partition(SEPARATOR)[0].replace(".", "/")
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= 100 else name[:100] + "…"
+def _short(name: str) -> str:
+    return shorten(name, MAX_SHOWN)

@@ -2,8 +2,8 @@
 
 A contract is the model of `contract.yaml`: the endpoint that is polled, the bodies of its answers as
 templates, what each status must lead to, the defaults, the operations that begin tasks, and the
-requirements. Everything that is particular to one vendor's API stands there and nowhere in the code.
-Which checks exist and what arguments they take is the judge's business.
+requirements. Everything specific to one vendor's API is in that file and nowhere in the code. Which checks
+exist and what arguments they take is the judge's business; `crosscheck` compares the two.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
 
+from waitproof.suite.model import Format, Model, PositiveDuration, Wrong, invalid
 from waitproof.suite.template import check
-from waitproof.suite.yaml import Duration, Format, Json, Model, Node, build, invalid
+from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
     "AppliesTo",
@@ -26,7 +27,7 @@ __all__ = [
     "Operation",
     "Requirement",
     "StatusMeaning",
-    "parse_contract",
+    "TaskIdFormat",
 ]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", examples=["exception-stack-trace"])]
@@ -35,7 +36,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", examples=["exce
 class Level(StrEnum):
     """How much a requirement weighs.
 
-    MUST quotes the documentation, SHOULD follows by common sense, INFO is what the documentation leaves open.
+    A MUST quotes the documentation, a SHOULD is common sense, INFO is what the documentation leaves open.
     """
 
     MUST = "MUST"
@@ -59,7 +60,7 @@ class TaskIdFormat(StrEnum):
 
 
 class AppliesTo(Model):
-    """Which SDKs a requirement concerns; what is not given does not restrict it."""
+    """Which SDKs a requirement is about; a condition that is left out does not restrict it."""
 
     noun: ClassVar[str] = "condition of a requirement"
     language: str | None = None
@@ -78,17 +79,19 @@ class Requirement(Model):
     with_: dict[str, Json] = Field(default_factory=dict, alias="with")
     applies_to: AppliesTo = AppliesTo()
 
-    @model_validator(mode="after")
-    def _is_founded(self) -> Requirement:
-        if self.level is Level.MUST and not self.quote:
-            raise invalid(
-                f"requirement {self.id} is a MUST without a quote",
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """A MUST quotes the documentation; anything else has a reason at least."""
+        name = written.get("id").value
+        quote, reason = written.get("quote").value, written.get("reason").value
+        if written.get("level").value == Level.MUST and not quote:
+            yield Wrong(
+                f"requirement {name} is a MUST without a quote",
                 expected="the documentation's own sentence under 'quote'",
                 fix="where the documentation says nothing, its level is SHOULD, with a reason",
             )
-        if not (self.quote or self.reason):
-            raise invalid(f"requirement {self.id} has neither a quote nor a reason", fix="add 'reason'")
-        return self
+        elif not (quote or reason):
+            yield Wrong(f"requirement {name} has neither a quote nor a reason", fix="add 'reason'")
 
     @property
     def sentence(self) -> str:
@@ -107,7 +110,7 @@ class Endpoint(Model):
     @classmethod
     def _names_the_task(cls, path: str) -> str:
         if path.count("{task_id}") != 1 or not path.startswith("/"):
-            raise invalid(f"'{path}' is no task endpoint", expected="a path with {task_id} in it once")
+            raise invalid(f"'{path}' is not a task endpoint", expected="a path with {task_id} in it once")
         return path
 
 
@@ -130,8 +133,8 @@ class ErrorAnswer(Model):
 class Operation(Model):
     """A request that begins a task.
 
-    `token` is the dotted path in its body where a scenario's token stands; `arguments` is an example of
-    what an adapter is given to begin it.
+    `token` is the dotted path to a scenario's token in its body; `arguments` is an example of what an adapter
+    is given to begin it.
     """
 
     noun: ClassVar[str] = "operation"
@@ -161,7 +164,7 @@ class TimeoutPromise(Model):
 
 def _pattern(value: object) -> str:
     if not isinstance(value, str):
-        raise invalid(f"{json.dumps(value)} is no pattern", expected="a regular expression")
+        raise invalid(f"{json.dumps(value)} is not a pattern", expected="a regular expression")
     try:
         re.compile(value)
     except re.error as error:
@@ -176,23 +179,16 @@ class Defaults(Model):
     """What holds when the caller passes no option, in seconds."""
 
     noun: ClassVar[str] = "defaults"
-    poll_interval: Duration
-    timeout: Duration
-
-    @model_validator(mode="after")
-    def _are_positive(self) -> Defaults:
-        if not (self.poll_interval > 0 and self.timeout > 0):
-            raise invalid("a default of 0", expected="a duration above 0")
-        return self
+    poll_interval: PositiveDuration
+    timeout: PositiveDuration
 
 
 class Contract(Model):
     """One suite's documentation; see the module.
 
-    `sdk_exceptions` is a pattern that the name of every exception of an SDK's own has, those included that
-    are of no documented kind. `example` is the id of the scenario that is shown and served where none is
-    named; `snippets` are calls to paste, by language: `${base_url}` is the mock server's and `${task_id}` a
-    task's.
+    `sdk_exceptions` is a pattern that matches the name of every exception that an SDK defines, even one of no
+    documented kind. `example` is the id of the scenario that is shown and served where none is named;
+    `snippets` are calls to paste, by language: `${base_url}` is the mock server's and `${task_id}` a task's.
     """
 
     noun: ClassVar[str] = "contract"
@@ -218,34 +214,40 @@ class Contract(Model):
     snippets: dict[str, str] = {}
     requirements: tuple[Requirement, ...]
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> Contract:
-        meanings = set(self.statuses.values())
-        if StatusMeaning.RETURN_RESULT not in meanings:
-            raise invalid("no status means return_result", expected="a status that ends a wait with a result")
-        ids = [requirement.id for requirement in self.requirements]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise invalid(f"requirement {twice[0]} stands twice", fix="give each promise an id of its own")
-        for place, value, more in self._templates():
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """Some status ends a wait with a result, ids differ, and placeholders are known."""
+        statuses = written.get("statuses")
+        meanings = [statuses.get(name).value for name in written.names("statuses")]
+        are_known = all(each in list(StatusMeaning) for each in meanings)
+        if meanings and are_known and StatusMeaning.RETURN_RESULT not in meanings:
+            yield Wrong(
+                "no status means return_result",
+                expected="a status that ends a wait with a result",
+                path=("statuses",),
+            )
+        ids = set()
+        for number, requirement in enumerate(written.items("requirements")):
+            name = requirement.get("id").plain()
+            if str(name) in ids:
+                fact, fix = f"requirement {name} appears twice", "give each promise its own id"
+                yield Wrong(fact, fix=fix, path=("requirements", number, "id"))
+            ids.add(str(name) if requirement.has("id") else number)
+        for path, more in _templates(written):
+            node = written.at(path)
             try:
-                check(value, _TASK_VALUES | more)
+                check(None if node is None else node.plain(), _TASK_VALUES | more)
             except ValueError as error:
                 fact, _, fix = str(error).rpartition(": ")
-                raise invalid(f"{place}: {fact}", fix=fix) from None
-        return self
-
-    def _templates(self) -> Iterator[tuple[str, Json, set[str]]]:
-        yield "answer.body", self.answer.body, {"status", "result", "error", "now_ns"}
-        yield "error", self.error, set()
-        yield "http_error.body", self.http_error.body, {"http", "message"}
-        for name, operation in self.operations.items():
-            yield f"operations.{name}", [operation.arguments, operation.body], set()
-        yield "snippets", self.snippets, {"base_url"}
+                yield Wrong(fact, fix=fix, path=path)
 
     def meaning(self, status: str) -> StatusMeaning:
         """Return what `status` must lead to; unknown ones have a meaning too."""
         return self.statuses.get(status, self.unknown_status)
+
+    def status_for(self, meaning: StatusMeaning) -> str | None:
+        """Return the first status that has this meaning, None if none has."""
+        return next((status for status, each in self.statuses.items() if each is meaning), None)
 
     def ends_the_wait(self, status: str | None) -> bool:
         """Say whether a status ends a wait; a fault, which has none, does not."""
@@ -263,7 +265,7 @@ class Contract(Model):
         raise KeyError(requirement_id)
 
     def is_sdk_exception(self, type_name: str) -> bool:
-        """Say whether an exception of this name is one of the SDK's own, whatever its kind."""
+        """Say whether an exception of this name is one that the SDK defines, whatever its kind."""
         return self.sdk_exceptions is not None and re.search(self.sdk_exceptions, type_name) is not None
 
     def task_path_pattern(self) -> re.Pattern[str]:
@@ -275,10 +277,13 @@ class Contract(Model):
 _TASK_VALUES = {"task_id", "token", "n"}
 
 
-def parse_contract(node: Node, place: str) -> Contract:
-    """Return the contract that a file's values describe.
-
-    Raises:
-        InputError: With every mistake and its position.
-    """
-    return build(Contract, node, place)
+def _templates(written: Node) -> Iterator[tuple[Path, set[str]]]:
+    """Yield where a contract has placeholders, and which it may use besides a task's own."""
+    yield ("answer", "body"), {"status", "result", "error", "now_ns"}
+    yield ("error",), set()
+    yield ("http_error", "body"), {"http", "message"}
+    for name in written.names("operations"):
+        yield ("operations", name, "arguments"), set()
+        yield ("operations", name, "body"), set()
+    for language in written.names("snippets"):
+        yield ("snippets", language), {"base_url"}

@@ -1,38 +1,29 @@
 """A scenario: how a task behaves poll by poll, which calls are made, and what the caller must see.
 
-This is the model of one YAML file below a contract, and the source of `scenario.schema.json`. It knows
-the contract's words only as text; `cross_check` holds the two against each other. What the server says
-when is `timeline`'s, whether a promise was kept is the judge's.
+This is the model of one YAML file below a contract, and the source of `scenario.schema.json`. It knows the
+contract's words only as text; `crosscheck` compares the two. What the server says when is `task`'s business,
+and whether a promise was kept the judge's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from itertools import chain, islice
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
 
-from waitproof.errors import InputError, nearest
-from waitproof.suite.contract import Contract, Defaults, Name
-from waitproof.suite.template import check, placeholders
-from waitproof.suite.yaml import (
-    MAX_MISTAKES,
-    Duration,
-    Format,
-    Json,
-    Model,
-    Node,
-    build,
-    invalid,
-    limited,
-    mistake_at,
-    shown,
-)
+from waitproof.errors import nearest
+from waitproof.suite.contract import Defaults, Name
+from waitproof.suite.document import shown
+from waitproof.suite.model import Duration, Format, Model, PositiveDuration, Wrong, invalid
+from waitproof.suite.template import placeholders
+from waitproof.suite.yaml import Json, Node
+from waitproof.text import plural
 
 __all__ = [
+    "FOREVER",
     "Call",
     "Drop",
     "Expect",
@@ -42,8 +33,6 @@ __all__ = [
     "Scenario",
     "Step",
     "WaitOptions",
-    "cross_check",
-    "parse_scenario",
     "scenario_schema",
     "watched_after_s",
 ]
@@ -89,22 +78,22 @@ class Fault(Model):
     headers: dict[str, str] = {}
     body: dict[str, Json] | None = None
 
-    @model_validator(mode="after")
-    def _is_one(self) -> Fault:
-        answers = self.http is not None or self.text is not None
-        if answers == (self.drop is not None):
-            raise invalid("a fault is one thing", expected="drop, or an answer: http, text or both")
-        if self.body is not None and self.http is None:
-            raise invalid("only an http fault has a body", expected="text for an answer that is no JSON")
-        if self.body is not None and self.text is not None:
-            raise invalid("an answer has one body", expected="one of 'body' and 'text'")
-        if self.headers and self.drop is not None:
-            raise invalid("a dropped connection sends no headers", fix="take 'headers' out")
-        return self
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """A fault is a dropped connection or one answer."""
+        has_answer, has_drop = written.has("http") or written.has("text"), written.has("drop")
+        if has_answer == has_drop:
+            yield Wrong("a fault is one thing", expected="drop, or an answer: http, text or both")
+        elif written.has("body") and not written.has("http"):
+            yield Wrong("only an http fault has a body", expected="text for an answer that is not JSON")
+        if written.has("body") and written.has("text") and written.has("http"):
+            yield Wrong("an answer has one body", expected="one of 'body' and 'text'")
+        if written.names("headers") and has_drop:
+            yield Wrong("a dropped connection sends no headers", fix="take 'headers' out")
 
 
 class Step(Model):
-    """What the server says for some polls on end."""
+    """What the server says for some polls in a row."""
 
     noun: ClassVar[str] = "step"
     status: str | None = None
@@ -118,17 +107,17 @@ class Step(Model):
     close_after: Duration | None = None
     fault: Fault | None = None
 
-    @model_validator(mode="after")
-    def _is_one_thing(self) -> Step:
-        if (self.status is None) == (self.fault is None):
-            raise invalid("a step is a status or a fault", expected="exactly one of 'status' and 'fault'")
-        if self.for_ is not None and self.has("times"):
-            raise invalid("a step lasts a number of polls or a time", expected="one of 'times' and 'for'")
-        if self.fault is not None:
-            extra = sorted({"result", "error", "body", "omit"} & self.model_fields_set)
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """A step is a status or a fault, for a number of polls or a time."""
+        if written.has("status") == written.has("fault"):
+            yield Wrong("a step is a status or a fault", expected="exactly one of 'status' and 'fault'")
+        elif written.has("fault"):
+            extra = sorted({"result", "error", "body", "omit"}.intersection(written.names()))
             if extra:
-                raise invalid(f"a fault has no '{extra[0]}'", fix="put it under the step that has a status")
-        return self
+                yield Wrong(f"a fault has no '{extra[0]}'", fix="put it under the step that has a status")
+        if written.has("for") and "times" in written.names():
+            yield Wrong("a step lasts a number of polls or a time", expected="one of 'times' and 'for'")
 
     @property
     def label(self) -> str:
@@ -144,15 +133,8 @@ class WaitOptions(Model):
     """Options passed to the wait helper; one that is absent is not passed, so that its default holds."""
 
     noun: ClassVar[str] = "wait"
-    poll_interval: Duration | None = None
-    timeout: Duration | None = None
-
-    @model_validator(mode="after")
-    def _are_positive(self) -> WaitOptions:
-        for name in ("poll_interval", "timeout"):
-            if getattr(self, name) == 0:
-                raise invalid(f"{name} cannot be 0", expected="a duration above 0")
-        return self
+    poll_interval: PositiveDuration | None = None
+    timeout: PositiveDuration | None = None
 
     def interval_s(self, defaults: Defaults) -> float:
         """Return the interval that holds: the one passed, else the default, in seconds."""
@@ -164,7 +146,7 @@ class WaitOptions(Model):
 
 
 def watched_after_s(interval_s: float) -> float:
-    """Return for how many seconds after the end of a wait a poll too many is watched for."""
+    """Return how long after the end of a wait to watch for a poll too many, in seconds."""
     return min(WATCH_INTERVALS * interval_s, MAX_WATCH_S)
 
 
@@ -219,7 +201,7 @@ class PollCount(Model):
         if self.at_most is None:
             return f"{self.at_least} polls or more"
         if self.at_least == self.at_most:
-            return f"{self.at_least} poll{'' if self.at_least == 1 else 's'}"
+            return plural(self.at_least, "poll")
         return f"{self.at_least} to {self.at_most} polls"
 
 
@@ -267,21 +249,19 @@ class Expect(Model):
         | None
     ) = None
 
-    @model_validator(mode="after")
-    def _is_one(self) -> Expect:
-        outcomes = [name for name in ("returns", "raises", "task") if self.has(name)]
-        empty = [
-            name for name in ("raises", "task", "polls") if self.has(name) and getattr(self, name) is None
-        ]
-        if empty:
-            raise invalid(f"'{empty[0]}' cannot be null", fix=f"leave '{empty[0]}' out")
-        if len(outcomes) > 1:
-            raise invalid("a call has one outcome", expected="one of 'returns', 'raises' and 'task'")
-        return self
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """A call has one outcome, and only `returns` can be null."""
+        names = written.names()
+        for name in ("raises", "task", "polls"):
+            if name in names and not written.has(name):
+                yield Wrong(f"'{name}' cannot be null", fix=f"leave '{name}' out", path=(name,))
+        if sum(name in names for name in ("returns", "raises", "task")) > 1:
+            yield Wrong("a call has one outcome", expected="one of 'returns', 'raises' and 'task'")
 
     def parts(self) -> Iterator[str]:
         """Yield what is expected, in the words that checks use: `returns`, `raises`, `task`, `polls`."""
-        yield from (name for name in ("returns", "raises", "task", "polls") if self.has(name))
+        return (name for name in ("returns", "raises", "task", "polls") if self.has(name))
 
 
 class Call(Model):
@@ -303,30 +283,34 @@ class Call(Model):
             return value
         raise invalid(f"'task_id' cannot be {shown(value)}", expected="text or a whole number")
 
-    @model_validator(mode="after")
-    def _is_one(self) -> Call:
-        kinds = [name for name in ("wait", "get_task", "begin") if getattr(self, name) is not None]
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """A call is one thing, with what belongs to it."""
+        kinds = [name for name in _CAN_EXPECT if written.has(name)]
         if len(kinds) != 1:
-            raise invalid("a call is one thing", expected="one of 'wait', 'get_task' and 'begin'")
-        if self.begin is None and self.arguments:
-            raise invalid("only 'begin' has arguments", fix="options of a wait stand under 'wait'")
-        if self.begin is not None and "token" not in set(placeholders(self.arguments)):
-            raise invalid(
+            yield Wrong("a call is one thing", expected="one of 'wait', 'get_task' and 'begin'")
+            return
+        (kind,) = kinds
+        arguments = written.get("arguments").plain()
+        if kind != "begin" and arguments:
+            yield Wrong("only 'begin' has arguments", fix="options of a wait go under 'wait'")
+        if kind == "begin" and "token" not in placeholders(arguments):
+            yield Wrong(
                 "the arguments of 'begin' have no ${token}",
                 fix="put it into the value that the contract names, such as cids: ['messaging:${token}']",
             )
-        misplaced = {"get_task": {"returns"}, "wait": {"task"}, "begin": {"task", "returns", "polls"}}[
-            kinds[0]
-        ]
-        wrong = misplaced & set(self.expect.parts())
+        wrong = set(written.names("expect")) & {"task", "returns", "polls"} - set(_CAN_EXPECT[kind])
         if wrong:
-            raise invalid(
-                f"'{min(wrong)}' cannot be expected of '{kinds[0]}'", expected=_CAN_EXPECT[kinds[0]]
-            )
-        return self
+            *most, last = _CAN_EXPECT[kind]
+            expected = f"{', '.join(most)} or {last}" if most else last
+            yield Wrong(f"'{min(wrong)}' cannot be expected of '{kind}'", expected=expected)
 
 
-_CAN_EXPECT = {"wait": "returns, raises or polls", "get_task": "task, raises or polls", "begin": "raises"}
+_CAN_EXPECT = {
+    "wait": ("returns", "raises", "polls"),
+    "get_task": ("task", "raises", "polls"),
+    "begin": ("raises",),
+}
 
 
 class Scenario(Model):
@@ -341,19 +325,24 @@ class Scenario(Model):
     calls: Annotated[tuple[Call, ...], Field(min_length=1)]
 
     _id: str = ""
+    _lines: Mapping[str, int] = {}  # of each requirement under `proves`
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> Scenario:
-        if len(self.task_ids()) > 1:
-            raise invalid("a scenario has one task", fix="give only one of the calls a task_id")
-        begins = [number for number, call in enumerate(self.calls) if call.begin is not None]
-        if begins and (begins != [0] or self.task_ids()):
-            raise invalid("'begin' gives the task its id", expected="'begin' once, as the first call")
-        if self.parallel > 1 and any(not {"n", "token"} & {*placeholders(own)} for own in self.task_ids()):
-            raise invalid("every copy would have the same task_id", fix="put ${n} or ${token} into it")
-        if begins and self.parallel > 1:
-            raise invalid("a task that is begun is one task", fix="take 'parallel' out")
-        return self
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """A scenario is about one task."""
+        calls = written.items("calls")
+        task_ids = [each.get("task_id") for each in calls if each.has("task_id")]
+        begins = [number for number, call in enumerate(calls) if call.has("begin")]
+        copies = [each.get("parallel").value for each in calls]
+        is_parallel = any(type(each) is int and each > 1 for each in copies)
+        if len(task_ids) > 1:
+            yield Wrong("a scenario has one task", fix="give only one of the calls a task_id")
+        if begins and (begins != [0] or task_ids):
+            yield Wrong("'begin' gives the task its id", expected="'begin' once, as the first call")
+        if is_parallel and any(not {"n", "token"} & {*placeholders(each.plain())} for each in task_ids):
+            yield Wrong("every copy would have the same task_id", fix="put ${n} or ${token} into it")
+        if begins and is_parallel:
+            yield Wrong("a task that is begun is one task", fix="take 'parallel' out")
 
     @property
     def id(self) -> str:
@@ -381,93 +370,20 @@ class Scenario(Model):
 
     @property
     def has_fixed_id(self) -> bool:
-        """Whether its task has the same id whoever plays it: two may not play it on one server at once."""
+        """Whether its task always has the same id, so that only one player at a time can use it."""
         return any("token" not in placeholders(own) for own in self.task_ids())
 
-    def named(self, scenario_id: str) -> Scenario:
-        """Return the same scenario under an id."""
+    def line_of(self, requirement_id: str) -> int:
+        """Return the line of a requirement under `proves` in the scenario's file, from 1; 1 if not known."""
+        return self._lines.get(requirement_id, 1)
+
+    def named(self, scenario_id: str, written: Node | None = None) -> Scenario:
+        """Return the same scenario under an id, with its lines if the file's values are known."""
         copy = self.model_copy()
         copy._id = scenario_id  # noqa: SLF001 - our own, on a copy
+        if written is not None:
+            copy._lines = {str(each.value): each.line for each in reversed(written.items("proves"))}  # noqa: SLF001
         return copy
-
-
-def parse_scenario(node: Node, place: str, scenario_id: str) -> Scenario:
-    """Return the scenario that a file's values describe.
-
-    Raises:
-        InputError: With every mistake and its position.
-    """
-    return build(Scenario, node, place).named(scenario_id)
-
-
-def cross_check(scenario: Scenario, contract: Contract, node: Node, place: str) -> None:
-    """Hold a scenario against its contract: requirements, operations, placeholders and body fields.
-
-    Raises:
-        InputError: With every mistake and its position.
-    """
-    wrong = islice(chain(_wrong_names(scenario, contract), _wrong_placeholders(scenario)), MAX_MISTAKES + 1)
-    found = limited(
-        (
-            mistake_at(node, path, place, fact, expected=expected, fix=fix)
-            for path, fact, expected, fix in sorted(wrong, key=lambda each: node.find(each[0])[1])
-        ),
-        place,
-    )
-    if found:
-        raise InputError(found)
-
-
-_Path: TypeAlias = tuple[str | int, ...]
-_Found: TypeAlias = tuple[_Path, str, str, str]  # where, fact, expected, fix
-
-
-def _wrong_names(scenario: Scenario, contract: Contract) -> Iterator[_Found]:
-    known = [requirement.id for requirement in contract.requirements]
-    for number, name in enumerate(scenario.proves):
-        if name not in known:
-            fix = nearest(name, known) or "'waitproof explain' lists them"
-            yield ("proves", number), f"no requirement is called '{name}'", "", fix
-        elif name in scenario.proves[:number]:
-            yield ("proves", number), f"'{name}' stands twice", "", "take one of them out"
-    body = contract.answer.body
-    for number, step in enumerate(scenario.task):
-        for field in sorted(set(step.omit) - set(body)):
-            fact = f"an answer has no field '{field}' to leave out"
-            yield ("task", number, "omit"), fact, ", ".join(body), nearest(field, body)
-    for number, call in enumerate(scenario.calls):
-        if call.begin is not None and call.begin not in contract.operations:
-            expected = ", ".join(contract.operations) or "none: this contract has no operations"
-            fix = nearest(call.begin, contract.operations)
-            yield ("calls", number, "begin"), f"no operation is called '{call.begin}'", expected, fix
-        documented = {*contract.exception_fields, *contract.timeout.fields}
-        for field in sorted(set(call.expect.raises.fields if call.expect.raises else {}) - documented):
-            where = ("calls", number, "expect", "raises", "fields", field)
-            fact = f"an exception has no documented field '{field}'"
-            yield where, fact, ", ".join(sorted(documented)), nearest(field, documented)
-
-
-def _wrong_placeholders(scenario: Scenario) -> Iterator[_Found]:
-    for path, value in _templates(scenario):
-        try:
-            check(value, ("n", "task_id", "token"))
-        except ValueError as error:
-            fact, _, fix = str(error).rpartition(": ")
-            yield path, fact, "", fix
-
-
-def _templates(scenario: Scenario) -> Iterator[tuple[tuple[str | int, ...], Json]]:
-    for number, step in enumerate(scenario.task):
-        yield ("task", number), [step.result, step.error, step.body]
-        if step.fault is not None:
-            yield ("task", number, "fault"), [step.fault.text, step.fault.body, dict(step.fault.headers)]
-    for number, call in enumerate(scenario.calls):
-        yield ("calls", number, "arguments"), call.arguments
-        yield ("calls", number, "task_id"), call.task_id
-        expected = [call.expect.returns, call.expect.task]
-        if call.expect.raises is not None:
-            expected.append(call.expect.raises.fields)
-        yield ("calls", number, "expect"), expected
 
 
 def scenario_schema() -> dict[str, Any]:

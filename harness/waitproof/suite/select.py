@@ -1,4 +1,4 @@
-"""Which scenarios and which of their requirements a pattern means. Pure."""
+"""Which scenarios and requirements a pattern selects. Pure."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ __all__ = ["select"]
 
 
 def select(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> tuple[Scenario, ...]:
-    """Return the scenarios that one of the patterns means, all of them when there is no pattern.
+    """Return the scenarios that one of the patterns selects, all of them if there is no pattern.
 
-    A pattern is a part of `scenario` or `scenario:requirement`, from the beginning of a word on, or a glob
-    for the whole of it; one that names a requirement leaves only the requirements that it means.
+    A pattern is a part of `scenario` or `scenario:requirement` that begins where a word does, or a glob for
+    the whole of it. One that names a requirement selects only that requirement of its scenarios.
 
     Raises:
-        InputError: A pattern means nothing.
+        InputError: A pattern matches nothing.
     """
     if not patterns:
         return tuple(scenarios)
-    wanted: dict[str, set[str]] = {}
+    selected: dict[str, set[str]] = {}
     for pattern in patterns:
         found = False
         for scenario in scenarios:
-            whole = _means(pattern, scenario.id)
-            names = {name for name in scenario.proves if whole or _means(pattern, f"{scenario.id}:{name}")}
+            whole = _matches(pattern, scenario.id)
+            names = {name for name in scenario.proves if whole or _matches(pattern, f"{scenario.id}:{name}")}
             if names:
                 found = True
-                wanted.setdefault(scenario.id, set()).update(names)
+                selected.setdefault(scenario.id, set()).update(names)
         if not found:
             known = [scenario.id for scenario in scenarios]
             known += [name for scenario in scenarios for name in scenario.proves]
@@ -39,15 +39,15 @@ def select(scenarios: Sequence[Scenario], patterns: Sequence[str]) -> tuple[Scen
             raise InputError(Mistake("-k", f"no scenario and no requirement matches '{pattern}'", fix=fix))
     return tuple(
         scenario.model_copy(
-            update={"proves": tuple(name for name in scenario.proves if name in wanted[scenario.id])}
+            update={"proves": tuple(name for name in scenario.proves if name in selected[scenario.id])}
         )
         for scenario in scenarios
-        if scenario.id in wanted
+        if scenario.id in selected
     )
 
 
-def _means(pattern: str, name: str) -> bool:
-    """Say whether a pattern means a name: as a glob, else as a part that begins where a word does."""
+def _matches(pattern: str, name: str) -> bool:
+    """Say whether a pattern matches a name: as a glob, else as a part that begins where a word does."""
     if any(sign in pattern for sign in "*?["):
         return fnmatchcase(name, pattern)
     return re.search(rf"(?<![a-z0-9]){re.escape(pattern)}", name) is not None

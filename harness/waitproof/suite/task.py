@@ -1,9 +1,8 @@
 """What the server answers to the next poll of one task.
 
-The answer depends on the scenario's steps, on what the task has answered before, and on when and on
-which connection the poll arrived; no clock, socket or counter lives here, so any number of tasks can
-run at once, and a whole wait can be played in virtual time. Faults are only described here;
-`mock_server` commits them.
+The answer depends on the scenario's steps, on earlier answers, and on when and on which connection the poll
+arrived. There is no clock, socket or counter here, so any number of tasks can run at once, and a whole wait
+can be played in virtual time. Faults are only described here; the mock server carries them out.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from waitproof.suite.yaml import Json
 
 __all__ = ["Answer", "Response", "TaskState", "answer", "render_body", "respond"]
 
-REPEAT_WITHIN_S = 0.100  # HTTP stacks that repeat a request on a dropped connection do so at once
+REPEAT_WITHIN_S = 0.100  # an HTTP stack that repeats a request after a drop does so at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,14 @@ class _Dropped:
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """How far a task is.
+    """How far a task has come.
 
     Attributes:
-        steps: The scenario's steps, one at least; the last repeats.
-        step: Index of the step that answered last, or answers first.
+        steps: The scenario's steps, at least one; the last repeats.
+        step: Index of the step that gave the last answer, or will give the first.
         used: How many polls that step has used up.
-        began_s: When the first poll arrived that this step answered, None before.
-        polls: How many polls have been answered; repeats by an HTTP stack are none.
+        began_s: When the first poll arrived that this step answered, None if there was none.
+        polls: How many polls have been answered; repeats by an HTTP stack don't count.
     """
 
     steps: tuple[Step, ...]
@@ -91,11 +90,11 @@ def answer(
         index, used, began_s = index + 1, 0, None
     step = state.steps[index]
     drops = step.fault is not None and step.fault.drop is not None
-    # `replace` would do, and take three times as long; this is a part of every poll.
+    # `replace` would do the same but take three times as long, for every poll.
     state = TaskState(
         steps=state.steps,
         step=index,
-        # A drop that hit a reused connection may have been repaired by the HTTP stack: it lasts.
+        # The HTTP stack may have hidden a drop on a reused connection, so the step goes on.
         used=used + (fresh if drops else 1),
         began_s=arrived_s if began_s is None else began_s,
         polls=state.polls + 1,
@@ -148,8 +147,8 @@ def respond(contract: Contract, step: Step, values: Mapping[str, Json], *, now_n
     """
     fault = step.fault
     if fault is None or fault.drop is not None:
-        # A connection dropped in mid-body breaks off a true answer: that the task is still going on.
-        shown = step if fault is None else Step(status=_going_on(contract))
+        # A connection that is dropped in mid-body breaks off a valid answer: the task is still running.
+        shown = step if fault is None else Step(status=contract.status_for(StatusMeaning.KEEP_POLLING) or "")
         body = render_body(contract, shown, values, now_ns=now_ns)
         return Response(200, contract.answer.headers, _encode(body))
     headers = {name: str(fill(value, values)) for name, value in fault.headers.items()}
@@ -169,8 +168,8 @@ def render_body(
 ) -> dict[str, Json]:
     """Return the JSON object that a step with a status answers.
 
-    The judge calls it too, without a time: what an exception must say is what the server said, but for its
-    stamps, which nobody can repeat.
+    The judge calls it too, without a time: an exception must carry what the server said, except its time
+    stamps, which cannot be reproduced.
     """
     assert step.status is not None
     error = step.error
@@ -185,11 +184,6 @@ def render_body(
     }
     body: dict[str, Json] = {**fill(contract.answer.body, more), **fill(step.body, values)}
     return {key: value for key, value in body.items() if key not in step.omit}
-
-
-def _going_on(contract: Contract) -> str:
-    going_on = (name for name, meaning in contract.statuses.items() if meaning is StatusMeaning.KEEP_POLLING)
-    return next(going_on, "")
 
 
 def _encode(value: Json) -> bytes:

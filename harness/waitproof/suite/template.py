@@ -19,7 +19,7 @@ _PLACEHOLDER = re.compile(r"\$\{([a-z_]+)(?::([^}]*))?\}")
 _SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB)")
 _INDEX = re.compile(r"[0-9]{1,9}")
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
-_MAX_TEXT = 8 * 1024 * 1024  # half of what an adapter may answer in one line, escapes included
+_MAX_TEXT = 8 * 1024 * 1024  # half of what an adapter may answer in one line, including escapes
 
 
 def fill(value: Json, values: Mapping[str, Json]) -> Json:
@@ -43,7 +43,7 @@ def placeholders(value: Json) -> Iterator[str]:
 
 
 def check(value: Json, names: Collection[str]) -> None:
-    """Make sure that `fill` can do its work with values of these names, without making any text.
+    """Make sure that `fill` will succeed with values of these names, without making any text.
 
     Raises:
         ValueError: A placeholder is not known, or its size is not one; "what is wrong: how to fix it".
@@ -55,11 +55,11 @@ def check(value: Json, names: Collection[str]) -> None:
         elif match[2] is not None or match[1] not in names:
             raise _unknown(match, names)
     if length > _MAX_TEXT:
-        raise ValueError(f"texts of {length:,} bytes in one place: 8MiB at the most")
+        raise ValueError(f"texts of {length:,} bytes in one place: 8MiB at most")
 
 
 def at_path(value: Json, path: str) -> Json:
-    """Return what lies at a dotted path ("error.type", "cids.0"), or None where nothing does."""
+    """Return what is at a dotted path ("error.type", "cids.0"), or None if there is nothing."""
     for step in path.split(".") if path else ():
         if isinstance(value, Mapping):
             value = value.get(step)
@@ -114,5 +114,5 @@ def _length(argument: str) -> int:
     size = _SIZE.fullmatch(argument)
     length = int(size[1]) * _UNITS[size[2]] if size else 0
     if not 0 < length <= _MAX_TEXT:
-        raise ValueError(f"${{text:{argument}}} is not a size: write ${{text:10KiB}}, 8MiB at the most")
+        raise ValueError(f"${{text:{argument}}} is not a size: write ${{text:10KiB}}, 8MiB at most")
     return length

@@ -1,49 +1,35 @@
-"""Text of a YAML file turned into values that know where they stand.
+"""Reads YAML into values that know their positions.
 
-Reading is strict: one pass over the parser's events refuses what would surprise an author (aliases,
-tags, duplicate keys, YAML 1.1's `no`, `1:30`, `010`, dates and `.nan`) and never expands anything, so
-that no file can cost more than its size. `build` then makes a model of the values and turns every
-validation error into a `Mistake` with a position. Finding and opening files is `suite`'s business.
+Reading is strict: one pass over the parser's events refuses what would surprise an author (aliases, tags,
+duplicate keys, YAML 1.1's `no`, `1:30`, `010`, dates and `.nan`) and never expands anything, so that no file
+costs more than its size. It goes on after a mistake, and marks the value that has it. What else is wrong with
+a file is collected in its `document`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import Any, NoReturn, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails, PydanticCustomError
 
-from waitproof.errors import InputError, Mistake, nearest
-
-__all__ = [
-    "Duration",
-    "Format",
-    "Json",
-    "Model",
-    "Node",
-    "build",
-    "invalid",
-    "limited",
-    "mistake_at",
-    "read",
-    "shown",
-]
+__all__ = ["MAX_MISTAKES", "MAX_SHOWN", "Json", "Node", "Path", "Position", "Reader"]
 
 Json: TypeAlias = Any  # pydantic's JsonValue copies and checks every payload again; the parser has done that
+Path: TypeAlias = tuple[str | int, ...]  # keys and indices, from the root of a file
+Position: TypeAlias = tuple[int, int]  # line and column, from 1
 
 MAX_DEPTH = 64  # far below Python's recursion limit, far above any payload a person writes
 MAX_SHOWN = 100  # characters of an author's line that an error repeats
 MAX_MISTAKES = 100  # of one file: nobody reads more at once, and no file may cost more than its size
 
-# What no YAML reader takes (libyaml does not say where it stands), and line ends that editors do not count.
+# What no YAML reader takes (libyaml does not give its position), and line ends that editors do not count.
 _FORBIDDEN = re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern + "|[\x85\u2028\u2029]")
+_REPLACEMENT = "\ufffd"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where the wheel has it: same events, faster
 
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -61,27 +47,27 @@ _SURPRISES = (
         re.compile(r"[-+]?\.?[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?"),
         "some YAML readers take it for a number",
     ),
-    (re.compile(r"=|<<"), "YAML gives it a meaning of its own"),
+    (re.compile(r"=|<<"), "it has a special meaning in YAML"),
 )
 
 
 @dataclass(frozen=True)
 class Node:
-    """A value of a file with its place: a scalar, a list of nodes or a mapping of nodes.
+    """A value of a file with its position: a scalar, a list of nodes or a mapping of nodes.
 
     Attributes:
         value: `None`, bool, int, float, str, a tuple of nodes, or a dict from key to node.
         line: Line of its first character, from 1.
         column: Column of its first character, from 1.
         keys: For a mapping: line and column of each key.
-        source: The whole file's lines, shared by all of its nodes.
+        is_wrong: A mistake has been reported about this value, or about the key that it belongs to.
     """
 
     value: bool | int | float | str | tuple[Node, ...] | dict[str, Node] | None
-    line: int
-    column: int
-    keys: dict[str, tuple[int, int]] = field(default_factory=dict)
-    source: Sequence[str] = ()
+    line: int = 1
+    column: int = 1
+    keys: dict[str, Position] = field(default_factory=dict)
+    is_wrong: bool = False
 
     def plain(self) -> Json:
         """Return the value without positions, as JSON would carry it."""
@@ -91,7 +77,41 @@ class Node:
             return {key: child.plain() for key, child in self.value.items()}
         return self.value
 
-    def find(self, path: Sequence[str | int]) -> tuple[Node, tuple[int, int]]:
+    def get(self, key: str) -> Node:
+        """Return the value of a key; a null where there is no such key, or this is not a mapping."""
+        nothing = Node(None, self.line, self.column)
+        return self.value.get(key, nothing) if isinstance(self.value, dict) else nothing
+
+    def has(self, key: str) -> bool:
+        """Say whether a key has a value other than null, be it a wrong one."""
+        child = self.get(key)
+        return child.value is not None or child.is_wrong
+
+    def items(self, key: str) -> tuple[Node, ...]:
+        """Return the items of the list under a key; nothing where there is no list."""
+        listed = self.get(key).value
+        return listed if isinstance(listed, tuple) else ()
+
+    def names(self, *keys: str) -> tuple[str, ...]:
+        """Return the keys of this mapping, or of one below it; nothing where there is no mapping."""
+        node = self.at(keys)
+        return tuple(node.value) if node is not None and isinstance(node.value, dict) else ()
+
+    def at(self, path: Sequence[str | int]) -> Node | None:
+        """Return the node on `path`, None where there is none."""
+        node: Node | None = self
+        for step in path:
+            if node is None:
+                return None
+            if isinstance(node.value, dict):
+                node = node.value.get(str(step))
+            elif isinstance(node.value, tuple) and isinstance(step, int) and step < len(node.value):
+                node = node.value[step]
+            else:
+                return None
+        return node
+
+    def find(self, path: Sequence[str | int]) -> tuple[Node, Position]:
         """Return the deepest node on `path` that exists, and the position to point at.
 
         The position is that of the key when the last step found is a key of a mapping.
@@ -105,212 +125,172 @@ class Node:
                 at = (node.line, node.column)
         return node, at
 
+    def holds_a_mistake(self) -> bool:
+        """Say whether a mistake has been reported about this value or anything in it."""
+        if self.is_wrong:
+            return True
+        value = self.value
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+        return any(child.holds_a_mistake() for child in children)
 
-def read(text: str, place: str) -> Node:
-    """Return the one document in `text`.
 
-    Args:
-        text: A whole YAML file.
-        place: Its name in messages, usually the path that its author typed.
+class _StoppedError(Exception):
+    """The rest cannot be read; the mistake has been noted."""
 
-    Raises:
-        InputError: The text is not YAML, or uses what this reader refuses; all of a file at once, but for
-            a syntax error, after which nothing can be read.
+
+class Reader:
+    """Makes nodes of one text.
+
+    Attributes:
+        text: What is read: characters that no YAML reader takes have been replaced.
+        mistakes: What is wrong with it so far: position, fact, expected and fix.
     """
-    return _Reader(text, place).read()
 
+    def __init__(self, text: str) -> None:
+        text = text.removeprefix("\ufeff")
+        self.mistakes: list[tuple[Position, str, str, str]] = []
+        for forbidden in islice(_FORBIDDEN.finditer(text), MAX_MISTAKES + 1):
+            self._forbidden(text, forbidden.start())
+        self.text = _FORBIDDEN.sub(_REPLACEMENT, text)
 
-class _Reader:
-    def __init__(self, text: str, place: str) -> None:
-        self.text = text.removeprefix("\ufeff")
-        self.lines = self.text.splitlines()
-        self.place = place
-        self.mistakes: list[Mistake] = []
-
-    def read(self) -> Node:
-        for forbidden in islice(_FORBIDDEN.finditer(self.text), MAX_MISTAKES):
-            self._forbidden(forbidden.start())
-        if self.mistakes:
-            raise InputError(self.mistakes)
+    def read(self) -> Node | None:
+        """Return the root, None when nothing can be read."""
         try:
-            root = self._parsed()
+            return self._parsed()
+        except _StoppedError:
+            return None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             fact = "this is not YAML: " + (error.problem or error.context or "it cannot be parsed")
-            self._mistake((line, column), fact, fix=_syntax_fix(error.problem or ""))
-            root = None
-        if self.mistakes or root is None:
-            raise InputError(self.mistakes)
-        return root
+            self.mistakes.append((at, fact, "", _syntax_fix(error.problem or "")))
+            return None
 
-    def _parsed(self) -> Node | None:
+    def _parsed(self) -> Node:
         """Parse the text.
 
-        libyaml's newest has a limit of its own to nesting, and reads so far ahead that ours has no chance to
-        tell the place. The parser in Python has none; it is slow, and stops at the 65th level.
+        The newest libyaml limits nesting, and reads so far ahead that it reaches its limit before this reader
+        can give the position of ours. The parser in Python has no limit; it is slow, and stops at the 65th
+        level.
         """
+        known = len(self.mistakes)
         try:
             return self._document(yaml.parse(self.text, Loader=_Loader))
         except yaml.MarkedYAMLError as error:
             if "nesting depth" not in (error.problem or ""):
                 raise
-        self.mistakes.clear()
+        del self.mistakes[known:]
         return self._document(yaml.parse(self.text, Loader=yaml.SafeLoader))
 
-    def _document(self, events: Iterator[Any]) -> Node | None:
+    def _document(self, events: Iterator[Any]) -> Node:
         root: Node | None = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent) and root is not None:
-                self._mistake(_at(event), "a second document starts here", expected="one document a file")
-                return root
+                self._add(event, "a second document starts here", expected="one document per file")
+                break
             if isinstance(event, yaml.NodeEvent):
                 root = self._node(event, events, depth=0)
-                if root is None:
-                    return None
         if root is None:
-            self.mistakes.append(Mistake(f"{self.place}:1:1", "the file is empty"))
+            self._stop((1, 1), "the file is empty")
         return root
 
-    def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node | None:
+    def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         at = _at(event)
         if depth > MAX_DEPTH:
-            self._mistake(at, f"nested more than {MAX_DEPTH} levels deep", fix="flatten the value")
-            return None
-        if len(self.mistakes) >= MAX_MISTAKES:
-            self.mistakes.append(_more(self.place))
-            return None
+            self._stop(at, f"nested more than {MAX_DEPTH} levels deep", fix="flatten the value")
+        if len(self.mistakes) > MAX_MISTAKES:
+            raise _StoppedError
         if isinstance(event, yaml.AliasEvent):
-            self._mistake(at, f"an alias (*{event.anchor})", expected="the value itself, written out")
-            return Node(None, *at)
+            self._add(event, f"an alias (*{event.anchor})", expected="the value itself, written out")
+            return Node(None, *at, is_wrong=True)
         if event.anchor:
-            self._mistake(at, f"an anchor (&{event.anchor})", expected="a value without a name")
+            self._add(event, f"an anchor (&{event.anchor})", expected="a value without a name")
         if event.tag:
-            self._mistake(at, f"a tag ({event.tag})", expected="a plain value")
+            self._add(event, f"a tag ({event.tag})", expected="a plain value")
         if isinstance(event, yaml.ScalarEvent):
-            return Node(self._scalar(event), *at, source=self.lines)
+            return self._scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
-            return self._sequence(at, events, depth)
-        return self._mapping(at, events, depth)
+            return Node(tuple(self._items(events, depth)), *at, is_wrong=bool(event.tag))
+        return self._mapping(event, events, depth)
 
-    def _sequence(self, at: tuple[int, int], events: Iterator[Any], depth: int) -> Node | None:
-        children = []
+    def _items(self, events: Iterator[Any], depth: int) -> Iterator[Node]:
         for event in events:
             if isinstance(event, yaml.SequenceEndEvent):
-                break
-            child = self._node(event, events, depth + 1)
-            if child is None:
-                return None
-            children.append(child)
-        return Node(tuple(children), *at, source=self.lines)
+                return
+            yield self._node(event, events, depth + 1)
 
-    def _mapping(self, at: tuple[int, int], events: Iterator[Any], depth: int) -> Node | None:
+    def _mapping(self, start: Any, events: Iterator[Any], depth: int) -> Node:
         children: dict[str, Node] = {}
-        keys: dict[str, tuple[int, int]] = {}
+        keys: dict[str, Position] = {}
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
             key = self._node(event, events, depth + 1)
-            child = self._node(next(events), events, depth + 1) if key is not None else None
-            if key is None or child is None:
-                return None
+            child = self._node(next(events), events, depth + 1)
             name = event.value if isinstance(event, yaml.ScalarEvent) else None
             if name is None:
-                self._mistake(_at(event), "a key that is not text", expected="a name")
+                self._add(event, "a key that is not text", expected="a name")
             elif name in children:
-                first_line = keys[name][0]
-                self._mistake(
-                    _at(event), f"key '{name}' stands twice", fix=f"line {first_line} has the first"
-                )
+                fix = f"line {keys[name][0]} has the first"
+                self._add(event, f"key '{name}' appears twice", fix=fix)
+                children[name] = replace(children[name], is_wrong=True)
             else:
-                children[name], keys[name] = child, _at(event)
-        return Node(children, *at, keys=keys, source=self.lines)
+                children[name] = replace(child, is_wrong=True) if key.is_wrong else child
+                keys[name] = _at(event)
+        return Node(children, *_at(start), keys=keys, is_wrong=bool(start.tag))
 
-    def _scalar(self, event: Any) -> bool | int | float | str | None:
+    def _scalar(self, event: Any) -> Node:
         text = str(event.value)
-        if not _is_unicode(text):
-            self._mistake(_at(event), "half of a surrogate pair", expected="whole Unicode characters")
-            return ""
-        if event.style:  # quoted or block text is text
-            return text
-        if text in _NULLS:
-            return None
-        if text in _BOOLEANS:
-            return _BOOLEANS[text]
-        if _INTEGER.fullmatch(text):
-            return self._integer(event, text)
-        if _FLOAT.fullmatch(text):
-            number = float(text)
-            if math.isfinite(number):
-                return number
-            fix = f'quote it if it is text: "{text}"'
-            self._mistake(_at(event), f"the number {text} is too large", fix=fix)
-            return text
-        for pattern, why in _SURPRISES:
-            if pattern.fullmatch(text):
-                self._mistake(
-                    _at(event), f"'{text}' is ambiguous: {why}", fix=f'quote it if it is text: "{text}"'
-                )
-                break
-        return text
+        fact, expected, fix = "", "", ""
+        value: bool | int | float | str | None = text
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            value, fact, expected = "", "half of a surrogate pair", "whole Unicode characters"
+        elif event.style:  # quoted or block text is text
+            pass
+        elif text in _NULLS:
+            value = None
+        elif text in _BOOLEANS:
+            value = _BOOLEANS[text]
+        elif _INTEGER.fullmatch(text):
+            if len(text) <= MAX_SHOWN:  # Python refuses to convert thousands of digits, and nobody means them
+                value = int(text)
+            else:
+                fact, expected = f"a number of {len(text)} digits", f"{MAX_SHOWN} or fewer"
+        elif _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+            value = float(text)
+        else:
+            fact = _surprise(text)
+            fix = f'quote it if it is text: "{text}"' if fact else ""
+        if fact:
+            self._add(event, fact, expected=expected, fix=fix)
+        return Node(value, *_at(event), is_wrong=bool(fact or event.tag or _REPLACEMENT in text))
 
-    def _integer(self, event: Any, text: str) -> int:
-        if len(text) <= MAX_SHOWN:  # Python refuses to convert thousands of digits, and nobody means them
-            return int(text)
-        self._mistake(_at(event), f"a number of {len(text)} digits", expected=f"{MAX_SHOWN} or fewer")
-        return 0
-
-    def _forbidden(self, index: int) -> None:
-        before = re.split("\r\n?|\n", self.text[:index])
-        code = ord(self.text[index])
-        fact = f"the character U+{code:04X} must not stand here as it is"
+    def _forbidden(self, text: str, index: int) -> None:
+        before = re.split("\r\n?|\n", text[:index])
+        code = ord(text[index])
         fix = "" if 0xD800 <= code <= 0xDFFF else f'write "\\u{code:04x}" between double quotes'
-        self.mistakes.append(Mistake(f"{self.place}:{len(before)}:{len(before[-1]) + 1}", fact, fix=fix))
+        fact = f"the character U+{code:04X} cannot appear here as it is"
+        self.mistakes.append(((len(before), len(before[-1]) + 1), fact, "", fix))
 
-    def _mistake(self, at: tuple[int, int], fact: str, *, expected: str = "", fix: str = "") -> None:
-        self.mistakes.append(_mistake(self.place, self.lines, at, fact, expected=expected, fix=fix))
+    def _add(self, event: Any, fact: str, *, expected: str = "", fix: str = "") -> None:
+        self.mistakes.append((_at(event), fact, expected, fix))
 
-
-def _mistake(
-    place: str, lines: Sequence[str], at: tuple[int, int], fact: str, *, expected: str, fix: str
-) -> Mistake:
-    found = lines[at[0] - 1].strip() if at[0] <= len(lines) else ""
-    return Mistake(f"{place}:{at[0]}:{at[1]}", _cut(fact, 2 * MAX_SHOWN), _cut(found), expected, _cut(fix))
+    def _stop(self, at: Position, fact: str, *, fix: str = "") -> NoReturn:
+        self.mistakes.append((at, fact, "", fix))
+        raise _StoppedError
 
 
-def _cut(text: str, most: int = MAX_SHOWN) -> str:
-    return text if len(text) <= most else text[:most] + "…"
-
-
-def _more(place: str) -> Mistake:
-    return Mistake(place, f"reading stopped after {MAX_MISTAKES} mistakes", fix="fix these first")
-
-
-def mistake_at(
-    node: Node, path: Sequence[str | int], place: str, fact: str, *, expected: str = "", fix: str = ""
-) -> Mistake:
-    """Return a mistake of what lies at `path` in a file, whose root is `node`."""
-    _, at = node.find(path)
-    return _mistake(place, node.source, at, fact, expected=expected, fix=fix)
-
-
-def limited(mistakes: Iterable[Mistake], place: str) -> list[Mistake]:
-    """Return the mistakes of one file, as many as somebody reads."""
-    first = list(islice(mistakes, MAX_MISTAKES + 1))
-    return first if len(first) <= MAX_MISTAKES else [*first[:MAX_MISTAKES], _more(place)]
-
-
-def shown(value: object) -> str:
-    """Return an author's value as a message shows it."""
-    return _cut(json.dumps(value, ensure_ascii=False))
-
-
-def _at(event: Any) -> tuple[int, int]:
+def _at(event: Any) -> Position:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _surprise(text: str) -> str:
+    """Return why some reader may take a plain scalar for something else, "" when none does."""
+    if _FLOAT.fullmatch(text):
+        return f"the number {text} is too large"
+    return next(
+        (f"'{text}' is ambiguous: {why}" for pattern, why in _SURPRISES if pattern.fullmatch(text)), ""
+    )
 
 
 def _syntax_fix(problem: str) -> str:
@@ -319,192 +299,3 @@ def _syntax_fix(problem: str) -> str:
     if "cannot start any token" in problem:
         return "indent with spaces, and quote text that starts with a special character"
     return ""
-
-
-# --- values into models -------------------------------------------------------------------------------
-
-
-class Model(BaseModel):
-    """A frozen part of a file: unknown keys are mistakes, and no value is converted.
-
-    `noun` names the part in messages: "a step has no key 'time'".
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-    noun: ClassVar[str] = "file"
-
-    @classmethod
-    def key_names(cls) -> list[str]:
-        """Return the keys as an author writes them, in the model's order."""
-        return [info.alias or name for name, info in cls.model_fields.items()]
-
-    def has(self, name: str) -> bool:
-        """Say whether the author wrote this field, were it as null."""
-        return name in self.model_fields_set
-
-
-_M = TypeVar("_M", bound=Model)
-
-
-def invalid(fact: str, *, expected: str = "", fix: str = "") -> PydanticCustomError:
-    """Return the error that a validator raises, told like every other mistake of a file."""
-    context = {"fact": fact, "expected": expected, "fix": fix}
-    return PydanticCustomError("waitproof", "{fact}", context)
-
-
-def build(model: type[_M], node: Node, place: str) -> _M:
-    """Return `node` as a `model`.
-
-    Raises:
-        InputError: With one mistake for each thing that is wrong, each at its position.
-    """
-    try:
-        return model.model_validate_json(json.dumps(node.plain()))
-    except ValidationError as error:
-        details = sorted(error.errors(include_url=False), key=lambda each: node.find(each["loc"])[1])
-        told = (_explain(model, node, place, each) for each in details if not _follows(each, details))
-        raise InputError(limited(told, place)) from None
-
-
-_EXPECTED = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "too_short": "at least one item",
-    "string_too_short": "text that is not empty",
-    "string_pattern_mismatch": "text that matches {pattern}",
-    "greater_than_equal": "{ge} or more",
-    "less_than_equal": "{le} or less",
-}
-
-
-def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
-    """Say whether a list counts as too short only because its items are wrong."""
-    path = detail["loc"]
-    return detail["type"] == "too_short" and any(
-        other["loc"][: len(path)] == path and len(other["loc"]) > len(path) for other in details
-    )
-
-
-def _explain(model: type[Model], root: Node, place: str, detail: ErrorDetails) -> Mistake:
-    path, context = detail["loc"], detail.get("ctx", {})
-    node, at = root.find(path)
-    here = _model_at(model, path)
-    name = str(path[-1]) if path else ""
-    expected = _EXPECTED.get(detail["type"], "{expected}").format_map({"expected": detail["msg"], **context})
-    if detail["type"] == "extra_forbidden":
-        known = here.key_names()
-        fact, expected = f"{_a(here.noun)} has no key '{name}'", _either(known) if known else "no key at all"
-        return _mistake(place, root.source, at, fact, expected=expected, fix=nearest(name, known))
-    if detail["type"] == "missing":
-        fact = f"{_a(here.noun)} needs the key '{name}'"
-        return _mistake(place, root.source, at, fact, expected="", fix=f"add '{name}'")
-    if detail["type"] == "waitproof":
-        expected, fix = context["expected"], context["fix"]
-        return _mistake(place, root.source, at, context["fact"], expected=expected, fix=fix)
-    if not path or (isinstance(path[-1], int) and here is not _model_at(model, path[:-1])):
-        name = f"the {here.noun}"
-    elif isinstance(path[-1], int):
-        name = f"an item of '{[step for step in path if isinstance(step, str)][-1]}'"
-    else:
-        name = f"'{name}'"
-    value = shown(node.plain())
-    fix = nearest(value.strip('"'), re.findall(r"'([^']*)'", expected))
-    if detail["type"] == "string_type" and isinstance(node.value, int | float):
-        fix = "put it between quotes"
-    return _mistake(place, root.source, at, f"{name} cannot be {value}", expected=expected, fix=fix)
-
-
-def _a(noun: str) -> str:
-    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
-
-
-def _either(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
-def _model_at(model: type[Model], path: Sequence[str | int]) -> type[Model]:
-    """Return the model that `path` leads to, the last that is one."""
-    annotation: Any = model
-    here = model
-    for step in path:
-        if _is_model(annotation):
-            here = cast("type[Model]", annotation)
-            fields = {info.alias or name: info for name, info in here.model_fields.items()}
-            if step not in fields:
-                return here
-            annotation = fields[str(step)].annotation
-        else:
-            annotation = _inner(annotation)
-        annotation = _find_model(annotation) or annotation
-    found = _find_model(annotation)
-    return here if found is None else found
-
-
-def _inner(annotation: Any) -> Any:
-    arguments = [argument for argument in get_args(annotation) if argument is not Ellipsis]
-    return arguments[-1] if arguments else None
-
-
-def _find_model(annotation: Any) -> type[Model] | None:
-    if get_origin(annotation) in (tuple, dict, list):
-        return None
-    found: list[type[Model]] = [each for each in (annotation, *get_args(annotation)) if _is_model(each)]
-    return found[0] if found else None
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Model)
-
-
-# --- durations and formats ----------------------------------------------------------------------------
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
-MAX_DURATION_S = 600.0  # no check waits longer, and a slip of the unit should not cost an hour
-
-
-def _duration(value: object) -> float:
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise invalid(
-            f"{shown(value)} is not a duration",
-            expected="a number with its unit, such as 200ms, 5s or 10m",
-        )
-    seconds = round(float(match[1]) * _UNITS[match[2]], 6)
-    if seconds > MAX_DURATION_S:
-        raise invalid(f"{_cut(match[0])} is too long", expected="10m or less")
-    return seconds
-
-
-def _written(seconds: float) -> str:
-    return f"{seconds * 1000:.9g}ms" if seconds < 1 else f"{seconds:.9g}s"  # whole microseconds
-
-
-Duration = Annotated[
-    float,
-    PlainValidator(_duration),
-    PlainSerializer(_written),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m)$", "examples": ["200ms", "5s"]}
-    ),
-]
-"""Seconds, written with a unit: `200ms`, `5s`, `10m`."""
-
-
-def _format(value: object) -> int:
-    if type(value) is int and value == 1:  # true and 1.0 are equal to 1 too
-        return 1
-    fix = "use the waitproof that this file was written for"
-    raise invalid(f"'format' cannot be {shown(value)}", expected="1", fix=fix)
-
-
-Format = Annotated[
-    int, PlainValidator(_format), WithJsonSchema({"const": 1, "type": "integer", "title": "Format"})
-]
-"""The number of a file's format, so that a later one is refused rather than misread."""

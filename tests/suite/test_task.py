@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waitproof.suite.contract import Contract, parse_contract
+from waitproof.suite.contract import Contract
+from waitproof.suite.document import Document
+from waitproof.suite.model import build
 from waitproof.suite.scenario import FOREVER, Step
 from waitproof.suite.task import Answer, Response, TaskState, answer, render_body, respond
-from waitproof.suite.yaml import Json, build, read
+from waitproof.suite.yaml import Json
 
 CONTRACT = """
 format: 1
@@ -34,11 +36,11 @@ VALUES: dict[str, Json] = {"task_id": 7, "token": "t-1", "n": 2}
 
 @pytest.fixture(scope="module")
 def contract() -> Contract:
-    return parse_contract(read(CONTRACT, "contract.yaml"), "contract.yaml")
+    return build(Contract, Document(CONTRACT, "contract.yaml"))
 
 
 def step(written: str) -> Step:
-    return build(Step, read(written, "step.yaml"), "step.yaml")
+    return build(Step, Document(written, "step.yaml"))
 
 
 def task(*written: str) -> TaskState:
@@ -46,23 +48,23 @@ def task(*written: str) -> TaskState:
 
 
 def labels(state: TaskState, arrivals: Sequence[float]) -> list[str]:
-    """What polls at these times are told, each on a fresh connection."""
-    told = []
+    """What polls at these times are answered, each on a fresh connection."""
+    answers = []
     for connection, arrived_s in enumerate(arrivals, 1):
         state, said = answer(state, arrived_s, connection=connection)
-        told.append(said.step.label)
-    return told
+        answers.append(said.step.label)
+    return answers
 
 
 def play(
     state: TaskState, requests: Sequence[tuple[float, int, bool]]
 ) -> tuple[list[tuple[int, str, bool]], TaskState]:
     """Number, label and whether it is a repeat, of requests at (time, connection, whether that is fresh)."""
-    told = []
+    answers = []
     for arrived_s, connection, fresh in requests:
         state, said = answer(state, arrived_s, connection=connection, fresh=fresh)
-        told.append((said.n, said.step.label, said.repeat))
-    return told, state
+        answers.append((said.n, said.step.label, said.repeat))
+    return answers, state
 
 
 # --- steps --------------------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ def test_a_last_step_repeats_whatever_its_times_say() -> None:
     ]
 
 
-def test_a_step_that_lasts_for_ever_never_ends() -> None:
+def test_a_step_that_lasts_forever_never_ends() -> None:
     state = task("{status: queued}", "{status: running, times: forever}", "{status: done}")
 
     assert labels(state, range(1000))[-1] == "running"
@@ -151,9 +153,9 @@ DROP = "{fault: {drop: before-response}}"
 
 
 def test_a_drop_on_a_fresh_connection_hits_one_poll() -> None:
-    told, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (1.0, 2, True)])
+    answers, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (1.0, 2, True)])
 
-    assert told == [(1, "drop:before-response", False), (2, "done", False)]
+    assert answers == [(1, "drop:before-response", False), (2, "done", False)]
 
 
 def test_a_connection_is_fresh_where_nothing_else_is_said() -> None:
@@ -161,46 +163,54 @@ def test_a_connection_is_fresh_where_nothing_else_is_said() -> None:
 
 
 def test_a_repeat_on_another_connection_at_once_is_dropped_too_and_is_no_poll() -> None:
-    told, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.099, 2, True), (1.0, 3, True)])
+    answers, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.099, 2, True), (1.0, 3, True)])
 
-    assert told == [(1, "drop:before-response", False), (1, "drop:before-response", True), (2, "done", False)]
+    assert answers == [
+        (1, "drop:before-response", False),
+        (1, "drop:before-response", True),
+        (2, "done", False),
+    ]
 
 
 def test_a_repeat_on_an_older_connection_is_one_too() -> None:
-    told, _ = play(
+    answers, _ = play(
         task("{status: queued}", DROP, "{status: done}"), [(0.0, 1, True), (1.0, 2, True), (1.01, 1, False)]
     )
 
-    assert told[1:] == [(2, "drop:before-response", False), (2, "drop:before-response", True)]
+    assert answers[1:] == [(2, "drop:before-response", False), (2, "drop:before-response", True)]
 
 
 def test_only_the_first_request_after_a_drop_on_a_fresh_connection_is_its_repeat() -> None:
-    told, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.01, 2, True), (0.02, 3, True)])
+    answers, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.01, 2, True), (0.02, 3, True)])
 
-    assert told == [(1, "drop:before-response", False), (1, "drop:before-response", True), (2, "done", False)]
+    assert answers == [
+        (1, "drop:before-response", False),
+        (1, "drop:before-response", True),
+        (2, "done", False),
+    ]
 
 
 def test_a_request_after_more_than_100_ms_is_the_next_poll() -> None:
     repeated, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.1, 2, True)])
-    told, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.101, 2, True)])
+    answers, _ = play(task(DROP, "{status: done}"), [(0.0, 1, True), (0.101, 2, True)])
 
     assert repeated == [(1, "drop:before-response", False), (1, "drop:before-response", True)]
-    assert told == [(1, "drop:before-response", False), (2, "done", False)]
+    assert answers == [(1, "drop:before-response", False), (2, "done", False)]
 
 
 def test_a_request_on_the_same_connection_is_the_next_poll() -> None:
-    told, _ = play(task("{fault: {drop: mid-body}}", "{status: done}"), [(0.0, 1, True), (0.01, 1, False)])
+    answers, _ = play(task("{fault: {drop: mid-body}}", "{status: done}"), [(0.0, 1, True), (0.01, 1, False)])
 
-    assert told == [(1, "drop:mid-body", False), (2, "done", False)]
+    assert answers == [(1, "drop:mid-body", False), (2, "done", False)]
 
 
 def test_a_drop_on_a_reused_connection_lasts_until_it_has_hit_a_fresh_one() -> None:
-    told, state = play(
+    answers, state = play(
         task("{status: queued}", DROP, "{status: done}"),
         [(0.0, 1, True), (1.0, 1, False), (1.01, 2, True), (2.0, 3, True)],
     )
 
-    assert told == [
+    assert answers == [
         (1, "queued", False),
         (2, "drop:before-response", False),
         (2, "drop:before-response", True),
@@ -210,11 +220,11 @@ def test_a_drop_on_a_reused_connection_lasts_until_it_has_hit_a_fresh_one() -> N
 
 
 def test_a_repeat_of_a_repeat_is_still_the_same_poll() -> None:
-    told, _ = play(
+    answers, _ = play(
         task(DROP, "{status: done}"), [(0.0, 1, False), (0.01, 2, True), (0.02, 3, True), (0.03, 4, True)]
     )
 
-    assert told == [
+    assert answers == [
         (1, "drop:before-response", False),
         (1, "drop:before-response", True),
         (1, "drop:before-response", True),
@@ -223,9 +233,9 @@ def test_a_repeat_of_a_repeat_is_still_the_same_poll() -> None:
 
 
 def test_a_client_that_reports_a_drop_on_a_reused_connection_meets_it_again_in_its_next_poll() -> None:
-    told, _ = play(task(DROP, "{status: done}"), [(0.0, 1, False), (1.0, 2, True), (2.0, 3, True)])
+    answers, _ = play(task(DROP, "{status: done}"), [(0.0, 1, False), (1.0, 2, True), (2.0, 3, True)])
 
-    assert told == [
+    assert answers == [
         (1, "drop:before-response", False),
         (2, "drop:before-response", False),
         (3, "done", False),
@@ -247,9 +257,9 @@ def test_a_drop_may_last_for_several_polls_or_some_time() -> None:
 
 
 def test_a_fault_that_is_an_answer_is_repeated_by_nobody() -> None:
-    told, _ = play(task("{fault: {http: 503}}", "{status: done}"), [(0.0, 1, True), (0.01, 2, True)])
+    answers, _ = play(task("{fault: {http: 503}}", "{status: done}"), [(0.0, 1, True), (0.01, 2, True)])
 
-    assert told == [(1, "503", False), (2, "done", False)]
+    assert answers == [(1, "503", False), (2, "done", False)]
 
 
 # --- bodies -------------------------------------------------------------------------------------------
@@ -422,10 +432,10 @@ def test_any_task_has_an_answer_for_any_poll(
 def test_steps_that_count_polls_answer_as_many_as_they_say(times: list[int], more: int) -> None:
     state = task(*(f"{{status: s{number}, times: {count}}}" for number, count in enumerate(times)))
 
-    told = labels(state, range(sum(times) + more))
+    answers = labels(state, range(sum(times) + more))
 
     assert (
-        told
+        answers
         == [f"s{number}" for number, count in enumerate(times) for _ in range(count)]
         + [f"s{len(times) - 1}"] * more
     )

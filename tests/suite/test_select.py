@@ -1,13 +1,14 @@
 import pytest
 from waitproof.errors import InputError
-from waitproof.suite.scenario import Scenario, parse_scenario
+from waitproof.suite.crosscheck import parse_scenario
+from waitproof.suite.document import Document
+from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
-from waitproof.suite.yaml import read
 
 
 def scenario(name: str, *proves: str) -> Scenario:
     text = f"summary: It.\nproves: [{', '.join(proves)}]\ntask: [{{status: done}}]\ncalls: [{{wait: {{}}}}]\n"
-    return parse_scenario(read(text, name), name, name)
+    return parse_scenario(Document(text, name), name)
 
 
 SCENARIOS = (
@@ -78,7 +79,7 @@ def test_the_order_is_the_suites_whatever_the_patterns_are() -> None:
     assert list(selected("fails", "completes", "polls-every")) == [each.id for each in SCENARIOS]
 
 
-def test_a_pattern_that_means_nothing_is_told_with_the_nearest_name() -> None:
+def test_a_pattern_that_means_nothing_is_reported_with_the_nearest_name() -> None:
     assert refusal("fails", "return-result") == (
         "-k: no scenario and no requirement matches 'return-result'\n"
         "  fix:      did you mean 'returns-result'?"

@@ -5,13 +5,13 @@ import pytest
 from waitproof.errors import InputError
 from waitproof.judge.timing import MIN_PERIODS
 from waitproof.suite import files as suite_module
+from waitproof.suite.crosscheck import MIN_TIMEOUT_INTERVALS
 from waitproof.suite.files import (
     CONTRACT,
     MAX_FILE_BYTES,
-    MIN_TIMEOUT_INTERVALS,
     Suite,
     bundled_suite,
-    lint,
+    lint_suite,
     load_suite,
     read_file,
     read_suite,
@@ -73,7 +73,13 @@ def linted(folder: Path, more_requirements: str = "", **scenarios: str) -> list[
         contract.write(more_requirements)
     for name, text in scenarios.items():
         (folder / f"{name}.yaml").write_text(text)
-    return [str(mistake) for mistake in lint(load_suite(folder))]
+    return [str(mistake) for mistake in lint_suite(folder)[1]]
+
+
+def shown(position: str, message: str, line: str) -> str:
+    """Return a mistake of b.yaml: after its fact comes the line at its position."""
+    fact, _, more = message.partition("\n")
+    return f"parcels/b.yaml:{position}: {fact}\n  found:    {line}\n{more}"
 
 
 def proving(name: str, wait: str, task: str = "{status: queued}") -> str:
@@ -133,7 +139,7 @@ def test_a_huge_file_is_refused_before_it_is_read(folder: Path, monkeypatch: pyt
         ),
     ],
 )
-def test_a_file_that_is_not_utf_8_is_told_at_the_byte(folder: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_utf_8_is_reported_at_the_byte(folder: Path, content: bytes, message: str) -> None:
     (folder / "x.yaml").write_bytes(content)
 
     assert refusal(folder / "x.yaml") == message
@@ -183,21 +189,89 @@ def test_a_suite_is_its_contract_and_its_scenarios_in_the_order_of_their_ids(fol
     assert loaded.files["b"] == folder / "b.yml"
 
 
-def test_the_mistakes_of_all_files_are_told_at_once(folder: Path) -> None:
+def test_the_mistakes_of_all_files_are_reported_at_once(folder: Path) -> None:
     (folder / CONTRACT).write_text(PARCELS.replace("returns_result", "return_result"))
     (folder / "b.yaml").write_text(GOOD.replace("result: 1", "resutl: 1"))
     (folder / "c.yaml").write_text("a: no\n")
     (folder / "d.yaml").write_bytes(b"\xff")
 
-    assert [told.splitlines()[0] for told in mistakes(folder)] == [
+    assert [mistake.splitlines()[0] for mistake in mistakes(folder)] == [
         "parcels/contract.yaml:13:59: no check is called 'return_result'",
         "parcels/b.yaml:3:23: a step has no key 'resutl'",
+        "parcels/c.yaml:1:1: a scenario has no key 'a'",
+        "parcels/c.yaml:1:1: a scenario needs the key 'summary'",
+        "parcels/c.yaml:1:1: a scenario needs the key 'proves'",
+        "parcels/c.yaml:1:1: a scenario needs the key 'task'",
+        "parcels/c.yaml:1:1: a scenario needs the key 'calls'",
         "parcels/c.yaml:1:4: 'no' is ambiguous: some YAML readers take it for true or false",
         "parcels/d.yaml:1:1: byte 0xff is not UTF-8",
     ]
 
 
-def test_scenarios_are_held_against_the_contract(folder: Path) -> None:
+SEVEN = """\
+summary: ""
+proves: [returns-parsel]
+task:
+  - {stauts: queued, times: 010}
+  - {status: done, result: "${tokn}", delay: 5}
+calls:
+  - {wait: {timeout: 0s}, parallel: 2, task_id: 7}
+"""
+
+
+def test_seven_mistakes_of_every_kind_are_reported_by_one_lint(folder: Path) -> None:
+    assert [mistake.splitlines()[0] for mistake in linted(folder, b=SEVEN)] == [
+        "parcels/b.yaml:1:1: every copy would have the same task_id",
+        "parcels/b.yaml:1:1: 'summary' cannot be \"\"",
+        "parcels/b.yaml:2:10: no requirement is called 'returns-parsel'",
+        "parcels/b.yaml:4:6: a step has no key 'stauts'",
+        "parcels/b.yaml:4:29: '010' is ambiguous: some YAML readers take it for an octal number",
+        "parcels/b.yaml:5:20: ${tokn} is not a placeholder",
+        "parcels/b.yaml:5:39: 5 is not a duration",
+        "parcels/b.yaml:7:13: 0s is too short",
+    ]
+
+
+def test_what_a_scenario_cannot_show_is_reported_beside_its_other_mistakes(folder: Path) -> None:
+    text = (
+        "sumary: It waits.\nproves: [kept]\ntask: [{status: no}]\ncalls: [{wait: {}, expect: {polls: 1}}]\n"
+    )
+
+    assert [mistake.splitlines()[0] for mistake in linted(folder, INTERVAL, b=text)] == [
+        "parcels/b.yaml:1:1: a scenario has no key 'sumary'",
+        "parcels/b.yaml:3:17: 'no' is ambiguous: some YAML readers take it for true or false",
+        "parcels/b.yaml:4:10: 'kept' is proved by a wait that lacks 'poll_interval'",
+        "parcels/b.yaml:4:29: call 1 expects 'polls', but no requirement that it proves reads that",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "typo", "mistake"),
+    [
+        ("summary:", "sumary:", "1:1: a scenario has no key 'sumary'"),
+        ("proves:", "proofs:", "2:1: a scenario has no key 'proofs'"),
+        ("task:", "tasks:", "3:1: a scenario has no key 'tasks'"),
+        ("status:", "stauts:", "3:9: a step has no key 'stauts'"),
+        ("result: 1", "result: 01", "3:31: '01' is ambiguous: some YAML readers take it for an octal number"),
+        ("status: done", "status: *done", "3:17: an alias (*done)"),
+        ("calls:", "callls:", "4:1: a scenario has no key 'callls'"),
+        ("wait:", "wiat:", "4:10: a call has no key 'wiat'"),
+        ("wait: {}", "wait: *w", "4:16: an alias (*w)"),
+        ("expect:", "expct:", "4:20: a call has no key 'expct'"),
+        ("returns:", "retuns:", "4:29: an expectation has no key 'retuns'"),
+        ("returns-parcel", "returns_parcel", "2:10: an item of 'proves' cannot be \"returns_parcel\""),
+        ("returns-parcel", "return-parcel", "2:10: no requirement is called 'return-parcel'"),
+    ],
+)
+def test_one_typo_is_one_mistake(right: str, typo: str, mistake: str, folder: Path) -> None:
+    assert GOOD.count(right) == 1
+
+    assert [mistake.splitlines()[0] for mistake in linted(folder, b=GOOD.replace(right, typo))] == [
+        f"parcels/b.yaml:{mistake}"
+    ]
+
+
+def test_scenarios_are_checked_against_the_contract(folder: Path) -> None:
     (folder / "b.yaml").write_text(GOOD.replace("returns-parcel", "returns-parsel"))
 
     assert mistakes(folder) == [
@@ -220,11 +294,11 @@ def test_what_can_be_read_is_there_beside_what_cannot(folder: Path) -> None:
     (folder / "a/good.yml").write_text(GOOD)
     (folder / "c.yaml").write_text("a: 1\n")
 
-    read, told = read_suite(folder)
+    read, found = read_suite(folder)
 
     assert [scenario.id for scenario in read.scenarios] == ["a/good"]
     assert read.files == {"a/good": folder / "a/good.yaml", "c": folder / "c.yaml"}
-    assert {mistake.place.partition(":")[0] for mistake in told} == {"parcels/a/good.yml", "parcels/c.yaml"}
+    assert {mistake.place.partition(":")[0] for mistake in found} == {"parcels/a/good.yml", "parcels/c.yaml"}
 
 
 def test_without_a_contract_nothing_can_be_read(folder: Path) -> None:
@@ -241,17 +315,17 @@ def test_a_suite_without_a_scenario_is_a_mistake(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".", "parcels/a", "nowhere", "parcels/contract.yaml"])
-def test_a_folder_without_a_contract_is_no_suite(folder: Path, name: str) -> None:
-    told = mistakes(Path(name))
+def test_a_folder_without_a_contract_is_not_a_suite(folder: Path, name: str) -> None:
+    found = mistakes(Path(name))
 
-    assert told[0].splitlines()[0] == f"{name}: this is no suite"
-    assert told[0].splitlines()[1:] == [
+    assert found[0].splitlines()[0] == f"{name}: this is not a suite"
+    assert found[0].splitlines()[1:] == [
         "  expected: a folder that holds a contract.yaml",
         "  fix:      name the folder itself, such as scenarios/stream",
     ]
 
 
-def test_an_unknown_name_of_a_suite_is_told() -> None:
+def test_an_unknown_name_of_a_suite_is_reported() -> None:
     with pytest.raises(InputError) as caught:
         bundled_suite("steam")
 
@@ -280,7 +354,8 @@ def test_a_suite_that_proves_all_it_promises_has_nothing_to_fix(folder: Path) ->
 
 def test_a_requirement_that_no_scenario_proves_is_a_mistake(folder: Path) -> None:
     assert linted(folder, INTERVAL) == [
-        "parcels/contract.yaml: no scenario proves the requirement 'kept'\n"
+        "parcels/contract.yaml:14:6: no scenario proves the requirement 'kept'\n"
+        f"  found:    {INTERVAL.strip()}\n"
         "  fix:      add 'kept' under 'proves' of a scenario that shows it"
     ]
 
@@ -289,7 +364,8 @@ def test_an_expectation_that_no_check_reads_is_a_mistake(folder: Path) -> None:
     polls = GOOD.replace("returns: 1", "returns: 1, polls: 1")
 
     assert linted(folder, b=polls) == [
-        "parcels/b.yaml: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "  found:    calls: [{wait: {}, expect: {returns: 1, polls: 1}}]\n"
         "  expected: a requirement whose check reads it, or no 'polls'"
     ]
 
@@ -300,7 +376,8 @@ def test_an_expectation_that_no_check_reads_comes_with_the_requirements_that_do(
     proved = polls.replace("returns-parcel", "until-done").replace("returns: 1, ", "")
 
     assert linted(folder, until, b=polls, c=proved) == [
-        "parcels/b.yaml: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "  found:    calls: [{wait: {}, expect: {returns: 1, polls: 1}}]\n"
         "  expected: a requirement whose check reads it, or no 'polls'\n"
         "  fix:      it is read by until-done"
     ]
@@ -338,7 +415,11 @@ DOES_NOT_FAIL = "a task that does not fail\n  expected: a step that says 'lost',
     ],
 )
 def test_a_field_that_the_answer_lacks_is_not_proved(steps: str, message: str, folder: Path) -> None:
-    assert linted(folder, REASON, b=failing(steps)) == [f"parcels/b.yaml: 'says-why' is proved by {message}"]
+    assert linted(folder, REASON, b=failing(steps)) == [
+        f"parcels/b.yaml:2:10: 'says-why' is proved by {message}".replace(
+            "\n", "\n  found:    proves: [says-why]\n"
+        )
+    ]
 
 
 def test_a_documented_field_can_be_expected_to_say_nothing(folder: Path) -> None:
@@ -347,7 +428,11 @@ def test_a_documented_field_can_be_expected_to_say_nothing(folder: Path) -> None
 
     assert linted(folder, REASON, b=failing("{status: lost}", wanted)) == []
     assert linted(folder, b=failing("{status: lost}", wanted, "{kind: task}")) == [
-        f"parcels/b.yaml: 'says-why' is proved by {HAS_NONE}, or 'reason' under 'raises: fields'"
+        shown(
+            "2:10",
+            f"'says-why' is proved by {HAS_NONE}, or 'reason' under 'raises: fields'",
+            "proves: [says-why]",
+        )
     ]
 
 
@@ -392,13 +477,13 @@ def test_a_field_that_the_answer_has_is_nothing_to_fix(steps: str, folder: Path)
             ENDS_PASSED,
             "{poll_interval: 1s, timeout: 4500ms}",
             "'ends' is proved by a timeout of 4.5 intervals\n"
-            "  expected: 5 or more, so that an interval off shows",
+            "  expected: 5 or more, so that being one interval off shows",
         ),
         (
             TIMEOUT,
             "{poll_interval: 20s}",
             "'ends' is proved by a timeout of 3.0 intervals\n"
-            "  expected: 5 or more, so that an interval off shows",
+            "  expected: 5 or more, so that being one interval off shows",
         ),
     ],
 )
@@ -407,15 +492,22 @@ def test_a_scenario_that_proves_an_option_can_show_it(
 ) -> None:
     name = "kept" if "id: kept" in requirement else "ends"
 
-    assert linted(folder, requirement, b=proving(name, wait)) == [f"parcels/b.yaml: {message}"]
+    assert linted(folder, requirement, b=proving(name, wait)) == [
+        shown("4:10", message, f"calls: [{{wait: {wait}}}]")
+    ]
 
 
-@pytest.mark.parametrize("task", ["{status: queued}, {status: lost}", "{status: done}"])
-def test_a_scenario_that_proves_a_timeout_never_ends_its_task(task: str, folder: Path) -> None:
-    status = task.rpartition(" ")[2].rstrip("}")
+@pytest.mark.parametrize(
+    ("task", "status", "column"),
+    [("{status: queued}, {status: lost}", "lost", 27), ("{status: done}", "done", 9)],
+)
+def test_a_scenario_that_proves_a_timeout_never_ends_its_task(
+    task: str, status: str, column: int, folder: Path
+) -> None:
 
     assert linted(folder, TIMEOUT, b=proving("ends", "{}", task)) == [
-        f"parcels/b.yaml: 'ends' is proved by a task that ends ('{status}')\n"
+        f"parcels/b.yaml:3:{column}: 'ends' is proved by a task that ends ('{status}')\n"
+        f"  found:    task: [{task}]\n"
         "  expected: a task that never ends, so that only the deadline ends the wait"
     ]
 
@@ -466,8 +558,8 @@ def shipped() -> Suite:
     return load_suite(bundled_suite())
 
 
-def test_the_shipped_suite_has_nothing_to_fix(shipped: Suite) -> None:
-    assert lint(shipped) == []
+def test_the_shipped_suite_has_nothing_to_fix() -> None:
+    assert lint_suite(bundled_suite())[1] == []
 
 
 def test_every_promise_of_the_documentation_is_a_must_that_a_scenario_proves(shipped: Suite) -> None:

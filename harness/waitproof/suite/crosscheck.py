@@ -1,0 +1,278 @@
+"""A contract against the judge's checks, and a scenario against its contract.
+
+`parse_scenario` takes a scenario's file from its values to all of its mistakes. `check_contract` and
+`check_words` find names that the other side does not know. `check_proof` finds what is written correctly but
+shows nothing: an expectation that no requirement reads, a requirement that the scenario cannot prove. They
+work on the values of a file, so that they run however many mistakes it already has; only what builds on a
+part that is wrong is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from waitproof.errors import nearest
+from waitproof.suite.checks import CheckSpec
+from waitproof.suite.contract import Contract, Requirement, StatusMeaning
+from waitproof.suite.document import Document
+from waitproof.suite.model import Model, validate
+from waitproof.suite.scenario import Call, Scenario, Step, WaitOptions
+from waitproof.suite.task import render_body
+from waitproof.suite.template import at_path, check
+from waitproof.suite.yaml import Json, Node, Path
+
+__all__ = ["MIN_TIMEOUT_INTERVALS", "check_contract", "check_proof", "check_words", "parse_scenario"]
+
+MAX_READERS = 6  # requirements in a message about an expectation that none of a scenario's reads
+MIN_TIMEOUT_INTERVALS = 5  # fewer, and a helper that is one interval off still looks right
+_SOME_TASK: dict[str, Json] = {"task_id": "t", "token": "t", "n": 1}  # to see what an answer has
+_M = TypeVar("_M", bound=Model)
+_OPTIONS = {"interval_kept": "poll_interval", "timeout_kept": "timeout"}  # which option a check is about
+
+
+def parse_scenario(
+    document: Document,
+    scenario_id: str,
+    contract: Contract | None = None,
+    checks: Mapping[str, CheckSpec] | None = None,
+) -> Scenario:
+    """Return the scenario in a document.
+
+    Args:
+        document: Its file.
+        scenario_id: Its id.
+        contract: What its words must be found in, if there is one.
+        checks: Given to find out, too, whether the scenario can show what it proves.
+
+    Raises:
+        InputError: With every mistake of the file.
+    """
+    scenario = validate(Scenario, document)
+    if contract is not None:
+        check_words(document, contract)
+        if checks is not None:
+            check_proof(document, contract, checks)
+    document.check()
+    assert scenario is not None
+    return scenario.named(scenario_id, document.root)
+
+
+def check_contract(document: Document, checks: Mapping[str, CheckSpec]) -> None:
+    """Report each check that does not exist, and wrong arguments of the others."""
+    for number, requirement in enumerate(document.root.items("requirements")):
+        path: Path = ("requirements", number)
+        kind = requirement.get("check").value
+        if isinstance(kind, str) and kind in checks:
+            validate(checks[kind].arguments, document, (*path, "with"))
+        elif isinstance(kind, str):
+            fact, fix = f"no check is called '{kind}'", nearest(kind, checks)
+            document.add((*path, "check"), fact, expected=", ".join(checks), fix=fix)
+
+
+# --- words --------------------------------------------------------------------------------------------
+
+
+def check_words(document: Document, contract: Contract) -> None:
+    """Report what a scenario names and its contract does not know, and wrong placeholders."""
+    root = document.root
+    requirements = [requirement.id for requirement in contract.requirements]
+    seen: set[str] = set()
+    for number, name in _texts(root.items("proves")):
+        if document.is_full:
+            return
+        if name in seen:
+            document.add(("proves", number), f"'{name}' appears twice", fix="take one of them out")
+        elif name not in requirements:
+            fix = nearest(name, requirements) or "'waitproof explain' lists them"
+            document.add(("proves", number), f"no requirement is called '{name}'", fix=fix)
+        seen.add(name)
+    for number, step in enumerate(root.items("task")):
+        for item, field in _texts(step.items("omit")):
+            fact = f"an answer has no field '{field}' to leave out"
+            _check_name(document, ("task", number, "omit", item), field, contract.answer.body, fact)
+    for number, call in enumerate(root.items("calls")):
+        operation = call.get("begin").value
+        if isinstance(operation, str):
+            path: Path = ("calls", number, "begin")
+            _check_name(
+                document, path, operation, contract.operations, f"no operation is called '{operation}'"
+            )
+        path = ("calls", number, "expect", "raises", "fields")
+        documented = sorted({*contract.exception_fields, *contract.timeout.fields})
+        for field in call.names("expect", "raises", "fields"):
+            fact = f"an exception has no documented field '{field}'"
+            _check_name(document, (*path, field), field, documented, fact)
+    for path, keys in _templates(root):
+        _check_placeholders(document, path, keys)
+
+
+def _texts(nodes: Iterable[Node]) -> Iterator[tuple[int, str]]:
+    return ((number, node.value) for number, node in enumerate(nodes) if isinstance(node.value, str))
+
+
+def _check_name(document: Document, path: Path, name: str, known: Iterable[str], fact: str) -> None:
+    names = list(known)
+    if name not in names and not document.is_full:
+        expected = ", ".join(names) or "none: this contract has none"
+        document.add(path, fact, expected=expected, fix=nearest(name, names))
+
+
+def _check_placeholders(document: Document, path: Path, keys: Sequence[str]) -> None:
+    """Report wrong placeholders under each of these keys, else texts that are too long together."""
+    node = document.root.at(path) or Node(None)
+    values = {key: node.get(key).plain() for key in keys}
+    mistakes = [((*path, key), mistake) for key in keys if (mistake := _template_mistake(values[key]))]
+    if not mistakes and (together := _template_mistake(values)):
+        mistakes = [(path, together)]
+    for at, mistake in mistakes:
+        fact, _, fix = mistake.rpartition(": ")
+        document.add(at, fact, fix=fix)
+
+
+def _template_mistake(value: Json) -> str:
+    try:
+        check(value, ("n", "task_id", "token"))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _templates(root: Node) -> Iterator[tuple[Path, Sequence[str]]]:
+    for number in range(len(root.items("task"))):
+        yield ("task", number), ("result", "error", "body")
+        yield ("task", number, "fault"), ("text", "body", "headers")
+    for number in range(len(root.items("calls"))):
+        yield ("calls", number), ("arguments",)
+        yield ("calls", number), ("task_id",)
+        yield ("calls", number, "expect"), ("returns", "task", "raises")
+
+
+# --- proofs -------------------------------------------------------------------------------------------
+
+
+def check_proof(document: Document, contract: Contract, checks: Mapping[str, CheckSpec]) -> None:
+    """Report where a scenario cannot show what it proves, as far as its parts are right."""
+    calls = _parts(document, "calls", Call)
+    steps = _parts(document, "task", Step)
+    known = {each.id: each for each in contract.requirements if each.check in checks}
+    proved: list[tuple[Path, Requirement]] = [
+        (("proves", number), known[name])
+        for number, name in _texts(document.root.items("proves"))
+        if name in known
+    ]
+    if document.is_clean(("proves",)):
+        readable = {part for _, requirement in proved for part in checks[requirement.check].reads}
+        _check_readers(document, calls, readable, contract, checks)
+    expected = {part for call in calls for part in call.expect.parts()}
+    for path, requirement in proved:
+        reads = checks[requirement.check].reads
+        if calls and reads and not expected.intersection(reads):
+            fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
+            document.add(path, fact, expected=f"{_either(reads)} under 'expect' of a call")
+        if calls and steps and {"field", "from"} <= requirement.with_.keys():
+            _check_field(document, path, contract, requirement, steps, calls)
+        option = requirement.with_.get("option")
+        if requirement.check in _OPTIONS and option is not None:
+            for number, call in enumerate(calls):
+                wait_path: Path = ("calls", number, "wait")
+                if call.wait is not None:
+                    _check_option(document, wait_path, requirement, call.wait, is_passed=option == "passed")
+        if requirement.check == "timeout_kept" and option is not None:
+            _check_timeout(document, contract, requirement, steps, calls)
+
+
+def _parts(document: Document, key: str, model: type[_M]) -> tuple[_M, ...]:
+    """Return a list of the scenario as models; nothing if there is a mistake in it."""
+    if not document.is_clean((key,)):
+        return ()
+    return tuple(model.model_validate_json(json.dumps(each.plain())) for each in document.root.items(key))
+
+
+def _check_readers(
+    document: Document,
+    calls: Sequence[Call],
+    readable: Collection[str],
+    contract: Contract,
+    checks: Mapping[str, CheckSpec],
+) -> None:
+    """Report expectations that no check of the scenario's requirements reads."""
+    for number, call in enumerate(calls):
+        for part in call.expect.parts():
+            if part not in readable:
+                readers = [
+                    each.id
+                    for each in contract.requirements
+                    if each.check in checks and part in checks[each.check].reads
+                ]
+                document.add(
+                    ("calls", number, "expect", part),
+                    f"call {number + 1} expects '{part}', but no requirement that it proves reads that",
+                    expected=f"a requirement whose check reads it, or no '{part}'",
+                    fix=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
+                )
+
+
+def _check_field(
+    document: Document,
+    path: Path,
+    contract: Contract,
+    requirement: Requirement,
+    steps: Sequence[Step],
+    calls: Sequence[Call],
+) -> None:
+    """Report a field of an exception that is proved by an answer without it: every SDK would pass."""
+    field, source = str(requirement.with_["field"]), str(requirement.with_["from"])
+    raising = [call.expect.raises for call in calls if call.expect.raises is not None]
+    if all(field in raises.fields for raises in raising):
+        return  # the scenario itself says what it must be; without any, `reads` has been reported
+    fact = f"'{requirement.id}' is proved by"
+    ending = next((step for step in steps if contract.ends_the_wait(step.status)), None)
+    status = None if ending is None else ending.status
+    if ending is None or status is None or contract.meaning(status) is not StatusMeaning.RAISE_TASK:
+        failing = [name for name, each in contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
+        expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
+        document.add(path, f"{fact} a task that does not fail", expected=expected)
+    elif at_path(render_body(contract, ending, _SOME_TASK), source) is None:
+        expected = f"'{source}' in the step that says '{status}'"
+        if field in contract.exception_fields:
+            expected += f", or '{field}' under 'raises: fields'"
+        document.add(path, f"{fact} an answer that has no '{source}'", expected=expected)
+
+
+def _check_option(
+    document: Document, path: Path, requirement: Requirement, wait: WaitOptions, *, is_passed: bool
+) -> None:
+    """Report a wait that passes an option whose default is proved, or the other way round."""
+    name = _OPTIONS[requirement.check]
+    if (getattr(wait, name) is not None) != is_passed:
+        fact = f"'{requirement.id}' is proved by a wait that {'lacks' if is_passed else 'passes'} '{name}'"
+        expected = f"a wait {'with' if is_passed else 'without'} '{name}'"
+        document.add(path, fact, expected=expected)
+
+
+def _check_timeout(
+    document: Document,
+    contract: Contract,
+    requirement: Requirement,
+    steps: Sequence[Step],
+    calls: Sequence[Call],
+) -> None:
+    """Report a timeout that is too short to show, or that the task's end comes before."""
+    waits = [(number, call.wait) for number, call in enumerate(calls) if call.wait is not None]
+    for number, wait in waits:
+        intervals = wait.timeout_s(contract.defaults) / wait.interval_s(contract.defaults)
+        if intervals < MIN_TIMEOUT_INTERVALS:
+            fact = f"'{requirement.id}' is proved by a timeout of {intervals:.1f} intervals"
+            expected = f"{MIN_TIMEOUT_INTERVALS} or more, so that being one interval off shows"
+            document.add(("calls", number, "wait"), fact, expected=expected)
+    ends = [number for number, step in enumerate(steps) if contract.ends_the_wait(step.status)]
+    if waits and ends:
+        fact = f"'{requirement.id}' is proved by a task that ends ('{steps[ends[0]].status}')"
+        expected = "a task that never ends, so that only the deadline ends the wait"
+        document.add(("task", ends[0], "status"), fact, expected=expected)
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"'{name}'" for name in names)
