@@ -30,6 +30,7 @@ from waitproof.judge.observation import NoAnswer, Observation, StillWaiting, Tas
 from waitproof.mock.process import ServerProcess
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline, Stale
+from waitproof.run.budget import Budget
 from waitproof.run.player import Player
 from waitproof.simulate.forecast import Forecast, forecast, is_timed, pack, scale_for, scaled
 from waitproof.suite.files import Suite
@@ -38,8 +39,6 @@ from waitproof.suite.scenario import Scenario
 __all__ = ["AdapterResult", "Listener", "LivePoll", "RunResult", "Runner", "ScenarioResult", "SilentListener"]
 
 API_KEY = "waitproof-key"
-MAX_LIVE_WAITS = 80  # two cores answer a thousand pollers; the clients under test share them too
-MAX_POLLS_PER_S = 400.0  # of all adapters together; their answers stay a few milliseconds late at most
 MAX_DEATHS = 3  # of one place on end, nothing played in between: such an adapter is not started for ever
 START_LIMIT_S = 60.0  # a JVM on a busy machine, a first compilation
 MIN_HORIZON_S = 1.0
@@ -219,7 +218,7 @@ class Runner:
         self._lock = threading.Lock()
         self._open: list[AdapterProcess] = []
         self._drivers: list[_Driver] = []
-        self._budget = _Budget(MAX_LIVE_WAITS, MAX_POLLS_PER_S, self._cancelled)
+        self._budget = Budget(self._cancelled)
 
     def run(self) -> RunResult:
         """Run everything and return the result; trouble with an adapter becomes ERROR verdicts.
@@ -348,7 +347,7 @@ class Runner:
         return self._listener
 
     @property
-    def budget(self) -> _Budget:
+    def budget(self) -> Budget:
         """What may go on at once."""
         return self._budget
 
@@ -768,42 +767,3 @@ def _at_once(bodies: Sequence[Callable[[], None]]) -> None:
         thread.join()
     if errors:
         raise errors[0]
-
-
-class _Budget:
-    """How many waits may be live and how many polls a second may come, of all adapters together."""
-
-    def __init__(self, max_live: int, max_polls_per_s: float, cancelled: threading.Event) -> None:
-        self._max_live = max_live
-        self._max_polls_per_s = max_polls_per_s
-        self._cancelled = cancelled
-        self._changed = threading.Condition()
-        self._live = 0
-        self._polls_per_s = 0.0
-
-    def wake(self) -> None:
-        """Let everybody who waits look at the interrupt."""
-        with self._changed:
-            self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def taken(self, live: int, polls_per_s: float) -> Iterator[None]:
-        """Wait until there is room, then hold it; what alone is larger than the budget runs alone."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._cancelled.is_set() or self._live == 0 or self._fits(live, polls_per_s)
-            )
-            self._live += live
-            self._polls_per_s += polls_per_s
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._live -= live
-                self._polls_per_s -= polls_per_s
-                self._changed.notify_all()
-
-    def _fits(self, live: int, polls_per_s: float) -> bool:
-        return (
-            self._live + live <= self._max_live and self._polls_per_s + polls_per_s <= self._max_polls_per_s
-        )
