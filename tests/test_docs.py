@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from waitproof.cli import main
-from waitproof.run.baseline import parse_baseline
+from waitproof.run import parse_baseline
 from waitproof.suite.files import bundled_suite, load_contract
 from waitproof.suite.scenario import cross_check, parse_scenario
 from waitproof.suite.yaml import read

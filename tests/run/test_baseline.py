@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
-from waitproof.run.baseline import Baseline, parse_baseline
+from waitproof.run import Baseline, parse_baseline
 from waitproof.suite.contract import Level
 from waitproof.suite.scenario import parse_scenario
 from waitproof.suite.yaml import read

@@ -12,8 +12,8 @@ from made_reports import hand_made
 from waitproof.cli import main
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
-from waitproof.run.baseline import parse_baseline
-from waitproof.run.baseline_update import Run, Update, quoted, update
+from waitproof.run import Run, Update, parse_baseline, update
+from waitproof.run.baseline_update import quoted
 from waitproof.suite.contract import Level
 
 TODAY = date(2026, 11, 24)

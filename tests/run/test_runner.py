@@ -15,9 +15,7 @@ from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.mock.process import ServerProcess
-from waitproof.run import player
-from waitproof.run.baseline import parse_baseline
-from waitproof.run.runner import AdapterResult, LivePoll, Runner, RunResult, SilentListener
+from waitproof.run import AdapterResult, LivePoll, Runner, RunResult, SilentListener, parse_baseline, player
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
@@ -235,7 +233,7 @@ def test_each_poll_is_told_as_it_comes_with_whose_it_is(suite: Suite, mark: Mark
     assert {each.scenario for each in told} == {"outcomes/completes", "together/two-take-turns"}
 
 
-def test_what_looks_suspicious_is_played_again_alone(suite: Suite, mark: Mark, tmp_path: Path) -> None:
+def test_a_suspicious_scenario_is_re_run_in_isolation(suite: Suite, mark: Mark, tmp_path: Path) -> None:
     phases: list[str] = []
     finals: list[tuple[str, bool]] = []
 
@@ -260,7 +258,7 @@ def test_what_looks_suspicious_is_played_again_alone(suite: Suite, mark: Mark, t
     assert late.explanation.startswith("passed in isolation; at first the call raised GaveUp after 1.1")
     assert [seen.alone for seen in adapter.scenarios["timing/gives-up"].observations] == [False, True]
     assert finals == [(Status.INCONCLUSIVE, False), (Status.PASS, True)]
-    assert "again alone: timing/gives-up" in phases
+    assert "re-run in isolation: timing/gives-up" in phases
 
 
 def test_an_async_adapter_that_blocks_fails_that_and_nothing_else(suite: Suite, mark: Mark) -> None:

@@ -33,8 +33,7 @@ from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status, Trial, Verdict, checks, rounds, unplayed
 from waitproof.protocol import Capabilities, JsonObject
-from waitproof.run.runner import Runner
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode, Runner
 from waitproof.simulate.forecast import scale_for, scaled
 from waitproof.simulate.simulator import (
     Answer,

@@ -11,16 +11,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.judge import Status, Verdict
+from waitproof.suite.files import read_file
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.yaml import Format, Model, build, mistake_at, read
 
-__all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "parse_baseline"]
+__all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "load_baseline", "parse_baseline"]
 
 
 class Deviation(Model):
@@ -271,3 +273,12 @@ def parse_baseline(text: str, place: str, today: date) -> Baseline:
     if mistakes:
         raise InputError(mistakes)
     return Baseline(tuple(entries), place)
+
+
+def load_baseline(file: Path | None) -> Baseline:
+    """Return the known deviations in a file, those that have expired marked; none without a file.
+
+    Raises:
+        InputError: The file is wrong.
+    """
+    return Baseline() if file is None else parse_baseline(read_file(file), str(file), date.today())
