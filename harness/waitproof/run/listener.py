@@ -41,7 +41,7 @@ class Listener(Protocol):
 
 
 class SilentListener:
-    """A listener that does nothing."""
+    """A listener that ignores everything."""
 
     def phase(self, adapter: str, text: str) -> None:
         """Do nothing."""
