@@ -17,8 +17,8 @@ from waitproof.suite.files import load_suite
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
 
-SOON_S = 6.0  # the wait that never ends takes 11 s until the harness gives it up
-LONG = "timing/gives-up"
+SOON_S = LIMIT_S  # the long wait takes three times as long
+LONG = "timing/gives-up-when-told"  # with a timeout of a minute
 
 
 class Saboteur(SilentListener):
@@ -31,7 +31,7 @@ class Saboteur(SilentListener):
         self._ready = threading.Barrier(len(fails) or 1)
 
     def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
-        if (adapter, scenario.id) == ("NeverGivesUp", LONG):
+        if (adapter, scenario.id) == ("patient", LONG):
             if not self._fails:
                 kill_server()
             self._runs.set()
@@ -56,11 +56,15 @@ def kill_server() -> None:
 
 
 def play(listener: Saboteur, mark: Mark, *adapters: str) -> None:
+    """Run a short scenario and the long one with these adapters, and with one called `patient`."""
     suite = load_suite(MINI)
-    commands = [mark.command("MiniAdapter", name=name) for name in adapters] + [mark.command("NeverGivesUp")]
-    Runner(
-        suite, commands, scenarios=select(suite.scenarios, [LONG + ":", "outcomes/broken"]), listener=listener
-    ).run()
+    short, long = select(suite.scenarios, ["outcomes/broken", f"{LONG}:"])
+    wait = long.calls[0].wait
+    assert wait is not None
+    call = long.calls[0].model_copy(update={"wait": wait.model_copy(update={"timeout": 60.0})})
+    scenarios = [short, long.model_copy(update={"calls": (call,)})]
+    commands = [mark.command("MiniAdapter", name=name) for name in (*adapters, "patient")]
+    Runner(suite, commands, scenarios=scenarios, listener=listener).run()
 
 
 @pytest.fixture
