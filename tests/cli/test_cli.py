@@ -156,7 +156,8 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
             {
                 "deviation": "returns-output",
                 "problem": "kept",
-                "fact": "the deviation 'returns-output' no longer occurs: the requirement passes in all 3 scenarios",
+                "fact": "the deviation 'returns-output' no longer occurs: "
+                "the requirement passes in all 3 scenarios",
                 "fix": take_out,
                 "place": f"{file}:2:3",
             },
