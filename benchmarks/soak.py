@@ -35,7 +35,7 @@ from collections.abc import Iterator, Sequence
 
 from waitproof.defects.proof import Bench, Line, live_command, reference, variant_named, weigh
 from waitproof.judge import MAX_RERUNS, Status, Verdict, checks
-from waitproof.run.runner import Runner
+from waitproof.run import Runner
 from waitproof.simulate import Conditions, Stop
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario

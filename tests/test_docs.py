@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from waitproof.cli import main
-from waitproof.run.baseline import parse_baseline
+from waitproof.run import parse_baseline
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
 from waitproof.suite.files import bundled_suite, load_contract

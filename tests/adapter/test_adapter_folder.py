@@ -194,7 +194,7 @@ def test_a_folder_is_found_with_its_deviations(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "x/deviations.yaml").touch()
     with_them = find_adapter("x/")
 
-    assert without == AdapterSpec("x", Path("x"), ("php", "a.php"))
+    assert without == AdapterSpec("x", Path("x"), ("php", "a.php"), argument="x")
     assert with_them.baseline == Path("x/deviations.yaml")
 
 
@@ -245,7 +245,9 @@ def test_a_command_is_an_adapter_of_the_current_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert find_adapter("/bin/sh -c 'exit 3'") == AdapterSpec("sh", tmp_path, ("/bin/sh", "-c", "exit 3"))
+    typed = "/bin/sh -c 'exit 3'"
+
+    assert find_adapter(typed) == AdapterSpec("sh", tmp_path, ("/bin/sh", "-c", "exit 3"), argument=typed)
 
 
 def test_what_is_neither_folder_nor_program_gets_the_nearest_adapter(

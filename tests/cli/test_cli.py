@@ -148,15 +148,16 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
 
     assert code == 1
     file = folder / "deviations.yaml"
-    take_out = f"take it out, by hand or with: waitproof baseline update {folder}"
-    later = "see whether the SDK has been fixed; else give it a later date, with the reason"
+    take_out = f"remove it, by hand or with: waitproof baseline update {folder}"
+    later = "check whether the SDK has been fixed; if not, set a later date and say why"
     assert report(tmp_path / "r.json")["adapters"][0]["baseline"] == {
         "file": str(file),
         "stale": [
             {
                 "deviation": "returns-output",
                 "problem": "kept",
-                "fact": "the deviation 'returns-output' was not seen any more: it is kept in all 3 scenarios",
+                "fact": "the deviation 'returns-output' no longer occurs: "
+                "the requirement passes in all 3 scenarios",
                 "fix": take_out,
                 "place": f"{file}:2:3",
             },
@@ -177,7 +178,7 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
         ],
     }
     assert "FAIL timing/gives-up-when-told (HalfTheTime): the call raised GaveUp after" in out
-    assert f"{file}:2:3: the deviation 'returns-output' was not seen any more" in out
+    assert f"{file}:2:3: the deviation 'returns-output' no longer occurs" in out
     assert re.search(r"^HalfTheTime: .*1 FAIL|; 3 stale deviations$", out, re.MULTILINE)
 
 

@@ -14,7 +14,7 @@ from waitproof.defects import proof
 from waitproof.defects.proof import Bench, Line, Outcome
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict, checks
-from waitproof.run.runner import Runner
+from waitproof.run import Runner
 from waitproof.suite.contract import Level
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.select import select

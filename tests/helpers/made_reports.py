@@ -15,8 +15,7 @@ from waitproof.judge.observation import CallRecord, Observation, Poll, TaskRecor
 from waitproof.protocol import Capabilities, Given, Hello, Returned
 from waitproof.report import data
 from waitproof.report.model import Merged, merge, parse
-from waitproof.run.baseline import Deviation, Entry, Problem, Stale
-from waitproof.run.runner import AdapterResult, RunResult, ScenarioResult
+from waitproof.run import AdapterResult, Deviation, Entry, Problem, RunResult, ScenarioResult, Stale
 from waitproof.suite.contract import Level
 from waitproof.suite.files import load_suite
 

@@ -9,7 +9,7 @@ from waitproof.errors import InputError
 from waitproof.judge import Status
 from waitproof.report.diff import Diff, Kind, compare, markdown_lines, plain_lines
 from waitproof.report.model import AdapterEntry, Report, Sdk, VerdictEntry
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 from waitproof.suite.contract import Level
 
 

@@ -22,7 +22,7 @@ from waitproof.report.model import parse
 from waitproof.report.progress import BarListener, LineListener
 from waitproof.report.results import results_page
 from waitproof.report.text import plain, print_report
-from waitproof.run.runner import AdapterResult, LivePoll, RunResult
+from waitproof.run import AdapterResult, LivePoll, RunResult
 
 
 def printed(run: RunResult) -> str:

@@ -12,7 +12,7 @@ from waitproof.judge.observation import CallRecord, Observation, Poll, TaskRecor
 from waitproof.protocol import Capabilities, ExceptionKind, Given, Hello, Raised, Returned
 from waitproof.report.html import html_page
 from waitproof.report.model import Merged
-from waitproof.run.runner import RunResult
+from waitproof.run import RunResult
 
 HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_concurrency=0))
 WHERE = "timing/gives-up"

@@ -10,7 +10,7 @@ from made_reports import merged, result, stale, verdict
 from waitproof.judge import Status
 from waitproof.report.junit import junit_xml
 from waitproof.report.model import AdapterEntry
-from waitproof.run.baseline import Problem
+from waitproof.run import Problem
 from waitproof.suite.contract import Level
 
 # The content model of Jenkins' junit-10 schema, as far as these files use it: children, then attributes.

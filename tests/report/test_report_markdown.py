@@ -10,7 +10,7 @@ from waitproof.judge import Status
 from waitproof.report.badge import badge
 from waitproof.report.github import commands_off, tell, workflow_commands
 from waitproof.report.markdown import MAX_BYTES, escaped, markdown_summary
-from waitproof.run.runner import RunResult
+from waitproof.run import RunResult
 
 HARM = "a|b `c` <b>&amp; *x* _y_ [z](http://e.test) ![i](x) @you #12 GH-3 www.e.test ~~s~~ $m$ \\| \n\n# h"
 

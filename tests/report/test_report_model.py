@@ -13,7 +13,7 @@ from waitproof.judge.observation import Poll, TaskRecord
 from waitproof.protocol import Hello
 from waitproof.report import data, model
 from waitproof.report.model import merge, parse
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 from waitproof.suite.contract import Level
 
 ADDED = {

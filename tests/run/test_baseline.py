@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
-from waitproof.run.baseline import Baseline, parse_baseline
+from waitproof.run import Baseline, parse_baseline
 from waitproof.suite.contract import Level
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
@@ -128,12 +128,13 @@ def stale(entry: str, *verdicts: Verdict, whole: bool = True) -> list[str]:
 
 def test_what_is_kept_now_is_told_with_its_place_and_the_fix() -> None:
     assert stale("'a/one:kept'") == [
-        "kept: deviations.yaml:3:5: the deviation 'a/one:kept' was not seen any more: it is kept\n"
+        "kept: deviations.yaml:3:5: the deviation 'a/one:kept' no longer occurs: the requirement passes\n"
         "  found:    - {deviation: 'a/one:kept', reason: x}\n"
-        "  fix:      take it out, by hand or with: waitproof baseline update my/sdk"
+        "  fix:      remove it, by hand or with: waitproof baseline update my/sdk"
     ]
     assert stale("kept")[0].splitlines()[0] == (
-        "kept: deviations.yaml:3:5: the deviation 'kept' was not seen any more: it is kept in all 2 scenarios"
+        "kept: deviations.yaml:3:5: the deviation 'kept' no longer occurs: "
+        "the requirement passes in all 2 scenarios"
     )
 
 
@@ -173,7 +174,7 @@ def test_without_the_whole_suite_only_entries_about_one_scenario_are_judged() ->
     [
         ("keept", "no requirement is called 'keept'", "did you mean 'kept'?"),
         ("'a/ones:kept'", "no scenario is called 'a/ones'", "did you mean 'a/one'?"),
-        ("'a/two:other'", "'a/two' does not prove 'other'", "take it out, by hand or with: "),
+        ("'a/two:other'", "'a/two' does not prove 'other'", "remove it, by hand or with: "),
     ],
 )
 def test_what_matches_nothing_is_told_with_what_was_meant(entry: str, fact: str, fix: str) -> None:
@@ -186,7 +187,7 @@ def test_what_matches_nothing_is_told_with_what_was_meant(entry: str, fact: str,
 def test_an_entry_about_what_only_goes_on_record_excuses_nothing() -> None:
     (told,) = stale("record", verdict("b/three", "record", Status.INFO))
 
-    assert "the deviation 'record' excuses nothing: INFO goes on record, never judged" in told
+    assert "the deviation 'record' excuses nothing: INFO is recorded, never judged" in told
 
 
 def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is() -> None:
@@ -196,7 +197,7 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
         assert stale(expired, verdict("a/one", "kept", status)) == [
             "expired: deviations.yaml:3:23: the deviation 'kept' expired on 2020-01-01\n"
             "  found:    - {deviation: kept, expires: '2020-01-01', reason: x}\n"
-            "  fix:      see whether the SDK has been fixed; else give it a later date, with the reason"
+            "  fix:      check whether the SDK has been fixed; if not, set a later date and say why"
         ]
     assert [told.partition(":")[0] for told in stale(expired)] == ["kept"]
     assert stale(expired, verdict("a/one", "other"), whole=False) == []

@@ -24,7 +24,7 @@ def mark() -> Iterator[Mark]:
 
 @pytest.fixture
 def examine(mark: Mark, monkeypatch: pytest.MonkeyPatch) -> Examine:
-    """Examine an adapter: whether nothing was wrong, and the lines that were said."""
+    """Examine an adapter: whether nothing was wrong, and the lines that were reported."""
 
     def examine_one(adapter: str | AdapterCommand, limit_s: float = 5.0) -> tuple[bool, list[str]]:
         monkeypatch.setattr(doctor, "LIMIT_S", limit_s)
@@ -73,7 +73,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             [
                 "WRONG wait returns: the call returned null, the server said "
                 '{"channels": 2, "name": "Ωmega", "nested": [{"a": null}]}',
-                "      fix: does the payload lie at result_path 'trouble' of what the helper returned?",
+                "      fix: is the payload at result_path 'trouble' of what the helper returned?",
             ],
         ),
         (
@@ -99,7 +99,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "two at once",
             [
                 "WRONG two at once: the server never had the polls of both waits at once",
-                "      fix: answer each call from a thread or task of its own, or leave max_concurrency out",
+                "      fix: answer each call from a separate thread or task, or leave max_concurrency out",
             ],
         ),
         (
@@ -109,12 +109,12 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
                 "WRONG wait returns: the call raised ConnectionRefusedError (kind other): "
                 '"[Errno 111] Connection refused"',
                 "      fix: no request reached the server: "
-                "is base_url of hello used, and the environment left alone?",
+                "does the client use base_url of hello, and nothing else?",
             ],
         ),
     ],
 )
-def test_a_wrong_step_says_what_was_seen_and_how_to_fix_it(
+def test_a_wrong_step_shows_what_was_seen_and_how_to_fix_it(
     examine: Examine, mode: str, step: str, told: list[str]
 ) -> None:
     right, lines = examine(mode)
@@ -122,10 +122,10 @@ def test_a_wrong_step_says_what_was_seen_and_how_to_fix_it(
     seen = [re.sub(r"Errno \d+", "Errno 111", line) for line in said_of(lines, step)]
     assert not right
     assert seen == told
-    assert lines[-1] == "something is wrong, with the adapter or with the SDK that it calls: see above"
+    assert lines[-1] == "something is wrong with the adapter or with the SDK that it calls: see above"
 
 
-def test_an_adapter_without_a_wait_helper_is_in_order(examine: Examine) -> None:
+def test_an_adapter_without_a_wait_helper_passes(examine: Examine) -> None:
     right, lines = examine("NoHelper")
 
     assert right
@@ -152,7 +152,7 @@ def test_the_first_break_of_the_protocol_ends_the_examination(examine: Examine, 
     assert not right
     assert len(wrong) == 1
     assert wrong[0].startswith(told)
-    assert lines[-1] == "something is wrong, with the adapter or with the SDK that it calls: see above"
+    assert lines[-1] == "something is wrong with the adapter or with the SDK that it calls: see above"
 
 
 def test_both_options_are_tried(examine: Examine) -> None:
@@ -161,7 +161,7 @@ def test_both_options_are_tried(examine: Examine) -> None:
     assert said_of(lines, "wait times out")[0] == "ok    wait times out: TypeError, fields {}"
 
 
-def test_an_option_that_is_not_passed_on_is_told_as_the_likely_cause(
+def test_an_option_that_is_not_passed_on_is_named_as_the_likely_cause(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "GIVE_UP_LIMIT_S", 1.0)
@@ -176,8 +176,8 @@ def test_an_option_that_is_not_passed_on_is_told_as_the_likely_cause(
         told,
     )
     assert lines[lines.index(told) + 1] == (
-        "      fix: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
-        "if it is, the helper does not keep it"
+        "      fix: pass the option 'timeout' on to the helper: most likely it isn't passed on; "
+        "if it is, the helper ignores it"
     )
 
 
@@ -187,7 +187,7 @@ def test_stderr_is_shown_where_the_adapter_broke(examine: Examine) -> None:
     assert lines[-3:-1] == ["      stderr: loading", "      stderr: no module named 'getstream'"]
 
 
-def test_a_program_that_is_missing_is_told(examine: Examine) -> None:
+def test_a_program_that_is_missing_is_reported(examine: Examine) -> None:
     missing = AdapterCommand("missing", ("/no/such/program",), MINI)
 
     right, lines = examine(missing)
@@ -196,7 +196,9 @@ def test_a_program_that_is_missing_is_told(examine: Examine) -> None:
     assert lines[0] == "WRONG start: missing: cannot be started: no such program: '/no/such/program'"
 
 
-def test_an_adapter_that_outlives_stdin_is_told(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_adapter_that_outlives_stdin_is_reported(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(doctor, "EXIT_LIMIT_S", 0.3)
 
     right, lines = examine("IgnoresTheEnd")

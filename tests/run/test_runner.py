@@ -15,9 +15,7 @@ from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.mock.process import ServerProcess
-from waitproof.run import player
-from waitproof.run.baseline import parse_baseline
-from waitproof.run.runner import AdapterResult, LivePoll, Runner, RunResult, SilentListener
+from waitproof.run import AdapterResult, LivePoll, Runner, RunResult, SilentListener, parse_baseline, player
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
@@ -90,7 +88,7 @@ def side_by_side(suite: Suite) -> Results:
     mark = Mark()
     missing = AdapterCommand("missing", ("/no/such/program",), Path("/"))
     with pytest.MonkeyPatch.context() as patch:
-        # Who does not answer is given up sooner than a person would wait.
+        # An adapter that does not answer is given up sooner than a person would wait.
         patch.setattr("waitproof.simulate.script.ANSWER_LIMIT_S", 0.6)
         commands = [*(mark.command(mode) for mode in SIDE_BY_SIDE), missing]
         result = Runner(suite, commands).run()
@@ -221,21 +219,21 @@ def test_a_baseline_excuses_a_verdict_of_its_own_adapter(suite: Suite, mark: Mar
     assert [[v.excused for v in adapter.verdicts()] for adapter in result.adapters] == [["known"], [""]]
 
 
-def test_each_poll_is_told_as_it_comes_with_whose_it_is(suite: Suite, mark: Mark) -> None:
-    told: list[LivePoll] = []
+def test_each_poll_is_reported_with_its_adapter_and_scenario(suite: Suite, mark: Mark) -> None:
+    polls: list[LivePoll] = []
     commands = [mark.command("MiniAdapter", name=name) for name in "ab"]
 
     chosen = select(suite.scenarios, ["outcomes/completes", "take-turns:returns-output"])
-    Runner(suite, commands, scenarios=chosen, on_poll=told.append).run()
+    Runner(suite, commands, scenarios=chosen, on_poll=polls.append).run()
 
     for name in "ab":
-        mine = [(each.copy, each.status) for each in told if each.adapter == name]
-        assert mine.count((1, "queued")) == 1
-        assert [pair for pair in mine if pair[0] == 2] == [(2, "working")] * 4 + [(2, "done")]
-    assert {each.scenario for each in told} == {"outcomes/completes", "together/two-take-turns"}
+        own = [(each.copy, each.status) for each in polls if each.adapter == name]
+        assert own.count((1, "queued")) == 1
+        assert [pair for pair in own if pair[0] == 2] == [(2, "working")] * 4 + [(2, "done")]
+    assert {each.scenario for each in polls} == {"outcomes/completes", "together/two-take-turns"}
 
 
-def test_what_looks_suspicious_is_played_again_alone(suite: Suite, mark: Mark, tmp_path: Path) -> None:
+def test_a_suspicious_scenario_is_re_run_in_isolation(suite: Suite, mark: Mark, tmp_path: Path) -> None:
     phases: list[str] = []
     finals: list[tuple[str, bool]] = []
 
@@ -260,7 +258,7 @@ def test_what_looks_suspicious_is_played_again_alone(suite: Suite, mark: Mark, t
     assert late.explanation.startswith("passed in isolation; at first the call raised GaveUp after 1.1")
     assert [seen.alone for seen in adapter.scenarios["timing/gives-up"].observations] == [False, True]
     assert finals == [(Status.INCONCLUSIVE, False), (Status.PASS, True)]
-    assert "again alone: timing/gives-up" in phases
+    assert "re-run in isolation: timing/gives-up" in phases
 
 
 def test_an_async_adapter_that_blocks_fails_that_and_nothing_else(suite: Suite, mark: Mark) -> None:
@@ -270,7 +268,7 @@ def test_an_async_adapter_that_blocks_fails_that_and_nothing_else(suite: Suite, 
     assert verdict(adapter, "together/two-take-turns:async-takes-turns").alone_runs == 2
 
 
-# --- adapters that do not -----------------------------------------------------------------------------
+# --- adapters that break it -----------------------------------------------------------------------------
 
 
 def test_an_adapter_that_dies_at_its_start_is_an_error(side_by_side: Results) -> None:
@@ -305,13 +303,13 @@ def test_a_process_that_dies_costs_the_scenarios_that_shared_it_nothing(
 
     wrong = {name: status for name, status in statuses(adapter).items() if status != CORRECT[name]}
     assert wrong == {name: "ERROR" for name in CORRECT if name.startswith("timing/")}
-    told = verdict(adapter, "timing/gives-up:gives-up").seen.splitlines()
-    assert told[0].startswith("DiesGivingUp: exited with code 3 before it answered call ")
-    assert told[1] == "  found:    the helper brought the process down"
+    lines = verdict(adapter, "timing/gives-up:gives-up").seen.splitlines()
+    assert lines[0].startswith("DiesGivingUp: exited with code 3 before it answered call ")
+    assert lines[1] == "  found:    the helper brought the process down"
     assert set(adapter.stderr_tail) == {"the helper brought the process down"}
 
 
-def test_an_adapter_that_dies_at_every_wait_is_not_started_for_ever(
+def test_an_adapter_that_dies_at_every_wait_is_not_started_forever(
     side_by_side: Results,
 ) -> None:
     adapter = side_by_side["DiesAtEveryWait"]
@@ -345,9 +343,9 @@ def test_an_adapter_that_babbles_is_an_error_that_names_the_line(
     adapter = side_by_side["hundred_log_lines"]
 
     assert statuses(adapter) == ALL_BUT_ONE
-    told = verdict(adapter, "outcomes/completes:returns-output").seen.splitlines()
-    assert told[0].endswith("hundred_log_lines: printed 100 lines to stdout that are not answers")
-    assert told[1] == "  found:    debug 100"
+    lines = verdict(adapter, "outcomes/completes:returns-output").seen.splitlines()
+    assert lines[0].endswith("hundred_log_lines: printed 100 lines to stdout that are not answers")
+    assert lines[1] == "  found:    debug 100"
 
 
 @pytest.mark.parametrize("mode", ["NeverGivesUp", "NeverGivesUpOneAtATime"])
@@ -370,12 +368,12 @@ def test_an_adapter_that_lies_about_the_time_is_caught_by_the_other_witness(
 
     assert statuses(adapter)["timing/gives-up:gives-up"] == "ERROR"
     seen = verdict(adapter, "timing/gives-up:gives-up").seen
-    told = re.fullmatch(
+    match = re.fullmatch(
         r"the adapter reports that the call took ([\d.]+) s, but the harness had its answer after ([\d.]+) s",
         seen,
     )
-    assert told is not None
-    assert float(told[1]) > 2 * float(told[2])
+    assert match is not None
+    assert float(match[1]) > 2 * float(match[2])
 
 
 # --- interrupts, and trouble of our own ---------------------------------------------------------------

@@ -23,12 +23,14 @@ class AdapterCommand:
         argv: The program and its arguments.
         cwd: The working directory, the adapter's folder.
         env: Variables on top of the cleaned environment.
+        argument: What its user typed to name it, "" where nobody did.
     """
 
     name: str
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    argument: str = ""
 
 
 def clean_environment(

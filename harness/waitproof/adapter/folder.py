@@ -14,7 +14,6 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -22,7 +21,6 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake, nearest
-from waitproof.run.baseline import Baseline, parse_baseline
 from waitproof.suite.document import Document, shown
 from waitproof.suite.files import read_file
 from waitproof.suite.model import Format, Model, build, invalid
@@ -34,7 +32,6 @@ __all__ = [
     "adapters_in",
     "baseline_file",
     "find_adapter",
-    "load_baseline",
     "parse_adapter",
     "read_adapter",
     "resolve_argv",
@@ -105,6 +102,7 @@ class AdapterSpec:
         prepare: Commands to run beforehand, one after another.
         env: Variables of the adapter alone; the commands of `prepare` do not get them.
         baseline: The file of its known deviations, None when it has none.
+        argument: What its user typed to name it, "" where nobody did.
     """
 
     name: str
@@ -116,12 +114,12 @@ class AdapterSpec:
     prepare: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     baseline: Path | None = None
+    argument: str = ""
 
     def launch(self) -> AdapterCommand:
         """Return the command that starts the adapter; its paths are absolute."""
-        return AdapterCommand(
-            self.name, resolve_argv(self.command, self.folder), self.folder.absolute(), dict(self.env)
-        )
+        argv = resolve_argv(self.command, self.folder)
+        return AdapterCommand(self.name, argv, self.folder.absolute(), dict(self.env), self.argument)
 
 
 def find_adapter(argument: str) -> AdapterSpec:
@@ -131,7 +129,7 @@ def find_adapter(argument: str) -> AdapterSpec:
         InputError: It is neither, or its adapter.yaml has mistakes.
     """
     if argument and Path(argument).is_dir():
-        return read_adapter(Path(argument))
+        return dataclasses.replace(read_adapter(Path(argument)), argument=argument)
     try:
         words = shlex.split(argument)
     except ValueError as error:
@@ -143,7 +141,7 @@ def find_adapter(argument: str) -> AdapterSpec:
         fact = "no such folder or program" if len(words) == 1 else f"no such program: '{words[0]}'"
         fix = _similar_folder(Path(argument)) if len(words) == 1 else "install it, or put it on PATH"
         raise InputError(Mistake("--adapter", fact, found=argument, fix=fix))
-    return AdapterSpec(name=Path(words[0]).name, folder=Path.cwd(), command=tuple(words))
+    return AdapterSpec(Path(words[0]).name, Path.cwd(), tuple(words), argument=argument)
 
 
 def read_adapter(folder: Path) -> AdapterSpec:
@@ -216,17 +214,6 @@ def baseline_file(argument: str) -> tuple[str, Path]:
         read_adapter(folder)  # says why there is none
     spec = parse_adapter(read_file(folder / FILE_NAME), str(folder / FILE_NAME))
     return spec.name, spec.baseline or folder / _BASELINE_NAME
-
-
-def load_baseline(spec: AdapterSpec) -> Baseline:
-    """Return the known deviations of an adapter, those that have expired marked.
-
-    Raises:
-        InputError: The file is wrong.
-    """
-    if spec.baseline is None:
-        return Baseline()
-    return parse_baseline(read_file(spec.baseline), str(spec.baseline), date.today())
 
 
 def unique_names(specs: Sequence[AdapterSpec]) -> list[AdapterSpec]:

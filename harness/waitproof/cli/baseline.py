@@ -13,8 +13,7 @@ from waitproof.adapter.folder import baseline_file
 from waitproof.errors import InputError, Mistake
 from waitproof.report.model import Report, load
 from waitproof.report.text import plain
-from waitproof.run.baseline_update import Run, Update, update
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode, Run, Update, update
 from waitproof.suite.files import read_file
 
 __all__ = ["add_options", "execute"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from waitproof.report.diff import compare, markdown_lines, plain_lines
 from waitproof.report.model import load
 from waitproof.report.text import plain
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 
 __all__ = ["add_options", "execute"]
 

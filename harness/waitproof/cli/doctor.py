@@ -9,8 +9,7 @@ from waitproof.adapter.folder import find_adapter
 from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import add_suite_option, prepare_all, suite_folder
 from waitproof.report.text import plain
-from waitproof.run.doctor import examine
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode, examine
 from waitproof.suite.files import contract_file, load_contract
 
 __all__ = ["add_options", "execute"]

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser(next((each for each in arguments if each in COMMANDS), "")).parse_args(arguments)
 
     from waitproof.report.text import plain  # noqa: PLC0415 - `--help` and wrong use need none of this
-    from waitproof.run.summary import ExitCode  # noqa: PLC0415
+    from waitproof.run import ExitCode  # noqa: PLC0415
 
     try:
         code = int(options.execute(options))

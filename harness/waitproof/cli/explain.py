@@ -12,7 +12,7 @@ from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, suite_folder
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.report.text import plain
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 from waitproof.suite.contract import Requirement
 from waitproof.suite.files import Suite, load_scenario, read_file, read_suite
 

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from waitproof.adapter.kits import languages, new_adapter
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 
 __all__ = ["add_options", "execute"]
 

@@ -11,7 +11,7 @@ from waitproof.report import outputs
 from waitproof.report.model import load, merge
 from waitproof.report.results import results_page
 from waitproof.report.text import plain
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 
 __all__ = ["add_options", "execute"]
 

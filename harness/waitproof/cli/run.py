@@ -20,7 +20,6 @@ from waitproof.adapter.folder import (
     AdapterSpec,
     adapters_in,
     find_adapter,
-    load_baseline,
     unique_names,
 )
 from waitproof.cli.console import make_console, print_plain
@@ -29,9 +28,7 @@ from waitproof.errors import InputError, Mistake
 from waitproof.report import data, github, outputs, text
 from waitproof.report.model import merge, parse
 from waitproof.report.progress import BarListener, LineListener
-from waitproof.run.baseline import Baseline
-from waitproof.run.runner import Runner, RunResult
-from waitproof.run.summary import ExitCode, exit_code
+from waitproof.run import Baseline, ExitCode, Runner, RunResult, exit_code, load_baseline
 from waitproof.signals import heard
 from waitproof.suite.contract import Level
 from waitproof.suite.files import Suite, load_suite
@@ -89,7 +86,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     outputs.check_paths({**json_path, **outputs.paths(options)})
     console = make_console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in arguments])
-    baselines = {spec.name: load_baseline(spec) for spec in specs}
+    baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
     level = Level(options.fail_on.upper())
 
     def say(line: str) -> None:
@@ -97,7 +94,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
 
     with github.commands_off(os.environ, say):
         prepare_all(specs, console)
-        result = _play(suite, scenarios, specs, arguments, options, console, baselines)
+        result = _play(suite, scenarios, specs, options, console, baselines)
         text.print_report(console, result)
         console.print(_last_line(result), markup=False, highlight=False)
     code = exit_code(
@@ -129,12 +126,11 @@ def _play(
     suite: Suite,
     scenarios: Sequence[Scenario],
     specs: Sequence[AdapterSpec],
-    arguments: Sequence[str],
     options: argparse.Namespace,
     console: Console,
     baselines: Mapping[str, Baseline],
 ) -> RunResult:
-    """Play the scenarios with every adapter and show the progress; `arguments` name the adapters."""
+    """Play the scenarios with every adapter and show the progress."""
     listener: BarListener | LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
@@ -153,8 +149,6 @@ def _play(
         port=options.port,
     )
     runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
-    for adapter, argument in zip(runner.result.adapters, arguments, strict=True):
-        adapter.argument = argument
     with listener:
         return _run_in_thread(runner)
 

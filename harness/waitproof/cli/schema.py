@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 from waitproof.suite.scenario import scenario_schema
 
 __all__ = ["add_options", "execute"]

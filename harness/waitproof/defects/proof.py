@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,9 @@ from reference_client.exceptions import StreamTransportException
 from reference_client.mutants import EQUIVALENTS, MUTANTS, REFERENCES, Ending, Variant
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake
-from waitproof.judge import Status, Verdict, checks, is_suspicious, judge, unplayed
-from waitproof.judge.observation import Observation
-from waitproof.protocol import Capabilities, Hello, JsonObject
-from waitproof.run.runner import Runner
-from waitproof.run.summary import ExitCode
+from waitproof.judge import Status, Trial, Verdict, checks, rounds, unplayed
+from waitproof.protocol import Capabilities, JsonObject
+from waitproof.run import ExitCode, Runner
 from waitproof.simulate import (
     Answer,
     Conditions,
@@ -231,20 +229,28 @@ class Bench:
 
     def simulate(self, variant: Variant, scenarios: Sequence[Scenario] | None = None) -> list[Verdict]:
         """Play scenarios, all by default, as a run plays them, and return the verdicts."""
+        contract = self.suite.contract
         sdk = SimulatedVariant(variant)
         hello = self.simulator.hello(sdk)
-        chosen = self.suite.scenarios if scenarios is None else scenarios
-        verdicts: list[Verdict] = []
-        # As in a run: what proves that waits do not block comes first, and decides how the rest is played.
-        asked = [s for s in chosen if hello.capabilities.non_blocking and self._proves_interleaving(s)]
-        for scenario in asked:
-            verdicts += self._play(sdk, hello, scenario)
-        if any(v.status is Status.FAIL and self._is_interleaving(v.requirement) for v in verdicts):
-            hello = replace(hello, capabilities=replace(hello.capabilities, max_concurrency=1))
-        for scenario in chosen:
-            if scenario not in asked:
-                verdicts += self._play(sdk, hello, scenario)
-        return verdicts
+        trials, scales = [], {}
+        for scenario in self.suite.scenarios if scenarios is None else scenarios:
+            factor = self._factor(scenario, hello.capabilities)
+            trial = Trial(contract, self._scale(scenario, factor or 1))
+            scales[id(trial)] = factor
+            trials.append(trial)
+        for each in rounds(contract, trials, hello):
+            for trial in each.trials:
+                factor = scales[id(trial)]
+                if factor is None:
+                    reason = "the helper's options are too coarse"
+                    trial.close(unplayed(contract, trial.scenario, Status.UNSUPPORTED, reason))
+                    continue
+                runs = len(trial.observations)
+                simulator = self._simulators[min(runs, len(self._simulators) - 1)]
+                trial.add(
+                    simulator.play(sdk, each.hello, trial.scenario, scale=factor, alone=bool(runs), seed=runs)
+                )
+        return [verdict for trial in trials for verdict in trial.verdicts]
 
     def soonest(self, variant: Variant, scenarios: Sequence[Scenario]) -> Sequence[Scenario]:
         """Return the scenario in which a mutant is caught soonest, all of them when it never is."""
@@ -258,34 +264,16 @@ class Bench:
         found = min(lengths, key=lambda scenario_id: lengths[scenario_id], default=None)
         return [scenario for scenario in scenarios if found in (None, scenario.id)]
 
-    def _proves_interleaving(self, scenario: Scenario) -> bool:
-        return any(self._is_interleaving(name) for name in scenario.proves)
-
-    def _is_interleaving(self, requirement: str) -> bool:
-        return self.suite.contract.requirement(requirement).check == "waits_interleave"
-
     def _factor(self, scenario: Scenario, capabilities: Capabilities) -> int | None:
         key = scenario.id, capabilities.poll_interval_resolution, capabilities.timeout_resolution
         if key not in self._factors:
             self._factors[key] = scale_for(self.suite.contract, scenario, capabilities)
         return self._factors[key]
 
-    def _play(self, sdk: SimulatedVariant, hello: Hello, scenario: Scenario) -> Sequence[Verdict]:
-        contract = self.suite.contract
-        factor = self._factor(scenario, hello.capabilities)
-        if factor is None:
-            return unplayed(contract, scenario, Status.UNSUPPORTED, "the helper's options are too coarse")
-        if factor > 1:
-            key = scenario.id, factor
-            scenario = self._scaled.setdefault(key, scaled(scenario, factor))
-        seen: list[Observation] = []
-        while True:
-            simulator = self._simulators[min(len(seen), len(self._simulators) - 1)]
-            seen.append(simulator.play(sdk, hello, scenario, scale=factor, alone=bool(seen), seed=len(seen)))
-            verdicts = judge(contract, scenario, seen)
-            unsettled = any(verdict.status is Status.INCONCLUSIVE for verdict in verdicts)
-            if not (unsettled and is_suspicious(contract, scenario, seen)):
-                return verdicts
+    def _scale(self, scenario: Scenario, factor: int) -> Scenario:
+        if factor == 1:
+            return scenario
+        return self._scaled.setdefault((scenario.id, factor), scaled(scenario, factor))
 
 
 # --- what each variant is worth -----------------------------------------------------------------------

@@ -7,6 +7,7 @@ makes findings into verdicts. `witness` judges a client that has no adapter by t
 from waitproof.judge import outcomes, records, timing, traffic
 from waitproof.judge.by_journal import Sighting, sight
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.policy import Round, RoundKind, Trial, TrialState, rounds
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
 
@@ -16,14 +17,19 @@ __all__ = [
     "Check",
     "Finding",
     "Mark",
+    "Round",
+    "RoundKind",
     "Sighting",
     "Status",
+    "Trial",
+    "TrialState",
     "Verdict",
     "checks",
     "is_suspicious",
     "judge",
     "outcomes",
     "records",
+    "rounds",
     "sight",
     "timing",
     "traffic",

@@ -15,7 +15,7 @@ from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.pytest_plugin import SESSION, WaitproofWarning
 from waitproof.report.text import explain_verdict, plain
-from waitproof.run.baseline import Entry, Stale
+from waitproof.run import Entry, Stale
 from waitproof.suite.files import load_scenario
 from waitproof.suite.scenario import Scenario
 
@@ -158,8 +158,7 @@ class VerdictItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """Show a verdict in full, without a traceback; any other error as pytest does."""
         if isinstance(excinfo.value, DeviationError):
-            argument = self.config.stash[SESSION].argument(self.spec)
-            command = shlex.join(["pytest", self.nodeid, "--adapter", argument])
+            command = shlex.join(["pytest", self.nodeid, "--adapter", self.spec.argument])
             again = plain(f"  {'again:':<13}{command}")
             return "\n".join([*self._explanation(excinfo.value.verdict), again])
         if isinstance(excinfo.value, WaitproofWarning):

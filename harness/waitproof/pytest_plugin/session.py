@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from waitproof.adapter.folder import AdapterSpec, find_adapter, load_baseline, unique_names
+from waitproof.adapter.folder import AdapterSpec, find_adapter, unique_names
 from waitproof.adapter.prepare import prepare
 from waitproof.errors import InputError
 from waitproof.judge import Verdict
 from waitproof.pytest_plugin.items import BaselineItem, ScenarioFile, UnjudgedError, VerdictItem
-from waitproof.run.baseline import Baseline, Entry, Stale
-from waitproof.run.runner import Runner
+from waitproof.run import Baseline, Entry, Runner, SilentListener, Stale, load_baseline
 from waitproof.suite.contract import Contract
 from waitproof.suite.files import CONTRACT, Suite, load_contract, load_suite, scenario_paths, suite_above
 from waitproof.suite.scenario import Scenario
@@ -40,14 +39,9 @@ class Session:
             self.specs: Sequence[AdapterSpec] = unique_names([find_adapter(each) for each in arguments])
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
-        self._arguments = {spec.name: each for spec, each in zip(self.specs, arguments, strict=True)}
         self._contracts: dict[Path, Contract] = {}
         self._baselines: dict[str, Baseline] = {}
         self._runs: dict[Path, _Run] = {}
-
-    def argument(self, spec: AdapterSpec) -> str:
-        """Return what the user typed to name an adapter."""
-        return self._arguments[spec.name]
 
     def scenario_file(self, file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
         """Return the collector of a YAML file; None where it isn't a scenario of a suite."""
@@ -107,7 +101,7 @@ class Session:
             chosen = [item for item in items if item.folder == folder]
             suite = _suite_of(folder, self.contract(folder), chosen)
             whole = _whole_suite(folder) if knows_any else None
-            self._runs[folder] = _Run(suite, whole, chosen, baselines, self._arguments)
+            self._runs[folder] = _Run(suite, whole, chosen, baselines)
 
     def baseline_items(
         self, session: pytest.Session, collected: Sequence[pytest.Item]
@@ -131,7 +125,7 @@ class Session:
     def _baseline(self, spec: AdapterSpec) -> Baseline:
         if spec.name not in self._baselines:
             try:
-                self._baselines[spec.name] = load_baseline(spec)
+                self._baselines[spec.name] = load_baseline(spec.baseline)
             except InputError as error:
                 raise pytest.UsageError(str(error)) from None
         return self._baselines[spec.name]
@@ -155,17 +149,11 @@ class Session:
             run.stop()
 
 
-class _Listener:
+class _Listener(SilentListener):
     """Passes on the final verdicts."""
 
     def __init__(self, run: _Run) -> None:
         self._run = run
-
-    def phase(self, adapter: str, text: str) -> None:
-        """Do nothing."""
-
-    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
-        """Do nothing."""
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Wake the items that wait for these verdicts."""
@@ -182,7 +170,6 @@ class _Run:
         whole: Suite | None,
         items: Sequence[VerdictItem],
         baselines: dict[str, Baseline],
-        arguments: dict[str, str],
     ) -> None:
         specs = {item.spec.name: item.spec for item in items}
         self._changed = threading.Condition()
@@ -197,8 +184,6 @@ class _Run:
             knows_suite=whole is not None,
             listener=_Listener(self),
         )
-        for adapter in self._runner.result.adapters:
-            adapter.argument = arguments[adapter.name]
         self._adapters = set(specs)
         self._pairs = [(each.id, name) for each in chosen.scenarios for name in each.proves]
         self._thread = threading.Thread(target=self._body, name=f"waitproof {chosen.name}", daemon=True)

@@ -7,7 +7,7 @@ import json
 from waitproof.judge import Status
 from waitproof.report.model import Adapter, Merged, VerdictEntry
 from waitproof.report.outcome import counted
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 from waitproof.suite.contract import Level
 
 __all__ = ["badge"]

@@ -18,7 +18,7 @@ from typing import Any
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Verdict
 from waitproof.judge.observation import CallRecord, Observation, Poll
-from waitproof.run.runner import AdapterResult, RunResult, ScenarioResult
+from waitproof.run import AdapterResult, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite.contract import Contract, Level
 from waitproof.suite.files import Suite

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from waitproof.judge import Status
 from waitproof.report.model import Adapter, Merged, StaleEntry, VerdictEntry
 from waitproof.report.outcome import counted, outcome
-from waitproof.run.summary import ExitCode
+from waitproof.run import ExitCode
 
 __all__ = ["MAX_BYTES", "escaped", "markdown_summary"]
 

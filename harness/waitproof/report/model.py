@@ -22,8 +22,7 @@ from waitproof.errors import InputError, Mistake, nearest
 from waitproof.judge import Status, Verdict
 from waitproof.report import data
 from waitproof.report.text import plain
-from waitproof.run.baseline import Problem
-from waitproof.run.summary import ORDER, ExitCode, sentence, tally
+from waitproof.run import ORDER, ExitCode, Problem, sentence, tally
 from waitproof.suite.contract import Level
 from waitproof.suite.yaml import Json
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from waitproof.judge import Status
 from waitproof.report.model import Merged, VerdictEntry
-from waitproof.run.summary import ExitCode, unproved
+from waitproof.run import ExitCode, unproved
 from waitproof.suite.contract import Level
 
 __all__ = ["counted", "outcome"]

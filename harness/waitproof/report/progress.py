@@ -17,8 +17,7 @@ from rich.text import Text
 
 from waitproof.judge import Status, Verdict
 from waitproof.report.text import STYLES, plain
-from waitproof.run.runner import LivePoll
-from waitproof.run.summary import count
+from waitproof.run import LivePoll, count
 from waitproof.suite.contract import StatusMeaning
 from waitproof.suite.scenario import Scenario
 

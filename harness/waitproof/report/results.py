@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from waitproof.judge import Status
 from waitproof.report.model import ATTENTION, AdapterEntry, Report, RequirementEntry, VerdictEntry
-from waitproof.run.summary import ORDER, tally
+from waitproof.run import ORDER, tally
 from waitproof.suite.contract import Level
 
 __all__ = ["results_page"]

@@ -19,8 +19,7 @@ from rich.text import Text
 
 from waitproof.judge import Status, Verdict
 from waitproof.judge.observation import Observation
-from waitproof.run.runner import AdapterResult, RunResult
-from waitproof.run.summary import ORDER, sentence, unproved, worst
+from waitproof.run import ORDER, AdapterResult, RunResult, sentence, unproved, worst
 from waitproof.suite.contract import Level, Requirement
 
 __all__ = ["STYLES", "explain_verdict", "plain", "print_report", "verdict_lines"]

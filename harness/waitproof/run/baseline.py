@@ -1,8 +1,8 @@
-"""Known deviations of an SDK: which verdicts a baseline file excuses, and which of its entries hold no more.
+"""Known deviations of an SDK: which verdicts a baseline file excuses, and which of its entries are stale.
 
-A baseline excuses FAIL and WARN alone: ERROR and INCONCLUSIVE say nothing about the SDK. It is a list of
-debts, so an entry that is paid, has run out or means nothing is told with its place in the file, and fails
-the run. Pure: the file's text, today's date and what was played are handed in.
+A baseline excuses only FAIL and WARN: ERROR and INCONCLUSIVE say nothing about the SDK. It is a list of
+debts: an entry that is paid, has expired or matches nothing is reported with its place in the file, and fails
+the run. Pure, except for `load_baseline`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -18,11 +19,12 @@ from pydantic import AfterValidator, Field
 from waitproof.errors import Mistake, nearest
 from waitproof.judge import Status, Verdict
 from waitproof.suite.document import Document
+from waitproof.suite.files import read_file
 from waitproof.suite.model import Format, Model, build, invalid
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Path
+from waitproof.suite.yaml import Path as YamlPath
 
-__all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "parse_baseline"]
+__all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "load_baseline", "parse_baseline"]
 
 
 def _date(text: str) -> str:
@@ -37,7 +39,7 @@ class Deviation(Model):
     """One known deviation: a requirement everywhere, or in one scenario (`scenario:requirement`).
 
     Attributes:
-        sometimes: Chance decides whether it shows, so it excuses and is never called kept.
+        sometimes: It does not show in every run, so it is not stale when it does not.
     """
 
     noun: ClassVar[str] = "deviation"
@@ -49,7 +51,7 @@ class Deviation(Model):
 
     @property
     def scenario(self) -> str:
-        """The one scenario it is about, "" for every one."""
+        """The one scenario it is about, "" for all."""
         return self.deviation.rpartition(":")[0]
 
     @property
@@ -58,7 +60,7 @@ class Deviation(Model):
         return self.deviation.rpartition(":")[2]
 
     def covers(self, scenario: str, requirement: str) -> bool:
-        """Say whether a requirement in a scenario is what this deviation is about."""
+        """Whether the deviation is about a requirement in a scenario."""
         return self.requirement == requirement and self.scenario in {"", scenario}
 
 
@@ -69,7 +71,7 @@ class _File(Model):
 
 
 class Problem(StrEnum):
-    """Why an entry must be looked at again."""
+    """Why an entry is stale."""
 
     KEPT = "kept"
     NO_MATCH = "no_match"
@@ -78,11 +80,11 @@ class Problem(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """A deviation where it stands in its file.
+    """A deviation in its file.
 
     Attributes:
         place: `file:line:column` of its beginning.
-        expiry: The mistake of keeping it past its last day, None while it holds.
+        expiry: What to report about an entry past its last day, None until then.
         found: The line of the file at its beginning.
     """
 
@@ -94,10 +96,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Stale:
-    """An entry that holds no more; it fails the run.
+    """An entry that is no longer true, which fails the run.
 
     Attributes:
-        mistake: Its place in the file, the fact and the fix.
+        mistake: What to report about it.
     """
 
     entry: Entry
@@ -110,7 +112,7 @@ class Baseline:
     """The deviations of one file.
 
     Attributes:
-        entries: In the file's order; what has expired excuses nothing.
+        entries: In the file's order; an expired one excuses nothing.
         file: The file's name for people, "" where there is none.
     """
 
@@ -119,31 +121,28 @@ class Baseline:
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:
-        """The deviations that hold today."""
+        """The deviations that have not expired."""
         return tuple(entry.known for entry in self.entries if entry.expiry is None)
 
     def excuse(self, verdicts: Sequence[Verdict], *, lacked: str = "") -> tuple[Verdict, ...]:
-        """Return the verdicts, those that a deviation excuses with its reason and link.
+        """Return the verdicts, with reason and link where a deviation excuses one.
 
         Args:
             verdicts: What was judged.
-            lacked: The requirement that the SDK ships a helper, where it ships none: what is UNSUPPORTED
-                then follows from that, and is excused with it.
+            lacked: The requirement that the SDK ships a helper, where it ships none: whatever is UNSUPPORTED
+                follows from that, and is excused with it.
         """
-        excused = []
-        for verdict in verdicts:
-            known = self._known(verdict, lacked)
-            excused.append(
-                verdict if known is None else replace(verdict, excused=known.reason, link=known.link)
-            )
-        return tuple(excused)
+        known = [self._excuse_for(verdict, lacked) for verdict in verdicts]
+        return tuple(
+            verdict if excuse is None else replace(verdict, excused=excuse.reason, link=excuse.link)
+            for verdict, excuse in zip(verdicts, known, strict=True)
+        )
 
     def known(self, scenario: Scenario) -> frozenset[str]:
-        """Return the requirements whose deviation is known in a scenario."""
+        """Return the requirements that have a known deviation in a scenario."""
+        deviations = self.deviations
         return frozenset(
-            name
-            for name in scenario.proves
-            if any(each.covers(scenario.id, name) for each in self.deviations)
+            name for name in scenario.proves if any(each.covers(scenario.id, name) for each in deviations)
         )
 
     def stale(
@@ -154,29 +153,26 @@ class Baseline:
         *,
         adapter: str,
     ) -> tuple[Stale, ...]:
-        """Return the entries that hold no more, as far as what was played tells.
+        """Return the entries that are stale, as far as the verdicts show it.
 
         Args:
-            verdicts: Every verdict that is known of the adapter, excused or not.
-            proves: What each scenario of the whole suite proves, by its id; None where nobody knows, and
-                then only entries about one scenario are judged by what became of it.
+            verdicts: Every known verdict of the adapter, excused or not.
+            proves: What each scenario of the whole suite proves, by its id; None where that is not known, and
+                then only entries about a single scenario can be stale.
             requirements: Every requirement of the contract.
             adapter: What to write after `waitproof baseline update`.
         """
-        return tuple(
-            stale
-            for entry in self.entries
-            if (stale := _stale(entry, verdicts, proves, requirements, adapter)) is not None
-        )
+        found = (_stale(entry, verdicts, proves, requirements, adapter) for entry in self.entries)
+        return tuple(stale for stale in found if stale is not None)
 
-    def _known(self, verdict: Verdict, lacked: str) -> Deviation | None:
-        if verdict.status in {Status.FAIL, Status.WARN}:
-            return next(
-                (known for known in self.deviations if known.covers(verdict.scenario, verdict.requirement)),
-                None,
-            )
-        if verdict.status is Status.UNSUPPORTED and lacked:
-            return next((known for known in self.deviations if known.deviation == lacked), None)
+    def _excuse_for(self, verdict: Verdict, lacked: str) -> Deviation | None:
+        deviates = verdict.status in {Status.FAIL, Status.WARN}
+        follows = verdict.status is Status.UNSUPPORTED and lacked != ""
+        for known in self.deviations:
+            if deviates and known.covers(verdict.scenario, verdict.requirement):
+                return known
+            if follows and known.deviation == lacked:
+                return known
         return None
 
 
@@ -188,72 +184,72 @@ def _stale(
     adapter: str,
 ) -> Stale | None:
     known = entry.known
-    mine = [verdict for verdict in verdicts if known.covers(verdict.scenario, verdict.requirement)]
+    covered = [verdict for verdict in verdicts if known.covers(verdict.scenario, verdict.requirement)]
     played = {(verdict.scenario, verdict.requirement) for verdict in verdicts}
-    wanted = {(name, each) for name, listed in (proves or {}).items() for each in listed}
-    if not mine:
+    suite = {(name, each) for name, listed in (proves or {}).items() for each in listed}
+    if not covered:
         # A selection says nothing about what it left out.
-        if proves is None or not wanted <= played:
+        if proves is None or not suite <= played:
             return None
         return Stale(entry, Problem.NO_MATCH, _no_match(entry, proves, requirements, adapter))
-    if _is_kept(known, mine, wanted if proves is not None else None):
-        return Stale(entry, Problem.KEPT, _kept(entry, mine, adapter))
+    if _passes(known, covered, suite if proves is not None else None):
+        return Stale(entry, Problem.KEPT, _passed(entry, covered, adapter))
     if entry.expiry is not None:
         return Stale(entry, Problem.EXPIRED, entry.expiry)
     return None
 
 
-def _is_kept(known: Deviation, mine: Sequence[Verdict], wanted: Collection[tuple[str, str]] | None) -> bool:
-    """Say whether an entry excuses nothing more: all that it covers was played, and nothing of it differs.
+def _passes(known: Deviation, covered: Sequence[Verdict], suite: Collection[tuple[str, str]] | None) -> bool:
+    """Whether everything that an entry covers was played and passed.
 
-    What was not judged (UNSUPPORTED, INCONCLUSIVE, ERROR and so on) may still differ.
+    What was not judged (UNSUPPORTED, INCONCLUSIVE, ERROR and so on) may still deviate.
     """
-    if known.sometimes or any(verdict.status not in {Status.PASS, Status.INFO} for verdict in mine):
+    if known.sometimes or any(verdict.status not in {Status.PASS, Status.INFO} for verdict in covered):
         return False
     if known.scenario:
         return True
-    played = {(verdict.scenario, verdict.requirement) for verdict in mine}
-    return wanted is not None and all(pair in played for pair in wanted if known.covers(*pair))
+    played = {(verdict.scenario, verdict.requirement) for verdict in covered}
+    return suite is not None and all(pair in played for pair in suite if known.covers(*pair))
 
 
-def _kept(entry: Entry, mine: Sequence[Verdict], adapter: str) -> Mistake:
-    where = "" if entry.known.scenario or len(mine) == 1 else f" in all {len(mine)} scenarios"
-    fact = f"the deviation '{entry.known.deviation}' was not seen any more: it is kept{where}"
-    if all(verdict.status is Status.INFO for verdict in mine):
-        fact = f"the deviation '{entry.known.deviation}' excuses nothing: INFO goes on record, never judged"
-    return Mistake(entry.place, fact, entry.found, fix=_take_it_out(adapter))
+def _passed(entry: Entry, covered: Sequence[Verdict], adapter: str) -> Mistake:
+    where = "" if entry.known.scenario or len(covered) == 1 else f" in all {len(covered)} scenarios"
+    fact = f"the deviation '{entry.known.deviation}' no longer occurs: the requirement passes{where}"
+    if all(verdict.status is Status.INFO for verdict in covered):
+        fact = f"the deviation '{entry.known.deviation}' excuses nothing: INFO is recorded, never judged"
+    return Mistake(entry.place, fact, entry.found, fix=_removal(adapter))
 
 
 def _no_match(
     entry: Entry, proves: Mapping[str, Collection[str]], requirements: Collection[str], adapter: str
 ) -> Mistake:
     known = entry.known
+    fix = ""
     if known.requirement not in requirements:
-        fact = f"the deviation matches nothing: no requirement is called '{known.requirement}'"
+        reason = f"no requirement is called '{known.requirement}'"
         fix = nearest(known.requirement, requirements)
     elif known.scenario and known.scenario not in proves:
-        fact = f"the deviation matches nothing: no scenario is called '{known.scenario}'"
+        reason = f"no scenario is called '{known.scenario}'"
         fix = nearest(known.scenario, proves)
     elif known.scenario:
-        fact = f"the deviation matches nothing: '{known.scenario}' does not prove '{known.requirement}'"
-        fix = ""
+        reason = f"'{known.scenario}' does not prove '{known.requirement}'"
     else:
-        fact = f"the deviation matches nothing: no scenario proves '{known.requirement}'"
-        fix = ""
-    return Mistake(entry.place, fact, entry.found, fix=fix or _take_it_out(adapter))
+        reason = f"no scenario proves '{known.requirement}'"
+    fact = f"the deviation matches nothing: {reason}"
+    return Mistake(entry.place, fact, entry.found, fix=fix or _removal(adapter))
 
 
-def _take_it_out(adapter: str) -> str:
-    return f"take it out, by hand or with: waitproof baseline update {adapter}"
+def _removal(adapter: str) -> str:
+    return f"remove it, by hand or with: waitproof baseline update {adapter}"
 
 
 def parse_baseline(text: str, place: str, today: date) -> Baseline:
-    """Return what a baseline file says.
+    """Return the baseline in a file's text.
 
     Args:
-        text: The file's text.
-        place: Its name in messages.
-        today: Deviations that expired before it excuse nothing.
+        text: The text.
+        place: The file's name in messages.
+        today: Deviations whose last day is before it have expired.
 
     Raises:
         InputError: With every mistake.
@@ -261,12 +257,21 @@ def parse_baseline(text: str, place: str, today: date) -> Baseline:
     document = Document(text, place)
     entries = []
     for number, known in enumerate(build(_File, document).deviations):
-        path: Path = ("deviations", number)
+        path: YamlPath = ("deviations", number)
         here = document.mistake(path, "")
         expiry = None
         if known.expires is not None and date.fromisoformat(known.expires) < today:
             fact = f"the deviation '{known.deviation}' expired on {known.expires}"
-            fix = "see whether the SDK has been fixed; else give it a later date, with the reason"
+            fix = "check whether the SDK has been fixed; if not, set a later date and say why"
             expiry = document.mistake((*path, "expires"), fact, fix=fix)
         entries.append(Entry(known, here.place, expiry, here.found))
     return Baseline(tuple(entries), place)
+
+
+def load_baseline(file: Path | None) -> Baseline:
+    """Return the known deviations in a file, those that have expired marked; none without a file.
+
+    Raises:
+        InputError: The file is wrong.
+    """
+    return Baseline() if file is None else parse_baseline(read_file(file), str(file), date.today())

@@ -1,8 +1,8 @@
-"""A baseline file brought up to date with what a run has seen, its text edited in place.
+"""Brings a baseline file up to date with a run, by editing its text in place. Pure.
 
-What is kept or matches nothing goes, what is new comes; every other byte of the file stays, comments and
-line ends included. YAML writers cannot do that, so entries are cut out and put in by the lines on which
-they stand, and the new text is read again: it holds exactly what it should, or the file is left alone. Pure.
+Entries that now pass or match nothing are removed, new ones are added; every other byte of the file stays,
+comments and line ends included. YAML writers cannot do that, so whole lines are cut out and inserted, and the
+new text is read again: if it has not exactly the right entries, the file is left alone.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ["Run", "Update", "quoted", "update"]
 
 MAX_SEEN = 200  # characters of what was seen that a reason quotes
 DEVIATES = {Status.FAIL, Status.WARN}
-# What YAML reads as this very text without quotes: a letter first, and no word that means something else.
+# Needs no quotes in YAML: starts with a letter, and has a character that no word like `true` or `null` has.
 _BARE = re.compile(r"[a-z][a-z0-9]*[-/][a-z0-9/-]*(:[a-z][a-z0-9-]*)?")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run has seen of one adapter.
+    """What a run has shown of one adapter.
 
     Attributes:
         day: When it was, such as 2026-11-24.
         sdk: Name and version of the SDK.
-        complete: The whole suite was played: what has no verdict is not in the suite.
+        complete: The whole suite was played: whatever has no verdict is not in the suite.
         requirements: Every requirement of the contract.
     """
 
@@ -49,10 +49,10 @@ class Update:
     """What a baseline becomes.
 
     Attributes:
-        text: The whole file; None where there is none and nothing to excuse.
+        text: The whole file; None where there is none and there is nothing to excuse.
         added: New entries, in the file's order.
-        removed: Entries that are kept or match nothing.
-        expired: Entries that still show but have expired: they stay, for a person to decide.
+        removed: Entries that now pass or match nothing.
+        expired: Entries that have expired but still occur: they stay, for a person to decide.
     """
 
     text: str | None
@@ -72,23 +72,22 @@ def update(text: str | None, place: str, run: Run, today: date, *, wide: bool = 
     Args:
         text: The file's text, None where there is no file yet.
         place: The file's name in messages.
-        run: What was seen.
+        run: What the run has shown.
         today: The day that decides what has expired.
-        wide: Write one entry for a requirement that is not kept in any scenario, rather than one for each.
+        wide: Write one entry for a requirement that fails in every scenario, rather than one for each.
 
     Raises:
-        InputError: The file is wrong, is about another suite, or is written so that it cannot be edited in
-            place.
+        InputError: The file is wrong, is about another suite, or cannot be edited in place.
     """
     baseline = Baseline() if text is None else parse_baseline(text, place, today)
     stale = _judged(baseline, run)
     removed = tuple(each for each in stale if each.problem is not Problem.EXPIRED)
     if len(stale) == len(baseline.entries) > 1 and all(each.problem is Problem.NO_MATCH for each in stale):
-        fact = "not one of its entries matches anything in the report: is that of another suite?"
-        raise InputError(Mistake(place, fact, fix="name a report of the suite that the baseline is about"))
+        fact = "none of its entries matches anything in the report: is the report about another suite?"
+        raise InputError(Mistake(place, fact, fix="use a report of the suite that this baseline is for"))
     gone = {id(each.entry) for each in removed}
-    left = [entry for entry in baseline.entries if id(entry) not in gone]
-    added = tuple(_new(run, [entry.known for entry in left], wide=wide))
+    remaining = [entry.known for entry in baseline.entries if id(entry) not in gone]
+    added = tuple(_new(run, remaining, wide=wide))
     expired = tuple(each.entry for each in stale if each.problem is Problem.EXPIRED)
     if text is None:
         return Update(_head(run.sdk) + "".join(_lines(added)) if added else None, added)
@@ -96,7 +95,7 @@ def update(text: str | None, place: str, run: Run, today: date, *, wide: bool = 
         return Update(text, expired=expired)
     positions = [number for number, entry in enumerate(baseline.entries) if id(entry) in gone]
     edited = _edit(text, place, positions, added)
-    _check(edited, place, today, [*(entry.known for entry in left), *added])
+    _check(edited, place, today, [*remaining, *added])
     return Update(edited, added, removed, expired)
 
 
@@ -111,18 +110,18 @@ def _judged(baseline: Baseline, run: Run) -> tuple[Stale, ...]:
 
 
 def _new(run: Run, known: Sequence[Deviation], *, wide: bool) -> Iterator[Deviation]:
-    """Yield an entry for everything that is not kept and that no entry covers yet."""
-    of_each: dict[str, list[Verdict]] = {}
+    """Yield an entry for everything that fails and that no entry covers yet."""
+    by_requirement: dict[str, list[Verdict]] = {}
     for verdict in run.verdicts:
-        of_each.setdefault(verdict.requirement, []).append(verdict)
-    told: set[str] = set()
+        by_requirement.setdefault(verdict.requirement, []).append(verdict)
+    covered: set[str] = set()
     for verdict in run.verdicts:
-        every = of_each[verdict.requirement]
+        every = by_requirement[verdict.requirement]
         is_known = any(each.covers(verdict.scenario, verdict.requirement) for each in known)
-        if verdict.status not in DEVIATES or is_known or verdict.requirement in told:
+        if verdict.status not in DEVIATES or is_known or verdict.requirement in covered:
             continue
         if wide and run.complete and len(every) > 1 and all(each.status in DEVIATES for each in every):
-            told.add(verdict.requirement)
+            covered.add(verdict.requirement)
             where = f" in all {len(every)} scenarios, in {verdict.scenario}"
             yield Deviation(deviation=_utf8(verdict.requirement), reason=_reason(run, verdict, where))
         else:
@@ -131,7 +130,7 @@ def _new(run: Run, known: Sequence[Deviation], *, wide: bool) -> Iterator[Deviat
 
 
 def _reason(run: Run, verdict: Verdict, where: str = "") -> str:
-    seen = _line(verdict.seen) or "it is not kept"
+    seen = _line(verdict.seen) or "it failed"
     if len(seen) > MAX_SEEN:
         seen = f"{seen[:MAX_SEEN]}…"
     return _line(f"seen {run.day} with {run.sdk or 'an unknown SDK'}{where}: {seen}; say why")
@@ -149,8 +148,8 @@ def _utf8(text: str) -> str:
 def _head(sdk: str) -> str:
     named = "".join(each if each.isprintable() else " " for each in _line(sdk)) or "the SDK"
     return (
-        f"# Where {named} is known not to do what waitproof expects. Each entry excuses what it names,\n"
-        "# for its reason; it can have a link and a last day (expires), and fails the run once it is kept.\n"
+        f"# Known deviations of {named} from what waitproof expects. Each entry excuses what it names and\n"
+        "# says why; it can have a link and a last day (expires). One that no longer occurs fails the run.\n"
         "format: 1\n"
         "deviations:\n"
     )
@@ -167,7 +166,7 @@ def quoted(text: str) -> str:
     r"""Return any text as a YAML scalar between double quotes, on one line.
 
     Raises:
-        ValueError: It holds half of a surrogate pair, which no YAML file can.
+        ValueError: The text has half of a surrogate pair, which no YAML file can contain.
     """
     return f'"{"".join(_escaped(character) for character in text)}"'
 
@@ -187,7 +186,7 @@ def _escaped(character: str) -> str:
 
 
 def _edit(text: str, place: str, gone: Sequence[int], added: Sequence[Deviation]) -> str:
-    """Return the text without some of its entries, and with new ones after the last."""
+    """Return the text without the entries of these numbers, and with new ones after the last."""
     root = read(text, place)
     listed, key = root.find(("deviations",))
     assert isinstance(listed.value, tuple)
@@ -212,7 +211,7 @@ def _edit(text: str, place: str, gone: Sequence[int], added: Sequence[Deviation]
 
 
 def _span(lines: Sequence[str], entry: Node, place: str) -> range:
-    """Return the lines on which an entry stands, from its dash to the last that is indented below it."""
+    """Return the lines of an entry, from its dash to the last that is indented below it."""
     start = entry.line - 1
     if lines[start][: entry.column - 1].strip():
         if lines[start][: entry.column - 1].strip() != "-":
@@ -225,7 +224,7 @@ def _span(lines: Sequence[str], entry: Node, place: str) -> range:
             raise _uneditable(place)
     column = _column(lines[start])
     stop = start + 1
-    is_left = False  # a comment as far left as the dash is about what follows, unless the entry goes on
+    is_left = False  # a comment as far left as the dash belongs to what follows, unless the entry goes on
     for number, line in enumerate(lines[start + 1 :], start + 1):
         is_comment = line.lstrip().startswith("#")
         if not line.strip() or (is_left and is_comment):
@@ -239,7 +238,7 @@ def _span(lines: Sequence[str], entry: Node, place: str) -> range:
 
 
 def _open(lines: list[str], listed: Node, place: str) -> None:
-    """Take the `[]` of a list without entries away, so that entries can follow on lines of their own."""
+    """Remove the `[]` of an empty list, so that entries can follow on separate lines."""
     line, column = listed.line - 1, listed.column - 1
     found = re.match(r"\[\s*\]", lines[line][column:])
     if found is None:
@@ -252,21 +251,19 @@ def _column(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _check(text: str, place: str, today: date, wanted: Sequence[Deviation]) -> None:
-    """Read the new text; whatever was written in a way that lines do not show is found here.
-
-    Raises:
-        InputError: It does not hold what it should.
-    """
+def _check(text: str, place: str, today: date, expected: Sequence[Deviation]) -> None:
+    """Read the new text, and raise unless it has exactly the right entries: some YAML isn't line by line."""
     try:
         found = [entry.known for entry in parse_baseline(text, place, today).entries]
     except InputError:
         raise _uneditable(place) from None
-    if found != list(wanted):
+    if found != list(expected):
         raise _uneditable(place)
 
 
 def _uneditable(place: str) -> InputError:
-    fact = "the entries are not written one below the other, so they cannot be changed in place"
-    expected = "'- deviation: …' on a line of its own for each, its keys indented below it"
-    return InputError(Mistake(place, fact, expected=expected, fix="write them so, or change them by hand"))
+    fact = "the entries are not on separate lines, so they cannot be changed in place"
+    expected = "'- deviation: …' on a separate line for each, with its keys indented below it"
+    return InputError(
+        Mistake(place, fact, expected=expected, fix="write them that way, or edit them by hand")
+    )

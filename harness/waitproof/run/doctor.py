@@ -1,7 +1,7 @@
-"""Checks an adapter against the protocol step by step, and says what is wrong and how to fix it.
+"""Checks an adapter against the protocol step by step, and reports what is wrong and how to fix it.
 
-It looks for mistakes of the adapter, not of the SDK: where the SDK may be at fault, it says that the
-suite will judge. Each step is one exchange; the first that breaks the protocol ends the examination.
+It looks for mistakes of the adapter, not of the SDK: where the SDK may be at fault, the suite will judge.
+Each step is one exchange; the first that breaks the protocol ends the examination.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
 
 @dataclass(frozen=True)
 class _Step:
-    """What one exchange showed: a line, and what to do where something is wrong."""
+    """The result of one exchange: a line, and what to do if something is wrong."""
 
     name: str
-    told: str
+    summary: str
     wrong: bool = False
     fix: str = ""
 
 
 def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], None]) -> bool:
-    """Examine an adapter and say what was found, a line or a few for each step.
+    """Examine an adapter and report a line or a few for each step.
 
     Returns:
         Whether nothing was wrong.
     """
-    right = True
+    passed = True
     with ServerProcess(contract) as server:
         try:
             process = AdapterProcess(command, clean=contract.environment)
@@ -57,13 +57,13 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
             return False
         try:
             for step in _Examination(process, contract, server).steps():
-                right &= not step.wrong
+                passed &= not step.wrong
                 word = "WRONG" if step.wrong else "note " if step.fix else "ok   "
-                say(f"{word} {step.name}: {step.told}")
+                say(f"{word} {step.name}: {step.summary}")
                 if step.fix:
                     say(f"      fix: {step.fix}")
         except AdapterError as error:
-            right = False
+            passed = False
             say(f"WRONG {error}")
             for line in process.stderr_tail():
                 say(f"      stderr: {line}")
@@ -71,10 +71,10 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
             process.close()
     say(
         "the adapter keeps the protocol"
-        if right
-        else "something is wrong, with the adapter or with the SDK that it calls: see above"
+        if passed
+        else "something is wrong with the adapter or with the SDK that it calls: see above"
     )
-    return right
+    return passed
 
 
 class _Examination:
@@ -103,8 +103,9 @@ class _Examination:
             yield self._begins(operation)
         if self._process.log_lines:
             lines = self._process.log_lines
-            told = f"{len(lines)} lines on stdout were no answers, the first: {lines[0]!r}"
-            yield _Step("stdout", told, fix="let the SDK print to stderr: a hundred such lines are an error")
+            summary = f"{len(lines)} lines on stdout were not answers; the first: {lines[0]!r}"
+            fix = "let the SDK print to stderr: a hundred such lines are an error"
+            yield _Step("stdout", summary, fix=fix)
         yield self._ends()
 
     def _ping(self) -> _Step:
@@ -120,8 +121,8 @@ class _Examination:
             fix = 'answer {"outcome":"returned","task":{"task_id":…,"status":…,"result":…,"error":…}}'
             return _Step("get_task", f"the call {describe(seen)}", wrong=True, fix=fix)
         if not json_equal(seen.task.get("result"), PAYLOAD):
-            told = f"its result is {shown(seen.task.get('result'))}, the server said {shown(PAYLOAD)}"
-            return _Step("get_task", told, fix="report it as the caller gets it; the suite judges the SDK")
+            summary = f"its result is {shown(seen.task.get('result'))}, the server said {shown(PAYLOAD)}"
+            return _Step("get_task", summary, fix="report it as the caller gets it; the suite judges the SDK")
         return _Step("get_task", "one request, and the task as the server gave it")
 
     def _returns(self, hello: Hello) -> _Step:
@@ -130,11 +131,11 @@ class _Examination:
         if isinstance(seen, AdapterFault):
             return self._fault("wait returns", seen)
         if not isinstance(seen, Returned):
-            return _Step("wait returns", f"the call {describe(seen)}", wrong=True, fix=self._look_at(task_id))
+            return _Step("wait returns", f"the call {describe(seen)}", wrong=True, fix=self._hint(task_id))
         if not json_equal(seen.result, PAYLOAD):
-            told = f"the call {describe(seen)}, the server said {shown(PAYLOAD)}"
-            fix = f"does the payload lie at result_path {hello.result_path!r} of what the helper returned?"
-            return _Step("wait returns", told, wrong=True, fix=fix)
+            summary = f"the call {describe(seen)}, the server said {shown(PAYLOAD)}"
+            fix = f"is the payload at result_path {hello.result_path!r} of what the helper returned?"
+            return _Step("wait returns", summary, wrong=True, fix=fix)
         return _Step("wait returns", "the payload as the server gave it")
 
     def _raises_task(self) -> _Step:
@@ -144,7 +145,7 @@ class _Examination:
         if isinstance(seen, AdapterFault):
             return self._fault("wait raises", seen)
         if not isinstance(seen, Raised) or seen.kind is not ExceptionKind.TASK:
-            fix = 'report the SDK\'s task exception with kind "task"; if it raised another, the suite judges'
+            fix = 'report the SDK\'s task exception with kind "task"; the suite judges any other'
             return _Step("wait raises", f"the call {describe(seen)}", wrong=True, fix=fix)
         missing = [name for name in self._contract.exception_fields if name not in seen.fields]
         if missing:
@@ -153,7 +154,7 @@ class _Examination:
         return _Step("wait raises", f"{seen.type} with every documented field")
 
     def _raises_timeout(self, known: Sequence[str]) -> _Step:
-        task_id = self._task(Step(status=self._going_on()))
+        task_id = self._task(Step(status=self._unfinished()))
         options: dict[str, Json] = {n: INTERVAL_S for n in ("poll_interval", "timeout") if n in known}
         call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
         if not call.wait(GIVE_UP_LIMIT_S):
@@ -161,18 +162,18 @@ class _Examination:
             raise AdapterError(
                 f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
                 f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
-                "      fix: pass the option 'timeout' on to the helper: that it is not is the likely cause; "
-                "if it is, the helper does not keep it"
+                "      fix: pass the option 'timeout' on to the helper: most likely it isn't passed on; "
+                "if it is, the helper ignores it"
             )
         seen = self._call(call)
         if isinstance(seen, Unsupported):
             return _Step("wait times out", f"unsupported: {seen.reason}")
         if isinstance(seen, AdapterFault):
             return self._fault("wait times out", seen)
-        wanted = self._contract.timeout.kind
-        if not isinstance(seen, Raised) or seen.kind.value != wanted:
+        kind = self._contract.timeout.kind
+        if not isinstance(seen, Raised) or seen.kind.value != kind:
             fix = (
-                f'report the exception of a timeout with kind "{wanted}"; the suite judges another; '
+                f'report the exception of a timeout with kind "{kind}"; the suite judges any other; '
                 f"the options were {', '.join(options)}, in seconds: pass each on under the helper's own name"
             )
             return _Step("wait times out", f"the call {describe(seen)}", wrong=True, fix=fix)
@@ -194,9 +195,9 @@ class _Examination:
             for entry in self._server.entries(str(task_id))
         ]
         if len(spans) < 2 or max(start for start, _ in spans) >= min(end for _, end in spans):
-            fix = "answer each call from a thread or task of its own, or leave max_concurrency out"
-            told = "the server never had the polls of both waits at once"
-            return _Step("two at once", told, wrong=True, fix=fix)
+            fix = "answer each call from a separate thread or task, or leave max_concurrency out"
+            summary = "the server never had the polls of both waits at once"
+            return _Step("two at once", summary, wrong=True, fix=fix)
         return _Step("two at once", "two waits were in flight together")
 
     def _begins(self, operation: str) -> _Step:
@@ -223,8 +224,8 @@ class _Examination:
         code = self._process.exit_code
         if code != 0:
             fix = "when stdin ends, finish what is in flight and exit with 0"
-            told = f"exit code {code} {took_s:.1f} s after the end of stdin"
-            return _Step("end of stdin", told, wrong=True, fix=fix)
+            summary = f"exit code {code} {took_s:.1f} s after the end of stdin"
+            return _Step("end of stdin", summary, wrong=True, fix=fix)
         return _Step("end of stdin", f"exited with 0 after {took_s:.1f} s")
 
     # --- tools ---
@@ -246,18 +247,18 @@ class _Examination:
         self._server.create([TaskPlan(task_id, steps, token)])
         return task_id
 
-    def _look_at(self, task_id: str | int) -> str:
+    def _hint(self, task_id: str | int) -> str:
         if not self._server.entries(str(task_id)):
-            return "no request reached the server: is base_url of hello used, and the environment left alone?"
+            return "no request reached the server: does the client use base_url of hello, and nothing else?"
         return "the server completed the task at the first poll: what did the helper raise?"
 
     def _fault(self, name: str, seen: AdapterFault) -> _Step:
-        return _Step(name, f"the adapter says: {seen.message}", wrong=True, fix="see its code and stderr")
+        return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix="see its code and stderr")
 
     def _done(self) -> str:
         return self._status(StatusMeaning.RETURN_RESULT)
 
-    def _going_on(self) -> str:
+    def _unfinished(self) -> str:
         return self._status(StatusMeaning.KEEP_POLLING)
 
     def _status(self, meaning: StatusMeaning) -> str:

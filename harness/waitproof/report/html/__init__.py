@@ -27,7 +27,7 @@ from waitproof.report.model import (
     VerdictEntry,
 )
 from waitproof.report.outcome import counted, outcome
-from waitproof.run.summary import ORDER
+from waitproof.run import ORDER
 from waitproof.suite.contract import Level
 from waitproof.suite.yaml import Json
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 from waitproof.judge import Status, Verdict
-from waitproof.run.summary import ExitCode, count, exit_code, sentence, unproved, worst
+from waitproof.run import ExitCode, count, exit_code, sentence, unproved, worst
 from waitproof.suite.contract import Level
 
 

@@ -1,0 +1,56 @@
+"""The exit code that follows from a run's verdicts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+from waitproof.judge import Status, Verdict
+from waitproof.suite.contract import Level
+
+__all__ = ["ExitCode", "exit_code", "unproved"]
+
+
+class ExitCode(IntEnum):
+    """What the command line exits with."""
+
+    KEPT = 0
+    NOT_KEPT = 1
+    WRONG_USE = 2
+    UNKNOWN = 3
+    INTERRUPTED = 130
+
+
+def exit_code(
+    adapters: Iterable[Sequence[Verdict]],
+    *,
+    fail_on: Level = Level.MUST,
+    interrupted: bool = False,
+    stale: bool = False,
+) -> ExitCode:
+    """Return the exit code of a run.
+
+    Args:
+        adapters: The verdicts of each adapter.
+        fail_on: MUST, or SHOULD where a WARN fails the run too.
+        interrupted: The run was cancelled.
+        stale: A baseline has an entry that is no longer true.
+    """
+    failing = {Status.FAIL} if fail_on is Level.MUST else {Status.FAIL, Status.WARN}
+    groups = [list(verdicts) for verdicts in adapters]
+    verdicts = [verdict for group in groups for verdict in group]
+    if interrupted:
+        return ExitCode.INTERRUPTED
+    if stale or any(verdict.status in failing and not verdict.excused for verdict in verdicts):
+        return ExitCode.NOT_KEPT
+    is_open = any(verdict.status in {Status.INCONCLUSIVE, Status.ERROR} for verdict in verdicts)
+    return ExitCode.UNKNOWN if is_open or any(map(unproved, groups)) else ExitCode.KEPT
+
+
+def unproved(verdicts: Iterable[Verdict]) -> list[str]:
+    """Return the MUST requirements that are UNSUPPORTED wherever they occur: they are not verified."""
+    seen: dict[str, set[Status]] = {}
+    for verdict in verdicts:
+        if verdict.level is Level.MUST and not verdict.excused:
+            seen.setdefault(verdict.requirement, set()).add(verdict.status)
+    return sorted(name for name, statuses in seen.items() if statuses == {Status.UNSUPPORTED})

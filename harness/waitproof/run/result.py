@@ -1,0 +1,84 @@
+"""What a run has found out so far: of everything, of one adapter, of one scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from waitproof.judge import Verdict
+from waitproof.judge.journal import JournalEntry
+from waitproof.judge.observation import Observation
+from waitproof.protocol import Hello
+from waitproof.run.baseline import Stale
+from waitproof.suite.files import Suite
+from waitproof.suite.scenario import Scenario
+
+__all__ = ["AdapterResult", "RunResult", "ScenarioResult"]
+
+
+@dataclass
+class ScenarioResult:
+    """One scenario with one adapter.
+
+    Attributes:
+        verdicts: In the order in which the scenario proves its requirements; empty until known.
+        observations: The first run, then the isolated re-runs; empty where it could not be played.
+    """
+
+    scenario: Scenario
+    verdicts: tuple[Verdict, ...] = ()
+    observations: list[Observation] = field(default_factory=list)
+
+
+@dataclass
+class AdapterResult:
+    """One adapter.
+
+    Attributes:
+        hello: Its introduction, None when there was none.
+        error: Why it could not be run at all, "" when it could.
+        scenarios: By id, in the suite's order.
+        stderr_tail: The last lines that one of its processes wrote to stderr.
+        argument: What its user typed to name it, "" where nobody did.
+        baseline: The file of its known deviations, "" when it has none.
+        stale: The entries of that file that are no longer true; known once the run has ended.
+    """
+
+    name: str
+    hello: Hello | None = None
+    error: str = ""
+    scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
+    stderr_tail: tuple[str, ...] = ()
+    argument: str = ""
+    baseline: str = ""
+    stale: tuple[Stale, ...] = ()
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Yield every verdict known so far."""
+        for result in self.scenarios.values():
+            yield from result.verdicts
+
+
+@dataclass
+class RunResult:
+    """A whole run.
+
+    Attributes:
+        started: When it began, in UTC.
+        seconds: How long it took.
+        interrupted: It was cancelled.
+        strays: Requests that belong to no scenario.
+        argument: What its user typed to name the suite, "" for the default.
+        whole: Every scenario of the suite was to be played, with all that it proves.
+    """
+
+    suite: Suite
+    started: datetime
+    seconds: float = 0.0
+    interrupted: bool = False
+    adapters: list[AdapterResult] = field(default_factory=list)
+    strays: tuple[JournalEntry, ...] = ()
+    origin_ns: int = 0
+    argument: str = ""
+    whole: bool = True

@@ -1,0 +1,216 @@
+"""The processes of an adapter: each is leased to one scenario or several, and replaced when it is of no use.
+
+    state of a worker    a lease ends well        a lease ends with a lost or stuck call    found dead
+    READY                READY                    DRAINING                                  DRAINING
+    DRAINING             DRAINING                 DRAINING                                  -
+
+A DRAINING worker takes no more leases, and its process is ended with the last one. The slot then starts
+another worker, until several in a row have died without a scenario played in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from waitproof.adapter import AdapterCommand, AdapterProcess, close_all
+from waitproof.errors import AdapterError
+
+__all__ = ["Lease", "Processes", "WorkerSlot"]
+
+MAX_DEATHS = 3  # in a row, nothing played in between: such an adapter is not started forever
+
+
+class Processes:
+    """Every process of a run, so that all are closed whatever happens; used from several threads."""
+
+    def __init__(self, clean: tuple[str, ...], start_limit_s: float, stopping: threading.Event) -> None:
+        """Make a registry without processes.
+
+        Args:
+            clean: Names of variables that no adapter gets.
+            start_limit_s: How long an adapter may take to say hello.
+            stopping: Set before `stop` is called.
+        """
+        self._clean = clean
+        self._start_limit_s = start_limit_s
+        self._stopping = stopping
+        self._lock = threading.Lock()
+        self._open: list[AdapterProcess] = []
+
+    def open(self, command: AdapterCommand) -> AdapterProcess:
+        """Start a process.
+
+        Raises:
+            AdapterError: It cannot be started, or the run is ending.
+        """
+        if self._stopping.is_set():
+            raise AdapterError(f"{command.name}: not started, because the run is ending")
+        process = AdapterProcess(command, clean=self._clean, start_limit_s=self._start_limit_s)
+        with self._lock:
+            self._open.append(process)
+        if self._stopping.is_set():
+            process.close(0.0)
+            raise AdapterError(f"{command.name}: ended, because the run is ending")
+        return process
+
+    def close(self, process: AdapterProcess) -> None:
+        """End a process that is no longer needed."""
+        process.close(0.0)
+        with self._lock:
+            self._open = [each for each in self._open if each is not process]
+
+    def of(self, command: AdapterCommand) -> list[AdapterProcess]:
+        """Return the processes of one adapter, except those ended by `close`."""
+        return [each for each in self._all() if each.command is command]
+
+    def finish(self) -> None:
+        """Let every process finish what is in flight, then end it; what it wrote can still be read."""
+        close_all(self._all())
+
+    def stop(self) -> None:
+        """End every process at once."""
+        close_all(self._all(), 0.0)
+
+    def _all(self) -> list[AdapterProcess]:
+        with self._lock:
+            return list(self._open)
+
+
+@dataclass(eq=False)
+class Lease:
+    """A scenario's use of a process.
+
+    Attributes:
+        shared: Other scenarios were played in it, before or at the same time: they may have caused its death.
+        lost: Why one of its calls got no answer, "" when all were answered.
+        stuck: One of its calls is in flight forever.
+    """
+
+    process: AdapterProcess
+    shared: bool = False
+    lost: str = ""
+    stuck: bool = False
+
+
+class _State(StrEnum):
+    READY = "ready"
+    DRAINING = "draining"
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: AdapterProcess
+    state: _State = _State.READY
+    used: bool = False
+    leases: list[Lease] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        return self.state is _State.DRAINING and not self.leases
+
+    def lease(self) -> Lease:
+        for other in self.leases:
+            other.shared = True
+        lease = Lease(self.process, shared=self.used)
+        self.used = True
+        self.leases.append(lease)
+        return lease
+
+
+class WorkerSlot:
+    """One process of an adapter, started when first needed, and replaced when it has died or is stuck."""
+
+    def __init__(
+        self, name: str, start: Callable[[], AdapterProcess], end: Callable[[AdapterProcess], None]
+    ) -> None:
+        """Make a slot without a process.
+
+        Args:
+            name: The adapter's name, for messages.
+            start: Returns a new warm process; may raise AdapterError.
+            end: Ends one.
+        """
+        self._name = name
+        self._start = start
+        self._end = end
+        self._starting = threading.Lock()  # held for as long as a start takes
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+        self._deaths = 0
+        self._cannot_start = False
+        self._error = ""
+
+    def start(self) -> None:
+        """Start a process unless a usable one is there.
+
+        Raises:
+            AdapterError: It could not be started, or died too often.
+        """
+        with self._starting:
+            self._usable()
+
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Let a scenario use the process, which is started when there is no usable one.
+
+        Raises:
+            AdapterError: It could not be started, or died too often.
+        """
+        with self._starting:
+            worker = self._usable()
+            with self._lock:
+                lease = worker.lease()
+        try:
+            yield lease
+        finally:
+            self._release(worker, lease)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._worker is not None:
+            self._end(self._worker.process)
+
+    def _release(self, worker: _Worker, lease: Lease) -> None:
+        with self._lock:
+            worker.leases.remove(lease)
+            if not lease.lost:
+                self._deaths = 0
+            elif worker.state is _State.READY:
+                self._deaths += 1
+                self._error = str(worker.process.failure or lease.lost)
+            if lease.lost or lease.stuck:
+                worker.state = _State.DRAINING
+            is_over = worker.is_over
+        if is_over:
+            self._end(worker.process)
+
+    def _usable(self) -> _Worker:
+        worker = self._worker
+        if worker is not None:
+            with self._lock:
+                was_ready = worker.state is _State.READY
+                if was_ready and worker.process.failure is None and worker.process.alive:
+                    return worker
+                if was_ready:
+                    worker.state = _State.DRAINING
+                    self._deaths += 1
+                    self._error = str(worker.process.failure or self._error)
+                is_over = was_ready and worker.is_over
+            if is_over:
+                self._end(worker.process)
+        if self._cannot_start:
+            raise AdapterError(self._error)
+        if self._deaths >= MAX_DEATHS:
+            fact = f"given up after {self._deaths} processes died in a row; the last:"
+            raise AdapterError(f"{self._name}: {fact} {self._error}")
+        try:
+            self._worker = _Worker(self._start())
+        except AdapterError as error:
+            self._cannot_start = True
+            self._error = str(error)
+            raise
+        return self._worker
