@@ -477,7 +477,7 @@ def test_a_hostile_file_is_refused_with_its_place(
     assert err.startswith(f"{file}:")
     assert f"{file}{first_line}" in err
     assert "Traceback" not in err
-    assert len(err) < 2_000
+    assert len(err) < 4_000  # every mistake at once, and no more than its size
     assert time.monotonic() - began_s < LIMIT_S / 4
 
 
