@@ -110,13 +110,14 @@ def serving(
     api = catalog.contract.task_path_pattern().pattern, *_operation_paths(catalog.contract)
     preflights = re.compile(rf"(?:{'|'.join(api)})\Z", re.DOTALL)
     server.expect_request(preflights, method="OPTIONS").respond_with_handler(_allow)
-    server.start()
     keeper.attach(server)
     try:
+        server.start()  # last: whatever a poll needs is there when the first one comes
         yield Service(server, keeper)
     finally:
         keeper.close()
-        server.stop()
+        if server.is_running():
+            server.stop()
 
 
 class _OpenServer(TaskServer):
