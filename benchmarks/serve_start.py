@@ -2,9 +2,9 @@
 
     python benchmarks/serve_start.py --starts 300 --spinners 2
 
-A client that was started beside the server (a docker-compose file, a test's fixture) polls before the server
-listens. Its first answers must be the task's own: anything else, and any task on the server's list that nobody
-polled, is counted as wrong. Exits with 1 if there was any.
+A client that was started beside the server (a docker-compose file, a test fixture) polls before the server
+listens. Its first answers must be its task's: anything else, and any listed task that nobody polled, is
+counted as wrong. Exits with 1 if there was any.
 """
 
 from __future__ import annotations
