@@ -261,7 +261,7 @@ def test_a_terminal_that_goes_on_is_told_how_much_it_has_missed() -> None:
     held.goes_on.set()
 
     assert terminal.finish(within_s=LIMIT_S)
-    assert held.getvalue().splitlines() == ["one", "two", "three", "… 3 lines were not shown"]
+    assert held.getvalue().splitlines() == ["one", "two", "three", "… 3 lines not shown"]
 
 
 def test_a_server_whose_reader_has_gone_goes_on(suite: Path) -> None:

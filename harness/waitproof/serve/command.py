@@ -19,11 +19,12 @@ from waitproof.errors import InputError, Mistake, WaitproofError
 from waitproof.mock.server import raise_file_limit
 from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
-from waitproof.serve.terminal import Printer, Terminal, printable
+from waitproof.serve.terminal import Printer, Terminal
 from waitproof.signals import heard
 from waitproof.suite.catalog import Change
 from waitproof.suite.files import CONTRACT, bundled_suite
 from waitproof.suite.scenario import WaitOptions
+from waitproof.text import escape
 
 __all__ = ["add_options", "main", "serve"]
 
@@ -106,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         return serve(options)
     except WaitproofError as error:
-        print(printable(str(error)), file=sys.stderr)
+        print(escape(str(error)), file=sys.stderr)
         return WRONG_USE
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug import Request
 
 from waitproof.errors import Mistake
-from waitproof.suite.yaml import Json
+from waitproof.text import shorten
 
 __all__ = ["Refused", "check_site", "parsed"]
 
@@ -61,7 +61,9 @@ def parsed(request: Request, model: type[_M]) -> _M:
     except (ValueError, RecursionError) as error:
         raise Refused(400, Mistake("", f"the body is not JSON: {error}")) from None
     if not isinstance(body, dict):
-        raise Refused(422, Mistake("", "the body is not a JSON object", found=_shown(body)))
+        raise Refused(
+            422, Mistake("", "the body is not a JSON object", found=shorten(json.dumps(body), MAX_SHOWN))
+        )
     try:
         return model.model_validate(body)
     except ValidationError as error:
@@ -71,7 +73,8 @@ def parsed(request: Request, model: type[_M]) -> _M:
 def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:
     """Yield a mistake for each member that is wrong."""
     for each in error.errors(include_url=False):
-        place = ".".join(str(part) for part in each["loc"])[:MAX_NAME]
+        place = shorten(".".join(str(part) for part in each["loc"]), MAX_NAME)
+        found = shorten(json.dumps(each["input"]), MAX_SHOWN)
         match each["type"]:
             case "extra_forbidden":
                 known = ", ".join(model.model_fields) or "nothing"
@@ -79,12 +82,6 @@ def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistak
             case "missing":
                 yield Mistake(place, "this is missing")
             case "is_instance_of":
-                yield Mistake(place, "this should be a string", found=_shown(each["input"]))
+                yield Mistake(place, "this should be a string", found)
             case _:  # such as "Input should be a valid number"
-                fact = f"this {each['msg'].partition(' ')[2]}"
-                yield Mistake(place, fact, found=_shown(each["input"]))
-
-
-def _shown(value: Json) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+                yield Mistake(place, f"this {each['msg'].partition(' ')[2]}", found)

@@ -20,8 +20,9 @@ from typing import TextIO
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.task import TaskView
 from waitproof.suite.catalog import SCENARIO_HEADER, Change
+from waitproof.text import escape, plural
 
-__all__ = ["Printer", "Terminal", "printable"]
+__all__ = ["Printer", "Terminal"]
 
 MAX_WIDTH = 110
 HANGING = 12
@@ -71,7 +72,7 @@ class Terminal:
 
     def _gap(self) -> str:
         missed, self._missed = self._missed, 0
-        return f"… {missed} {'line was' if missed == 1 else 'lines were'} not shown"
+        return f"… {plural(missed, 'line')} not shown"
 
     def _next(self) -> str | None:
         """Return what is to be written next, None at the end."""
@@ -168,17 +169,7 @@ class Printer:
         )
 
     def _print(self, lines: Sequence[str]) -> None:
-        self._terminal.write([printable(line) for line in lines])
-
-
-def printable(text: str) -> str:
-    """Return a text with terminal control characters escaped: it may come from any client."""
-    return "".join(
-        character
-        if character.isprintable() or character == "\n"
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
+        self._terminal.write([escape(line) for line in lines])
 
 
 def _now() -> str:

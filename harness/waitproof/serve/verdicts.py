@@ -16,6 +16,7 @@ from waitproof.judge.observation import Poll, TaskRecord
 from waitproof.judge.words import seconds, timeline_line
 from waitproof.serve.task import TaskView
 from waitproof.suite.contract import Contract
+from waitproof.text import plural
 
 __all__ = ["WaitJudge", "report_lines"]
 
@@ -103,9 +104,8 @@ def report_lines(view: TaskView) -> list[str]:
     """Return the verdicts about a wait as lines for a terminal, those that need attention in full."""
     polls = [Poll.of(entry, view.origin_ns) for entry in view.polls]
     span_s = polls[-1].arrived_s if polls else 0.0
-    some = f"{len(polls)} poll{'' if len(polls) == 1 else 's'}"
     counts = ", ".join(f"{count} {status.value}" for status, count in view.counts.items())
-    ended = f"{view.progress.value} after {some} in {seconds(span_s)}"
+    ended = f"{view.progress.value} after {plural(len(polls), 'poll')} in {seconds(span_s)}"
     lines = [f"{view.task_id} ({view.scenario.id}): {ended}: {counts}"]
     for verdict in view.verdicts:
         if verdict.status in TROUBLE:
