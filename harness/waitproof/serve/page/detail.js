@@ -3,6 +3,7 @@
 When the table says that it has changed, its journal and verdicts are fetched, at most twice a second. What
 the reader has expanded stays expanded. */
 
+import { ACTIONS } from "./actions.js";
 import { api, byId, copyButton, el, plural, say, seconds, setText, taskPath } from "./dom.js";
 import { Exchanges, TROUBLE, verdictOf } from "./exchange.js";
 import { Timeline } from "./timeline.js";
@@ -11,21 +12,6 @@ const ASK_PAUSE_MS = 500;
 const LOOK_PAUSE_MS = 1500; // for a task that the table does not show
 const MAX_SHOWN = 200; // exchanges; a wait has rarely more
 const FRAGMENT = "#task=";
-
-const DONE = {
-  advance: "moved to the next step",
-  complete: "completed",
-  fail: "failed",
-  stall: "stalled: its polls get no answer",
-  reset: "reset",
-};
-const HINTS = {
-  advance: "Answer with the next step from now on",
-  complete: "Complete it, with the result below if there is one",
-  fail: "Fail it, with the error below if there is one",
-  stall: "Accept polls without answering them",
-  reset: "Start again at the first step, with an empty journal",
-};
 
 class Detail {
   #page = null;
@@ -236,10 +222,10 @@ class Detail {
       empty: el("p", { class: "hint" }, "No polls yet."),
     };
     parts.timelinePlace.append(parts.timeline.root);
-    parts.actions = Object.keys(HINTS).map((action) =>
+    parts.actions = Object.entries(ACTIONS).map(([action, { hint }]) =>
       el(
         "button",
-        { type: "button", title: HINTS[action], "data-action": action, click: () => this.#act(action) },
+        { type: "button", title: hint, "data-action": action, click: () => this.#act(action) },
         action[0].toUpperCase() + action.slice(1),
       ),
     );
@@ -387,7 +373,7 @@ class Detail {
       const task = await api("POST", `${taskPath(this.#id)}/actions/${action}`, body);
       this.take(task);
       this.#redraw();
-      say(`${this.#id}: ${DONE[action]}.`);
+      say(`${this.#id}: ${ACTIONS[action].done}.`);
     } catch (error) {
       say(error.message, true);
     }

@@ -4,6 +4,7 @@ The server sends the newest tasks that match the search, 200 at most, and each o
 so a reload or a new connection loses nothing. Events only mark rows as changed: words are written once a
 frame, and polls are drawn only in rows that can be seen. */
 
+import { ACTIONS } from "./actions.js";
 import { detail } from "./detail.js";
 import { api, byId, copyButton, el, escaped, mistakeText, plural, say, seconds, setText } from "./dom.js";
 import { newTask } from "./new.js";
@@ -256,12 +257,10 @@ function snippet(name, text) {
 
 // --- what concerns all tasks
 
-const DONE = { complete: "completed", fail: "failed", reset: "reset" };
-
 async function doToAll(action) {
   try {
     const { count } = await api("POST", `/actions/${action}`);
-    say(`${plural(count, "task")} ${DONE[action]}.`);
+    say(`${plural(count, "task")} ${ACTIONS[action].done}.`);
   } catch (error) {
     say(error.message, true);
   }

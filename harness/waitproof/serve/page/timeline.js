@@ -8,11 +8,11 @@ import { seconds, setText, svg } from "./dom.js";
 
 /** What a poll's mark says by its shape and its colour. */
 export const KINDS = {
-  going: "goes on",
+  going: "not finished",
   done: "completed",
   failed: "failed",
-  fault: "another HTTP status",
-  other: "unknown status, or no status",
+  fault: "HTTP error",
+  other: "unknown or missing status",
   lost: "no answer",
   flight: "in flight",
 };
