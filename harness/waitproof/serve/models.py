@@ -1,7 +1,7 @@
 """What the control API understands and answers: one model per JSON object.
 
-`openapi` makes the description of the API from them. They are imported at the first request of the control API:
-to build them would delay the first poll's answer by some 30 ms.
+`openapi` makes the description of the API from them. They are imported at the first request of the control
+API: building them would delay the first poll's answer by some 30 ms.
 """
 
 from __future__ import annotations
