@@ -27,7 +27,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.base_url) as client:
+    with httpx.Client(base_url=service.base_url, timeout=30) as client:
         yield client
 
 
@@ -472,7 +472,7 @@ def test_a_lost_connection_is_shown_and_found_again(page: Page) -> None:
     options = ServeOptions(folder=bundled_suite("stream"))
     with serving(options) as service:
         port = service.server.port
-        with httpx.Client(base_url=service.base_url) as client:
+        with httpx.Client(base_url=service.base_url, timeout=30) as client:
             make(client, "before")
         page.goto(service.base_url)
         expect(row(page, "before")).to_be_visible()
@@ -484,7 +484,7 @@ def test_a_lost_connection_is_shown_and_found_again(page: Page) -> None:
     with serving(ServeOptions(folder=options.folder, port=port)) as service:
         expect(page.get_by_text("Connection lost.")).to_be_hidden(timeout=20_000)
         expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
-        with httpx.Client(base_url=service.base_url) as client:
+        with httpx.Client(base_url=service.base_url, timeout=30) as client:
             make(client, "after")
         expect(row(page, "after")).to_be_visible()
         page.goto("about:blank")
