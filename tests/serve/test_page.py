@@ -27,7 +27,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service.base_url) as client:
+    with httpx.Client(base_url=service.base_url, timeout=30) as client:
         yield client
 
 
@@ -133,7 +133,7 @@ def test_no_more_than_200_tasks_are_shown_and_the_others_can_be_found(
     page.goto(str(client.base_url))
 
     expect(page.locator("#rows tr")).to_have_count(200)
-    expect(page.locator("#more")).to_have_text("30 older tasks not shown; find them by id or scenario.")
+    expect(page.locator("#more")).to_have_text("30 older tasks not shown; search for them by id or scenario.")
     page.get_by_role("searchbox", name="Find tasks").fill("number-17")
     expect(page.locator("#rows .open")).to_have_text(
         [*(f"number-{n}" for n in range(179, 169, -1)), "number-17"]
@@ -236,11 +236,11 @@ def test_deleting_all_tasks_asks_first(page: Page, client: httpx.Client) -> None
 def test_a_result_of_ones_own_arrives_as_it_was_written(page: Page, client: httpx.Client) -> None:
     make(client, "mine")
     detail = opened(page, client, "mine")
-    detail.get_by_text("Complete or fail with JSON of your own").click()
+    detail.get_by_text("Complete or fail with your own JSON").click()
     field = detail.get_by_label("Result or error")
 
     field.fill('{"n": 9007199254740993')
-    expect(detail.get_by_role("alert")).to_contain_text("This is no JSON")
+    expect(detail.get_by_role("alert")).to_contain_text("This is not JSON")
     detail.get_by_role("button", name="Complete").click()
     assert poll(client, "mine")["status"] == "pending"
     field.fill('{"n": 9007199254740993}')
@@ -301,7 +301,7 @@ def test_a_task_is_made_of_a_scenario_that_is_filtered_as_one_types(page: Page, 
     )
 
 
-def test_mistakes_in_yaml_appear_at_their_lines_and_vanish_when_they_are_mended(
+def test_mistakes_in_yaml_appear_at_their_lines_until_they_are_fixed(
     page: Page, client: httpx.Client
 ) -> None:
     page.goto(str(client.base_url))
@@ -351,11 +351,11 @@ def test_what_the_server_refuses_is_shown_in_the_dialog(page: Page, client: http
     page.get_by_role("button", name="Create task").click()
 
     expect(page.locator("#new-dialog").get_by_role("alert")).to_contain_text(
-        "wait.timeout_s: this is no duration"
+        "wait.timeout_s: this should be greater than or equal to 0.001"
     )
 
 
-def test_a_scenario_file_that_cannot_be_read_is_shown_until_it_is_mended(page: Page, tmp_path: Path) -> None:
+def test_a_scenario_file_that_fails_to_load_is_shown_until_it_is_fixed(page: Page, tmp_path: Path) -> None:
     folder = tmp_path / "suite"
     shutil.copytree(bundled_suite("stream"), folder)
     path = folder / "outcomes" / "never-ends.yaml"
@@ -363,7 +363,7 @@ def test_a_scenario_file_that_cannot_be_read_is_shown_until_it_is_mended(page: P
     with serving(ServeOptions(folder=folder)) as service:
         page.goto(service.base_url)
         expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
-        banner = page.get_by_role("region", name="Scenario files that cannot be read")
+        banner = page.get_by_role("region", name="Scenario files that failed to load")
 
         path.write_text(right.replace("summary:", "sumary:"), encoding="utf-8")
         expect(banner).to_contain_text("outcomes/never-ends")
@@ -472,7 +472,7 @@ def test_a_lost_connection_is_shown_and_found_again(page: Page) -> None:
     options = ServeOptions(folder=bundled_suite("stream"))
     with serving(options) as service:
         port = service.server.port
-        with httpx.Client(base_url=service.base_url) as client:
+        with httpx.Client(base_url=service.base_url, timeout=30) as client:
             make(client, "before")
         page.goto(service.base_url)
         expect(row(page, "before")).to_be_visible()
@@ -484,20 +484,20 @@ def test_a_lost_connection_is_shown_and_found_again(page: Page) -> None:
     with serving(ServeOptions(folder=options.folder, port=port)) as service:
         expect(page.get_by_text("Connection lost.")).to_be_hidden(timeout=20_000)
         expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
-        with httpx.Client(base_url=service.base_url) as client:
+        with httpx.Client(base_url=service.base_url, timeout=30) as client:
             make(client, "after")
         expect(row(page, "after")).to_be_visible()
         page.goto("about:blank")
 
 
-def test_a_task_that_has_gone_is_said_to_have_gone(page: Page, client: httpx.Client) -> None:
+def test_a_task_that_is_gone_is_said_to_be_gone(page: Page, client: httpx.Client) -> None:
     make(client, "mine")
     detail = opened(page, client, "mine")
     expect(detail.locator(".steps .is-now")).to_have_text("pending")
 
     client.delete(f"{TASKS}/mine")
 
-    expect(detail.get_by_text("This task has gone")).to_be_visible()
+    expect(detail.get_by_text("This task is gone")).to_be_visible()
     expect(detail.get_by_role("button", name="Complete")).to_be_disabled()
 
 

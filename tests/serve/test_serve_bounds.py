@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from waitproof.serve.server import ServeOptions, Service, serving
-from waitproof.serve.tasks import TaskView
+from waitproof.serve.task import TaskView
 from waitproof.suite.files import bundled_suite
 
 TASKS = "/_waitproof/tasks"
@@ -72,7 +72,10 @@ def test_trouble_with_one_wait_leaves_the_others_judged() -> None:
 def test_an_id_that_nobody_could_poll_is_refused(client: httpx.Client, task_id: str) -> None:
     answer = make(client, task_id)
 
-    assert (answer.status_code, answer.json()["message"]) == (422, "nobody could poll a task with this id")
+    assert (answer.status_code, answer.json()["message"]) == (
+        422,
+        "task_id: a task with this id could not be polled",
+    )
 
 
 @pytest.mark.parametrize("task_id", ["x\ny", "a/b", "/a", "a/", "__proto__"])

@@ -20,7 +20,7 @@ from typing import Self
 
 import pytest
 import requests
-from waitproof.serve.command import Terminal
+from waitproof.serve.terminal import Terminal
 from waitproof.suite.files import bundled_suite, scenario_paths
 
 LIMIT_S = 30.0  # for a line that comes at once: long enough for a machine whose cores are busy
@@ -144,17 +144,17 @@ def test_a_changed_scenario_takes_effect_and_a_broken_one_is_told_and_the_old_on
         assert poll(base_url, f"{EXAMPLE}~1")["status"] == "pending"
 
         file.write_text(text.replace("{status: pending}", "{status: waiting}"))
-        program.line(f"{EXAMPLE}: read again")
+        program.line(f"{EXAMPLE}: reloaded")
         assert poll(base_url, f"{EXAMPLE}~2")["status"] == "waiting"
 
         file.write_text(text.replace("{status: pending}", "{stauts: pending}"))
-        program.line(f"{EXAMPLE}: this cannot be read; the version before it stays")
+        program.line(f"{EXAMPLE}: failed to load; the previous version stays in use")
         program.line(r"completes-after-3-polls\.yaml:\d+:\d+: a step has no key 'stauts'")
         program.line("did you mean 'status'")
         assert poll(base_url, f"{EXAMPLE}~3")["status"] == "waiting"
 
         file.write_text(text)
-        program.line(f"{EXAMPLE}: read again")
+        program.line(f"{EXAMPLE}: reloaded")
         assert poll(base_url, f"{EXAMPLE}~4")["status"] == "pending"
 
 
@@ -261,7 +261,7 @@ def test_a_terminal_that_goes_on_is_told_how_much_it_has_missed() -> None:
     held.goes_on.set()
 
     assert terminal.finish(within_s=LIMIT_S)
-    assert held.getvalue().splitlines() == ["one", "two", "three", "… 3 lines were not shown"]
+    assert held.getvalue().splitlines() == ["one", "two", "three", "… 3 lines not shown"]
 
 
 def test_a_server_whose_reader_has_gone_goes_on(suite: Path) -> None:
@@ -306,12 +306,12 @@ def test_a_folder_that_is_called_as_a_bundled_suite_is_and_is_none_is_left_alone
         (["--scenarios", "nowhere"], "--scenarios: no suite is called 'nowhere'"),
         (["--scenarios", "tests"], "tests: this is not a suite"),
         (["--default-scenario", "completes-aftr"], "no scenario is called 'completes-aftr'"),
-        (["--poll-interval", "1"], "--poll-interval 1: this is no duration"),
+        (["--poll-interval", "1"], "--poll-interval 1: this is not a duration"),
         (["--port", "70000"], "there is no such port"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
-        (["--max-tasks", "0"], "--max-tasks: a whole number from 1 to 1,000,000,000 is needed, not '0'"),
-        (["--keep", "abc"], "--keep: a whole number from 1 to 1,000,000,000 is needed, not 'abc'"),
-        (["--keep", "1" + 400 * "0"], "--keep: a whole number from 1 to"),
+        (["--max-tasks", "0"], "--max-tasks: expected a whole number from 1 to 1,000,000,000, not '0'"),
+        (["--keep", "abc"], "--keep: expected a whole number from 1 to 1,000,000,000, not 'abc'"),
+        (["--keep", "1" + 400 * "0"], "--keep: expected a whole number from 1 to"),
     ],
 )
 def test_wrong_use_is_told_without_a_traceback(arguments: list[str], told: str) -> None:

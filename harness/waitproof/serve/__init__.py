@@ -1,5 +1,7 @@
-"""The mock task server that an SDK's developer leaves running all day.
+"""The mock task server that a client's developer leaves running all day.
 
-`tasks` makes tasks of scenarios when they are asked for, and judges who waits on them; `control` is the
-HTTP API over them, `page` what a browser shows; `command` is `waitproof serve`.
+`server` puts it together. `manager` has the tasks (`task`), `steer` changes them by hand, `waits` judges who
+waits on them (`verdicts`), `watch` is the thread that looks after all of this. `control` is the HTTP API over
+them (`operations`, `request`, `models`, `events`, `openapi`), `page/` what a browser shows, and `command` is
+`waitproof serve` (`terminal`). Other rooms import `command` and `server`.
 """

@@ -1,4 +1,4 @@
-"""The server, its keeper and its control API, put together."""
+"""The server, its tasks and its control API, put together."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from werkzeug import Request, Response
 
 from waitproof.mock.server import TaskServer
-from waitproof.serve.control import Control
-from waitproof.serve.tasks import Keeper, Limits, TaskView
+from waitproof.serve.manager import TaskManager
+from waitproof.serve.task import Limits, TaskView
+from waitproof.serve.waits import Waits
+from waitproof.serve.watch import Watcher
 from waitproof.suite.catalog import Catalog, Change
 from waitproof.suite.contract import Answer, Contract, ErrorAnswer
 from waitproof.suite.scenario import Step, WaitOptions
 from waitproof.suite.task import TaskState
+
+if TYPE_CHECKING:
+    from waitproof.serve.control import Control
 
 __all__ = ["DEFAULT_JOURNAL", "ServeOptions", "Service", "serving"]
 
@@ -27,7 +32,7 @@ _T = TypeVar("_T", Answer, ErrorAnswer)
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
 CONTROL_PATHS = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)
-ANY_PAGE = {"Access-Control-Allow-Origin": "*"}  # may read the answer
+ANY_PAGE = {"Access-Control-Allow-Origin": "*"}
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -37,7 +42,7 @@ class ServeOptions:
 
     Attributes:
         folder: The suite.
-        allowed_hosts: Names under which requests may come, besides this machine's own and `host`.
+        allowed_hosts: Names that a Host header may have, besides this machine's own and `host`.
         default_scenario: Which one an operation begins that names none, "" for the contract's example.
         options: What clients pass to their helpers, None for what each scenario's own wait passes.
         journal: How many requests are remembered.
@@ -55,10 +60,12 @@ class ServeOptions:
 
 @dataclass(frozen=True)
 class Service:
-    """A server that listens, and the keeper of its tasks."""
+    """A server that listens, and what works behind it."""
 
     server: TaskServer
-    keeper: Keeper
+    manager: TaskManager
+    waits: Waits
+    watcher: Watcher
 
     @property
     def base_url(self) -> str:
@@ -84,50 +91,61 @@ def serving(
         InputError: There is no such suite or scenario, or nothing can listen there.
     """
     catalog = Catalog(options.folder)
-    keeper = Keeper(
+    manager = TaskManager(
         catalog,
         default_scenario=options.default_scenario,
         options=options.options,
         limits=options.limits,
-        on_over=on_over,
-        on_change=on_change,
     )
+    waits = Waits(manager, on_over)
+    watcher = Watcher(manager, waits, on_change)
     names = {*LOCAL_NAMES, TaskServer.format_host(options.host).lower()}
     names |= {name.lower() for name in options.allowed_hosts}
     server = _OpenServer(
         _for_browsers(catalog.contract),
         host=options.host,
         port=options.port,
-        on_entry=keeper.on_entry,
+        on_entry=manager.on_entry,
         journal_limit=options.journal,
-        unprepared=keeper,
+        unprepared=manager,
         allowed_hosts=names,
         max_body_bytes=MAX_BODY_BYTES,
         off_record=CONTROL_PATHS,
     )
-    control = Control(keeper, base_url=lambda: server.base_url, version=_version)
-    server.expect_request(CONTROL_PATHS).respond_with_handler(control)
+    manager.attach(server)
+
+    @cache
+    def control() -> Control:
+        from waitproof.serve.control import Control  # noqa: PLC0415 - its models would delay the first poll's answer
+
+        return Control(manager, waits, watcher.closing)
+
+    def answer(request: Request) -> Response:
+        return control()(request)
+
+    server.expect_request(CONTROL_PATHS).respond_with_handler(answer)
     api = catalog.contract.task_path_pattern().pattern, *_operation_paths(catalog.contract)
     preflights = re.compile(rf"(?:{'|'.join(api)})\Z", re.DOTALL)
     server.expect_request(preflights, method="OPTIONS").respond_with_handler(_allow)
-    server.start()
-    keeper.attach(server)
+    watcher.start()
     try:
-        yield Service(server, keeper)
+        server.start()  # last: everything that a request needs is there when the first one comes
+        yield Service(server, manager, waits, watcher)
     finally:
-        keeper.close()
-        server.stop()
+        watcher.close()
+        if server.is_running():
+            server.stop()
 
 
 class _OpenServer(TaskServer):
-    """A server of tasks whose answers in text, with no header of the contract, any page may read too."""
+    """A server whose plain-text faults, too, may be read by a page of any site."""
 
     def create(self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1) -> None:
         """Make a task."""
         super().create(task_id, _opened(steps), token=token, n=n)
 
     def change(self, task_id: str | int, change: Callable[[TaskState], TaskState]) -> bool:
-        """Change how far a task is; the steps may be others afterwards."""
+        """Change how far a task is; the change may add steps."""
 
         def opened(state: TaskState) -> TaskState:
             after = change(state)
@@ -137,7 +155,7 @@ class _OpenServer(TaskServer):
 
 
 def _opened(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Return the steps, those that need no header as the same objects: the server caches by identity."""
+    """Return the steps; those that need no header are the same objects: the server caches by identity."""
     return tuple(_opened_step(step) for step in steps)
 
 
@@ -153,7 +171,7 @@ def _opened_step(step: Step) -> Step:
 
 
 def _for_browsers(contract: Contract) -> Contract:
-    """Return a contract whose answers a page of another site may read: SDKs run in browsers too."""
+    """Return a contract whose answers a page of any site may read: SDKs run in browsers too."""
 
     def opened(answer: _T) -> _T:
         return answer.model_copy(update={"headers": {**answer.headers, **ANY_PAGE}})
@@ -167,7 +185,7 @@ def _operation_paths(contract: Contract) -> Iterator[str]:
 
 
 def _allow(request: Request) -> Response:
-    """Answer a browser that asks whether a page may poll, or begin an operation: it may."""
+    """Answer a browser's preflight: a page of any site may poll and begin operations."""
     asked = request.headers.get("Access-Control-Request-Headers", "")
     method = request.headers.get("Access-Control-Request-Method", "GET")
     return Response(
@@ -180,10 +198,3 @@ def _allow(request: Request) -> Response:
             "Access-Control-Max-Age": "600",
         },
     )
-
-
-def _version() -> str:
-    try:
-        return version("waitproof")
-    except PackageNotFoundError:
-        return "0"

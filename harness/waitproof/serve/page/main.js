@@ -1,18 +1,19 @@
 /* The page of `waitproof serve`: the live table of tasks, the connection, and what concerns all tasks.
 
-The server tells the newest tasks that fit the search, 200 at most, each whole whenever it changed; what it told last is
-the truth, so a reload or a new connection begins from nothing and loses nothing. Events only mark rows as
-changed: words are written once a frame, and polls are drawn only in rows that can be seen. */
+The server sends the newest tasks that match the search, 200 at most, and each of them whole whenever it changes,
+so a reload or a new connection loses nothing. Events only mark rows as changed: words are written once a
+frame, and polls are drawn only in rows that can be seen. */
 
-import { detail } from "./page_detail.js";
-import { api, byId, copyButton, el, escaped, mistakeText, plural, say, seconds, setText } from "./page_dom.js";
-import { newTask } from "./page_new.js";
-import { KINDS, markOf, Timeline } from "./page_timeline.js";
+import { ACTIONS } from "./actions.js";
+import { detail } from "./detail.js";
+import { api, byId, copyButton, el, escaped, mistakeText, plural, say, seconds, setText } from "./dom.js";
+import { newTask } from "./new.js";
+import { Row, stepText } from "./row.js";
+import { KINDS, markOf } from "./timeline.js";
 
 const TICK_MS = 250; // how often time goes on in the drawings
-const CALM_TICK_MS = 1000; // for whoever prefers less motion
+const CALM_TICK_MS = 1000; // for people who prefer less motion
 const FIND_PAUSE_MS = 200;
-const VERDICTS = ["FAIL", "ERROR", "WARN", "INCONCLUSIVE", "PASS", "INFO", "UNSUPPORTED", "NOT_APPLICABLE"];
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** What the page knows. */
@@ -24,95 +25,10 @@ const state = {
   progress: {},
   find: "",
   isConnected: false,
-  isTold: false, // the first event has come
+  isLoaded: false, // the first event has come
 };
 
-// --- rows
-
-class Row {
-  constructor(task) {
-    this.open = el("button", { type: "button", class: "open", click: () => detail.open(this.id) });
-    this.scenario = el("p", { class: "scenario" });
-    this.summary = el("p", { class: "summary" });
-    this.progress = el("span", { class: "progress" });
-    this.step = el("p", { class: "step" });
-    this.count = el("p", { class: "count" });
-    this.timeline = new Timeline();
-    this.place = el("td", { class: "cell-timeline" }, this.timeline.root);
-    this.verdicts = el("td", { class: "cell-verdicts" });
-    this.root = el(
-      "tr",
-      { click: (event) => event.target === this.open || this.#clicked() },
-      el("td", { class: "cell-task" }, this.open, this.scenario, this.summary),
-      el("td", { class: "cell-progress" }, this.progress, this.step, this.count),
-      this.place,
-      this.verdicts,
-    );
-    this.isVisible = true;
-    this.isDirty = true; // its words are to be written
-    this.isStale = true; // its drawing is to be drawn, once it can be seen
-    this.take(task);
-  }
-
-  #clicked() {
-    if (getSelection().isCollapsed) detail.open(this.id);
-  }
-
-  /** Take what the server told. */
-  take(task) {
-    this.task = task;
-    this.id = String(task.task_id);
-    this.toldAt = performance.now();
-    this.isDirty = this.isStale = true;
-  }
-
-  get nowS() {
-    return this.task.now_s + (performance.now() - this.toldAt) / 1000;
-  }
-
-  /** Time goes on in its drawing. */
-  get isTicking() {
-    return state.isConnected && this.task.progress === "polling";
-  }
-
-  draw(width) {
-    const { task } = this;
-    if (this.isDirty) {
-      this.isDirty = false;
-      setText(this.open, this.id);
-      setText(this.scenario, task.scenario === "inline" ? "written here" : task.scenario);
-      setText(this.summary, task.summary);
-      this.summary.title = task.summary;
-      setText(this.progress, task.progress);
-      this.progress.className = `progress is-${task.progress}`;
-      setText(this.step, `step ${stepText(task)}`);
-      setText(this.count, plural(task.count, "poll"));
-      showCounts(this.verdicts, ["done", "stopped"].includes(task.progress) ? task.verdicts : {});
-    }
-    if (this.isVisible && (this.isStale || this.isTicking)) {
-      this.isStale = false;
-      this.timeline.draw(task, state.meanings, this.nowS, width);
-    }
-  }
-}
-
-/** Return where a task is among its steps. */
-function stepText(task) {
-  return `${task.steps[task.step] ?? ""}, ${task.step + 1} of ${task.steps.length}`;
-}
-
-/** Show counts of verdicts, the troubling ones first. */
-function showCounts(place, counts) {
-  const key = JSON.stringify(counts);
-  if (place.dataset.counts === key) return;
-  place.dataset.counts = key;
-  const told = VERDICTS.filter((status) => counts[status]);
-  place.replaceChildren(
-    ...told.map((status) =>
-      el("span", { class: `verdict is-${status}` }, `${counts[status]} ${status.replace("_", " ")}`),
-    ),
-  );
-}
+// --- rows that can be seen, and how wide they are
 
 const watcher = new IntersectionObserver((seen) => {
   for (const { target, isIntersecting } of seen) {
@@ -151,7 +67,7 @@ function paint() {
   });
 }
 
-/** Put the rows in their order, the newest first, moving none that stands right already. */
+/** Put the rows in order, the newest first, without moving any that is in its place. */
 function arrange() {
   isOrderStale = false;
   const body = byId("rows");
@@ -169,8 +85,8 @@ function arrange() {
   setText(
     more,
     hidden > 0
-      ? `${plural(hidden, "older task")} not shown; find ${hidden === 1 ? "it" : "them"} by id or scenario.`
-      : "These are the newest 200 that fit; there may be more.",
+      ? `${plural(hidden, "older task")} not shown; search for ${hidden === 1 ? "it" : "them"} by id or scenario.`
+      : "These are the newest 200 that match; there may be more.",
   );
   const { progress } = state;
   const words = ["polling", "idle", "done", "stopped"].filter((word) => progress[word]);
@@ -180,7 +96,7 @@ function arrange() {
   );
   document.title = progress.polling ? `(${progress.polling}) waitproof serve` : "waitproof serve";
   byId("tasks").hidden = byId("legend").hidden = rows.length === 0;
-  showEmpty(rows.length === 0 && state.isTold);
+  showEmpty(rows.length === 0 && state.isLoaded);
 }
 
 function showEmpty(isEmpty) {
@@ -190,24 +106,24 @@ function showEmpty(isEmpty) {
   if (!isEmpty || place.dataset.key === key) return;
   place.dataset.key = key;
   if (state.find && state.count) {
-    place.replaceChildren(el("h2", {}, "No task fits"), el("p", {}, "Search for a part of an id or of a scenario's name."));
+    place.replaceChildren(el("h2", {}, "No task matches"), el("p", {}, "Search for part of an id or of a scenario's name."));
     return;
   }
   const [first] = Object.entries(state.status?.snippets ?? {});
   place.replaceChildren(
     el("h2", {}, "No tasks yet"),
-    el("p", {}, "A task appears here as soon as something polls it. A task id that names a scenario behaves like it:"),
+    el("p", {}, "A task appears here as soon as a client polls it. A task id that names a scenario behaves like it:"),
     first ? snippet(...first) : "",
     el(
       "p",
       {},
-      "Paste this call a few times and watch its polls here; or point your SDK at the base URL above. ",
-      "Whatever follows a ~ makes another task of the same scenario. “New task” makes one with steps of your own.",
+      "Make this call a few times and watch its polls here, or point your SDK at the base URL above. ",
+      "Add ~ and any text to the name for another task of the same scenario. “New task” makes one with your own steps.",
     ),
   );
 }
 
-// --- what the server tells
+// --- what the server sends
 
 let stream = null;
 let reopening = 0;
@@ -228,31 +144,31 @@ function connect() {
   mine.addEventListener("broken", (event) => showBroken(JSON.parse(event.data)));
 }
 
-function takeTasks(told) {
+function takeTasks(changes) {
   const had = state.rows.size;
-  const kept = told.all ? new Set(told.tasks.map((task) => String(task.task_id))) : null;
-  const gone = kept ? [...state.rows.keys()].filter((id) => !kept.has(id)) : told.gone.map(String);
+  const all = changes.all ? new Set(changes.tasks.map((task) => String(task.task_id))) : null;
+  const gone = all ? [...state.rows.keys()].filter((id) => !all.has(id)) : changes.gone.map(String);
   for (const id of gone) forget(id);
-  for (const task of told.tasks) {
+  for (const task of changes.tasks) {
     const id = String(task.task_id);
     const row = state.rows.get(id);
     if (row) {
       isOrderStale ||= row.task.number !== task.number;
       row.take(task);
     } else {
-      const fresh = new Row(task);
+      const fresh = new Row(task, state, (id) => detail.open(id));
       fresh.root.row = fresh;
       state.rows.set(id, fresh);
       watcher.observe(fresh.root);
       isOrderStale = true;
     }
   }
-  state.count = told.count;
-  state.progress = told.progress;
+  state.count = changes.count;
+  state.progress = changes.progress;
   isOrderStale = true;
-  state.isTold = true;
+  state.isLoaded = true;
   for (const id of gone) if (!state.rows.has(id)) detail.gone(id);
-  for (const task of told.tasks) detail.take(task);
+  for (const task of changes.tasks) detail.take(task);
   if (had !== state.rows.size) detail.mark();
   paint();
 }
@@ -281,7 +197,7 @@ function showBroken(entries) {
   place.hidden = entries.length === 0;
   place.replaceChildren(
     ...(entries.length
-      ? [el("h2", {}, entries.length === 1 ? "A scenario file cannot be read" : `${entries.length} scenario files cannot be read`)]
+      ? [el("h2", {}, entries.length === 1 ? "A scenario file failed to load" : `${entries.length} scenario files failed to load`)]
       : []),
     ...entries.map((entry) =>
       el(
@@ -291,7 +207,7 @@ function showBroken(entries) {
           "summary",
           {},
           `${entry.id}: ${plural(entry.mistakes.length, "mistake")}; ` +
-            (entry.steps.length ? "the version before it stays" : "it makes no task"),
+            (entry.steps.length ? "the previous version stays in use" : "no task can be made from it"),
         ),
         ...entry.mistakes.map((mistake) => mistakeText(mistake)),
       ),
@@ -319,10 +235,10 @@ async function learnStatus() {
   const { limits, defaults } = status;
   setText(
     byId("limits"),
-    `waitproof ${status.waitproof}. Kept: ${limits.tasks.toLocaleString("en")} tasks at most, a finished one for ` +
+    `waitproof ${status.waitproof} keeps at most ${limits.tasks.toLocaleString("en")} tasks: a finished one for ` +
       `${seconds(limits.finished_s)} after its last request, an unfinished one for ${seconds(limits.idle_s)}. ` +
-      `Unless a scenario or an option says otherwise, waits are judged by an interval of ` +
-      `${seconds(defaults.poll_interval_s)} and a timeout of ${seconds(defaults.timeout_s)}.`,
+      `Waits are judged by an interval of ${seconds(defaults.poll_interval_s)} and a timeout of ` +
+      `${seconds(defaults.timeout_s)}, unless a scenario or an option says otherwise.`,
   );
   for (const row of state.rows.values()) row.isStale = true;
   isOrderStale = true;
@@ -341,12 +257,10 @@ function snippet(name, text) {
 
 // --- what concerns all tasks
 
-const DONE = { complete: "completed", fail: "failed", reset: "reset" };
-
 async function doToAll(action) {
   try {
     const { count } = await api("POST", `/actions/${action}`);
-    say(`${plural(count, "task")} ${DONE[action]}.`);
+    say(`${plural(count, "task")} ${ACTIONS[action].done}.`);
   } catch (error) {
     say(error.message, true);
   }
@@ -356,7 +270,7 @@ for (const button of document.querySelectorAll("[data-all]")) {
   button.addEventListener("click", () => doToAll(button.dataset.all));
 }
 byId("delete-all").addEventListener("click", () => {
-  setText(byId("delete-text"), `${plural(state.count, "task")} and what they have seen will be gone. Polls that come later make new ones.`);
+  setText(byId("delete-text"), `${plural(state.count, "task")} and their journals will be deleted. Later polls make new tasks.`);
   byId("delete-dialog").returnValue = "";
   byId("delete-dialog").showModal();
 });

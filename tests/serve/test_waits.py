@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +12,8 @@ import requests
 from waitproof.judge import Status
 from waitproof.judge.journal import Ended, JournalEntry, Progress
 from waitproof.serve.server import ServeOptions, Service, serving
-from waitproof.serve.tasks import Limits
-from waitproof.serve.witness import Wait, Witness
+from waitproof.serve.task import Limits, TaskView
+from waitproof.serve.verdicts import WaitJudge
 from waitproof.suite.catalog import Catalog
 from waitproof.suite.files import bundled_suite
 from waitproof.suite.scenario import Scenario, WaitOptions
@@ -25,8 +26,10 @@ OPTIONS = WaitOptions.model_validate({"poll_interval": "1s", "timeout": "5s"})
 SECOND = 10**9
 
 
-def wait(name: str, at: Sequence[float], *, scenario: Scenario = NEVER_ENDS, began_s: float = 0.0) -> Wait:
-    """Return a wait whose polls arrived then, in seconds after it began."""
+def wait(
+    name: str, at: Sequence[float], *, scenario: Scenario = NEVER_ENDS, began_s: float = 0.0
+) -> TaskView:
+    """Return a wait whose polls arrived then, in seconds after it began, a minute after it was over."""
     state, entries = TaskState(scenario.task), []
     for number, arrived_s in enumerate(at, 1):
         state, said = answer(state, arrived_s)
@@ -53,13 +56,28 @@ def wait(name: str, at: Sequence[float], *, scenario: Scenario = NEVER_ENDS, beg
                 status=said.step.label,
             )
         )
-    began_ns, ended_ns = int(began_s * SECOND), int((began_s + at[-1] + 2) * SECOND)
-    return Wait(name, scenario, scenario.task, tuple(entries), OPTIONS, began_ns, ended_ns)
+    return TaskView(
+        number=int(name),
+        wait=1,
+        task_id=name,
+        scenario=scenario,
+        options=OPTIONS,
+        created=datetime.now(UTC),
+        progress=Progress.POLLING,
+        state=TaskState(scenario.task),
+        interval_s=1.0,
+        timeout_s=5.0,
+        requests=tuple(entries),
+        count=len(entries),
+        origin_ns=int(began_s * SECOND),
+        now_ns=int((began_s + at[-1] + 2 + 60) * SECOND),
+        verdicts=(),
+        version=1,
+    )
 
 
-def status(witness: Witness, seen: Wait, requirement: str = "override-poll-interval", **more: Any) -> Status:
-    now_ns = seen.ended_ns + 60 * SECOND
-    _, verdicts = witness.judge(seen, now_ns=now_ns, lag_s=more.get("lag_s", 0.0))
+def status(judge: WaitJudge, seen: TaskView, requirement: str = "override-poll-interval") -> Status:
+    _, verdicts = judge.judge(seen, ended_ns=seen.now_ns - 60 * SECOND, lag_s=0.0)
     return {verdict.requirement: verdict.status for verdict in verdicts}[requirement]
 
 
@@ -68,40 +86,40 @@ RIGHT = [1.0 * n for n in range(6)]
 
 
 def test_three_waits_one_after_another_that_show_the_same_make_it_a_fact() -> None:
-    witness = Witness(CATALOG.contract)
+    judge = WaitJudge(CATALOG.contract)
 
-    told = [status(witness, wait(f"{n}", HASTY, began_s=20.0 * n)) for n in range(3)]
+    told = [status(judge, wait(f"{n}", HASTY, began_s=20.0 * n)) for n in range(3)]
 
     assert told == [Status.INCONCLUSIVE, Status.INCONCLUSIVE, Status.FAIL]
 
 
-def test_waits_that_overlap_are_one_witness() -> None:
-    witness = Witness(CATALOG.contract)
+def test_waits_that_overlap_count_once() -> None:
+    judge = WaitJudge(CATALOG.contract)
 
-    told = [status(witness, wait(f"{n}", HASTY, began_s=0.1 * n)) for n in range(4)]
+    told = [status(judge, wait(f"{n}", HASTY, began_s=0.1 * n)) for n in range(4)]
 
     assert told == [Status.INCONCLUSIVE] * 4
 
 
 def test_a_wait_that_is_looked_at_again_stays_where_it_was() -> None:
-    witness = Witness(CATALOG.contract)
+    judge = WaitJudge(CATALOG.contract)
     waits = [wait(f"{n}", at, began_s=20.0 * n) for n, at in enumerate([HASTY, RIGHT, HASTY, HASTY])]
-    first = [status(witness, each) for each in waits]
+    first = [status(judge, each) for each in waits]
 
-    again = [status(witness, each) for each in waits]
+    again = [status(judge, each) for each in waits]
 
     assert first == again == [Status.INCONCLUSIVE, Status.PASS, Status.INCONCLUSIVE, Status.INCONCLUSIVE]
 
 
-def test_tasks_that_behave_otherwise_are_no_witnesses_of_each_other() -> None:
-    witness = Witness(CATALOG.contract)
+def test_waits_on_tasks_that_behave_differently_are_not_compared() -> None:
+    judge = WaitJudge(CATALOG.contract)
     others = [
         CATALOG.inline(f"task: [{{status: running, times: {n}}}, {{status: running, times: forever}}]")
         for n in (1, 2, 3)
     ]
 
     told = [
-        status(witness, wait(f"{n}", HASTY, scenario=each, began_s=20.0 * n)) for n, each in enumerate(others)
+        status(judge, wait(f"{n}", HASTY, scenario=each, began_s=20.0 * n)) for n, each in enumerate(others)
     ]
 
     assert told == [Status.INCONCLUSIVE] * 3
@@ -109,19 +127,19 @@ def test_tasks_that_behave_otherwise_are_no_witnesses_of_each_other() -> None:
 
 def test_a_second_poll_at_once_is_a_suspicion() -> None:
     assert (
-        status(Witness(CATALOG.contract), wait("1", [0.0, 0.01, 1.01, 2.01, 3.01, 4.01]))
+        status(WaitJudge(CATALOG.contract), wait("1", [0.0, 0.01, 1.01, 2.01, 3.01, 4.01]))
         is Status.INCONCLUSIVE
     )
 
 
 def test_a_first_poll_that_had_to_connect_shortens_nobodys_period() -> None:
-    assert status(Witness(CATALOG.contract), wait("1", [0.0, 0.7, 1.7, 2.7, 3.7, 4.7])) is Status.PASS
+    assert status(WaitJudge(CATALOG.contract), wait("1", [0.0, 0.7, 1.7, 2.7, 3.7, 4.7])) is Status.PASS
 
 
 def test_a_tight_loop_is_judged_in_no_time() -> None:
     at = [0.0002 * n for n in range(20_000)]
 
-    assert status(Witness(CATALOG.contract), wait("1", at)) is Status.INCONCLUSIVE
+    assert status(WaitJudge(CATALOG.contract), wait("1", at)) is Status.INCONCLUSIVE
 
 
 # --- what belongs to a wait ---------------------------------------------------------------------------
@@ -141,10 +159,10 @@ def poll(service: Service, session: requests.Session, task_id: str) -> None:
 def until_answered(service: Service, task_id: str) -> None:
     """Wait until it is on record that the newest poll was answered: its client may know before."""
     for _ in range(1000):
-        view = service.keeper.view(task_id)
+        view = service.waits.view(task_id)
         if view and view.polls and view.polls[-1].ended is Ended.ANSWERED:
             return
-        service.keeper.closing.wait(0.01)
+        service.watcher.closing.wait(0.01)
     pytest.fail(f"no answer to a poll of {task_id} is on record")
 
 
@@ -171,16 +189,15 @@ def test_another_method_on_the_tasks_path_is(service: Service) -> None:
 
 
 def test_who_waits_on_a_finished_task_again_makes_another_wait(service: Service) -> None:
-    keeper = service.keeper
     options = WaitOptions.model_validate({"poll_interval": "50ms", "timeout": "1s"})
-    keeper.add(CATALOG.get("already-completed"), "t", options)
+    service.manager.add(CATALOG.get("already-completed"), "t", options)
     with requests.Session() as session:
         poll(service, session, "t")
         until_answered(service, "t")
-        keeper.closing.wait(0.2)  # twice as long as a wait with this interval is watched after its end
+        service.watcher.closing.wait(0.2)  # twice as long as such a wait is watched
         poll(service, session, "t")
 
-    view = keeper.view("t")
+    view = service.waits.view("t")
     assert view is not None
     assert (view.count, len(view.polls)) == (1, 1)
     assert "no-poll-after-outcome" not in {
@@ -190,14 +207,13 @@ def test_who_waits_on_a_finished_task_again_makes_another_wait(service: Service)
 
 def test_a_client_that_never_stops_is_told_of(service: Service) -> None:
     told: list[Any] = []
-    keeper = service.keeper
-    keeper._on_over = told.append
-    with requests.Session() as session, keeper.watched():
+    service.waits.on_over = told.append
+    with requests.Session() as session, service.waits.watched():
         for _ in range(200):
             poll(service, session, "already-completed~1")
             if told:
                 break
-            keeper.closing.wait(0.02)
+            service.watcher.closing.wait(0.02)
 
     assert told, "a client that polls on was never told of"
     statuses = {verdict.requirement: verdict.status for verdict in told[0].verdicts}
@@ -218,7 +234,7 @@ def test_a_result_that_nothing_can_fill_in_is_refused(service: Service) -> None:
 def test_a_contract_without_a_status_for_it_cannot_fail_a_task() -> None:
     with serving(ServeOptions(bundled_suite().parent.parent / "tests" / "suites" / "mini")) as service:
         url = f"{service.base_url}/_waitproof/tasks"
-        name = service.keeper.catalog.ids()[0]
+        name = service.manager.catalog.ids()[0]
         task_id = requests.post(url, json={"scenario": name}, timeout=10).json()["task_id"]
 
         refused = requests.post(f"{url}/{task_id}/actions/fail", timeout=10)
@@ -234,11 +250,11 @@ def test_a_task_whose_client_was_told_its_end_is_forgotten_as_finished_though_no
         with requests.Session() as session:
             poll(service, session, "already-completed~1")
         for _ in range(100):
-            if not service.keeper.ids():
+            if not service.manager.ids():
                 break
-            service.keeper.closing.wait(0.1)
+            service.watcher.closing.wait(0.1)
 
-        assert service.keeper.ids() == []
+        assert service.manager.ids() == []
 
 
 def test_what_goes_wrong_with_whoever_is_told_of_files_does_not_end_the_keeping() -> None:
@@ -246,7 +262,7 @@ def test_what_goes_wrong_with_whoever_is_told_of_files_does_not_end_the_keeping(
         raise BrokenPipeError
 
     with serving(ServeOptions(bundled_suite()), on_change=broken) as service:
-        service.keeper.catalog.refresh = lambda: [object()]  # type: ignore[method-assign, list-item]
-        service.keeper.closing.wait(1.0)
+        service.manager.catalog.refresh = lambda: [object()]  # type: ignore[method-assign, list-item]
+        service.watcher.closing.wait(1.0)
 
-        assert service.keeper._thread.is_alive()
+        assert service.watcher.is_alive

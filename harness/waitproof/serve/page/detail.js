@@ -1,48 +1,34 @@
-/* The open task: its polls with what was asked and answered, its verdicts, and what can be done to it.
+/* The open task: its requests and answers, its verdicts, and what can be done to it.
 
-The table tells that it changed; then its journal and verdicts are asked for, at most twice a second. What the
-reader has opened stays open. */
+When the table says that it has changed, its journal and verdicts are fetched, at most twice a second. What
+the reader has expanded stays expanded. */
 
-import { api, byId, copyButton, el, plural, say, seconds, setText, taskPath } from "./page_dom.js";
-import { kindOf, markOf, Timeline, wordOf } from "./page_timeline.js";
+import { ACTIONS } from "./actions.js";
+import { api, byId, copyButton, el, plural, say, seconds, setText, taskPath } from "./dom.js";
+import { Exchanges, TROUBLE, verdictOf } from "./exchange.js";
+import { Timeline } from "./timeline.js";
 
 const ASK_PAUSE_MS = 500;
 const LOOK_PAUSE_MS = 1500; // for a task that the table does not show
 const MAX_SHOWN = 200; // exchanges; a wait has rarely more
-const TROUBLE = new Set(["FAIL", "ERROR", "WARN", "INCONCLUSIVE"]);
 const FRAGMENT = "#task=";
-
-const DONE = {
-  advance: "moved on to the next step",
-  complete: "completed",
-  fail: "failed",
-  stall: "stalled: its polls wait for an answer from now on",
-  reset: "reset",
-};
-const HINTS = {
-  advance: "Answer with the next step from now on",
-  complete: "Answer that it has completed, with the result below if one is given",
-  fail: "Answer that it has failed, with the error below if one is given",
-  stall: "Accept polls and do not answer them",
-  reset: "Begin anew at the first step, and forget its polls",
-};
 
 class Detail {
   #page = null;
   #id = null;
   #task = null;
-  #toldAt = 0;
+  #takenAt = 0;
   #isGone = false;
   #isDirty = false;
   #asking = false;
   #isStale = false;
   #askedAt = 0;
   #parts = null;
-  #exchanges = new Map(); // by serial
+  #exchanges = null;
   #verdictsKey = "";
   #timer = 0;
 
-  /** Begin, with the page's own functions; open the task that the URL names. */
+  /** Start with the page's functions, and open the task that the URL names. */
   start(page) {
     this.#page = page;
     addEventListener("hashchange", () => this.#follow());
@@ -86,7 +72,7 @@ class Detail {
     this.#id = id;
     this.#task = null;
     this.#isGone = false;
-    this.#exchanges.clear();
+    this.#exchanges?.clear();
     this.#verdictsKey = "";
     byId("detail").hidden = id === null;
     document.body.classList.toggle("has-detail", id !== null);
@@ -98,7 +84,7 @@ class Detail {
     }
     this.#build();
     const row = this.#page.rowOf(id);
-    if (row) this.take(row.task, row.toldAt);
+    if (row) this.take(row.task, row.takenAt);
     this.#isStale = true;
     this.#ask();
     byId("detail").scrollTop = 0;
@@ -116,12 +102,12 @@ class Detail {
     row?.open.setAttribute("aria-current", "true");
   }
 
-  /** Take what the server told about some task. */
-  take(task, toldAt = performance.now()) {
+  /** Take a task as the server sent it, if it is the open one. */
+  take(task, takenAt = performance.now()) {
     if (String(task.task_id) !== this.#id) return;
-    if (this.#task && task.number !== this.#task.number) this.#exchanges.clear();
+    if (this.#task && task.number !== this.#task.number) this.#exchanges?.clear();
     this.#task = task;
-    this.#toldAt = toldAt;
+    this.#takenAt = takenAt;
     this.#isGone = false;
     this.#isDirty = true;
     this.#isStale = true;
@@ -146,7 +132,7 @@ class Detail {
     if (!this.#parts || !this.#task) return;
     if (this.#isDirty) this.#show();
     else if (!(this.#page.state.isConnected && this.#task.progress === "polling")) return;
-    const nowS = this.#task.now_s + (performance.now() - this.#toldAt) / 1000;
+    const nowS = this.#task.now_s + (performance.now() - this.#takenAt) / 1000;
     this.#parts.timeline.draw(this.#task, this.#page.state.meanings, nowS, this.#parts.timelinePlace.clientWidth);
   }
 
@@ -155,7 +141,7 @@ class Detail {
     requestAnimationFrame(() => this.draw());
   }
 
-  /** Look at a task that no event speaks of. */
+  /** Look at a task that the table does not show. */
   #look() {
     if (this.#id === null || document.hidden || this.#page.rowOf(this.#id) || this.#isGone) return;
     this.#isStale = true;
@@ -176,16 +162,16 @@ class Detail {
     const id = this.#id;
     const path = taskPath(id);
     try {
-      const isTold = this.#page.rowOf(id) !== undefined;
+      const isListed = this.#page.rowOf(id) !== undefined;
       const [task, journal, verdicts] = await Promise.all([
-        isTold ? null : api("GET", path),
+        isListed ? null : api("GET", path),
         api("GET", `${path}/journal?newest=${MAX_SHOWN}`),
         api("GET", `${path}/verdicts`),
       ]);
       if (id !== this.#id) return;
       if (task) {
         this.#task = task;
-        this.#toldAt = performance.now();
+        this.#takenAt = performance.now();
       }
       this.#isGone = false;
       this.#showExchanges(journal);
@@ -233,13 +219,13 @@ class Detail {
       polls: el("div", { class: "exchanges" }),
       pollsTitle: el("h3", {}, "Requests"),
       more: el("p", { class: "hint", hidden: true }),
-      empty: el("p", { class: "hint" }, "No poll has come yet."),
+      empty: el("p", { class: "hint" }, "No polls yet."),
     };
     parts.timelinePlace.append(parts.timeline.root);
-    parts.actions = Object.keys(HINTS).map((action) =>
+    parts.actions = Object.entries(ACTIONS).map(([action, { hint }]) =>
       el(
         "button",
-        { type: "button", title: HINTS[action], "data-action": action, click: () => this.#act(action) },
+        { type: "button", title: hint, "data-action": action, click: () => this.#act(action) },
         action[0].toUpperCase() + action.slice(1),
       ),
     );
@@ -265,11 +251,11 @@ class Detail {
       el(
         "details",
         { class: "payload" },
-        el("summary", {}, "Complete or fail with JSON of your own"),
+        el("summary", {}, "Complete or fail with your own JSON"),
         el("label", { for: "payload" }, "Result or error"),
         parts.payload,
         parts.payloadMistake,
-        el("p", { class: "hint", id: "payload-hint" }, 'For Complete, a result such as {"channels": 2}; for Fail, an error such as {"type": "…", "description": "…"}. Empty: the scenario’s own.'),
+        el("p", { class: "hint", id: "payload-hint" }, 'For Complete, a result such as {"channels": 2}; for Fail, an error such as {"type": "…", "description": "…"}. Default: the scenario’s own.'),
       ),
       el("h3", {}, "Verdicts"),
       parts.verdicts,
@@ -279,6 +265,7 @@ class Detail {
       parts.more,
     );
     this.#parts = parts;
+    this.#exchanges = new Exchanges(parts.polls);
     this.#isDirty = true;
     this.#showVerdicts([]);
   }
@@ -292,15 +279,15 @@ class Detail {
       parts.gone,
       this.#isGone
         ? this.#task
-          ? "This task has gone: it was deleted, or nobody had asked for it for long. This is what was last seen."
-          : "There is no task with this id: it has gone, or was never made."
+          ? "This task is gone: it was deleted, or had no request for a long time. Below is its last known state."
+          : "There is no task with this id: it was deleted or never made."
         : "",
     );
     for (const button of [...parts.actions, parts.remove]) button.disabled = this.#isGone;
     const task = this.#task;
     if (!task) return;
     const { status } = this.#page.state;
-    setText(parts.scenario, task.scenario === "inline" ? "written here" : task.scenario);
+    setText(parts.scenario, task.scenario === "inline" ? "your own YAML" : task.scenario);
     setText(parts.summary, task.summary);
     if (status) {
       const [, path] = status.endpoint.split(" ");
@@ -341,46 +328,22 @@ class Detail {
     this.#parts.verdicts.replaceChildren(
       ...(sorted.length
         ? sorted.map((each) => verdictOf(each, wasOpen.get(each.requirement)))
-        : [el("p", { class: "hint" }, "Nothing can be said yet: verdicts come when the wait is over.")]),
+        : [el("p", { class: "hint" }, "No verdicts yet: they appear when the wait is over.")]),
     );
   }
 
   #showExchanges(journal) {
     const parts = this.#parts;
-    const answers = new Map(journal.answers.map((each) => [each.step, each]));
-    const { meanings } = this.#page.state;
-    const listed = new Set();
-    const nodes = [];
-    for (const each of [...journal.requests].reverse()) {
-      listed.add(each.serial);
-      let item = this.#exchanges.get(each.serial);
-      if (!item) {
-        item = new Exchange();
-        this.#exchanges.set(each.serial, item);
-      }
-      item.take(each, answers.get(each.step), meanings);
-      nodes.push(item.root);
-    }
-    for (const serial of this.#exchanges.keys()) if (!listed.has(serial)) this.#exchanges.delete(serial);
-    let next = parts.polls.firstChild;
-    for (const node of nodes) {
-      if (node === next) next = next.nextSibling;
-      else parts.polls.insertBefore(node, next);
-    }
-    while (next) {
-      const after = next.nextSibling;
-      next.remove();
-      next = after;
-    }
+    const shown = this.#exchanges.show(journal, this.#page.state.meanings);
     setText(parts.pollsTitle, journal.count ? `Requests (${journal.count.toLocaleString("en")}, the newest first)` : "Requests");
     parts.empty.hidden = journal.count > 0;
-    parts.more.hidden = journal.count <= nodes.length;
-    setText(parts.more, `${plural(journal.count - nodes.length, "older request")} not shown; the control API has them.`);
+    parts.more.hidden = journal.count <= shown;
+    setText(parts.more, `${plural(journal.count - shown, "older request")} not shown; the control API has them.`);
   }
 
-  // --- what is done
+  // --- actions
 
-  /** Return the JSON text in the field, "" for none; null with the mistake shown where it is none. */
+  /** Return the JSON text in the field, "" if it is empty; null, with the mistake shown, if it is not JSON. */
   #payload() {
     const { payload, payloadMistake } = this.#parts;
     const text = payload.value.trim();
@@ -388,7 +351,7 @@ class Detail {
     try {
       if (text) JSON.parse(text);
     } catch (error) {
-      mistake = `This is no JSON: ${error.message}`;
+      mistake = `This is not JSON: ${error.message}`;
     }
     setText(payloadMistake, mistake);
     payload.setAttribute("aria-invalid", String(mistake !== ""));
@@ -410,7 +373,7 @@ class Detail {
       const task = await api("POST", `${taskPath(this.#id)}/actions/${action}`, body);
       this.take(task);
       this.#redraw();
-      say(`${this.#id}: ${DONE[action]}.`);
+      say(`${this.#id}: ${ACTIONS[action].done}.`);
     } catch (error) {
       say(error.message, true);
     }
@@ -425,111 +388,6 @@ class Detail {
       say(error.message, true);
     }
   }
-}
-
-function verdictOf(verdict, wasOpen) {
-  const rows = ["expected", "seen", "explanation"].filter((name) => verdict[name]);
-  return el(
-    "details",
-    { "data-requirement": verdict.requirement, open: wasOpen ?? TROUBLE.has(verdict.status) },
-    el(
-      "summary",
-      {},
-      el("span", { class: `verdict is-${verdict.status}` }, verdict.status.replace("_", " ")),
-      el("span", { class: "requirement" }, verdict.requirement),
-      el("span", { class: "level" }, verdict.level),
-    ),
-    el("dl", {}, ...rows.flatMap((name) => [el("dt", {}, name), el("dd", {}, verdict[name])])),
-  );
-}
-
-/** One request with its answer; the whole of it is written when it is opened first. */
-class Exchange {
-  constructor() {
-    this.name = el("span", { class: "exchange-name" });
-    this.mark = el("span", { class: "exchange-mark" });
-    this.word = el("span", { class: "exchange-word" });
-    this.at = el("span", { class: "exchange-at" });
-    this.took = el("span", { class: "exchange-took" });
-    this.body = el("div", { class: "exchange-body" });
-    this.root = el(
-      "details",
-      { toggle: () => this.#write() },
-      el("summary", {}, this.name, this.mark, this.word, this.at, this.took),
-      this.body,
-    );
-    this.key = "";
-    this.written = "";
-  }
-
-  take(each, answer, meanings) {
-    this.each = each;
-    this.answer = answer;
-    this.key = JSON.stringify([each, answer]);
-    const isPoll = each.kind === "poll";
-    const kind = kindOf(each, meanings);
-    setText(this.name, isPoll ? `#${each.n}${each.repeat ? " again" : ""}` : each.kind);
-    if (this.kind !== kind) this.mark.replaceChildren(markOf(isPoll ? kind : "going"));
-    this.kind = kind;
-    setText(this.word, isPoll ? wordOf(each) : `${each.method} ${each.target.slice(0, 60)}`);
-    setText(this.at, `at ${seconds(each.arrived_s)}`);
-    setText(this.took, each.answered_s === null ? "in flight" : `took ${seconds(each.answered_s - each.arrived_s)}`);
-    this.#write();
-  }
-
-  #write() {
-    if (!this.root.open || this.written === this.key) return;
-    this.written = this.key;
-    const { each, answer } = this;
-    const said = each.kind === "poll" ? answer : null;
-    const request = [`${each.method} ${each.target}`, ...lines(each.headers)].join("\n");
-    const times = [
-      `arrived ${each.arrived_s.toFixed(3)} s`,
-      each.answered_s === null ? "still in flight" : `${each.ended} ${each.answered_s.toFixed(3)} s`,
-      `connection ${each.connection}`,
-    ];
-    this.body.replaceChildren(
-      el("p", { class: "hint" }, times.join(" · ")),
-      el("h4", {}, "Request"),
-      el("pre", { tabindex: "0" }, request),
-      el("h4", {}, "Answer"),
-      el(
-        "pre",
-        { tabindex: "0" },
-        said
-          ? [`HTTP ${said.http ?? each.http ?? "–"}`, ...lines(said.headers), "", pretty(said.body)].join("\n")
-          : each.http === null ? "none" : `HTTP ${each.http}`,
-      ),
-    );
-  }
-}
-
-function lines(headers) {
-  return Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-}
-
-/** Return JSON with a line for each member. Nothing is parsed for it: long numbers stay as they are. */
-function pretty(text) {
-  try {
-    JSON.parse(text);
-  } catch {
-    return text;
-  }
-  let told = "";
-  let depth = 0;
-  const parts = text.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g) ?? [];
-  parts.forEach((part, index) => {
-    const isEmpty = /^[}\]]$/.test(part) && /^[{[]$/.test(parts[index - 1] ?? "");
-    if (/^[}\]]$/.test(part)) {
-      depth -= 1;
-      if (!isEmpty) told += `\n${"  ".repeat(depth)}`;
-    } else if (index > 0 && /^[{[,]$/.test(parts[index - 1])) {
-      told += `\n${"  ".repeat(depth)}`;
-    }
-    told += part === ":" ? ": " : part;
-    if (/^[{[]$/.test(part)) depth += 1;
-  });
-  return told;
 }
 
 export const detail = new Detail();

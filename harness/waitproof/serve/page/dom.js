@@ -1,6 +1,6 @@
 /* Elements, requests and words that every part of the page uses.
 
-Whatever comes from the server may have been written by any client: it becomes text, never markup. */
+Text from the server may come from any client: it is inserted as text, never as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -32,7 +32,7 @@ export function setText(element, text) {
   if (element.textContent !== value) element.textContent = value;
 }
 
-/** What the server refused, with its mistakes; or that it did not answer. */
+/** The server refused a request, with its mistakes, or did not answer. */
 export class Refused extends Error {
   constructor(message, mistakes = [], http = 0) {
     super(message);
@@ -59,7 +59,7 @@ export async function api(method, path, body) {
   try {
     value = text ? JSON.parse(text) : null;
   } catch {
-    throw new Refused(`The server answered ${response.status}, and no JSON.`, [], response.status);
+    throw new Refused(`The server answered ${response.status} without JSON.`, [], response.status);
   }
   if (response.ok) return value;
   throw new Refused(value?.message || `The server answered ${response.status}.`, value?.mistakes ?? [], response.status);
@@ -87,7 +87,7 @@ export function plural(count, one, many = `${one}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** Say something to everybody, those who hear the page included; errors stay until the next word. */
+/** Show a notice, and have screen readers read it; an error stays until the next notice. */
 let fading = 0;
 export function say(text, isError = false) {
   const place = byId("notice");
@@ -113,7 +113,7 @@ export function copyButton(text, label = "Copy") {
         } catch {
           const shown = event.target.previousElementSibling;
           if (shown) getSelection().selectAllChildren(shown);
-          say("This browser does not let the page copy; the text is selected.", true);
+          say("The browser refused to copy; the text is selected.", true);
         }
       },
     },
@@ -121,7 +121,7 @@ export function copyButton(text, label = "Copy") {
   );
 }
 
-/** Return an element that shows a mistake as the loader tells it. */
+/** Return an element that shows a mistake. */
 export function mistakeText(mistake, withPlace = true) {
   const rows = ["found", "expected", "fix"].filter((name) => mistake[name]);
   return el(

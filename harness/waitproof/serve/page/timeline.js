@@ -2,17 +2,17 @@
 the deadline behind them.
 
 All marks of a kind are one path: two hundred rows that change every second cost a few thousand attributes,
-where an element for each mark cost tens of thousands of elements. */
+where one element per mark would cost tens of thousands of elements. */
 
-import { seconds, setText, svg } from "./page_dom.js";
+import { seconds, setText, svg } from "./dom.js";
 
 /** What a poll's mark says by its shape and its colour. */
 export const KINDS = {
-  going: "goes on",
+  going: "not finished",
   done: "completed",
   failed: "failed",
-  fault: "another HTTP status",
-  other: "unknown status, or no status",
+  fault: "HTTP error",
+  other: "unknown or missing status",
   lost: "no answer",
   flight: "in flight",
 };
@@ -205,7 +205,7 @@ export class Timeline {
     const newest = task.polls[task.polls.length - 1];
     const label = newest
       ? `${task.count} polls; the last at ${seconds(newest.arrived_s)}: ${wordOf(newest)}`
-      : "no poll has come";
+      : "no polls yet";
     if (this.root.getAttribute("aria-label") !== label) this.root.setAttribute("aria-label", label);
   }
 }

@@ -1,6 +1,6 @@
-/* The dialog that makes a task: of a scenario, or of YAML whose mistakes are shown at their lines. */
+/* The dialog that makes a task: from a scenario, or from YAML whose mistakes are shown at their lines. */
 
-import { api, byId, el, escaped, mistakeText, plural, setText } from "./page_dom.js";
+import { api, byId, el, escaped, mistakeText, plural, setText } from "./dom.js";
 
 const CHECK_PAUSE_MS = 250;
 const START = `# A task, poll by poll: each step answers one poll unless it says times or for.
@@ -16,7 +16,7 @@ calls:
 `;
 
 class NewTask {
-  /** Called with each task that was made. */
+  /** Called with each new task. */
   made = () => {};
   #isBuilt = false;
   #scenarios = [];
@@ -95,7 +95,7 @@ class NewTask {
           el("div", {}, el("label", { for: "wait-interval" }, "Interval, s ", el("span", { class: "hint" }, "(optional)")), this.interval),
           el("div", {}, el("label", { for: "wait-timeout" }, "Timeout, s ", el("span", { class: "hint" }, "(optional)")), this.timeout),
         ),
-        el("p", { class: "hint" }, "Interval and timeout are what your client passes to its helper; its wait is judged by them."),
+        el("p", { class: "hint" }, "The interval and timeout that your client passes to its helper; its wait is judged by them."),
         this.formMistakes,
         el(
           "div",
@@ -146,7 +146,7 @@ class NewTask {
     });
     const usable = fitting.filter(isUsable);
     if (!usable.some((each) => each.id === this.#chosen)) this.#chosen = usable[0]?.id ?? "";
-    setText(this.found, fitting.length ? plural(fitting.length, "scenario") : "No scenario has all these words.");
+    setText(this.found, fitting.length ? plural(fitting.length, "scenario") : "No scenario matches.");
     this.list.replaceChildren(
       ...fitting.map((each, index) =>
         el(
@@ -160,7 +160,7 @@ class NewTask {
             },
           }),
           el("span", { class: "choice-id" }, each.id),
-          el("span", { class: "choice-summary", id: `choice-${index}` }, each.summary || `cannot be read: ${each.mistakes[0]?.fact ?? ""}`),
+          el("span", { class: "choice-summary", id: `choice-${index}` }, each.summary || `failed to load: ${each.mistakes[0]?.fact ?? ""}`),
         ),
       ),
     );
@@ -261,7 +261,7 @@ class NewTask {
       wait[name] = Number(text);
       if (!Number.isFinite(wait[name])) {
         field.setAttribute("aria-invalid", "true");
-        mistakes.push({ fact: `'${text}' is no number of seconds`, expected: "such as 0.5" });
+        mistakes.push({ fact: `'${text}' is not a number of seconds`, expected: "such as 0.5" });
       }
     }
     if (Object.keys(wait).length) body.wait = wait;
@@ -274,16 +274,16 @@ class NewTask {
       this.taskId.value = "";
       this.made(task);
     } catch (error) {
-      const told = error.mistakes?.length ? error.mistakes : [{ fact: error.message }];
-      if (this.fromYaml.checked && told.some((each) => each.line)) this.#mark(told);
-      else this.#showMistakes(this.formMistakes, told);
+      const mistakes = error.mistakes?.length ? error.mistakes : [{ fact: error.message }];
+      if (this.fromYaml.checked && mistakes.some((each) => each.line)) this.#mark(mistakes);
+      else this.#showMistakes(this.formMistakes, mistakes);
     } finally {
       this.submit.disabled = false;
     }
   }
 }
 
-/** Say whether a file has ever been read: one that is broken now keeps its last good version. */
+/** Say whether a scenario has a version that can be used: the last one that loaded. */
 function isUsable(entry) {
   return entry.steps.length > 0;
 }

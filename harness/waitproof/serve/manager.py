@@ -1,0 +1,262 @@
+"""The tasks of a server: made when a client asks for them, steered by hand, forgotten in time.
+
+A task id that names a scenario behaves like it; an operation begins a task of the scenario that a header, its
+body or the default names. What a task answers is decided by `suite.task`, and whether its client waits as it
+should by `waits`.
+
+One fact to know before reading on: `on_entry` is called for every request by the thread that answers polls,
+so it takes no lock but the task's. The manager's own lock guards the collection of tasks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import uuid
+from collections.abc import Mapping
+
+from waitproof.errors import InputError, Mistake
+from waitproof.judge.journal import JournalEntry, Progress
+from waitproof.mock.server import TaskServer
+from waitproof.serve.steer import STALL_S, Action, steering
+from waitproof.serve.task import Limits, ServedTask
+from waitproof.suite.catalog import Catalog, told_in_a_line
+from waitproof.suite.contract import Contract, TaskIdFormat
+from waitproof.suite.scenario import Scenario, WaitOptions
+from waitproof.suite.yaml import Json
+
+__all__ = ["TaskManager"]
+
+NOTHING: Mapping[str, Json] = {}
+_PATH_SEGMENTS = {".", ".."}  # every client resolves such a part of a path
+
+
+class TaskManager:
+    """Makes, finds, steers and forgets the tasks of one server."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        default_scenario: str = "",
+        options: WaitOptions | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Make a manager; `attach` gives it its server.
+
+        Args:
+            catalog: The scenarios.
+            default_scenario: Which one an operation begins that names none, "" for the contract's example.
+            options: What clients pass to their helpers, None for what each scenario's own wait passes.
+            limits: What is kept.
+
+        Raises:
+            InputError: There is no such default scenario.
+        """
+        self.catalog = catalog
+        self.limits = limits or Limits()
+        self._options = options
+        self._default = default_scenario
+        if default_scenario:
+            catalog.get(default_scenario)
+        self._server: TaskServer | None = None
+        self._lock = threading.RLock()
+        self._tasks: dict[str, ServedTask] = {}  # in the order in which they were made
+        self._version_lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._ids = itertools.count(1)  # of tasks whose contract has whole numbers for ids
+        self.version = 0  # rises with every change of any task
+
+    def attach(self, server: TaskServer) -> None:
+        """Take charge of a server, before it listens."""
+        self._server = server
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the scenarios."""
+        return self.catalog.contract
+
+    @property
+    def server(self) -> TaskServer:
+        """The server whose tasks these are."""
+        assert self._server is not None, "attach comes first"
+        return self._server
+
+    # --- called by the server
+
+    def task(self, task_id: str) -> str:
+        """Make the task whose id names a scenario; return "", or why there is none."""
+        if self.contract.task_id is TaskIdFormat.INTEGER:
+            return ""
+        try:
+            self.add(self.catalog.named_by(task_id), task_id)
+        except InputError as error:
+            return told_in_a_line(error)
+        return ""
+
+    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+        """Begin a task of the scenario that a header or the operation's body names, or of the default."""
+        try:
+            scenario = self.catalog.begun_by(name, headers, body, self._default)
+        except InputError as error:
+            return "", told_in_a_line(error)
+        return str(self.add(scenario).task_id), ""
+
+    def on_entry(self, entry: JournalEntry) -> None:
+        """Note that a request has come, or that one has ended."""
+        task = self._tasks.get(entry.task_id or "")
+        if task is not None:
+            task.note(entry)
+            self.touch(task)
+
+    # --- called for people
+
+    def add(
+        self, scenario: Scenario, task_id: str | int | None = None, options: WaitOptions | None = None
+    ) -> ServedTask:
+        """Make a task, in place of one that has the same id.
+
+        Args:
+            scenario: How it behaves.
+            task_id: Its id, None for a new one.
+            options: What its client passes to the helper, None for what the server or the scenario says.
+
+        Raises:
+            InputError: The contract cannot have such an id.
+        """
+        with self._lock:
+            chosen = self._new_id() if task_id is None else self._checked(task_id)
+            options = options or self._options or scenario.wait_options
+            task = ServedTask(next(self._numbers), chosen, scenario, options, self.server, self.contract)
+            replaced = self._tasks.pop(str(chosen), None)
+            if replaced is not None:
+                replaced.retire()
+            if not self.server.change(chosen, task.restart):
+                self.server.create(chosen, task.restart().steps)
+            self._tasks[str(chosen)] = task
+            self.touch(task)
+            while len(self._tasks) > self.limits.tasks:
+                self.delete(str(min(self._tasks.values(), key=lambda each: each.last_ns).task_id))
+        return task
+
+    def act(
+        self, task_id: str, action: Action, *, payload: Mapping[str, Json] = NOTHING, stall_s: float = STALL_S
+    ) -> bool:
+        """Do something to a task, between two of its polls; return False when there is no such task.
+
+        Args:
+            task_id: Its id.
+            action: What to do.
+            payload: May have the task's `result` or `error`; default: the scenario's own, or the contract's.
+            stall_s: How long a stalled poll waits for its answer, in seconds.
+
+        Raises:
+            InputError: See `steering`.
+        """
+        with self._lock:
+            task = self._tasks.get(task_id)
+            if task is None:
+                return False
+            change = (
+                task.restart
+                if action is Action.RESET
+                else steering(action, self.contract, task.scenario, payload, stall_s)
+            )
+            self.server.change(task_id, change)
+            self.touch(task)
+            return True
+
+    def delete(self, task_id: str) -> bool:
+        """Forget a task; return False when there is no such task."""
+        with self._lock:
+            task = self._tasks.pop(task_id, None)
+            if task is None:
+                return False
+            task.retire()
+            self.server.forget(task_id)
+            self.touch()
+            return True
+
+    def forget_expired(self, now_ns: int) -> None:
+        """Forget the tasks that have been silent for longer than the limits allow."""
+        for task in self.tasks():
+            if task.is_expired(now_ns, self.limits):
+                self.delete(str(task.task_id))
+
+    def touch(self, task: ServedTask | None = None) -> None:
+        """Raise the version, and a task's with it: whoever sees the new one of all sees the task's change."""
+        with self._version_lock:
+            if task is not None:
+                task.stamp(self.version + 1)
+            self.version += 1
+
+    # --- what there is
+
+    def get(self, task_id: str) -> ServedTask | None:
+        """Return the task with an id, or None."""
+        with self._lock:
+            return self._tasks.get(task_id)
+
+    def ids(self) -> list[str]:
+        """Return the ids of all tasks, the one that was made last first."""
+        with self._lock:
+            return list(reversed(self._tasks))
+
+    def tasks(self) -> list[ServedTask]:
+        """Return all tasks, the one that was made last first."""
+        with self._lock:
+            return list(reversed(self._tasks.values()))
+
+    def newest(self, most: int, text: str = "") -> list[ServedTask]:
+        """Return the tasks that were made last, the newest first.
+
+        Args:
+            most: How many tasks at most.
+            text: Part of the id or the scenario of each, in upper or lower case.
+        """
+        part = text.casefold()
+        matching = (
+            task
+            for task in self.tasks()
+            if part in str(task.task_id).casefold() or part in task.scenario.id.casefold()
+        )
+        return list(itertools.islice(matching, most))
+
+    def tally(self) -> dict[Progress, int]:
+        """Return how many tasks have made which progress."""
+        counts = dict.fromkeys(Progress, 0)
+        for task in self.tasks():
+            counts[task.progress] += 1
+        return counts
+
+    @property
+    def example(self) -> str:
+        """The id of the scenario that is shown to somebody who sees this server for the first time."""
+        return self.contract.example or self.catalog.ids()[0]
+
+    def _new_id(self) -> str | int:
+        if self.contract.task_id is TaskIdFormat.INTEGER:
+            return next(number for number in self._ids if str(number) not in self._tasks)
+        return str(uuid.uuid4())
+
+    def _checked(self, task_id: str | int) -> str | int:
+        if self.contract.task_id is TaskIdFormat.INTEGER:
+            try:
+                return int(task_id)
+            except ValueError:
+                fact = f"'{task_id}' cannot be a task id of this contract"
+                raise InputError(Mistake("task_id", fact, expected="a whole number")) from None
+        text = str(task_id)
+        if not text or text in _PATH_SEGMENTS or not _is_unicode(text):
+            fix = "choose an id that can be part of a URL"
+            raise InputError(Mistake("task_id", "a task with this id could not be polled", fix=fix))
+        return text
+
+
+def _is_unicode(text: str) -> bool:
+    """Say whether a text can be encoded: half a surrogate pair, which JSON can hold, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

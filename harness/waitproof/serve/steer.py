@@ -1,0 +1,97 @@
+"""What a person can do to a task by hand, as functions from one state to the next.
+
+Pure: `TaskManager.act` applies them between two polls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from enum import StrEnum
+
+from waitproof.errors import InputError, Mistake
+from waitproof.suite.contract import Contract, StatusMeaning
+from waitproof.suite.scenario import Scenario, Step
+from waitproof.suite.task import TaskState
+from waitproof.suite.template import check
+from waitproof.suite.yaml import Json
+
+__all__ = ["STALL_S", "Action", "steering"]
+
+STALL_S = 3600.0
+TASK_VALUES = ("task_id", "token", "n")  # the placeholders that a task can fill in
+
+
+class Action(StrEnum):
+    """What can be done to a task by hand."""
+
+    ADVANCE = "advance"  # go on to the next step
+    COMPLETE = "complete"
+    FAIL = "fail"
+    STALL = "stall"  # stop answering polls
+    RESET = "reset"  # start again with an empty journal
+
+
+def steering(
+    action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json], stall_s: float
+) -> Callable[[TaskState], TaskState]:
+    """Return the change of state that an action makes.
+
+    Args:
+        action: Any but RESET, which concerns the journal too.
+        contract: The task's contract.
+        scenario: What the task was made from.
+        payload: May have a `result` or an `error`; default: the scenario's own, or the contract's.
+        stall_s: How long a stalled poll waits for its answer, in seconds.
+
+    Raises:
+        InputError: The contract has no status for the action, or the payload has an unknown placeholder.
+    """
+    if action is Action.ADVANCE:
+        return _advance
+    step = _step(action, contract, scenario, payload, stall_s)
+    return lambda state: _append(state, step, len(scenario.task))
+
+
+def _step(
+    action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json], stall_s: float
+) -> Step:
+    if action is Action.STALL:
+        status = _status(contract, StatusMeaning.KEEP_POLLING)
+        step = Step.model_validate({"status": status, "times": "forever"})
+        return step.model_copy(update={"delay": stall_s})  # a scenario file may not ask for such a long one
+    meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
+    if not payload:
+        for step in scenario.task:
+            if step.status and contract.meaning(step.status) is meaning:
+                return step
+    for name, value in payload.items():
+        try:
+            check([value], TASK_VALUES)
+        except (ValueError, RecursionError) as error:
+            fact = str(error) if isinstance(error, ValueError) else f"'{name}' is nested too deeply"
+            raise InputError(Mistake(name, fact)) from None
+    return Step.model_validate({"status": _status(contract, meaning), **payload})
+
+
+def _status(contract: Contract, meaning: StatusMeaning) -> str:
+    status = contract.status_for(meaning)
+    if status is None:
+        fact = f"no status of this contract means {meaning.value}"
+        raise InputError(Mistake("", fact, expected=", ".join(contract.statuses)))
+    return status
+
+
+def _advance(state: TaskState) -> TaskState:
+    step = min(state.step + 1, len(state.steps) - 1)
+    return replace(state, step=step, used=0, began_s=None, dropped=None)
+
+
+def _append(state: TaskState, step: Step, original_steps: int) -> TaskState:
+    """Return the state with another step, which answers from now on; indexes of earlier polls stay true.
+
+    A step that was added by hand and has answered no poll is replaced.
+    """
+    is_unused = state.step == len(state.steps) - 1 >= original_steps and state.used == 0
+    steps = (*(state.steps[:-1] if is_unused else state.steps), step)
+    return replace(state, steps=steps, step=len(steps) - 1, used=0, began_s=None, dropped=None)
