@@ -39,7 +39,7 @@ declare(strict_types=1);
 namespace Waitproof;
 
 const PROTOCOL = 1;
-const MAX_DEPTH = 190; // the harness refuses an answer that is nested deeper than 200 levels
+const MAX_DEPTH = 200; // levels of one answer, its own object included: the protocol's limit
 
 /** Throw it in `wait`, `getTask` or `begin` for a call that the SDK's signature cannot express. */
 final class Unsupported extends \Exception
@@ -137,12 +137,20 @@ function renamed(array $options, array $names): array
 /**
  * Return what the named getters give; one that the exception lacks is left out (null and '' are not).
  *
+ * A getter that throws is reported as a text that says so.
+ *
  * @param array<string, string> $getters the documented name => the getter's
  */
 function fieldsOf(\Throwable $error, array $getters): array
 {
     $has = array_filter($getters, fn (string $getter): bool => method_exists($error, $getter));
-    return array_map(fn (string $getter): mixed => $error->$getter(), $has);
+    return array_map(function (string $getter) use ($error): mixed {
+        try {
+            return $error->$getter();
+        } catch (\Throwable $failure) { // one broken field must not lose the others
+            return '<reading it raised ' . $failure::class . '>';
+        }
+    }, $has);
 }
 
 /** The call cannot be made, and that is not the SDK's doing. */
@@ -200,6 +208,12 @@ final class Session
 
     private function greet(array $message): void
     {
+        foreach (['base_url', 'api_key', 'api_secret'] as $name) {
+            if (!is_string($message[$name] ?? null)) {
+                tell("a hello without a text as its '$name'");
+                return;
+            }
+        }
         $this->connection = [$message['base_url'], $message['api_key'], $message['api_secret']];
         $hello = $this->adapter->hello() + ['result_path' => '', 'capabilities' => []];
         $hello['sdk'] += ['language' => 'php', 'runtime' => 'PHP ' . PHP_VERSION];
@@ -217,8 +231,9 @@ final class Session
         } catch (CallError $error) {
             $answer = ['outcome' => 'adapter_error', 'message' => $error->getMessage()];
         } catch (\Throwable $error) {
-            tell((string) $error);
-            $answer = ['outcome' => 'adapter_error', 'message' => $error::class . ': ' . $error->getMessage()];
+            $text = $error::class . ': ' . $error->getMessage();
+            tell($text . "\n" . $error->getTraceAsString()); // not (string) $error: it may throw
+            $answer = ['outcome' => 'adapter_error', 'message' => $text];
         }
         $this->write(['id' => $message['id']] + $answer);
     }
@@ -227,18 +242,19 @@ final class Session
     private function bind(array $message): \Closure
     {
         $op = $message['op'] ?? null;
-        $method = ['wait' => 'wait', 'get_task' => 'getTask', 'begin' => 'begin'][$op] ?? null;
+        $methods = ['wait' => 'wait', 'get_task' => 'getTask', 'begin' => 'begin'];
+        $method = is_string($op) ? $methods[$op] ?? null : null;
         if ($method === null) {
-            throw new CallError('unknown op ' . json_encode($op));
+            throw new CallError('unknown op ' . quoted($op));
         }
         if ((new \ReflectionMethod($this->adapter, $method))->class === Adapter::class) {
             throw new CallError($this->adapter::class . " has no $method, and hello did not say so");
         }
         if ($op === 'begin') {
             $operation = self::member($message, 'operation');
-            $arguments = (array) self::member($message, 'arguments');
+            $arguments = self::members($message, 'arguments');
             if (!in_array($operation, $this->operations, true)) {
-                throw new CallError('unknown operation ' . json_encode($operation));
+                throw new CallError('unknown operation ' . quoted($operation));
             }
             $client = $this->client($message);
             return fn (): mixed => $this->adapter->begin($client, $operation, $arguments);
@@ -248,13 +264,21 @@ final class Session
         if ($op === 'get_task') {
             return fn (): mixed => $this->adapter->getTask($client, $taskId);
         }
-        $options = (array) ($message['options'] ?? []);
+        $options = isset($message['options']) ? self::members($message, 'options') : [];
         return fn (): mixed => $this->adapter->wait($client, $taskId, $options);
     }
 
     private static function member(array $message, string $name): mixed
     {
         return array_key_exists($name, $message) ? $message[$name] : throw new CallError("the call has no '$name'");
+    }
+
+    private static function members(array $message, string $name): array
+    {
+        $value = self::member($message, $name);
+        return $value instanceof \stdClass
+            ? (array) $value
+            : throw new CallError("the call's '$name' are not an object");
     }
 
     private function client(array $message): object
@@ -293,9 +317,9 @@ final class Session
     {
         try {
             return match ($op) {
-                'wait' => ['result' => Plain::value(Plain::reach($returned, $this->resultPath))],
-                'get_task' => ['task' => Plain::value($this->adapter->readTask($returned))],
-                'begin' => ['task_id' => Plain::value($this->adapter->readTaskId($returned))],
+                'wait' => ['result' => Plain::value(Plain::reach($returned, $this->resultPath), '', 1)],
+                'get_task' => ['task' => Plain::value($this->adapter->readTask($returned), '', 1)],
+                'begin' => ['task_id' => Plain::value($this->adapter->readTaskId($returned), '', 1)],
             };
         } catch (UnencodableError $error) {
             return ['unencodable' => $error->getMessage()];
@@ -314,7 +338,8 @@ final class Session
     private function parse(string $line): ?array
     {
         try {
-            $message = json_decode($line, false, flags: JSON_THROW_ON_ERROR);
+            $flags = JSON_THROW_ON_ERROR | JSON_BIGINT_AS_STRING;
+            $message = json_decode(self::withoutLoneSurrogates($line), false, flags: $flags);
         } catch (\JsonException $error) {
             tell("a line that is not JSON ({$error->getMessage()}): " . substr(trim($line), 0, 200));
             return null;
@@ -328,6 +353,13 @@ final class Session
             return null;
         }
         return (array) $message;
+    }
+
+    /** Replace the escapes of lone surrogates: UTF-8 has none, and json_decode refuses a line with one. */
+    private static function withoutLoneSurrogates(string $line): string
+    {
+        $passed = '\\\\\\\\|\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}';
+        return preg_replace("/(?:$passed)(*SKIP)(*FAIL)|\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}/", '\ufffd', $line) ?? $line;
     }
 
     /** Write one line. ASCII with escapes; where a message is not UTF-8, its bad bytes are replaced. */
@@ -368,7 +400,7 @@ final class Plain
     public static function field(mixed $given): mixed
     {
         try {
-            return self::value($given);
+            return self::value($given, '', 3);
         } catch (UnencodableError) {
             return is_string($given) || is_float($given) ? (string) $given : get_debug_type($given);
         }
@@ -378,12 +410,13 @@ final class Plain
      * Return a value as null, booleans, numbers, texts, lists, maps, and objects for what JSON calls objects.
      *
      * An array that is a list is a list, an empty one too: an SDK that turned {} into [] has lost something.
+     * `$depth` is the number of the answer's levels around the value.
      *
      * @throws UnencodableError with what JSON cannot carry and its path, such as "NaN at a.b[0]"
      */
-    public static function value(mixed $given, string $path = '', int $depth = 0): mixed
+    public static function value(mixed $given, string $path, int $depth): mixed
     {
-        if ($depth > MAX_DEPTH) {
+        if ($depth >= MAX_DEPTH && (is_array($given) || is_object($given))) {
             throw new UnencodableError('nested too deeply, or within itself');
         }
         return match (true) {
@@ -393,9 +426,20 @@ final class Plain
             is_array($given) && array_is_list($given) => self::items($given, $path, $depth),
             is_array($given), $given instanceof \stdClass => self::members((array) $given, $path, $depth),
             $given instanceof \BackedEnum => $given->value,
-            $given instanceof \JsonSerializable => self::value($given->jsonSerialize(), $path, $depth + 1),
+            $given instanceof \JsonSerializable => self::serialized($given, $path, $depth),
             default => throw new UnencodableError(self::at($path, get_debug_type($given))),
         };
+    }
+
+    private static function serialized(\JsonSerializable $given, string $path, int $depth): mixed
+    {
+        try {
+            $json = $given->jsonSerialize();
+        } catch (\Throwable $error) {
+            throw new UnencodableError(self::at($path, 'a value that throws ' . $error::class));
+        }
+        // As in json_encode, one that gives itself is its public properties.
+        return self::value($json === $given ? (object) get_object_vars($given) : $json, $path, $depth);
     }
 
     private static function items(array $given, string $path, int $depth): array
@@ -431,7 +475,7 @@ final class Plain
     {
         return preg_match('//u', $given) === 1
             ? $given
-            : throw new UnencodableError(self::at($path, 'a text that is not UTF-8'));
+            : throw new UnencodableError(self::at($path, 'text that is not UTF-8'));
     }
 
     private static function at(string $path, string $what): string
@@ -442,5 +486,10 @@ final class Plain
 
 function tell(string $text): void
 {
-    fwrite(STDERR, "waitproof_kit: $text\n");
+    fwrite(STDERR, "waitproof kit: $text\n");
+}
+
+function quoted(mixed $value): string
+{
+    return is_string($value) ? "'$value'" : (string) json_encode($value);
 }

@@ -36,7 +36,10 @@ require 'json'
 
 module WaitproofKit
   PROTOCOL = 1
-  MAX_DEPTH = 190 # the harness refuses an answer that is nested deeper than 200 levels
+  MAX_DEPTH = 200 # levels of one answer, its own object included: the protocol's limit
+  MAX_DIGITS = 4300 # of an integer that the harness reads
+  # What may stand before the escape of a lone surrogate, and that escape itself.
+  SURROGATES = /(\\\\|\\u[dD][89abAB]\h{2}\\u[dD][c-fC-F]\h{2})|\\u[dD][89a-fA-F]\h{2}/n.freeze
 
   # Raise it in `wait`, `get_task` or `begin_operation` for a call that the SDK's signature cannot express.
   class Unsupported < StandardError; end
@@ -97,8 +100,15 @@ module WaitproofKit
   end
 
   # Return what the named methods give; one that the exception lacks is left out (nil and "" are not).
+  # A method that raises is reported as a text that says so.
   def self.fields_of(error, *names)
-    names.select { |name| error.respond_to?(name) }.to_h { |name| [name, error.public_send(name)] }
+    names.select { |name| error.respond_to?(name) }.to_h { |name| [name, field_of(error, name)] }
+  end
+
+  def self.field_of(error, name)
+    error.public_send(name)
+  rescue StandardError, NotImplementedError => e # one broken field must not lose the others
+    "<reading it raised #{e.class}>"
   end
 
   # The call cannot be made, and that is not the SDK's doing.
@@ -144,7 +154,11 @@ module WaitproofKit
     # --- calls ---
 
     def greet(message)
-      @connection = { base_url: message['base_url'], api_key: message['api_key'], api_secret: message['api_secret'] }
+      names = %w[base_url api_key api_secret]
+      missing = names.find { |name| !message[name].is_a?(String) }
+      return log("a hello without a text as its '#{missing}'") if missing
+
+      @connection = names.to_h { |name| [name.to_sym, message[name]] }
       hello = @adapter.hello
       sdk = { language: 'ruby', runtime: "#{RUBY_ENGINE} #{RUBY_VERSION}" }.merge(hello.fetch(:sdk))
       hello = { result_path: '', capabilities: {} }.merge(hello, sdk: sdk)
@@ -158,15 +172,16 @@ module WaitproofKit
       write(report(message, attempt(call)))
     rescue CallError => e
       fail_call(message, e.message)
-    rescue StandardError, NotImplementedError => e
-      warn(e.full_message(highlight: false))
-      fail_call(message, "#{e.class}: #{WaitproofKit.message_of(e)}")
+    rescue Exception => e # rubocop:disable Lint/RescueException -- whatever it is, the harness waits for an answer
+      text = "#{e.class}: #{WaitproofKit.message_of(e)}"
+      log([text, *e.backtrace].join("\n\t"))
+      fail_call(message, text)
     end
 
     # Return the call of the SDK, ready to be made: its client is built by now.
     def bind(message)
       op = message['op']
-      name = CALLS.fetch(op) { raise CallError, "unknown op #{op.inspect}" }
+      name = CALLS.fetch(op) { raise CallError, "unknown op '#{op}'" }
       if @adapter.method(name).owner == Adapter
         raise CallError, "#{@adapter.class} has no #{name}, and hello did not say so"
       end
@@ -176,21 +191,28 @@ module WaitproofKit
       client = client_of(message)
       return -> { @adapter.get_task(client, task_id) } if op == 'get_task'
 
-      options = (message['options'] || {}).transform_keys(&:to_sym)
+      options = message['options'] ? members(message, 'options') : {}
       -> { @adapter.wait(client, task_id, **options) }
     end
 
     def bind_begin(message)
       operation = member(message, 'operation')
-      raise CallError, "unknown operation #{operation.inspect}" unless @operations.include?(operation)
+      raise CallError, "unknown operation '#{operation}'" unless @operations.include?(operation)
 
-      arguments = member(message, 'arguments').transform_keys(&:to_sym)
+      arguments = members(message, 'arguments')
       client = client_of(message)
       -> { @adapter.begin_operation(client, operation, **arguments) }
     end
 
     def member(message, name)
       message.fetch(name) { raise CallError, "the call has no '#{name}'" }
+    end
+
+    def members(message, name)
+      value = member(message, name)
+      raise CallError, "the call's '#{name}' are not an object" unless value.is_a?(Hash)
+
+      value.transform_keys(&:to_sym)
     end
 
     def client_of(message)
@@ -230,9 +252,9 @@ module WaitproofKit
     # Return the answer's member for what was returned, or `unencodable` and the reason.
     def payload(op, returned)
       case op
-      when 'wait' then { result: Plain.value(Plain.reach(returned, @result_path)) }
+      when 'wait' then { result: Plain.value(Plain.reach(returned, @result_path), '', 1) }
       when 'get_task' then { task: Plain.task(@adapter.read_task(returned)) }
-      else { task_id: Plain.value(@adapter.read_task_id(returned)) }
+      else { task_id: Plain.value(@adapter.read_task_id(returned), '', 1) }
       end
     rescue UnencodableError => e
       { unencodable: e.message }
@@ -267,13 +289,16 @@ module WaitproofKit
     end
 
     def parse(line)
-      message = JSON.parse(line.dup.force_encoding('UTF-8'))
+      raise EncodingError, 'it is not UTF-8' unless line.dup.force_encoding('UTF-8').valid_encoding?
+
+      text = line.b.gsub(SURROGATES) { $1 || '\ufffd' } # Ruby's text is UTF-8, which has no lone surrogate
+      message = JSON.parse(text.force_encoding('UTF-8'), max_nesting: MAX_DEPTH)
       return message if message.is_a?(Hash)
 
       log("a line that is not an object: #{line[0, 200].inspect}")
       nil
     rescue JSON::ParserError, EncodingError, ArgumentError => e
-      log("a line that is not JSON (#{WaitproofKit.readable(e.message)[0, 200]})")
+      log("a line that is not JSON (#{WaitproofKit.readable(e.message)[0, 200].tr("\n", ' ')})")
       nil
     end
 
@@ -287,7 +312,7 @@ module WaitproofKit
     end
 
     def log(text)
-      warn("waitproof_kit: #{text}")
+      warn("waitproof kit: #{text}")
     end
   end
 
@@ -301,43 +326,77 @@ module WaitproofKit
         if value.is_a?(Hash) && (value.key?(step) || value.key?(step.to_sym))
           value.key?(step) ? value[step] : value[step.to_sym]
         elsif !value.is_a?(Hash) && value.respond_to?(step)
-          value.public_send(step)
+          read(value, path, step)
         else
           raise UnencodableError, "nothing at #{path}: #{value.class} has no #{step.inspect}"
         end
       end
     end
 
+    def read(value, path, step)
+      value.public_send(step)
+    rescue StandardError => e
+      raise UnencodableError, "nothing at #{path}: reading #{step.inspect} raised #{e.class}"
+    end
+
     # Return the four fields of a task, those that it has.
     def task(task)
-      return value(task) if task.nil? || task.is_a?(Hash)
+      return value(task, '', 1) if task.nil? || task.is_a?(Hash)
 
-      value(WaitproofKit.fields_of(task, :task_id, :status, :result, :error))
+      value(WaitproofKit.fields_of(task, :task_id, :status, :result, :error), '', 1)
     end
 
     def field(given)
-      value(given)
-    rescue UnencodableError
-      WaitproofKit.readable(given.inspect)
+      value(given, '', 3)
+    rescue UnencodableError => e
+      begin
+        WaitproofKit.readable(given.inspect)
+      rescue StandardError, NotImplementedError, SystemStackError # one broken field must not lose the others
+        "<#{e.message}>"
+      end
     end
 
-    # Return a value as JSON's types; an object by its own `to_h` where it has one.
+    # Return a value as JSON's types; an object by its own `to_h` where it has one. `depth` is the number of the
+    # answer's levels around the value.
     #
     # Raises UnencodableError with what JSON cannot carry and its path, such as "NaN at a.b[0]".
-    def value(given, path = '', depth = 0)
-      raise UnencodableError, 'nested too deeply, or within itself' if depth > MAX_DEPTH
-
+    def value(given, path, depth)
       case given
-      when nil, true, false, Integer then given
+      when nil, true, false then given
+      when Integer then integer(given, path)
       when Float then float(given, path)
       when String, Symbol then text(given.to_s, path)
-      when Array then given.each_with_index.map { |item, index| value(item, "#{path}[#{index}]", depth + 1) }
-      when Hash then hash(given, path, depth)
       else
-        raise UnencodableError, at(path, given.class.to_s) unless given.respond_to?(:to_h)
+        raise UnencodableError, 'nested too deeply, or within itself' if depth >= MAX_DEPTH
 
-        value(given.to_h, path, depth + 1)
+        content = content_of(given, path)
+        return hash(content, path, depth) if content.is_a?(Hash)
+
+        content.each_with_index.map { |item, index| value(item, "#{path}[#{index}]", depth + 1) }
       end
+    end
+
+    # Return what a value holds, as an array or a hash.
+    def content_of(given, path)
+      return given if given.is_a?(Array) || given.is_a?(Hash)
+
+      # A collection's `to_h` takes its items for pairs; a Struct is a collection by its members.
+      is_object = given.respond_to?(:to_h) && (given.is_a?(Struct) || !given.is_a?(Enumerable))
+      content = is_object ? given.to_h : nil
+      return content if content.is_a?(Hash)
+
+      raise UnencodableError, at(path, given.class.to_s)
+    rescue UnencodableError
+      raise
+    rescue StandardError, NotImplementedError, SystemStackError => e
+      raise UnencodableError, at(path, "a value that raises #{e.class}")
+    end
+
+    def integer(given, path)
+      # An integer of 14,000 bits has fewer digits than the limit: nearly every one need not be written to count them.
+      return given if given.bit_length < 14_000 || given.abs.to_s.length <= MAX_DIGITS
+
+      raise UnencodableError, at(path, 'an int too long to write')
     end
 
     def hash(given, path, depth)
@@ -364,9 +423,9 @@ module WaitproofKit
       utf8 = given.encoding == Encoding::BINARY ? given.dup.force_encoding('UTF-8') : given.encode('UTF-8')
       return utf8 if utf8.valid_encoding?
 
-      raise UnencodableError, at(path, 'a text that is not UTF-8')
+      raise UnencodableError, at(path, 'text that is not UTF-8')
     rescue EncodingError
-      raise UnencodableError, at(path, "a text in #{given.encoding} that is not UTF-8")
+      raise UnencodableError, at(path, "text in #{given.encoding} that is not UTF-8")
     end
 
     def at(path, what)
@@ -383,7 +442,7 @@ module WaitproofKit
   # Return an exception's message; an exception without one that can be read must not hide the exception.
   def message_of(error)
     readable(error.message.to_s)
-  rescue StandardError
+  rescue Exception # rubocop:disable Lint/RescueException -- a message may raise anything, its own exception too
     "<#{error.class}#message failed>"
   end
 
