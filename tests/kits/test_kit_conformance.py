@@ -61,6 +61,12 @@ def raised(probe: KitProcess, task_id: str) -> Json:
     return exception
 
 
+def opening(call_id: str, gate: str) -> Json:
+    """Return the call that opens a gate; a kit's arguments may be lists of texts alone."""
+    arguments = {"gate": gate, "gates": [gate]}
+    return {"id": call_id, "op": "begin", "operation": "open", "arguments": arguments}
+
+
 def as_seen(kit: Kit, text: str) -> str:
     """Return a text as a language has it whose text is UTF-8 and cannot hold a lone surrogate."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text) if kit.text_is_utf8 else text
@@ -150,9 +156,9 @@ def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared:
     )
     pong = shared.read()
 
-    shared.write({"id": "3", "op": "begin", "operation": "open", "arguments": {"gate": "gate:two"}})
+    shared.write(opening("3", "gate:two"))
     first = {answer["id"]: answer for answer in (shared.read(), shared.read())}
-    shared.write({"id": "4", "op": "begin", "operation": "open", "arguments": {"gate": "gate:one"}})
+    shared.write(opening("4", "gate:one"))
     second = {answer["id"]: answer for answer in (shared.read(), shared.read())}
 
     assert pong == {"id": "ping", "outcome": "returned"}
@@ -164,9 +170,9 @@ def test_two_waits_in_flight_are_answered_in_the_order_in_which_they_end(shared:
 
 
 def test_a_task_id_and_a_ping_are_answered(shared: KitProcess) -> None:
-    begun = shared.ask(op="begin", operation="open", arguments={"gate": "gate:unused"})
+    shared.write(opening("1", "gate:unused"))
 
-    assert begun == {"outcome": "returned", "task_id": "gate:unused"}
+    assert shared.read() == {"id": "1", "outcome": "returned", "task_id": "gate:unused"}
     assert shared.ask(op="ping") == {"outcome": "returned"}
 
 
@@ -249,7 +255,7 @@ def test_an_exception_whose_message_cannot_be_read_is_still_what_the_caller_saw(
         pytest.skip(f"{kit.name}: the method that gives a message is final")
     exception = raised(shared, "unprintable")
 
-    assert exception.pop("type").lower().endswith(("unprintable", "object"))
+    assert re.search("unprintable|^object$", exception.pop("type").lower())  # JavaScript may have no more
     assert exception == {"kind": "other", "message": kit.message_failed, "fields": {}}
 
 
@@ -405,8 +411,7 @@ def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(kit: Kit, fresh
     fresh.greet()
     fresh.write({"id": "1", "op": "wait", "task_id": slow}, {"id": "2", "op": "wait", "task_id": slow})
 
-    begin = {"id": "3", "op": "begin", "operation": "open", "arguments": {"gate": "gate:end"}}
-    code = fresh.end(last_words=json.dumps(begin).encode())  # without its line feed
+    code = fresh.end(last_words=json.dumps(opening("3", "gate:end")).encode())  # without its line feed
 
     assert code == 0
     assert sorted(fresh.read()["id"] for _ in range(3)) == ["1", "2", "3"]

@@ -121,7 +121,7 @@ class Probe < WaitproofKit::Adapter
     Task.new(task_id, 'failed', payload(task_id, nil), { type: 'timeout' })
   end
 
-  def begin_operation(_client, _operation, gate:)
+  def begin_operation(_client, _operation, gate:, **)
     @gates[gate] << true << true
     { id: gate }
   end
