@@ -369,21 +369,25 @@ module WaitproofKit
       else
         raise UnencodableError, 'nested too deeply, or within itself' if depth >= MAX_DEPTH
 
-        content = content_of(given, path)
-        return hash(content, path, depth) if content.is_a?(Hash)
-
-        content.each_with_index.map { |item, index| value(item, "#{path}[#{index}]", depth + 1) }
+        written(content_of(given, path), path, depth)
       end
     end
 
-    # Return what a value holds, as an array or a hash.
+    def written(content, path, depth)
+      case content
+      when Array then content.each_with_index.map { |item, index| value(item, "#{path}[#{index}]", depth + 1) }
+      when Hash then hash(content, path, depth)
+      else value(content, path, depth + 1) # such as nil: a `to_h` may give anything
+      end
+    end
+
+    # Return an array or a hash as it is, and what the `to_h` of an object gives.
     def content_of(given, path)
       return given if given.is_a?(Array) || given.is_a?(Hash)
 
-      # A collection's `to_h` takes its items for pairs; a Struct is a collection by its members.
+      # A collection's `to_h` takes its items for pairs; a Struct is a collection of its members.
       is_object = given.respond_to?(:to_h) && (given.is_a?(Struct) || !given.is_a?(Enumerable))
-      content = is_object ? given.to_h : nil
-      return content if content.is_a?(Hash)
+      return given.to_h if is_object
 
       raise UnencodableError, at(path, given.class.to_s)
     rescue UnencodableError
