@@ -20,12 +20,12 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Waitproof;
 
-/// <summary>What the kit must know of one SDK, whose calls are awaited.</summary>
+/// <summary>What the kit must know about one SDK, whose calls are awaited.</summary>
 /// <remarks>
 /// <para>
 /// The .NET side of waitproof's adapter protocol, version 1: one file, the runtime's library alone, .NET 8 or later.
 /// The kit owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every answer.
-/// What an SDK is called, how its client is built and which exceptions it has is left to a class of yours, handed to
+/// The SDK's name, how to build its client and which exceptions it has belong in a class that you write and pass to
 /// <see cref="Kit.Run{TClient}"/>:
 /// </para>
 /// <code>
@@ -43,8 +43,8 @@ namespace Waitproof;
 /// }
 /// </code>
 /// <para>
-/// The one fact to know: whatever leaves <c>Wait</c>, <c>GetTask</c> or <c>Begin</c> as an exception is reported as what
-/// the SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+/// The one fact to know: an exception that leaves <c>Wait</c>, <c>GetTask</c> or <c>Begin</c> is reported as what the
+/// SDK's caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
 /// </para>
 /// </remarks>
 /// <typeparam name="TClient">The SDK's client.</typeparam>
@@ -53,8 +53,8 @@ public abstract class SdkAdapter<TClient>
 {
     /// <summary>Returns sdk (name and version), helper, result_path and capabilities, as on the wire.</summary>
     /// <remarks>
-    /// The kit adds the language and the runtime. It can have any number of calls in flight; whether the SDK can is for
-    /// max_concurrency to say (0 = any number; absent = 1).
+    /// The kit adds the language and the runtime. It can have any number of calls in flight; set max_concurrency to what
+    /// the SDK can have (0 = any number; absent = 1).
     /// </remarks>
     public abstract Dictionary<string, object?> Hello();
 
@@ -80,7 +80,7 @@ public abstract class SdkAdapter<TClient>
     public virtual Documented? Describe(Exception exception) => null;
 }
 
-/// <summary>The options that a wait was given: an absent one is null, and must not be passed to the helper.</summary>
+/// <summary>The options of one wait: an absent one is null, and must not be passed to the helper.</summary>
 public sealed record WaitOptions(TimeSpan? PollInterval, TimeSpan? Timeout);
 
 /// <summary>The arguments of a batch operation; one that the harness left out is an adapter error.</summary>
@@ -102,7 +102,7 @@ public sealed class OperationArguments
             : throw new AdapterFault($"begin came without the argument '{name}'");
 }
 
-/// <summary>Which family a documented exception belongs to; the others are Other without being described.</summary>
+/// <summary>Which family a documented exception belongs to; an exception that is not described is Other.</summary>
 public enum Kind
 {
     /// <summary>The SDK's task exception.</summary>
@@ -136,7 +136,7 @@ public sealed class UnsupportedCall : Exception
     }
 }
 
-/// <summary>The call cannot be made, and that is not the SDK's doing.</summary>
+/// <summary>The call cannot be made, and the SDK is not the reason.</summary>
 internal sealed class AdapterFault : Exception
 {
     internal AdapterFault(string message)
@@ -162,8 +162,8 @@ public static class Kit
 
     /// <summary>Serves the protocol until the end of stdin, then ends the process, once every call is answered.</summary>
     /// <remarks>
-    /// Every call begins and goes on on this one thread, like on the thread of a user interface: an SDK that blocks it is
-    /// found out. One that has no async variant is called through <c>Task.Run</c>, and does not say non_blocking. Call
+    /// Every call starts and continues on this one thread, as on the thread of a user interface: an SDK that blocks it is
+    /// found. One that has no async variant is called through <c>Task.Run</c>, and does not say non_blocking. Call
     /// this before anything of the SDK's: from here on the SDK and its child processes have an empty stdin and a stdout
     /// that is stderr, so that they neither read a line of the protocol nor print between two. On Windows, where only the
     /// streams of Console are exchanged, a child process still could.
@@ -178,7 +178,7 @@ public static class Kit
         Console.SetIn(TextReader.Null);
         Console.SetOut(Console.Error);
         new Session<TClient>(adapter, input, output).Serve();
-        Environment.Exit(0); // threads that the SDK has left behind must not keep the process
+        Environment.Exit(0); // threads that the SDK left behind must not keep the process alive
     }
 
     internal static void Log(string text) => Console.Error.WriteLine($"waitproof kit: {text}");
@@ -247,7 +247,7 @@ internal static class Descriptors
     private static extern int Dup2(int source, int target);
 }
 
-/// <summary>One thread for everything: what is awaited on it goes on on it.</summary>
+/// <summary>One thread for everything: what is awaited on it continues on it.</summary>
 internal sealed class EventLoop : SynchronizationContext
 {
     private readonly BlockingCollection<(SendOrPostCallback Callback, object? State)> _queue = new();
@@ -261,7 +261,7 @@ internal sealed class EventLoop : SynchronizationContext
         }
         catch (InvalidOperationException)
         {
-            // The loop has ended: what the SDK still had to do, nobody waits for.
+            // The loop has ended: nobody waits for what the SDK still had to do.
         }
     }
 
@@ -506,7 +506,7 @@ internal sealed class Session<TClient>
         {
             Fail(id, fault.Message);
         }
-        catch (Exception error) // whatever it is, the harness waits for an answer
+        catch (Exception error) // of any kind: the harness waits for an answer
         {
             Fail(id, $"{error.GetType().Name}: {Kit.MessageOf(error)}");
             Kit.Log(Kit.Shown(error));
@@ -537,7 +537,7 @@ internal sealed class Session<TClient>
         {
             returned = await call();
         }
-        catch (Exception exception) // the caller saw it, whatever it is
+        catch (Exception exception) // of any kind: the caller saw it
         {
             thrown = exception;
         }
@@ -725,7 +725,7 @@ internal sealed class Session<TClient>
     }
 }
 
-/// <summary>JSON to the letter, where System.Text.Json does without: lone surrogates, and what cannot be written.</summary>
+/// <summary>The JSON that System.Text.Json refuses: lone surrogates, and values that cannot be written.</summary>
 internal static class Json
 {
     // Levels of one line, its own object included: the protocol's limit.
@@ -733,7 +733,7 @@ internal static class Json
 
     private const int MaxDigits = 4300; // of an integer that the harness reads
 
-    /// <summary>What JSON cannot carry, and where it lies, such as "NaN at a.b[0]".</summary>
+    /// <summary>What JSON cannot carry, and its place, such as "NaN at a.b[0]".</summary>
     internal sealed class UnencodableException : Exception
     {
         internal UnencodableException(string message)

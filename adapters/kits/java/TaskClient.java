@@ -254,13 +254,13 @@ final class TaskClient {
 
   private static Task task(Map<?, ?> body) throws TransportException {
     TaskError error = null;
-    if (body.get("error") instanceof Map<?, ?> told) {
+    if (body.get("error") instanceof Map<?, ?> error) {
       error =
           new TaskError(
-              text(told, "type", false),
-              text(told, "description", false),
-              text(told, "stacktrace", false),
-              text(told, "version", false));
+              text(error, "type", false),
+              text(error, "description", false),
+              text(error, "stacktrace", false),
+              text(error, "version", false));
     } else if (body.get("error") != null) {
       throw malformed("its error is not an object", null);
     }

@@ -2,13 +2,13 @@
  * The Node side of waitproof's adapter protocol, version 1: one file, no dependencies, Node.js 18 or later.
  *
  * It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every answer.
- * What an SDK is called, how its client is built and which errors it has is said in an object, handed to `run`:
+ * The SDK's name, how to build its client and which errors it has belong in an object, which is passed to `run`:
  *
  *     run({
  *       sdk: { name: 'my-sdk', version: '1.0.0' },
  *       helper: 'Client.waitForTask',
- *       resultPath: 'data.result', // where in what the helper returns the payload lies; '' is the payload itself
- *       capabilities: {}, // on top of what the kit sees for itself, under the protocol's names
+ *       resultPath: 'data.result', // path to the payload in what the helper returns; '' is the payload itself
+ *       capabilities: {}, // besides those that the kit knows, under the protocol's names
  *       connect: (baseUrl, apiKey, apiSecret) => new Client(apiKey, apiSecret, { baseUrl }),
  *       wait: (client, taskId, options) => client.waitForTask(taskId, options), // resolves to the payload
  *       getTask: (client, taskId) => client.getTask(taskId), // has task_id, status, result and error
@@ -16,12 +16,12 @@
  *       describe: (error) => error instanceof TaskError && { kind: 'task', fields: { task_id: error.taskId } },
  *     });
  *
- * `wait` or `getTask` that is left out says that the SDK has none. `options` holds `poll_interval` and `timeout` in
+ * Leave out `wait` or `getTask` if the SDK has none. `options` holds `poll_interval` and `timeout` in
  * seconds, each only where it was given: that is how the helper's defaults are tested.
  *
- * The one fact to know: whatever leaves `wait`, `getTask` or an operation as an error is reported as what the SDK's
- * caller saw, so keep these to the call itself. An error anywhere else is an adapter error. Import the kit before
- * the SDK: from then on, what is printed goes to stderr.
+ * The one fact to know: an error that leaves `wait`, `getTask` or an operation is reported as what the SDK's caller
+ * saw, so put only the call itself there. An error anywhere else is an adapter error. Import the kit before the SDK:
+ * from then on, printed text goes to stderr.
  */
 
 import { Socket } from 'node:net';
@@ -52,7 +52,7 @@ export async function run(adapter) {
     call.finally(() => inFlight.delete(call));
   }
   await Promise.all(inFlight);
-  writeOut('', () => process.exit(0)); // what the SDK left open would keep the process alive
+  writeOut('', () => process.exit(0)); // anything that the SDK left open would keep the process alive
 }
 
 class Session {
@@ -231,13 +231,13 @@ class Raw {
   }
 }
 
-/** What JSON cannot carry, and where it lies. */
+/** A value that JSON cannot carry, and its place. */
 class Unencodable extends Error {}
 
 /**
  * Return a value as JSON, with every digit of a BigInt and with lone surrogates escaped. As in JSON.stringify, a
- * property that is undefined is left out, and an object with a toJSON is what that returns; whatever else JSON cannot
- * carry throws, such as "NaN at a.b[0]". `depth` is the number of the answer's levels around the value.
+ * property that is undefined is left out, and an object with a toJSON is what that returns; anything else that JSON
+ * cannot carry throws, such as "NaN at a.b[0]". `depth` is the number of the answer's levels around the value.
  */
 function encode(value, path = '', depth = 0) {
   if (value instanceof Raw) return value.text;
@@ -290,7 +290,7 @@ function send(answer) {
 function read(line) {
   const text = new TextDecoder('utf-8', { fatal: true }).decode(line);
   if (!/\d{16}/.test(text)) return JSON.parse(text);
-  JSON.parse(text); // what is wrong with it is said of the line as it came
+  JSON.parse(text); // a mistake is reported in the line as it came
   const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g; // strings, so that no digits in them are taken for a number
   const exact = text.replace(tokens, (token) => (isExact(token) ? token : `"${LONG}${token}"`));
   return JSON.parse(exact, (_key, value) =>

@@ -3,8 +3,8 @@
 /**
  * The PHP side of waitproof's adapter protocol, version 1: one file, no extension needed, PHP 8.1+.
  *
- * It owns the lines on stdin and stdout, the clients by name and the shape of every answer. What an SDK is
- * called, how its client is built and which exceptions it has is left to a subclass of `Adapter`:
+ * It owns the lines on stdin and stdout, the clients by name and the shape of every answer. The SDK's
+ * name, how to build its client and which exceptions it has belong in a subclass of `Adapter`:
  *
  *     final class MyAdapter extends Waitproof\Adapter
  *     {
@@ -28,8 +28,8 @@
  *
  *     Waitproof\run(new MyAdapter());
  *
- * The one fact to know: whatever `wait`, `getTask` or `begin` throws is reported as what the SDK's caller saw,
- * so keep these to the call itself. An exception anywhere else is an adapter error.
+ * The one fact to know: an exception that leaves `wait`, `getTask` or `begin` is reported as what the SDK's
+ * caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
  *
  * Calls are made one after another: the harness starts as many processes as it wants calls at once.
  */
@@ -46,13 +46,13 @@ final class Unsupported extends \Exception
 {
 }
 
-/** What the kit must know of one SDK. */
+/** What the kit must know about one SDK. */
 abstract class Adapter
 {
     /**
      * Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
      *
-     * `result_path` says where in what `wait` returned the payload lies: properties or keys joined by dots, ''
+     * `result_path` is the path to the payload in what `wait` returned: properties or keys joined by dots, ''
      * for the returned value itself. The kit adds the language and the runtime.
      */
     abstract public function hello(): array;
@@ -60,7 +60,7 @@ abstract class Adapter
     /** Build a client. */
     abstract public function connect(string $baseUrl, string $apiKey, string $apiSecret): object;
 
-    /** Call the SDK's helper with exactly these options: one that was not given is not here either. */
+    /** Call the SDK's helper with exactly these options: an option that was not given is absent here. */
     public function wait(object $client, mixed $taskId, array $options): mixed
     {
         throw new \LogicException(static::class . ' has no wait, and hello did not say so');
@@ -93,7 +93,7 @@ abstract class Adapter
     /**
      * Return `kind` and `fields` of an exception that the SDK documents, null for any other.
      *
-     * `type` and `message` are filled in by the kit, unless given. A field's value that JSON cannot carry is
+     * The kit fills in `type` and `message` unless they are given. A field's value that JSON cannot carry is
      * reported by the name of its type.
      */
     public function describe(\Throwable $error): ?array
@@ -105,9 +105,9 @@ abstract class Adapter
 /**
  * Serve an SDK until the end of stdin, then end the process.
  *
- * PHP cannot move its own stdout. So this process starts itself once more, with an empty stdin and a stdout that is
- * stderr, and hands over the protocol's two streams as descriptors 3 and 4: whatever the SDK, or a child of it,
- * prints by whatever means comes between no two lines. Settings given with -d are lost; use ini_set().
+ * PHP cannot move its own stdout. So this process starts itself again, with an empty stdin and a stdout that is
+ * stderr, and passes the protocol's two streams as descriptors 3 and 4: nothing that the SDK or its child processes
+ * print can come between the lines. Settings passed with -d are lost; use ini_set().
  */
 function run(Adapter $adapter): never
 {
@@ -153,17 +153,17 @@ function fieldsOf(\Throwable $error, array $getters): array
     }, $has);
 }
 
-/** The call cannot be made, and that is not the SDK's doing. */
+/** The call cannot be made, and the SDK is not the reason. */
 final class CallError extends \Exception
 {
 }
 
-/** What JSON cannot carry, and where it lies. */
+/** A value that JSON cannot carry, and its place. */
 final class UnencodableError extends \Exception
 {
 }
 
-/** What one call of the SDK came to; `error` is null when it returned. */
+/** The outcome of one call of the SDK; `error` is null when it returned. */
 final class Attempt
 {
     public function __construct(
@@ -174,7 +174,7 @@ final class Attempt
     }
 }
 
-/** Reads the lines, makes the calls, and words and writes the answers. */
+/** Reads the lines, makes the calls, and builds and writes the answers. */
 final class Session
 {
     /** @var array<string, object> */
@@ -334,7 +334,7 @@ final class Session
         return $described;
     }
 
-    /** Return a line's object, null when it is none; an empty object inside it stays one. */
+    /** Return a line's object, null when it is not one; an empty object inside it stays one. */
     private function parse(string $line): ?array
     {
         try {
@@ -378,7 +378,7 @@ final class Session
     }
 }
 
-/** Turns what an SDK returned into what json_encode writes as it is, or says what it cannot, and where that lies. */
+/** Turns what an SDK returned into what json_encode writes unchanged, or names what it cannot, and its place. */
 final class Plain
 {
     /** Follow a path as the SDK's caller would. */

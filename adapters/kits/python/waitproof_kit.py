@@ -1,8 +1,8 @@
 """The Python side of waitproof's adapter protocol, version 1: one file, standard library only, Python 3.9+.
 
 It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
-answer. What an SDK is called, how its client is built and which exceptions it has is left to a subclass
-of `Adapter`, handed to `run` (blocking SDK) or `run_async` (coroutines on one event loop):
+answer. The SDK's name, how to build its client and which exceptions it has belong in a subclass of
+`Adapter`, which is passed to `run` (blocking SDK) or `run_async` (coroutines on one event loop):
 
     class MyAdapter(Adapter):
         def hello(self):
@@ -22,8 +22,8 @@ of `Adapter`, handed to `run` (blocking SDK) or `run_async` (coroutines on one e
 
     run(MyAdapter())
 
-The one fact to know: whatever leaves `wait`, `get_task` or `begin` as an exception is reported as what the
-SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+The one fact to know: an exception that leaves `wait`, `get_task` or `begin` is reported as what the SDK's
+caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
 """
 
 from __future__ import annotations
@@ -56,20 +56,20 @@ class Unsupported(Exception):
 
 
 class Adapter:
-    """What the kit must know of one SDK. For `run_async` the three calls return awaitables.
+    """What the kit must know about one SDK. For `run_async` the three calls return awaitables.
 
     Paths are steps joined by dots, each an attribute or a key; "" is the returned value itself. `hello`
-    gives the payload's as `result_path`.
+    returns the path to the payload as `result_path`.
     """
 
-    task_path = ""  # where the task lies in what `get_task` returns
-    task_id_path = ""  # where the task's id lies in what `begin` returns
+    task_path = ""  # path to the task in what `get_task` returns
+    task_id_path = ""  # path to the task's id in what `begin` returns
 
     def hello(self) -> _Json:
         """Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
 
-        The kit adds the language and the runtime. It can have any number of calls in flight; whether the
-        SDK can is for `max_concurrency` to say (0 = any number; absent = 1).
+        The kit adds the language and the runtime. It can have any number of calls in flight; set
+        `max_concurrency` to what the SDK can have (0 = any number; absent = 1).
         """
         raise NotImplementedError
 
@@ -78,7 +78,7 @@ class Adapter:
         raise NotImplementedError
 
     def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
-        """Call the SDK's helper with exactly these options: one that was not given is not here either."""
+        """Call the SDK's helper with exactly these options: an option that was not given is absent here."""
         raise NotImplementedError
 
     def get_task(self, client: Any, task_id: Any) -> Any:
@@ -92,7 +92,7 @@ class Adapter:
     def describe(self, exception: BaseException) -> _Json | None:
         """Return `kind` and `fields` of an exception that the SDK documents, None for any other.
 
-        `type` and `message` are filled in by the kit, unless given. A field's value that JSON cannot
+        The kit fills in `type` and `message` unless they are given. A field's value that JSON cannot
         carry is reported as its `repr`.
         """
 
@@ -172,7 +172,7 @@ async def _serve(session: _Session) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Attempt:
-    """What one call of the SDK came to; `exception` is None when it returned."""
+    """The outcome of one call of the SDK; `exception` is None when it returned."""
 
     returned: Any
     exception: BaseException | None
@@ -183,7 +183,7 @@ def _attempt(call: Callable[[], Any]) -> _Attempt:
     started = time.monotonic()
     try:
         returned = call()
-    except BaseException as exception:  # noqa: BLE001 - the caller saw it, whatever it is
+    except BaseException as exception:  # noqa: BLE001 - of any kind: the caller saw it
         return _Attempt(None, exception, time.monotonic() - started)
     return _Attempt(returned, None, time.monotonic() - started)
 
@@ -192,17 +192,17 @@ async def _attempt_async(call: Callable[[], Any]) -> _Attempt:
     started = time.monotonic()
     try:
         returned = await call()
-    except BaseException as exception:  # noqa: BLE001 - the caller saw it, whatever it is
+    except BaseException as exception:  # noqa: BLE001 - of any kind: the caller saw it
         return _Attempt(None, exception, time.monotonic() - started)
     return _Attempt(returned, None, time.monotonic() - started)
 
 
 class _AdapterError(Exception):
-    """The call cannot be made, and that is not the SDK's doing."""
+    """The call cannot be made, and the SDK is not the reason."""
 
 
 class _Session:
-    """The protocol without a way of running calls: reads, finds the client, words and writes the answers."""
+    """The protocol without a way of running calls: reads lines, finds clients, builds and writes answers."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
@@ -235,7 +235,7 @@ class _Session:
             yield
         except _AdapterError as error:
             self._fail(message, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the harness waits for an answer
+        except Exception as error:  # noqa: BLE001 - of any kind: the harness waits for an answer
             traceback.print_exc()
             self._fail(message, f"{type(error).__name__}: {_text_of(error)}")
 
@@ -359,11 +359,11 @@ def _text_of(exception: BaseException) -> str:
 
 
 class _UnencodableError(Exception):
-    """What JSON cannot carry, and where it lies."""
+    """A value that JSON cannot carry, and its place."""
 
 
 def _reach(returned: Any, path: str) -> Any:
-    """Follow a path as the SDK's caller would; a step that leads nowhere is what the caller gets, too."""
+    """Follow a path as the SDK's caller would; a step that leads nowhere is reported."""
     value = returned
     for step in path.split(".") if path else ():
         try:

@@ -2,9 +2,9 @@
 
 # The Ruby side of waitproof's adapter protocol, version 1: one file, standard library only, Ruby 2.7+.
 #
-# It owns the lines on stdin and stdout, the calls in flight (a thread each), the clients by name and the
-# shape of every answer. What an SDK is called, how its client is built and which exceptions it has is left
-# to a subclass of WaitproofKit::Adapter:
+# It owns the lines on stdin and stdout, the calls in flight (each in its own thread), the clients by name and the
+# shape of every answer. The SDK's name, how to build its client and which exceptions it has belong in a
+# subclass of WaitproofKit::Adapter:
 #
 #     class MyAdapter < WaitproofKit::Adapter
 #       def hello
@@ -29,8 +29,8 @@
 #
 #     WaitproofKit.run(MyAdapter.new)
 #
-# The one fact to know: whatever leaves `wait`, `get_task` or `begin_operation` as an exception is reported as
-# what the SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+# The one fact to know: an exception that leaves `wait`, `get_task` or `begin_operation` is reported as what the
+# SDK's caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
 
 require 'json'
 
@@ -44,13 +44,13 @@ module WaitproofKit
   # Raise it in `wait`, `get_task` or `begin_operation` for a call that the SDK's signature cannot express.
   class Unsupported < StandardError; end
 
-  # What the kit must know of one SDK.
+  # What the kit must know about one SDK.
   class Adapter
     # Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
     #
-    # `result_path` says where in what `wait` returned the payload lies: methods or keys joined by dots, "" for
-    # the returned value itself. The kit adds the language and the runtime. It can have any number of calls in
-    # flight; whether the SDK can is for `max_concurrency` to say (0 = any number; absent = 1).
+    # `result_path` is the path to the payload in what `wait` returned: methods or keys joined by dots, "" for the
+    # returned value itself. The kit adds the language and the runtime. It can have any number of calls in flight;
+    # set `max_concurrency` to what the SDK can have (0 = any number; absent = 1).
     def hello
       raise NotImplementedError, "#{self.class} has no hello"
     end
@@ -60,7 +60,7 @@ module WaitproofKit
       raise NotImplementedError, "#{self.class} has no connect"
     end
 
-    # Call the SDK's helper with exactly these options: one that was not given is not here either.
+    # Call the SDK's helper with exactly these options: an option that was not given is absent here.
     def wait(_client, _task_id, **_options)
       raise NotImplementedError, "#{self.class} has no wait"
     end
@@ -87,7 +87,7 @@ module WaitproofKit
 
     # Return `kind` and `fields` of an exception that the SDK documents, nil for any other.
     #
-    # `type` and `message` are filled in by the kit, unless given. A field's value that JSON cannot carry is
+    # The kit fills in `type` and `message` unless they are given. A field's value that JSON cannot carry is
     # reported as `inspect` shows it.
     def describe(_error)
       nil
@@ -111,16 +111,16 @@ module WaitproofKit
     "<reading it raised #{e.class}>"
   end
 
-  # The call cannot be made, and that is not the SDK's doing.
+  # The call cannot be made, and the SDK is not the reason.
   class CallError < StandardError; end
 
-  # What JSON cannot carry, and where it lies.
+  # A value that JSON cannot carry, and its place.
   class UnencodableError < StandardError; end
 
-  # What one call of the SDK came to; `error` is nil when it returned.
+  # The outcome of one call of the SDK; `error` is nil when it returned.
   Attempt = Struct.new(:returned, :error, :elapsed_s)
 
-  # Reads the lines, makes the calls, and words and writes the answers.
+  # Reads the lines, makes the calls, and builds and writes the answers.
   class Session
     CALLS = { 'wait' => :wait, 'get_task' => :get_task, 'begin' => :begin_operation }.freeze
 
@@ -172,7 +172,7 @@ module WaitproofKit
       write(report(message, attempt(call)))
     rescue CallError => e
       fail_call(message, e.message)
-    rescue Exception => e # rubocop:disable Lint/RescueException -- whatever it is, the harness waits for an answer
+    rescue Exception => e # rubocop:disable Lint/RescueException -- of any kind: the harness waits for an answer
       text = "#{e.class}: #{WaitproofKit.message_of(e)}"
       log([text, *e.backtrace].join("\n\t"))
       fail_call(message, text)
@@ -228,7 +228,7 @@ module WaitproofKit
       started_s = WaitproofKit.now_s
       returned = call.call
       Attempt.new(returned, nil, WaitproofKit.now_s - started_s)
-    rescue Exception => e # rubocop:disable Lint/RescueException -- the caller saw it, whatever it is
+    rescue Exception => e # rubocop:disable Lint/RescueException -- of any kind: the caller saw it
       Attempt.new(nil, e, WaitproofKit.now_s - started_s)
     end
 
@@ -316,7 +316,7 @@ module WaitproofKit
     end
   end
 
-  # Turns what an SDK returned into JSON's types, or says what it cannot turn, and where that lies.
+  # Turns what an SDK returned into JSON's types, or names what it cannot turn, and its place.
   module Plain
     module_function
 

@@ -1,11 +1,11 @@
 // Package kit is the Go side of waitproof's adapter protocol, version 1: one file, standard library only.
 //
 // It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
-// answer. What an SDK is called, how its client is built and which errors it has is said in an [Adapter],
-// handed to [Run].
+// answer. The SDK's name, how to build its client and which errors it has belong in an [Adapter], which is
+// passed to [Run].
 //
-// The one fact to know: whatever leaves Wait, GetTask or Begin as an error or a panic is reported as what the
-// SDK's caller saw, so keep these to the call itself. A panic anywhere else is an adapter error.
+// The one fact to know: an error or a panic that leaves Wait, GetTask or Begin is reported as what the SDK's
+// caller saw, so put only the call itself there. A panic anywhere else is an adapter error.
 package kit
 
 import (
@@ -33,13 +33,13 @@ const (
 	maxDepth = 200 // levels of one answer, its own object included: the protocol's limit
 )
 
-// Adapter is what the kit must know of one SDK. C is the SDK's client; A is a struct with json tags for the
+// Adapter is what the kit must know about one SDK. C is the SDK's client; A is a struct with json tags for the
 // arguments of all its operations together.
 type Adapter[C, A any] struct {
 	SDK          SDK
 	Helper       string         // the helper as its callers write it
-	ResultPath   string         // where in what the helper returns the payload lies, "" = it is the payload
-	Capabilities map[string]any // on top of what the kit sees for itself, under the protocol's names
+	ResultPath   string         // path to the payload in what the helper returns, "" = it is the payload
+	Capabilities map[string]any // besides those that the kit knows, under the protocol's names
 
 	Connect func(baseURL, apiKey, apiSecret string) (C, error)
 
@@ -53,7 +53,7 @@ type Adapter[C, A any] struct {
 	Operations []string
 	Begin      func(client C, operation string, arguments A) (taskID any, err error)
 
-	// Describe sorts an error that the SDK documents; the zero Exception is for every other.
+	// Describe classifies an error that the SDK documents; return the zero Exception for any other.
 	Describe func(err error) Exception
 }
 
@@ -63,15 +63,15 @@ type SDK struct {
 	Version string
 }
 
-// Options are those of one wait. One that is nil was not given and must not be passed on: that is how the
-// helper's defaults are tested.
+// Options are the options of one wait. One that is nil was not given and must not be passed on: that is how
+// the helper's defaults are tested.
 type Options struct {
 	PollInterval *time.Duration
 	Timeout      *time.Duration
 }
 
-// Task is one task as the SDK returned it. An id that is an integer on the wire comes into GetTask and Wait as
-// its digits; here it goes out as whatever the SDK has.
+// Task is one task as the SDK returned it. GetTask and Wait get an id that is an integer on the wire as its
+// digits; report it here as the SDK has it.
 type Task struct {
 	ID     any `json:"task_id"`
 	Status any `json:"status"`
@@ -92,8 +92,8 @@ type unsupported string
 
 func (reason unsupported) Error() string { return string(reason) }
 
-// Run serves the calls on stdin, each in a goroutine of its own, and returns at the end of stdin when all of
-// them have been answered.
+// Run serves the calls on stdin, each in its own goroutine. It returns at the end of stdin, when all of them
+// have been answered.
 func Run[C, A any](adapter Adapter[C, A]) {
 	in, out := takeStdinAndStdout()
 	s := &session[C, A]{adapter: adapter, out: out, clients: map[string]C{}}
@@ -314,7 +314,7 @@ func (s *session[C, A]) describe(err error) answer {
 	for name, value := range exception.Fields {
 		if text, flaw := encode(value, 3); flaw == "" {
 			fields[name] = text
-		} else if strings.HasPrefix(flaw, "nested") { // %#v would follow a loop for ever
+		} else if strings.HasPrefix(flaw, "nested") { // %#v would follow a loop forever
 			fields[name] = fmt.Sprintf("%T", value)
 		} else {
 			fields[name] = fmt.Sprintf("%#v", value)
@@ -337,7 +337,7 @@ func (s *session[C, A]) send(reply answer) {
 	}
 }
 
-// panicked is a panic of the SDK: its caller saw no error, but this.
+// panicked is a panic in the SDK: its caller saw this instead of an error.
 type panicked struct{ value any }
 
 func (p panicked) Error() string { return textOf(p.value) }
@@ -462,11 +462,11 @@ var (
 	textMarshaler = reflect.TypeOf((*encoding.TextMarshaler)(nil)).Elem()
 )
 
-// pointers is how many pointers and interfaces may stand on a way down: only a loop has so many. The levels of
-// JSON are counted once they are written.
+// pointers is the limit of pointers and interfaces on one path: only a loop has more. The levels of JSON are
+// counted once they are written.
 const pointers = 1000
 
-// flawOf finds what [json.Marshal] refuses without its place, or changes without a word. "" is no flaw.
+// flawOf finds what [json.Marshal] refuses without naming its place, or changes silently. "" means no flaw.
 func flawOf(v reflect.Value, path string, depth int) string {
 	if !v.IsValid() {
 		return ""

@@ -29,8 +29,8 @@ import java.util.concurrent.ConcurrentHashMap;
  * The Java side of waitproof's adapter protocol, version 1: one file, the JDK alone, Java 17 or later.
  *
  * <p>It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
- * answer. What an SDK is called, how its client is built and which exceptions it has is left to an {@link
- * Adapter}, handed to {@link #run}:
+ * answer. The SDK's name, how to build its client and which exceptions it has belong in an {@link Adapter},
+ * which is passed to {@link #run}:
  *
  * <pre>{@code
  * final class MyAdapter implements Kit.Adapter<MyClient> {
@@ -59,9 +59,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * }
  * }</pre>
  *
- * <p>The one fact to know: whatever leaves {@code waitForTask}, {@code getTask} or {@code begin} as an
- * exception is reported as what the SDK's caller saw, so keep these to the call itself. An exception anywhere
- * else is an adapter error.
+ * <p>The one fact to know: an exception that leaves {@code waitForTask}, {@code getTask} or {@code begin} is
+ * reported as what the SDK's caller saw, so put only the call itself there. An exception anywhere else is an
+ * adapter error.
  */
 public final class Kit {
   private static final int PROTOCOL = 1;
@@ -69,8 +69,8 @@ public final class Kit {
   private Kit() {}
 
   /**
-   * What the kit must know of one SDK. Its calls are made on a thread each; what they return is made of maps
-   * with string keys, collections, arrays, strings, numbers, booleans and null.
+   * What the kit must know about one SDK. Each call runs in its own thread. Return maps with string keys,
+   * collections, arrays, strings, numbers, booleans and null.
    *
    * @param <C> the SDK's client
    */
@@ -79,8 +79,8 @@ public final class Kit {
      * Returns {@code sdk} (name and version), {@code helper}, {@code result_path} and {@code capabilities}, as
      * on the wire.
      *
-     * <p>The kit adds the language and the runtime. It can have any number of calls in flight; whether the SDK
-     * can is for {@code max_concurrency} to say (0 = any number; absent = 1).
+     * <p>The kit adds the language and the runtime. It can have any number of calls in flight; set {@code
+     * max_concurrency} to what the SDK can have (0 = any number; absent = 1).
      */
     Map<String, Object> hello();
 
@@ -112,7 +112,7 @@ public final class Kit {
     }
   }
 
-  /** The options that a wait was given: an absent one is null, and must not be passed to the helper. */
+  /** The options of one wait: an absent one is null, and must not be passed to the helper. */
   public record Options(Duration pollInterval, Duration timeout) {
     public boolean hasPollInterval() {
       return pollInterval != null;
@@ -145,7 +145,7 @@ public final class Kit {
     }
   }
 
-  /** Which family a documented exception belongs to; the others are OTHER without being described. */
+  /** Which family a documented exception belongs to; an exception that is not described is OTHER. */
   public enum Kind {
     TASK,
     TRANSPORT,
@@ -194,7 +194,7 @@ public final class Kit {
     System.setIn(InputStream.nullInputStream());
     System.setOut(System.err);
     new Session<>(adapter, lines, answers).serve();
-    System.exit(0); // threads that the SDK has left behind must not keep the process
+    System.exit(0); // threads that the SDK left behind must not keep the process alive
   }
 
   private static AdapterFault missing(Adapter<?> adapter, String method) {
@@ -210,7 +210,7 @@ public final class Kit {
     System.err.println("waitproof kit: " + text);
   }
 
-  /** The call cannot be made, and that is not the SDK's doing. */
+  /** The call cannot be made, and the SDK is not the reason. */
   private static final class AdapterFault extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -225,7 +225,7 @@ public final class Kit {
 
   private record Connection(String baseUrl, String apiKey, String apiSecret) {}
 
-  /** One conversation: reads calls, makes each on a thread of its own, and writes the answers. */
+  /** One conversation: reads calls, makes each in its own thread, and writes the answers. */
   private static final class Session<C> {
     private final Adapter<C> adapter;
     private final InputStream in;
@@ -263,7 +263,7 @@ public final class Kit {
       return next < 0 && line.size() == 0 ? null : line.toByteArray();
     }
 
-    /** Returns the object on a line; null, once that was told on stderr, when it is none. */
+    /** Returns the object on a line; null when it is not one, which is reported on stderr. */
     @SuppressWarnings("unchecked")
     private static Map<String, Object> parse(byte[] line) {
       try {
@@ -342,7 +342,7 @@ public final class Kit {
         send(answer);
       } catch (AdapterFault fault) {
         fail(message, fault.getMessage());
-      } catch (Throwable error) { // whatever it is, the harness waits for an answer
+      } catch (Throwable error) { // of any kind: the harness waits for an answer
         String text = nameOf(error.getClass()) + ": " + messageOf(error);
         fail(message, text);
         try {
@@ -360,7 +360,7 @@ public final class Kit {
       long started = System.nanoTime();
       try {
         returned = call.make();
-      } catch (Throwable exception) { // the caller saw it, whatever it is
+      } catch (Throwable exception) { // of any kind: the caller saw it
         raised = exception;
       }
       double elapsed = Math.round((System.nanoTime() - started) / 1e3) / 1e6;
@@ -556,7 +556,7 @@ public final class Kit {
       }
     }
 
-    /** What JSON cannot carry, and where it lies, such as "NaN at a.b[0]". */
+    /** What JSON cannot carry, and its place, such as "NaN at a.b[0]". */
     public static final class Unencodable extends Exception {
       private static final long serialVersionUID = 1L;
 
