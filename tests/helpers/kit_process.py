@@ -36,10 +36,11 @@ Json = dict[str, Any]
 class KitProcess:
     """A running probe: writes lines, and reads answers in the order in which they came."""
 
-    def __init__(self, command: list[str], env: Mapping[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
-        )
+    def __init__(
+        self, command: list[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, cwd=cwd)
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         self.stderr = b""
         self._threads = [
@@ -236,7 +237,7 @@ def started_folder(name: str, build: list[str], command: list[str]) -> Iterator[
     """Build and start the adapter in a kit's folder, the one that is copied to begin an adapter."""
     if build:
         subprocess.run(build, cwd=KITS / name, check=True)
-    process = KitProcess(command)
+    process = KitProcess(command, cwd=KITS / name)
     try:
         yield process
     finally:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from kit_process import KITS, KitProcess, started_folder
+from kit_process import KITS, KitProcess
 from kit_table import started
 
 
@@ -70,19 +69,6 @@ def test_what_writes_itself_as_json_comes_through_exactly(
     probe: KitProcess, task_id: str, result: Any
 ) -> None:
     assert probe.ask(op="wait", task_id=task_id) == {"outcome": "returned", "result": result}
-
-
-@pytest.mark.skipif(shutil.which("go") is None, reason="not on PATH: go")
-def test_the_folder_to_copy_is_an_adapter_that_works(tmp_path: Path) -> None:
-    program = str(tmp_path / "adapter")
-    with started_folder("go", ["go", "build", "-o", program, "."], [program]) as adapter:
-        hello = adapter.greet(base_url="http://127.0.0.1:1")  # a port on which nothing listens
-        exception = adapter.ask(op="wait", task_id="x")["exception"]
-
-        assert hello["helper"] == "Client.WaitForTask"
-        assert exception["kind"] == "transport"
-        assert exception["fields"] == {"error_type": "connection"}
-        assert adapter.end() == 0
 
 
 @pytest.mark.skipif(shutil.which("gofmt") is None, reason="not on PATH: gofmt")

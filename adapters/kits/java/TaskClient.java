@@ -254,13 +254,13 @@ final class TaskClient {
 
   private static Task task(Map<?, ?> body) throws TransportException {
     TaskError error = null;
-    if (body.get("error") instanceof Map<?, ?> error) {
+    if (body.get("error") instanceof Map<?, ?> reported) {
       error =
           new TaskError(
-              text(error, "type", false),
-              text(error, "description", false),
-              text(error, "stacktrace", false),
-              text(error, "version", false));
+              text(reported, "type", false),
+              text(reported, "description", false),
+              text(reported, "stacktrace", false),
+              text(reported, "version", false));
     } else if (body.get("error") != null) {
       throw malformed("its error is not an object", null);
     }
