@@ -2,7 +2,7 @@ using Waitproof;
 
 Kit.Run(new Adapter());
 
-/// <summary>The adapter of TaskClient: the few lines to change for an SDK of your own.</summary>
+/// <summary>The adapter of TaskClient: the few lines to change for your own SDK.</summary>
 internal sealed class Adapter : SdkAdapter<TaskClient>
 {
     public override Dictionary<string, object?> Hello() => Kit.Map(

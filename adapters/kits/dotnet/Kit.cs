@@ -9,21 +9,23 @@ using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Numerics;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Threading;
 using System.Threading.Tasks;
+using Microsoft.Win32.SafeHandles;
 
 namespace Waitproof;
 
-/// <summary>What the kit must know of one SDK, whose calls are awaited.</summary>
+/// <summary>What the kit must know about one SDK, whose calls are awaited.</summary>
 /// <remarks>
 /// <para>
 /// The .NET side of waitproof's adapter protocol, version 1: one file, the runtime's library alone, .NET 8 or later.
 /// The kit owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every answer.
-/// What an SDK is called, how its client is built and which exceptions it has is left to a class of yours, handed to
+/// The SDK's name, how to build its client and which exceptions it has belong in a class that you write and pass to
 /// <see cref="Kit.Run{TClient}"/>:
 /// </para>
 /// <code>
@@ -41,8 +43,8 @@ namespace Waitproof;
 /// }
 /// </code>
 /// <para>
-/// The one fact to know: whatever leaves <c>Wait</c>, <c>GetTask</c> or <c>Begin</c> as an exception is reported as what
-/// the SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+/// The one fact to know: an exception that leaves <c>Wait</c>, <c>GetTask</c> or <c>Begin</c> is reported as what the
+/// SDK's caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
 /// </para>
 /// </remarks>
 /// <typeparam name="TClient">The SDK's client.</typeparam>
@@ -51,8 +53,8 @@ public abstract class SdkAdapter<TClient>
 {
     /// <summary>Returns sdk (name and version), helper, result_path and capabilities, as on the wire.</summary>
     /// <remarks>
-    /// The kit adds the language and the runtime. It can have any number of calls in flight; whether the SDK can is for
-    /// max_concurrency to say (0 = any number; absent = 1).
+    /// The kit adds the language and the runtime. It can have any number of calls in flight; set max_concurrency to what
+    /// the SDK can have (0 = any number; absent = 1).
     /// </remarks>
     public abstract Dictionary<string, object?> Hello();
 
@@ -78,15 +80,15 @@ public abstract class SdkAdapter<TClient>
     public virtual Documented? Describe(Exception exception) => null;
 }
 
-/// <summary>The options that a wait was given: an absent one is null, and must not be passed to the helper.</summary>
+/// <summary>The options of one wait: an absent one is null, and must not be passed to the helper.</summary>
 public sealed record WaitOptions(TimeSpan? PollInterval, TimeSpan? Timeout);
 
 /// <summary>The arguments of a batch operation; one that the harness left out is an adapter error.</summary>
 public sealed class OperationArguments
 {
-    private readonly JsonElement _all;
+    private readonly Dictionary<string, JsonElement> _all;
 
-    internal OperationArguments(JsonElement all) => _all = all;
+    internal OperationArguments(JsonElement all) => _all = Json.MembersOf(all);
 
     /// <summary>Returns an argument that is a list of texts.</summary>
     public List<string> Strings(string name) => Get(name).EnumerateArray().Select(Json.Text).ToList();
@@ -95,12 +97,12 @@ public sealed class OperationArguments
     public bool Flag(string name) => Get(name).GetBoolean();
 
     private JsonElement Get(string name) =>
-        _all.TryGetProperty(name, out var value)
+        _all.TryGetValue(name, out var value)
             ? value
             : throw new AdapterFault($"begin came without the argument '{name}'");
 }
 
-/// <summary>Which family a documented exception belongs to; the others are Other without being described.</summary>
+/// <summary>Which family a documented exception belongs to; an exception that is not described is Other.</summary>
 public enum Kind
 {
     /// <summary>The SDK's task exception.</summary>
@@ -134,7 +136,7 @@ public sealed class UnsupportedCall : Exception
     }
 }
 
-/// <summary>The call cannot be made, and that is not the SDK's doing.</summary>
+/// <summary>The call cannot be made, and the SDK is not the reason.</summary>
 internal sealed class AdapterFault : Exception
 {
     internal AdapterFault(string message)
@@ -160,29 +162,96 @@ public static class Kit
 
     /// <summary>Serves the protocol until the end of stdin, then ends the process, once every call is answered.</summary>
     /// <remarks>
-    /// Every call begins and goes on on this one thread, like on the thread of a user interface: an SDK that blocks it is
-    /// found out. One that has no async variant is called through <c>Task.Run</c>, and does not say non_blocking. Call
-    /// this before anything of the SDK's: from here on the SDK has an empty stdin and a stdout that is stderr, so that what
-    /// it prints never comes between the lines of the protocol.
+    /// Every call starts and continues on this one thread, as on the thread of a user interface: an SDK that blocks it is
+    /// found. One that has no async variant is called through <c>Task.Run</c>, and does not say non_blocking. Call
+    /// this before anything of the SDK's: from here on the SDK and its child processes have an empty stdin and a stdout
+    /// that is stderr, so that they neither read a line of the protocol nor print between two. On Windows, where only the
+    /// streams of Console are exchanged, a child process still could.
     /// </remarks>
     public static void Run<TClient>(SdkAdapter<TClient> adapter)
         where TClient : class
     {
-        var input = Console.OpenStandardInput();
-        var output = Console.OpenStandardOutput();
+        Console.Out.Flush();
+        var (input, output) = OperatingSystem.IsWindows()
+            ? (Console.OpenStandardInput(), Console.OpenStandardOutput())
+            : Descriptors.Take();
         Console.SetIn(TextReader.Null);
         Console.SetOut(Console.Error);
         new Session<TClient>(adapter, input, output).Serve();
-        Environment.Exit(0); // threads that the SDK has left behind must not keep the process
+        Environment.Exit(0); // threads that the SDK left behind must not keep the process alive
     }
 
-    internal static void Log(string text) => Console.Error.WriteLine($"Waitproof.Kit: {text}");
+    internal static void Log(string text) => Console.Error.WriteLine($"waitproof kit: {text}");
+
+    /// <summary>Returns an exception's message; one that cannot be read must not hide its exception.</summary>
+    internal static string MessageOf(Exception exception)
+    {
+        try
+        {
+            return exception.Message;
+        }
+        catch (Exception)
+        {
+            return "<Message failed>";
+        }
+    }
+
+    /// <summary>Returns an exception with its stack trace, for people.</summary>
+    internal static string Shown(Exception exception)
+    {
+        try
+        {
+            return exception.ToString();
+        }
+        catch (Exception)
+        {
+            return $"{exception.GetType().Name}: {MessageOf(exception)}";
+        }
+    }
 }
 
-/// <summary>One thread for everything: what is awaited on it goes on on it.</summary>
+/// <summary>Moves the protocol's two streams to other descriptors, where the system is not Windows.</summary>
+internal static class Descriptors
+{
+    /// <summary>Returns the protocol's streams; descriptor 0 is empty from here on, and descriptor 1 is stderr.</summary>
+    internal static (Stream Input, Stream Output) Take()
+    {
+        Stream input = new FileStream(Copied(0), FileAccess.Read, 0);
+        Stream output = new FileStream(Copied(1), FileAccess.Write, 0);
+        using var nothing = File.OpenHandle("/dev/null");
+        Replace((int)nothing.DangerousGetHandle(), 0);
+        Replace(2, 1);
+        return (input, output);
+    }
+
+    private static SafeFileHandle Copied(int descriptor)
+    {
+        var copy = Dup(descriptor);
+        return copy >= 0
+            ? new SafeFileHandle((IntPtr)copy, true)
+            : throw new IOException($"descriptor {descriptor} cannot be copied: error {Marshal.GetLastPInvokeError()}");
+    }
+
+    private static void Replace(int source, int target)
+    {
+        if (Dup2(source, target) < 0)
+        {
+            throw new IOException($"descriptor {target} cannot be replaced: error {Marshal.GetLastPInvokeError()}");
+        }
+    }
+
+    [DllImport("libc", EntryPoint = "dup", SetLastError = true)]
+    private static extern int Dup(int descriptor);
+
+    [DllImport("libc", EntryPoint = "dup2", SetLastError = true)]
+    private static extern int Dup2(int source, int target);
+}
+
+/// <summary>One thread for everything: what is awaited on it continues on it.</summary>
 internal sealed class EventLoop : SynchronizationContext
 {
     private readonly BlockingCollection<(SendOrPostCallback Callback, object? State)> _queue = new();
+    private int _threadId;
 
     public override void Post(SendOrPostCallback callback, object? state)
     {
@@ -192,20 +261,46 @@ internal sealed class EventLoop : SynchronizationContext
         }
         catch (InvalidOperationException)
         {
-            // The loop has ended: what the SDK still had to do, nobody waits for.
+            // The loop has ended: nobody waits for what the SDK still had to do.
         }
     }
 
-    public override void Send(SendOrPostCallback callback, object? state) =>
-        throw new NotSupportedException("the kit's event loop is never waited for");
+    public override void Send(SendOrPostCallback callback, object? state)
+    {
+        if (Environment.CurrentManagedThreadId == _threadId)
+        {
+            callback(state);
+            return;
+        }
+
+        using var done = new ManualResetEventSlim();
+        ExceptionDispatchInfo? thrown = null;
+        SendOrPostCallback report = _ =>
+        {
+            try
+            {
+                callback(state);
+            }
+            catch (Exception exception)
+            {
+                thrown = ExceptionDispatchInfo.Capture(exception);
+            }
+
+            done.Set();
+        };
+        Post(report, null);
+        done.Wait();
+        thrown?.Throw();
+    }
 
     public override SynchronizationContext CreateCopy() => this;
 
     internal void Run()
     {
-        SetSynchronizationContext(this);
+        _threadId = Environment.CurrentManagedThreadId;
         foreach (var (callback, state) in _queue.GetConsumingEnumerable())
         {
+            SetSynchronizationContext(this); // before each: a callback of the SDK's may have set another
             callback(state);
         }
     }
@@ -289,8 +384,8 @@ internal sealed class Session<TClient>
         }
     }
 
-    /// <summary>Returns the object on a line; null, once that was told on stderr, when it is none.</summary>
-    private static JsonElement? Parse(byte[] line)
+    /// <summary>Returns the members of the object on a line; null when it is not one, which is reported on stderr.</summary>
+    private static Dictionary<string, JsonElement>? Parse(byte[] line)
     {
         var text = Encoding.UTF8.GetString(line);
         if (string.IsNullOrWhiteSpace(text))
@@ -304,7 +399,7 @@ internal sealed class Session<TClient>
             using var document = JsonDocument.Parse(text, Deep);
             if (document.RootElement.ValueKind == JsonValueKind.Object)
             {
-                return document.RootElement.Clone();
+                return Json.MembersOf(document.RootElement.Clone());
             }
 
             Kit.Log($"a line that is not an object: {text}");
@@ -321,16 +416,17 @@ internal sealed class Session<TClient>
         return null;
     }
 
-    private void Take(JsonElement message)
+    private void Take(Dictionary<string, JsonElement> message)
     {
         var op = OpOf(message);
         if (op == "hello")
         {
             _loop.Post(_ => Greet(message), null);
         }
-        else if (!message.TryGetProperty("id", out var id))
+        else if (!message.TryGetValue("id", out var id))
         {
-            Kit.Log($"a call without an id: {message.GetRawText()}");
+            var members = message.Select(member => $"{member.Key}: {member.Value.GetRawText()}");
+            Kit.Log($"a call without an id: {string.Join(", ", members)}");
         }
         else if (op == "ping")
         {
@@ -343,16 +439,24 @@ internal sealed class Session<TClient>
         }
     }
 
-    private static string OpOf(JsonElement message) =>
-        message.TryGetProperty("op", out var op) && op.ValueKind == JsonValueKind.String ? Json.Text(op) : "";
+    private static string OpOf(Dictionary<string, JsonElement> message) =>
+        message.TryGetValue("op", out var op) && op.ValueKind == JsonValueKind.String ? Json.Text(op) : "";
 
-    private void Greet(JsonElement message)
+    private void Greet(Dictionary<string, JsonElement> message)
     {
-        _connection = (
-            Json.Text(message.GetProperty("base_url")),
-            Json.Text(message.GetProperty("api_key")),
-            Json.Text(message.GetProperty("api_secret")));
+        var texts = new List<string>();
+        foreach (var name in new[] { "base_url", "api_key", "api_secret" })
+        {
+            if (!message.TryGetValue(name, out var text) || text.ValueKind != JsonValueKind.String)
+            {
+                Kit.Log($"a hello without a text as its '{name}'");
+                return;
+            }
 
+            texts.Add(Json.Text(text));
+        }
+
+        _connection = (texts[0], texts[1], texts[2]);
         var hello = Kit.Map(("op", "hello"), ("protocol", Protocol));
         foreach (var (name, value) in _adapter.Hello())
         {
@@ -385,7 +489,7 @@ internal sealed class Session<TClient>
     }
 
     /// <summary>Begins a call on the event loop; it never throws.</summary>
-    private async void Start(JsonElement id, JsonElement message)
+    private async void Start(JsonElement id, Dictionary<string, JsonElement> message)
     {
         _inFlight++;
         try
@@ -402,22 +506,27 @@ internal sealed class Session<TClient>
         {
             Fail(id, fault.Message);
         }
-        catch (Exception error) // whatever it is, the harness waits for an answer
+        catch (Exception error) // of any kind: the harness waits for an answer
         {
-            Console.Error.WriteLine(error);
-            Fail(id, $"{error.GetType().Name}: {error.Message}");
+            Fail(id, $"{error.GetType().Name}: {Kit.MessageOf(error)}");
+            Kit.Log(Kit.Shown(error));
         }
         finally
         {
-            _inFlight--;
-            if (_inputHasEnded && _inFlight == 0)
-            {
-                _loop.End();
-            }
+            _loop.Post(_ => Finished(), null); // this may be another thread, where the SDK has set another context
         }
     }
 
-    private async Task<Dictionary<string, object?>> Outcome(JsonElement message)
+    private void Finished()
+    {
+        _inFlight--;
+        if (_inputHasEnded && _inFlight == 0)
+        {
+            _loop.End();
+        }
+    }
+
+    private async Task<Dictionary<string, object?>> Outcome(Dictionary<string, JsonElement> message)
     {
         var op = OpOf(message);
         var call = Bind(op, message); // from here on its client is built
@@ -428,7 +537,7 @@ internal sealed class Session<TClient>
         {
             returned = await call();
         }
-        catch (Exception exception) // the caller saw it, whatever it is
+        catch (Exception exception) // of any kind: the caller saw it
         {
             thrown = exception;
         }
@@ -455,7 +564,7 @@ internal sealed class Session<TClient>
         return outcome;
     }
 
-    private Func<Task<object?>> Bind(string op, JsonElement message)
+    private Func<Task<object?>> Bind(string op, Dictionary<string, JsonElement> message)
     {
         switch (op)
         {
@@ -492,33 +601,43 @@ internal sealed class Session<TClient>
         }
     }
 
-    private static JsonElement Required(JsonElement message, string name) =>
-        message.TryGetProperty(name, out var value) ? value : throw new AdapterFault($"the call has no '{name}'");
+    private static JsonElement Required(Dictionary<string, JsonElement> message, string name) =>
+        message.TryGetValue(name, out var value) ? value : throw new AdapterFault($"the call has no '{name}'");
 
-    private static object TaskId(JsonElement message)
+    private static object TaskId(Dictionary<string, JsonElement> message)
     {
         var taskId = Required(message, "task_id");
-        return taskId.ValueKind == JsonValueKind.String ? Json.Text(taskId) : taskId.GetInt64();
+        if (taskId.ValueKind == JsonValueKind.String)
+        {
+            return Json.Text(taskId);
+        }
+
+        if (taskId.TryGetInt64(out var number))
+        {
+            return number;
+        }
+
+        return BigInteger.Parse(taskId.GetRawText(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
     }
 
-    private static WaitOptions Options(JsonElement message)
+    private static WaitOptions Options(Dictionary<string, JsonElement> message)
     {
         TimeSpan? pollInterval = null;
         TimeSpan? timeout = null;
-        if (message.TryGetProperty("options", out var options) && options.ValueKind != JsonValueKind.Null)
+        if (message.TryGetValue("options", out var options) && options.ValueKind != JsonValueKind.Null)
         {
-            foreach (var option in options.EnumerateObject())
+            foreach (var (name, value) in Json.MembersOf(options))
             {
-                switch (option.Name)
+                switch (name)
                 {
                     case "poll_interval":
-                        pollInterval = Duration(option.Value);
+                        pollInterval = Duration(value);
                         break;
                     case "timeout":
-                        timeout = Duration(option.Value);
+                        timeout = Duration(value);
                         break;
                     default: // dropped, it would be taken for absent
-                        throw new AdapterFault($"unknown option '{option.Name}'");
+                        throw new AdapterFault($"unknown option '{name}'");
                 }
             }
         }
@@ -531,9 +650,9 @@ internal sealed class Session<TClient>
             ? null
             : TimeSpan.FromTicks((long)Math.Round(seconds.GetDecimal() * TimeSpan.TicksPerSecond));
 
-    private TClient Client(JsonElement message)
+    private TClient Client(Dictionary<string, JsonElement> message)
     {
-        var name = message.TryGetProperty("client", out var given) ? Json.Text(given) : "default";
+        var name = message.TryGetValue("client", out var given) ? Json.Text(given) : "default";
         if (!_clients.TryGetValue(name, out var client))
         {
             var (baseUrl, apiKey, apiSecret) = _connection ?? throw new AdapterFault("a call before hello");
@@ -549,7 +668,7 @@ internal sealed class Session<TClient>
         var name = op switch { "wait" => "result", "get_task" => "task", _ => "task_id" };
         try
         {
-            return Kit.Map(("outcome", "returned"), (name, new Json.Written(Json.Write(value))));
+            return Kit.Map(("outcome", "returned"), (name, new Json.Written(Json.Write(value, 1))));
         }
         catch (Json.UnencodableException reason)
         {
@@ -569,7 +688,7 @@ internal sealed class Session<TClient>
         return Kit.Map(
             ("kind", (known?.Kind ?? Kind.Other).ToString().ToLowerInvariant()),
             ("type", exception.GetType().Name),
-            ("message", exception.Message),
+            ("message", Kit.MessageOf(exception)),
             ("fields", fields));
     }
 
@@ -577,11 +696,18 @@ internal sealed class Session<TClient>
     {
         try
         {
-            return new Json.Written(Json.Write(value));
+            return new Json.Written(Json.Write(value, 3));
         }
-        catch (Json.UnencodableException)
+        catch (Json.UnencodableException reason)
         {
-            return value?.ToString();
+            try
+            {
+                return value?.ToString();
+            }
+            catch (Exception) // one broken field must not lose the others
+            {
+                return $"<{reason.Message}>";
+            }
         }
     }
 
@@ -590,7 +716,7 @@ internal sealed class Session<TClient>
 
     private void Send(Dictionary<string, object?> answer)
     {
-        var line = Encoding.ASCII.GetBytes(Json.Write(answer) + "\n");
+        var line = Encoding.ASCII.GetBytes(Json.Write(answer, 0) + "\n");
         lock (_writing)
         {
             _output.Write(line);
@@ -599,13 +725,15 @@ internal sealed class Session<TClient>
     }
 }
 
-/// <summary>JSON to the letter, where System.Text.Json does without: lone surrogates, and what cannot be written.</summary>
+/// <summary>The JSON that System.Text.Json refuses: lone surrogates, and values that cannot be written.</summary>
 internal static class Json
 {
-    // Deeper than any scenario, and shallow enough for the stack of a thread.
-    internal const int MaxDepth = 1000;
+    // Levels of one line, its own object included: the protocol's limit.
+    internal const int MaxDepth = 200;
 
-    /// <summary>What JSON cannot carry, and where it lies, such as "NaN at a.b[0]".</summary>
+    private const int MaxDigits = 4300; // of an integer that the harness reads
+
+    /// <summary>What JSON cannot carry, and its place, such as "NaN at a.b[0]".</summary>
     internal sealed class UnencodableException : Exception
     {
         internal UnencodableException(string message)
@@ -630,12 +758,46 @@ internal static class Json
         }
     }
 
+    /// <summary>Returns an object's members; of two with one name the last counts.</summary>
+    internal static Dictionary<string, JsonElement> MembersOf(JsonElement element)
+    {
+        var members = new Dictionary<string, JsonElement>();
+        foreach (var member in element.EnumerateObject())
+        {
+            members[Name(member)] = member.Value;
+        }
+
+        return members;
+    }
+
     /// <summary>Writes one value, in ASCII: a lone surrogate has no UTF-8, but it has an escape.</summary>
-    internal static string Write(object? value)
+    /// <param name="value">The value.</param>
+    /// <param name="around">How many levels of the answer are around it.</param>
+    internal static string Write(object? value, int around)
     {
         var text = new StringBuilder();
-        Write(value, text, "", 0);
+        Write(value, text, "", around);
         return text.ToString();
+    }
+
+    /// <summary>Returns a member's name, also where it has a lone surrogate, which Name refuses.</summary>
+    private static string Name(JsonProperty member)
+    {
+        try
+        {
+            return member.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            var text = member.ToString(); // the member as it came, from its first quote on
+            var end = 1;
+            while (text[end] != '"')
+            {
+                end += text[end] == '\\' ? 2 : 1;
+            }
+
+            return Unescaped(text.Substring(0, end + 1));
+        }
     }
 
     private static string Unescaped(string quoted)
@@ -667,11 +829,18 @@ internal static class Json
 
     private static void Write(object? value, StringBuilder text, string path, int depth)
     {
-        if (depth > MaxDepth)
+        try
         {
-            throw new UnencodableException("nested too deeply, or within itself");
+            WriteValue(value, text, path, depth);
         }
+        catch (Exception error) when (error is not UnencodableException) // such as a lazy sequence of the SDK's
+        {
+            throw Unencodable($"a value that throws {error.GetType().Name}", path);
+        }
+    }
 
+    private static void WriteValue(object? value, StringBuilder text, string path, int depth)
+    {
         switch (value)
         {
             case null:
@@ -687,25 +856,179 @@ internal static class Json
                 WriteString(value.ToString()!, text);
                 break;
             case sbyte or byte or short or ushort or int or uint or long or ulong or BigInteger or decimal:
-                text.Append(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture));
+                WriteDigits(((IFormattable)value).ToString(null, CultureInfo.InvariantCulture), text, path);
                 break;
             case float or double:
                 WriteFraction((IFormattable)value, text, path);
                 break;
-            case JsonElement { ValueKind: not JsonValueKind.Undefined } element: // as it came, every digit of it
-                WriteVerbatim(element.GetRawText(), text);
+            case JsonElement element:
+                WriteElement(element, text, path, depth);
                 break;
-            case JsonNode node:
-                WriteVerbatim(node.ToJsonString(), text);
+            case JsonObject node:
+                WriteObject(node.Select(member => (member.Key, (object?)member.Value)), text, path, depth);
+                break;
+            case JsonValue leaf:
+                WriteLeaf(leaf, text, path, depth);
                 break;
             case IDictionary map:
-                WriteObject(map, text, path, depth);
+                WriteObject(Members(map, path), text, path, depth);
                 break;
+            case Array { Rank: > 1 }:
+                throw Unencodable(value.GetType().Name, path);
             case IEnumerable items and not byte[]:
-                WriteArray(items, text, path, depth);
+                WriteEnumerable(items, text, path, depth);
                 break;
             default:
                 throw Unencodable(value.GetType().Name, path);
+        }
+    }
+
+    /// <summary>Writes what was read as JSON, without the comments and trailing commas that it may have had.</summary>
+    private static void WriteElement(JsonElement element, StringBuilder text, string path, int depth)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                var members = element.EnumerateObject().Select(member => (Name(member), (object?)member.Value));
+                WriteObject(members, text, path, depth);
+                break;
+            case JsonValueKind.Array:
+                WriteArray(element.EnumerateArray(), text, path, depth);
+                break;
+            case JsonValueKind.String:
+                WriteString(Text(element), text);
+                break;
+            case JsonValueKind.Number: // as it came, every digit of it
+                var number = element.GetRawText();
+                if (number.IndexOfAny(new[] { '.', 'e', 'E' }) >= 0 && !double.IsFinite(element.GetDouble()))
+                {
+                    throw Unencodable("a number that no double can hold", path);
+                }
+
+                WriteDigits(number, text, path);
+                break;
+            case JsonValueKind.Undefined:
+                throw Unencodable("an undefined JsonElement", path);
+            default:
+                text.Append(element.GetRawText()); // true, false, null
+                break;
+        }
+    }
+
+    private static void WriteLeaf(JsonValue leaf, StringBuilder text, string path, int depth)
+    {
+        if (leaf.TryGetValue<JsonElement>(out var element))
+        {
+            WriteElement(element, text, path, depth);
+        }
+        else if (leaf.TryGetValue<object>(out var value) && value is not JsonNode)
+        {
+            WriteValue(value, text, path, depth);
+        }
+        else
+        {
+            throw Unencodable(leaf.GetType().Name, path);
+        }
+    }
+
+    /// <summary>Writes a sequence: a dictionary, another library's JSON, or a list of other values.</summary>
+    private static void WriteEnumerable(IEnumerable items, StringBuilder text, string path, int depth)
+    {
+        var type = items.GetType();
+        if (Newtonsoft(type) is { } token)
+        {
+            WriteNewtonsoft(items, token, text, path, depth);
+        }
+        else if (type.GetInterfaces().Any(IsDictionary))
+        {
+            WriteObject(Pairs(items, path), text, path, depth);
+        }
+        else if (items is not JsonArray && type.GetInterfaces().Any(each => IsSequenceOf(each, type)))
+        {
+            throw Unencodable(type.Name, path); // its items are like itself, so it is not what they make up
+        }
+        else
+        {
+            WriteArray(items, text, path, depth);
+        }
+    }
+
+    private static bool IsDictionary(Type each) =>
+        each.IsGenericType
+        && (each.GetGenericTypeDefinition() == typeof(IDictionary<,>)
+            || each.GetGenericTypeDefinition() == typeof(IReadOnlyDictionary<,>));
+
+    private static bool IsSequenceOf(Type each, Type type) =>
+        each.IsGenericType
+        && each.GetGenericTypeDefinition() == typeof(IEnumerable<>)
+        && each.GetGenericArguments()[0] is { IsClass: true } item
+        && item != typeof(object)
+        && item.IsAssignableFrom(type);
+
+    /// <summary>Returns Newtonsoft's JToken where a type is derived from it: JObject, JArray, JValue.</summary>
+    private static Type? Newtonsoft(Type type)
+    {
+        for (var each = type; each is not null; each = each.BaseType)
+        {
+            if (each.FullName == "Newtonsoft.Json.Linq.JToken")
+            {
+                return each;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Writes a JToken as its own library does; the kit itself needs no package.</summary>
+    private static void WriteNewtonsoft(object value, Type token, StringBuilder text, string path, int depth)
+    {
+        var convert = token.Assembly.GetType("Newtonsoft.Json.JsonConvert");
+        var serialize = convert?.GetMethod("SerializeObject", new[] { typeof(object) });
+        if (serialize?.Invoke(null, new[] { value }) is not string json)
+        {
+            throw Unencodable(value.GetType().Name, path);
+        }
+
+        using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 10 * MaxDepth });
+        WriteElement(document.RootElement, text, path, depth);
+    }
+
+    private static IEnumerable<(string Name, object? Value)> Members(IDictionary map, string path)
+    {
+        foreach (DictionaryEntry member in map)
+        {
+            yield return (Key(member.Key, path), member.Value);
+        }
+    }
+
+    private static IEnumerable<(string Name, object? Value)> Pairs(IEnumerable pairs, string path)
+    {
+        foreach (var pair in pairs)
+        {
+            var type = pair!.GetType(); // KeyValuePair of whatever types
+            var key = type.GetProperty("Key")?.GetValue(pair);
+            yield return (Key(key, path), type.GetProperty("Value")?.GetValue(pair));
+        }
+    }
+
+    private static string Key(object? key, string path) =>
+        key as string ?? throw Unencodable($"{key?.GetType().Name ?? "null"} as a key", path);
+
+    private static void WriteDigits(string digits, StringBuilder text, string path)
+    {
+        if (digits.Length > MaxDigits)
+        {
+            throw Unencodable("an int too long to write", path);
+        }
+
+        text.Append(digits);
+    }
+
+    private static void Enter(int depth)
+    {
+        if (depth >= MaxDepth)
+        {
+            throw new UnencodableException("nested too deeply, or within itself");
         }
     }
 
@@ -720,37 +1043,18 @@ internal static class Json
         text.Append(written);
     }
 
-    private static void WriteVerbatim(string json, StringBuilder text)
+    private static void WriteObject(
+        IEnumerable<(string Name, object? Value)> members, StringBuilder text, string path, int depth)
     {
-        foreach (var next in json)
-        {
-            // White space between the values: within a string JSON has no such characters.
-            if (next is '\n' or '\r' or '\t')
-            {
-                text.Append(' ');
-            }
-            else
-            {
-                WriteAscii(next, text);
-            }
-        }
-    }
-
-    private static void WriteObject(IDictionary map, StringBuilder text, string path, int depth)
-    {
+        Enter(depth);
         var comma = "";
         text.Append('{');
-        foreach (DictionaryEntry member in map)
+        foreach (var (name, value) in members)
         {
-            if (member.Key is not string name)
-            {
-                throw Unencodable($"{member.Key.GetType().Name} as a key", path);
-            }
-
             text.Append(comma);
             WriteString(name, text);
             text.Append(':');
-            Write(member.Value, text, path.Length == 0 ? name : $"{path}.{name}", depth + 1);
+            Write(value, text, path.Length == 0 ? name : $"{path}.{name}", depth + 1);
             comma = ",";
         }
 
@@ -759,6 +1063,7 @@ internal static class Json
 
     private static void WriteArray(IEnumerable items, StringBuilder text, string path, int depth)
     {
+        Enter(depth);
         var index = 0;
         text.Append('[');
         foreach (var item in items)

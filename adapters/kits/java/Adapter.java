@@ -2,7 +2,7 @@ import java.util.List;
 import java.util.Map;
 import waitproof.Kit;
 
-/** The adapter of {@link TaskClient}: the few lines to change for an SDK of your own. */
+/** The adapter of {@link TaskClient}: the few lines to change for your own SDK. */
 final class Adapter implements Kit.Adapter<TaskClient> {
   public static void main(String[] arguments) throws Exception {
     Kit.run(new Adapter());

@@ -254,13 +254,13 @@ final class TaskClient {
 
   private static Task task(Map<?, ?> body) throws TransportException {
     TaskError error = null;
-    if (body.get("error") instanceof Map<?, ?> told) {
+    if (body.get("error") instanceof Map<?, ?> reported) {
       error =
           new TaskError(
-              text(told, "type", false),
-              text(told, "description", false),
-              text(told, "stacktrace", false),
-              text(told, "version", false));
+              text(reported, "type", false),
+              text(reported, "description", false),
+              text(reported, "stacktrace", false),
+              text(reported, "version", false));
     } else if (body.get("error") != null) {
       throw malformed("its error is not an object", null);
     }

@@ -2,13 +2,13 @@
  * The Node side of waitproof's adapter protocol, version 1: one file, no dependencies, Node.js 18 or later.
  *
  * It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every answer.
- * What an SDK is called, how its client is built and which errors it has is said in an object, handed to `run`:
+ * The SDK's name, how to build its client and which errors it has belong in an object, which is passed to `run`:
  *
  *     run({
  *       sdk: { name: 'my-sdk', version: '1.0.0' },
  *       helper: 'Client.waitForTask',
- *       resultPath: 'data.result', // where in what the helper returns the payload lies; '' is the payload itself
- *       capabilities: {}, // on top of what the kit sees for itself, under the protocol's names
+ *       resultPath: 'data.result', // path to the payload in what the helper returns; '' is the payload itself
+ *       capabilities: {}, // besides those that the kit knows, under the protocol's names
  *       connect: (baseUrl, apiKey, apiSecret) => new Client(apiKey, apiSecret, { baseUrl }),
  *       wait: (client, taskId, options) => client.waitForTask(taskId, options), // resolves to the payload
  *       getTask: (client, taskId) => client.getTask(taskId), // has task_id, status, result and error
@@ -16,20 +16,27 @@
  *       describe: (error) => error instanceof TaskError && { kind: 'task', fields: { task_id: error.taskId } },
  *     });
  *
- * `wait` or `getTask` that is left out says that the SDK has none. `options` holds `poll_interval` and `timeout` in
+ * Leave out `wait` or `getTask` if the SDK has none. `options` holds `poll_interval` and `timeout` in
  * seconds, each only where it was given: that is how the helper's defaults are tested.
  *
- * The one fact to know: whatever leaves `wait`, `getTask` or an operation as an error is reported as what the SDK's
- * caller saw, so keep these to the call itself. An error anywhere else is an adapter error. Import the kit before
- * the SDK: from then on, what is printed goes to stderr.
+ * The one fact to know: an error that leaves `wait`, `getTask` or an operation is reported as what the SDK's caller
+ * saw, so put only the call itself there. An error anywhere else is an adapter error. Import the kit before the SDK:
+ * from then on, printed text goes to stderr.
  */
 
+import { Socket } from 'node:net';
 import { inspect } from 'node:util';
 
 const PROTOCOL = 1;
-const MAX_DEPTH = 100; // scenarios end at 64 levels; the harness reads no answer of 200
+const MAX_DEPTH = 200; // levels of one answer, its own object included: the protocol's limit
+const MAX_DIGITS = 4300; // of an integer that the harness reads
 
-const writeOut = process.stdout.write.bind(process.stdout);
+// Node.js cannot move its descriptors, so what is printed is sent elsewhere, and a child process or fs.writeSync(1)
+// could still use the protocol's. Where the command in adapter.yaml has moved them already, nothing can.
+const areMoved = process.env.WAITPROOF_KIT_STREAMS === '3,4';
+const input = areMoved ? new Socket({ fd: 3, readable: true, writable: false }) : process.stdin;
+const output = areMoved ? new Socket({ fd: 4, readable: false, writable: true }) : process.stdout;
+const writeOut = output.write.bind(output);
 process.stdout.write = (...args) => process.stderr.write(...args);
 
 /** Throw it in `wait`, `getTask` or an operation for a call that the SDK's signature cannot express. */
@@ -39,13 +46,13 @@ export class Unsupported extends Error {}
 export async function run(adapter) {
   const session = new Session(adapter);
   const inFlight = new Set();
-  for await (const line of lines(process.stdin)) {
+  for await (const line of lines(input)) {
     const call = session.receive(line);
     inFlight.add(call);
     call.finally(() => inFlight.delete(call));
   }
   await Promise.all(inFlight);
-  writeOut('', () => process.exit(0)); // what the SDK left open would keep the process alive
+  writeOut('', () => process.exit(0)); // anything that the SDK left open would keep the process alive
 }
 
 class Session {
@@ -62,10 +69,12 @@ class Session {
     try {
       message = read(line);
     } catch (error) {
-      log(`a line that is no message (${error.message}): ${inspect(line.toString().slice(0, 200))}`);
+      log(`a line that is not JSON (${error.message}): ${inspect(line.toString().slice(0, 200))}`);
       return;
     }
-    if (message.op === 'hello') {
+    if (message === null || typeof message !== 'object' || Array.isArray(message)) {
+      log(`a line that is not an object: ${inspect(line.toString().slice(0, 200))}`);
+    } else if (message.op === 'hello') {
       this.#greet(message);
     } else if (message.id === undefined) {
       log(`a call without an id: ${inspect(line.toString().slice(0, 200))}`);
@@ -75,6 +84,11 @@ class Session {
   }
 
   #greet(message) {
+    const missing = ['base_url', 'api_key', 'api_secret'].find((name) => typeof message[name] !== 'string');
+    if (missing) {
+      log(`a hello without a text as its '${missing}'`);
+      return;
+    }
     this.#connection = message;
     const { sdk, helper, resultPath = '', wait, getTask, operations = {}, capabilities } = this.#adapter;
     send({
@@ -99,27 +113,29 @@ class Session {
       const { member, call } = this.#bind(message);
       const client = await this.#client(message.client ?? 'default');
       const { returned, error, failed, elapsed } = await attempt(() => call(client));
-      if (error instanceof Unsupported) return { outcome: 'unsupported', reason: error.message };
+      if (error instanceof Unsupported) return { outcome: 'unsupported', reason: textOf(error) };
       return {
         ...(failed ? { outcome: 'raised', exception: this.#describe(error) } : answerWith(member, returned)),
         ...(message.op === 'wait' && { elapsed }),
       };
     } catch (error) {
-      log(inspect(error));
+      log(shown(error));
       return { outcome: 'adapter_error', message: textOf(error) };
     }
   }
 
   /** Return the call, and the answer's member for what it resolves to. */
-  #bind({ op, task_id: taskId, options = {}, operation, arguments: given }) {
+  #bind({ op, task_id: taskId, options, operation, arguments: given }) {
     const { wait, getTask, operations = {} } = this.#adapter;
     if (op === 'begin') {
       if (!Object.hasOwn(operations, operation)) throw new Error(`unknown operation '${operation}'`);
+      requireObject(given, 'arguments');
       return { member: 'task_id', call: (client) => operations[operation](client, given) };
     }
     if (!(op === 'wait' && wait) && !(op === 'get_task' && getTask)) throw new Error(`unknown op '${op}'`);
-    if (taskId === undefined) throw new Error('the call has no task_id');
-    if (op === 'wait') return { member: 'result', call: (client) => wait(client, taskId, options) };
+    if (taskId === undefined) throw new Error("the call has no 'task_id'");
+    requireObject(options ?? {}, 'options');
+    if (op === 'wait') return { member: 'result', call: (client) => wait(client, taskId, options ?? {}) };
     return { member: 'task', call: async (client) => taskOf(await getTask(client, taskId)) };
   }
 
@@ -139,6 +155,12 @@ class Session {
   }
 }
 
+function requireObject(value, name) {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw new Error(`the call's '${name}' are not an object`);
+  }
+}
+
 async function attempt(call) {
   const started = performance.now(); // monotonic
   const elapsed = () => Math.round((performance.now() - started) * 1000) / 1e6; // ms to s
@@ -152,7 +174,7 @@ async function attempt(call) {
 
 function answerWith(member, returned) {
   try {
-    return { outcome: 'returned', [member]: new Raw(encode(returned)) };
+    return { outcome: 'returned', [member]: new Raw(encode(returned, '', 1)) };
   } catch (error) {
     if (error instanceof Unencodable) return { outcome: 'returned', unencodable: error.message };
     throw error;
@@ -170,23 +192,35 @@ function encodeFields(fields) {
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue; // the error does not have it
     try {
-      encoded[name] = new Raw(encode(value));
+      encoded[name] = new Raw(encode(value, '', 3));
     } catch {
-      encoded[name] = inspect(value);
+      encoded[name] = shown(value);
     }
   }
   return encoded;
 }
 
-function typeOf(error) {
-  return error?.constructor?.name || typeof error;
+function typeOf(value) {
+  try {
+    return value?.constructor?.name || typeof value;
+  } catch {
+    return typeof value; // its constructor cannot be read
+  }
 }
 
 function textOf(error) {
   try {
     return String(error instanceof Error ? error.message : error);
   } catch {
-    return '<it has no text>'; // such as an object without a prototype
+    return '<it has no text>'; // such as an object without a prototype, or a message that throws
+  }
+}
+
+function shown(value) {
+  try {
+    return inspect(value);
+  } catch {
+    return `<${typeOf(value)} that cannot be shown>`;
   }
 }
 
@@ -197,47 +231,77 @@ class Raw {
   }
 }
 
-/** What JSON cannot carry, and where it lies. */
+/** A value that JSON cannot carry, and its place. */
 class Unencodable extends Error {}
 
 /**
  * Return a value as JSON, with every digit of a BigInt and with lone surrogates escaped. As in JSON.stringify, a
- * property that is undefined is left out; whatever else JSON cannot carry throws, such as "NaN at a.b[0]".
+ * property that is undefined is left out, and an object with a toJSON is what that returns; anything else that JSON
+ * cannot carry throws, such as "NaN at a.b[0]". `depth` is the number of the answer's levels around the value.
  */
 function encode(value, path = '', depth = 0) {
-  const refuse = (what) => {
-    throw new Unencodable(path ? `${what} at ${path}` : `${what} at the top`);
-  };
-  if (depth > MAX_DEPTH) throw new Unencodable('nested too deeply, or within itself');
   if (value instanceof Raw) return value.text;
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'bigint') return String(value);
-  if (typeof value === 'number') return Number.isFinite(value) ? JSON.stringify(value) : refuse(value);
-  if (Array.isArray(value)) {
-    return `[${Array.from(value, (item, index) => encode(item, `${path}[${index}]`, depth + 1)).join()}]`;
-  }
-  // Instances of the SDK's classes are carried by their properties; a Date, a Map or a Uint8Array is not JSON.
-  if (Object.prototype.toString.call(value) !== '[object Object]') {
-    refuse(typeof value === 'object' ? typeOf(value) : typeof value);
-  }
-  const members = Object.entries(value).filter(([, item]) => item !== undefined);
+  if (typeof value === 'bigint') return encodeInteger(String(value), path);
+  if (typeof value === 'number') return Number.isFinite(value) ? JSON.stringify(value) : refuse(value, path);
+  if (typeof value !== 'object') refuse(typeof value, path);
+  if (depth >= MAX_DEPTH) throw new Unencodable('nested too deeply, or within itself');
+  const { json, items, members } = contentOf(value, path);
+  if (json !== undefined) return encode(json, path, depth);
+  if (items) return `[${items.map((item, index) => encode(item, `${path}[${index}]`, depth + 1)).join()}]`;
+  if (!members) refuse(typeOf(value), path);
   const below = (key) => (path ? `${path}.${key}` : key);
   return `{${members.map(([key, item]) => `${JSON.stringify(key)}:${encode(item, below(key), depth + 1)}`).join()}}`;
+}
+
+/** Return what an object is in JSON: the items of an array, the members of an object, or what its toJSON gives. */
+function contentOf(given, path) {
+  try {
+    const isOwn = tagOf(given) === '[object Object]' && typeof given.toJSON === 'function';
+    const value = isOwn ? given.toJSON() : given;
+    if (value === null || typeof value !== 'object') return { json: value };
+    if (Array.isArray(value)) return { items: Array.from(value) };
+    // Instances of the SDK's classes are carried by their properties; a Date, a Map or a Uint8Array is not JSON, and
+    // neither is a class of collections, whose properties are not its items.
+    if (tagOf(value) !== '[object Object]' || typeof value[Symbol.iterator] === 'function') return {};
+    return { members: Object.entries(value).filter(([, item]) => item !== undefined) };
+  } catch (error) {
+    return refuse(`a value that throws ${typeOf(error)}`, path); // a getter or a Proxy of the SDK's
+  }
+}
+
+function tagOf(value) {
+  return Object.prototype.toString.call(value);
+}
+
+function encodeInteger(digits, path) {
+  return digits.length > MAX_DIGITS ? refuse('an int too long to write', path) : digits;
+}
+
+function refuse(what, path) {
+  throw new Unencodable(path ? `${what} at ${path}` : `${what} at the top`);
 }
 
 function send(answer) {
   writeOut(`${encode(answer)}\n`);
 }
 
-/** Read a line's object; an integer beyond 2^53 becomes a BigInt where this Node.js shows its digits (21 does). */
+/** Read a line; an integer beyond 2^53 becomes a BigInt, so that it keeps its digits. */
 function read(line) {
   const text = new TextDecoder('utf-8', { fatal: true }).decode(line);
-  const message = JSON.parse(text, (_key, value, context) => {
-    const isInexact = typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
-    return isInexact && /^-?\d+$/.test(context?.source) ? BigInt(context.source) : value;
-  });
-  if (message === null || typeof message !== 'object' || Array.isArray(message)) throw new Error('it is no object');
-  return message;
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  JSON.parse(text); // a mistake is reported in the line as it came
+  const tokens = /"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g; // strings, so that no digits in them are taken for a number
+  const exact = text.replace(tokens, (token) => (isExact(token) ? token : `"${LONG}${token}"`));
+  return JSON.parse(exact, (_key, value) =>
+    typeof value === 'string' && value.startsWith(LONG) ? BigInt(value.slice(LONG.length)) : value,
+  );
+}
+
+const LONG = `${Math.random()} `; // begins no text of the harness
+
+function isExact(token) {
+  return !/^-?\d+$/.test(token) || Number.isSafeInteger(Number(token));
 }
 
 /** Split at LF alone: node:readline also splits at U+2028, which JSON may hold. */

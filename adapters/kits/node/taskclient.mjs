@@ -135,7 +135,7 @@ export class TaskClient {
     }
     const answer = parse(text);
     if (!response.ok) throw new ApiError(response.status, answer);
-    if (answer === undefined) throw new TransportError('malformed_answer', `${path}: the answer is no JSON`);
+    if (answer === undefined) throw new TransportError('malformed_answer', `${path}: the answer is not JSON`);
     return answer;
   }
 }

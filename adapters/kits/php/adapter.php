@@ -1,6 +1,6 @@
 <?php
 
-/** The adapter of the task client beside it. For an SDK of your own, copy this folder and change this file. */
+/** The adapter of the task client beside it. For your own SDK, copy this folder and change this file. */
 
 declare(strict_types=1);
 

@@ -3,8 +3,8 @@
 /**
  * The PHP side of waitproof's adapter protocol, version 1: one file, no extension needed, PHP 8.1+.
  *
- * It owns the lines on stdin and stdout, the clients by name and the shape of every answer. What an SDK is
- * called, how its client is built and which exceptions it has is left to a subclass of `Adapter`:
+ * It owns the lines on stdin and stdout, the clients by name and the shape of every answer. The SDK's
+ * name, how to build its client and which exceptions it has belong in a subclass of `Adapter`:
  *
  *     final class MyAdapter extends Waitproof\Adapter
  *     {
@@ -28,8 +28,8 @@
  *
  *     Waitproof\run(new MyAdapter());
  *
- * The one fact to know: whatever `wait`, `getTask` or `begin` throws is reported as what the SDK's caller saw,
- * so keep these to the call itself. An exception anywhere else is an adapter error.
+ * The one fact to know: an exception that leaves `wait`, `getTask` or `begin` is reported as what the SDK's
+ * caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
  *
  * Calls are made one after another: the harness starts as many processes as it wants calls at once.
  */
@@ -39,20 +39,20 @@ declare(strict_types=1);
 namespace Waitproof;
 
 const PROTOCOL = 1;
-const MAX_DEPTH = 190; // the harness refuses an answer that is nested deeper than 200 levels
+const MAX_DEPTH = 200; // levels of one answer, its own object included: the protocol's limit
 
 /** Throw it in `wait`, `getTask` or `begin` for a call that the SDK's signature cannot express. */
 final class Unsupported extends \Exception
 {
 }
 
-/** What the kit must know of one SDK. */
+/** What the kit must know about one SDK. */
 abstract class Adapter
 {
     /**
      * Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
      *
-     * `result_path` says where in what `wait` returned the payload lies: properties or keys joined by dots, ''
+     * `result_path` is the path to the payload in what `wait` returned: properties or keys joined by dots, ''
      * for the returned value itself. The kit adds the language and the runtime.
      */
     abstract public function hello(): array;
@@ -60,7 +60,7 @@ abstract class Adapter
     /** Build a client. */
     abstract public function connect(string $baseUrl, string $apiKey, string $apiSecret): object;
 
-    /** Call the SDK's helper with exactly these options: one that was not given is not here either. */
+    /** Call the SDK's helper with exactly these options: an option that was not given is absent here. */
     public function wait(object $client, mixed $taskId, array $options): mixed
     {
         throw new \LogicException(static::class . ' has no wait, and hello did not say so');
@@ -93,7 +93,7 @@ abstract class Adapter
     /**
      * Return `kind` and `fields` of an exception that the SDK documents, null for any other.
      *
-     * `type` and `message` are filled in by the kit, unless given. A field's value that JSON cannot carry is
+     * The kit fills in `type` and `message` unless they are given. A field's value that JSON cannot carry is
      * reported by the name of its type.
      */
     public function describe(\Throwable $error): ?array
@@ -105,9 +105,9 @@ abstract class Adapter
 /**
  * Serve an SDK until the end of stdin, then end the process.
  *
- * PHP cannot move its own stdout. So this process starts itself once more, with an empty stdin and a stdout that is
- * stderr, and hands over the protocol's two streams as descriptors 3 and 4: whatever the SDK, or a child of it,
- * prints by whatever means comes between no two lines. Settings given with -d are lost; use ini_set().
+ * PHP cannot move its own stdout. So this process starts itself again, with an empty stdin and a stdout that is
+ * stderr, and passes the protocol's two streams as descriptors 3 and 4: nothing that the SDK or its child processes
+ * print can come between the lines. Settings passed with -d are lost; use ini_set().
  */
 function run(Adapter $adapter): never
 {
@@ -137,25 +137,33 @@ function renamed(array $options, array $names): array
 /**
  * Return what the named getters give; one that the exception lacks is left out (null and '' are not).
  *
+ * A getter that throws is reported as a text that says so.
+ *
  * @param array<string, string> $getters the documented name => the getter's
  */
 function fieldsOf(\Throwable $error, array $getters): array
 {
     $has = array_filter($getters, fn (string $getter): bool => method_exists($error, $getter));
-    return array_map(fn (string $getter): mixed => $error->$getter(), $has);
+    return array_map(function (string $getter) use ($error): mixed {
+        try {
+            return $error->$getter();
+        } catch (\Throwable $failure) { // one broken field must not lose the others
+            return '<reading it raised ' . $failure::class . '>';
+        }
+    }, $has);
 }
 
-/** The call cannot be made, and that is not the SDK's doing. */
+/** The call cannot be made, and the SDK is not the reason. */
 final class CallError extends \Exception
 {
 }
 
-/** What JSON cannot carry, and where it lies. */
+/** A value that JSON cannot carry, and its place. */
 final class UnencodableError extends \Exception
 {
 }
 
-/** What one call of the SDK came to; `error` is null when it returned. */
+/** The outcome of one call of the SDK; `error` is null when it returned. */
 final class Attempt
 {
     public function __construct(
@@ -166,7 +174,7 @@ final class Attempt
     }
 }
 
-/** Reads the lines, makes the calls, and words and writes the answers. */
+/** Reads the lines, makes the calls, and builds and writes the answers. */
 final class Session
 {
     /** @var array<string, object> */
@@ -200,6 +208,12 @@ final class Session
 
     private function greet(array $message): void
     {
+        foreach (['base_url', 'api_key', 'api_secret'] as $name) {
+            if (!is_string($message[$name] ?? null)) {
+                tell("a hello without a text as its '$name'");
+                return;
+            }
+        }
         $this->connection = [$message['base_url'], $message['api_key'], $message['api_secret']];
         $hello = $this->adapter->hello() + ['result_path' => '', 'capabilities' => []];
         $hello['sdk'] += ['language' => 'php', 'runtime' => 'PHP ' . PHP_VERSION];
@@ -217,8 +231,9 @@ final class Session
         } catch (CallError $error) {
             $answer = ['outcome' => 'adapter_error', 'message' => $error->getMessage()];
         } catch (\Throwable $error) {
-            tell((string) $error);
-            $answer = ['outcome' => 'adapter_error', 'message' => $error::class . ': ' . $error->getMessage()];
+            $text = $error::class . ': ' . $error->getMessage();
+            tell($text . "\n" . $error->getTraceAsString()); // not (string) $error: it may throw
+            $answer = ['outcome' => 'adapter_error', 'message' => $text];
         }
         $this->write(['id' => $message['id']] + $answer);
     }
@@ -227,18 +242,19 @@ final class Session
     private function bind(array $message): \Closure
     {
         $op = $message['op'] ?? null;
-        $method = ['wait' => 'wait', 'get_task' => 'getTask', 'begin' => 'begin'][$op] ?? null;
+        $methods = ['wait' => 'wait', 'get_task' => 'getTask', 'begin' => 'begin'];
+        $method = is_string($op) ? $methods[$op] ?? null : null;
         if ($method === null) {
-            throw new CallError('unknown op ' . json_encode($op));
+            throw new CallError('unknown op ' . quoted($op));
         }
         if ((new \ReflectionMethod($this->adapter, $method))->class === Adapter::class) {
             throw new CallError($this->adapter::class . " has no $method, and hello did not say so");
         }
         if ($op === 'begin') {
             $operation = self::member($message, 'operation');
-            $arguments = (array) self::member($message, 'arguments');
+            $arguments = self::members($message, 'arguments');
             if (!in_array($operation, $this->operations, true)) {
-                throw new CallError('unknown operation ' . json_encode($operation));
+                throw new CallError('unknown operation ' . quoted($operation));
             }
             $client = $this->client($message);
             return fn (): mixed => $this->adapter->begin($client, $operation, $arguments);
@@ -248,13 +264,21 @@ final class Session
         if ($op === 'get_task') {
             return fn (): mixed => $this->adapter->getTask($client, $taskId);
         }
-        $options = (array) ($message['options'] ?? []);
+        $options = isset($message['options']) ? self::members($message, 'options') : [];
         return fn (): mixed => $this->adapter->wait($client, $taskId, $options);
     }
 
     private static function member(array $message, string $name): mixed
     {
         return array_key_exists($name, $message) ? $message[$name] : throw new CallError("the call has no '$name'");
+    }
+
+    private static function members(array $message, string $name): array
+    {
+        $value = self::member($message, $name);
+        return $value instanceof \stdClass
+            ? (array) $value
+            : throw new CallError("the call's '$name' are not an object");
     }
 
     private function client(array $message): object
@@ -293,9 +317,9 @@ final class Session
     {
         try {
             return match ($op) {
-                'wait' => ['result' => Plain::value(Plain::reach($returned, $this->resultPath))],
-                'get_task' => ['task' => Plain::value($this->adapter->readTask($returned))],
-                'begin' => ['task_id' => Plain::value($this->adapter->readTaskId($returned))],
+                'wait' => ['result' => Plain::value(Plain::reach($returned, $this->resultPath), '', 1)],
+                'get_task' => ['task' => Plain::value($this->adapter->readTask($returned), '', 1)],
+                'begin' => ['task_id' => Plain::value($this->adapter->readTaskId($returned), '', 1)],
             };
         } catch (UnencodableError $error) {
             return ['unencodable' => $error->getMessage()];
@@ -310,11 +334,12 @@ final class Session
         return $described;
     }
 
-    /** Return a line's object, null when it is none; an empty object inside it stays one. */
+    /** Return a line's object, null when it is not one; an empty object inside it stays one. */
     private function parse(string $line): ?array
     {
         try {
-            $message = json_decode($line, false, flags: JSON_THROW_ON_ERROR);
+            $flags = JSON_THROW_ON_ERROR | JSON_BIGINT_AS_STRING;
+            $message = json_decode(self::withoutLoneSurrogates($line), false, flags: $flags);
         } catch (\JsonException $error) {
             tell("a line that is not JSON ({$error->getMessage()}): " . substr(trim($line), 0, 200));
             return null;
@@ -328,6 +353,13 @@ final class Session
             return null;
         }
         return (array) $message;
+    }
+
+    /** Replace the escapes of lone surrogates: UTF-8 has none, and json_decode refuses a line with one. */
+    private static function withoutLoneSurrogates(string $line): string
+    {
+        $passed = '\\\\\\\\|\\\\u[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}';
+        return preg_replace("/(?:$passed)(*SKIP)(*FAIL)|\\\\u[dD][89a-fA-F][0-9a-fA-F]{2}/", '\ufffd', $line) ?? $line;
     }
 
     /** Write one line. ASCII with escapes; where a message is not UTF-8, its bad bytes are replaced. */
@@ -346,7 +378,7 @@ final class Session
     }
 }
 
-/** Turns what an SDK returned into what json_encode writes as it is, or says what it cannot, and where that lies. */
+/** Turns what an SDK returned into what json_encode writes unchanged, or names what it cannot, and its place. */
 final class Plain
 {
     /** Follow a path as the SDK's caller would. */
@@ -368,7 +400,7 @@ final class Plain
     public static function field(mixed $given): mixed
     {
         try {
-            return self::value($given);
+            return self::value($given, '', 3);
         } catch (UnencodableError) {
             return is_string($given) || is_float($given) ? (string) $given : get_debug_type($given);
         }
@@ -378,12 +410,13 @@ final class Plain
      * Return a value as null, booleans, numbers, texts, lists, maps, and objects for what JSON calls objects.
      *
      * An array that is a list is a list, an empty one too: an SDK that turned {} into [] has lost something.
+     * `$depth` is the number of the answer's levels around the value.
      *
      * @throws UnencodableError with what JSON cannot carry and its path, such as "NaN at a.b[0]"
      */
-    public static function value(mixed $given, string $path = '', int $depth = 0): mixed
+    public static function value(mixed $given, string $path, int $depth): mixed
     {
-        if ($depth > MAX_DEPTH) {
+        if ($depth >= MAX_DEPTH && (is_array($given) || is_object($given))) {
             throw new UnencodableError('nested too deeply, or within itself');
         }
         return match (true) {
@@ -393,9 +426,20 @@ final class Plain
             is_array($given) && array_is_list($given) => self::items($given, $path, $depth),
             is_array($given), $given instanceof \stdClass => self::members((array) $given, $path, $depth),
             $given instanceof \BackedEnum => $given->value,
-            $given instanceof \JsonSerializable => self::value($given->jsonSerialize(), $path, $depth + 1),
+            $given instanceof \JsonSerializable => self::serialized($given, $path, $depth),
             default => throw new UnencodableError(self::at($path, get_debug_type($given))),
         };
+    }
+
+    private static function serialized(\JsonSerializable $given, string $path, int $depth): mixed
+    {
+        try {
+            $json = $given->jsonSerialize();
+        } catch (\Throwable $error) {
+            throw new UnencodableError(self::at($path, 'a value that throws ' . $error::class));
+        }
+        // As in json_encode, one that gives itself is its public properties.
+        return self::value($json === $given ? (object) get_object_vars($given) : $json, $path, $depth);
     }
 
     private static function items(array $given, string $path, int $depth): array
@@ -431,7 +475,7 @@ final class Plain
     {
         return preg_match('//u', $given) === 1
             ? $given
-            : throw new UnencodableError(self::at($path, 'a text that is not UTF-8'));
+            : throw new UnencodableError(self::at($path, 'text that is not UTF-8'));
     }
 
     private static function at(string $path, string $what): string
@@ -442,5 +486,10 @@ final class Plain
 
 function tell(string $text): void
 {
-    fwrite(STDERR, "waitproof_kit: $text\n");
+    fwrite(STDERR, "waitproof kit: $text\n");
+}
+
+function quoted(mixed $value): string
+{
+    return is_string($value) ? "'$value'" : (string) json_encode($value);
 }

@@ -207,7 +207,7 @@ final class Client
                 'Content-Type: application/json',
             ],
             CURLOPT_RETURNTRANSFER => true,
-            CURLOPT_TIMEOUT_MS => max(1, (int) ceil($timeoutS * 1000)), // of the request as a whole; 0 is no limit
+            CURLOPT_TIMEOUT_MS => max(1, (int) ceil($timeoutS * 1000)), // of the request as a whole; 0 means no limit
             CURLOPT_NOSIGNAL => true, // curl's alarm signal counts whole seconds
         ]);
         $text = curl_exec($this->connection);
@@ -222,7 +222,7 @@ final class Client
             $code = $answer->code ?? null;
             throw new ApiException($answer->message ?? "HTTP status $status", $status, is_int($code) ? $code : null);
         }
-        return $answer instanceof \stdClass ? $answer : throw self::malformed('it is no JSON object');
+        return $answer instanceof \stdClass ? $answer : throw self::malformed('it is not a JSON object');
     }
 
     private static function malformed(string $fact): TransportException

@@ -1,4 +1,4 @@
-"""The adapter of the task client beside it. For an SDK of your own, copy this folder and change this file."""
+"""The adapter of the task client beside it. For your own SDK, copy this folder and change this file."""
 
 from __future__ import annotations
 

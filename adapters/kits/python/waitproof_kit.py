@@ -1,8 +1,8 @@
 """The Python side of waitproof's adapter protocol, version 1: one file, standard library only, Python 3.9+.
 
 It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
-answer. What an SDK is called, how its client is built and which exceptions it has is left to a subclass
-of `Adapter`, handed to `run` (blocking SDK) or `run_async` (coroutines on one event loop):
+answer. The SDK's name, how to build its client and which exceptions it has belong in a subclass of
+`Adapter`, which is passed to `run` (blocking SDK) or `run_async` (coroutines on one event loop):
 
     class MyAdapter(Adapter):
         def hello(self):
@@ -22,8 +22,8 @@ of `Adapter`, handed to `run` (blocking SDK) or `run_async` (coroutines on one e
 
     run(MyAdapter())
 
-The one fact to know: whatever leaves `wait`, `get_task` or `begin` as an exception is reported as what the
-SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+The one fact to know: an exception that leaves `wait`, `get_task` or `begin` is reported as what the SDK's
+caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from typing import Any, BinaryIO
 __all__ = ["Adapter", "Unsupported", "fields_of", "run", "run_async"]
 
 PROTOCOL = 1
+MAX_DEPTH = 200  # levels of one answer, its own object included: the protocol's limit
 
 _Json = dict[str, Any]
 _MISSING = object()
@@ -55,20 +56,20 @@ class Unsupported(Exception):
 
 
 class Adapter:
-    """What the kit must know of one SDK. For `run_async` the three calls return awaitables.
+    """What the kit must know about one SDK. For `run_async` the three calls return awaitables.
 
     Paths are steps joined by dots, each an attribute or a key; "" is the returned value itself. `hello`
-    gives the payload's as `result_path`.
+    returns the path to the payload as `result_path`.
     """
 
-    task_path = ""  # where the task lies in what `get_task` returns
-    task_id_path = ""  # where the task's id lies in what `begin` returns
+    task_path = ""  # path to the task in what `get_task` returns
+    task_id_path = ""  # path to the task's id in what `begin` returns
 
     def hello(self) -> _Json:
         """Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
 
-        The kit adds the language and the runtime. It can have any number of calls in flight; whether the
-        SDK can is for `max_concurrency` to say (0 = any number; absent = 1).
+        The kit adds the language and the runtime. It can have any number of calls in flight; set
+        `max_concurrency` to what the SDK can have (0 = any number; absent = 1).
         """
         raise NotImplementedError
 
@@ -77,7 +78,7 @@ class Adapter:
         raise NotImplementedError
 
     def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
-        """Call the SDK's helper with exactly these options: one that was not given is not here either."""
+        """Call the SDK's helper with exactly these options: an option that was not given is absent here."""
         raise NotImplementedError
 
     def get_task(self, client: Any, task_id: Any) -> Any:
@@ -91,15 +92,25 @@ class Adapter:
     def describe(self, exception: BaseException) -> _Json | None:
         """Return `kind` and `fields` of an exception that the SDK documents, None for any other.
 
-        `type` and `message` are filled in by the kit, unless given. A field's value that JSON cannot
+        The kit fills in `type` and `message` unless they are given. A field's value that JSON cannot
         carry is reported as its `repr`.
         """
 
 
 def fields_of(exception: BaseException, names: Iterable[str]) -> _Json:
-    """Return the named attributes; one that the exception lacks is left out (None and "" are not)."""
-    values = ((name, getattr(exception, name, _MISSING)) for name in names)
+    """Return the named attributes; one that the exception lacks is left out (None and "" are not).
+
+    An attribute that cannot be read, such as a property that raises, is reported as a text that says so.
+    """
+    values = ((name, _attribute(exception, name)) for name in names)
     return {name: value for name, value in values if value is not _MISSING}
+
+
+def _attribute(exception: BaseException, name: str) -> Any:
+    try:
+        return getattr(exception, name, _MISSING)
+    except Exception as error:  # noqa: BLE001 - one broken field must not lose the others
+        return f"<reading it raised {type(error).__name__}>"
 
 
 def run(adapter: Adapter) -> None:
@@ -161,7 +172,7 @@ async def _serve(session: _Session) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Attempt:
-    """What one call of the SDK came to; `exception` is None when it returned."""
+    """The outcome of one call of the SDK; `exception` is None when it returned."""
 
     returned: Any
     exception: BaseException | None
@@ -172,7 +183,7 @@ def _attempt(call: Callable[[], Any]) -> _Attempt:
     started = time.monotonic()
     try:
         returned = call()
-    except BaseException as exception:  # noqa: BLE001 - the caller saw it, whatever it is
+    except BaseException as exception:  # noqa: BLE001 - of any kind: the caller saw it
         return _Attempt(None, exception, time.monotonic() - started)
     return _Attempt(returned, None, time.monotonic() - started)
 
@@ -181,17 +192,17 @@ async def _attempt_async(call: Callable[[], Any]) -> _Attempt:
     started = time.monotonic()
     try:
         returned = await call()
-    except BaseException as exception:  # noqa: BLE001 - the caller saw it, whatever it is
+    except BaseException as exception:  # noqa: BLE001 - of any kind: the caller saw it
         return _Attempt(None, exception, time.monotonic() - started)
     return _Attempt(returned, None, time.monotonic() - started)
 
 
 class _AdapterError(Exception):
-    """The call cannot be made, and that is not the SDK's doing."""
+    """The call cannot be made, and the SDK is not the reason."""
 
 
 class _Session:
-    """The protocol without a way of running calls: reads, finds the client, words and writes the answers."""
+    """The protocol without a way of running calls: reads lines, finds clients, builds and writes answers."""
 
     def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
@@ -224,9 +235,9 @@ class _Session:
             yield
         except _AdapterError as error:
             self._fail(message, str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the harness waits for an answer
+        except Exception as error:  # noqa: BLE001 - of any kind: the harness waits for an answer
             traceback.print_exc()
-            self._fail(message, f"{type(error).__name__}: {error}")
+            self._fail(message, f"{type(error).__name__}: {_text_of(error)}")
 
     def bind(self, message: _Json) -> Callable[[], Any]:
         """Return the call of the SDK, ready to be made: its client is built by now."""
@@ -236,23 +247,23 @@ class _Session:
         if getattr(type(adapter), op) is getattr(Adapter, op):
             raise _AdapterError(f"{type(adapter).__name__} has no {op}, and hello did not say so")
         if op == "begin":
-            operation, arguments = message["operation"], message["arguments"]
+            operation, arguments = _member(message, "operation"), _object(message, "arguments")
             if operation not in self._operations:
                 raise _AdapterError(f"unknown operation {operation!r}")
             client = self._client(message)
             return lambda: adapter.begin(client, operation, arguments)
-        task_id = message["task_id"]
+        task_id = _member(message, "task_id")
         client = self._client(message)
         if op == "get_task":
             return lambda: adapter.get_task(client, task_id)
-        options = message.get("options") or {}
+        options = _object(message, "options") if message.get("options") is not None else {}
         return lambda: adapter.wait(client, task_id, **options)
 
     def report(self, message: _Json, attempt: _Attempt) -> None:
         """Write the answer of a call that was made."""
         answer: _Json = {"id": message["id"]}
         if isinstance(attempt.exception, Unsupported):
-            answer.update(outcome="unsupported", reason=str(attempt.exception))
+            answer.update(outcome="unsupported", reason=_text_of(attempt.exception))
         elif attempt.exception is not None:
             answer.update(outcome="raised", exception=self._describe(attempt.exception))
         else:
@@ -277,7 +288,7 @@ class _Session:
                 continue
             try:
                 message = json.loads(line.decode("utf-8"))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 _log(f"a line that is not JSON ({error}): {line[:200]!r}")
                 continue
             if isinstance(message, dict):
@@ -286,7 +297,12 @@ class _Session:
                 _log(f"a line that is not an object: {line[:200]!r}")
 
     def _greet(self, message: _Json) -> None:
-        self._connection = {name: message[name] for name in ("base_url", "api_key", "api_secret")}
+        connection = {name: message.get(name) for name in ("base_url", "api_key", "api_secret")}
+        for name, value in connection.items():
+            if not isinstance(value, str):
+                _log(f"a hello without a text as its '{name}'")
+                return
+        self._connection = connection
         hello = self._adapter.hello()
         runtime = f"{platform.python_implementation()} {platform.python_version()}"
         hello["sdk"] = {"language": "python", "runtime": runtime, **hello["sdk"]}
@@ -307,58 +323,85 @@ class _Session:
         """Return the answer's key for what was returned, or `unencodable` and the reason."""
         try:
             if op == "wait":
-                return {"result": _plain(_reach(returned, self._result_path), "")}
+                return {"result": _plain(_reach(returned, self._result_path), "", 1)}
             if op == "get_task":
-                return {"task": _plain_task(_reach(returned, self._adapter.task_path))}
-            return {"task_id": _plain(_reach(returned, self._adapter.task_id_path), "")}
+                return {"task": _plain(_task_fields(_reach(returned, self._adapter.task_path)), "", 1)}
+            return {"task_id": _plain(_reach(returned, self._adapter.task_id_path), "", 1)}
         except _UnencodableError as reason:
             return {"unencodable": str(reason)}
-        except RecursionError:
-            return {"unencodable": "nested too deeply, or within itself"}
 
     def _describe(self, exception: BaseException) -> _Json:
-        try:
-            text = str(exception)
-        except Exception:  # noqa: BLE001 - what Python itself prints for such an exception
-            text = "<exception str() failed>"
-        known = {"kind": "other", "type": type(exception).__name__, "message": text, "fields": {}}
+        name, text = type(exception).__name__, _text_of(exception)
+        known = {"kind": "other", "type": name, "message": text, "fields": {}}
         described = {**known, **(self._adapter.describe(exception) or {})}
         described["fields"] = {name: _plain_field(value) for name, value in described["fields"].items()}
         return described
 
 
+def _member(message: _Json, name: str) -> Any:
+    if name not in message:
+        raise _AdapterError(f"the call has no '{name}'")
+    return message[name]
+
+
+def _object(message: _Json, name: str) -> _Json:
+    value = _member(message, name)
+    if not isinstance(value, dict):
+        raise _AdapterError(f"the call's '{name}' are not an object")
+    return value
+
+
+def _text_of(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except BaseException:  # noqa: BLE001 - a message that cannot be read must not hide its exception
+        return "<exception str() failed>"  # what Python itself prints for it
+
+
 class _UnencodableError(Exception):
-    """What JSON cannot carry, and where it lies."""
+    """A value that JSON cannot carry, and its place."""
 
 
 def _reach(returned: Any, path: str) -> Any:
-    """Follow a path as the SDK's caller would; a step that leads nowhere is what the caller gets, too."""
+    """Follow a path as the SDK's caller would; a step that leads nowhere is reported."""
     value = returned
     for step in path.split(".") if path else ():
-        below = value.get(step, _MISSING) if isinstance(value, dict) else getattr(value, step, _MISSING)
+        try:
+            below = value.get(step, _MISSING) if isinstance(value, dict) else getattr(value, step, _MISSING)
+        except Exception as error:
+            what = f"reading {step!r} raised {type(error).__name__}"
+            raise _UnencodableError(f"nothing at {path}: {what}") from error
         if below is _MISSING:
             raise _UnencodableError(f"nothing at {path}: {type(value).__name__} has no {step!r}")
         value = below
     return value
 
 
-def _plain_task(task: Any) -> Any:
+def _task_fields(task: Any) -> Any:
     """Return the four fields of a task, those that it has."""
-    if not isinstance(task, dict):
+    if isinstance(task, dict):
+        return task
+    try:
         names = ("task_id", "status", "result", "error")
-        task = {name: getattr(task, name) for name in names if hasattr(task, name)}
-    return _plain(task, "")
+        return {name: getattr(task, name) for name in names if hasattr(task, name)}
+    except Exception as error:
+        raise _UnencodableError(_at("", f"a task that raises {type(error).__name__}")) from error
 
 
 def _plain_field(value: Any) -> Any:
     try:
-        return _plain(value, "")
-    except (_UnencodableError, RecursionError):
-        return repr(value)
+        return _plain(value, "", 3)
+    except _UnencodableError as reason:
+        try:
+            return repr(value)
+        except BaseException:  # noqa: BLE001 - one broken field must not lose the others
+            return f"<{reason}>"
 
 
-def _plain(value: Any, path: str) -> Any:
-    """Return a value as JSON's types, dataclasses by their own `to_dict` where they have one.
+def _plain(value: Any, path: str, depth: int) -> Any:
+    """Return a value as JSON's types; `depth` is the number of the answer's levels around it.
+
+    A dataclass is written by its own `to_dict` where it has one, a named tuple by its names.
 
     Raises:
         _UnencodableError: With what JSON cannot carry and its path, such as "NaN at a.b[0]".
@@ -367,16 +410,33 @@ def _plain(value: Any, path: str) -> Any:
         return value
     if isinstance(value, (int, float)):
         return _plain_number(value, path)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = _dataclass_items(value)
-    if not isinstance(value, dict):
+    if depth >= MAX_DEPTH:
+        raise _UnencodableError("nested too deeply, or within itself")
+    try:
+        items = _items(value)
+    except Exception as error:
+        raise _UnencodableError(_at(path, f"a value that raises {type(error).__name__}")) from error
+    if isinstance(items, list):
+        return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(items)]
+    if not isinstance(items, dict):
         raise _UnencodableError(_at(path, type(value).__name__))
-    for key in value:
+    for key in items:
         if not isinstance(key, str):
             raise _UnencodableError(_at(path, f"{type(key).__name__} as a key"))
-    return {key: _plain(item, f"{path}.{key}" if path else key) for key, item in value.items()}
+    return {key: _plain(item, f"{path}.{key}" if path else key, depth + 1) for key, item in items.items()}
+
+
+def _items(value: Any) -> Any:
+    """Return what a value holds as a plain list or dict; anything else is not JSON."""
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return value._asdict()
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        if hasattr(value, "to_dict"):
+            return value.to_dict()
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(value.items()) if isinstance(value, dict) else value
 
 
 def _plain_number(value: Any, path: str) -> Any:
@@ -387,12 +447,6 @@ def _plain_number(value: Any, path: str) -> Any:
     except ValueError as error:  # an int with more digits than Python is willing to write
         raise _UnencodableError(_at(path, "an int too long to write")) from error
     return value
-
-
-def _dataclass_items(value: Any) -> Any:
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def _at(path: str, what: str) -> str:
@@ -416,4 +470,4 @@ def _take_stdin_and_stdout() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _log(text: str) -> None:
-    print(f"waitproof_kit: {text}", file=sys.stderr, flush=True)
+    print(f"waitproof kit: {text}", file=sys.stderr, flush=True)

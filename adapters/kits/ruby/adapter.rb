@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# The adapter of the task client beside it. For an SDK of your own, copy this folder and change this file.
+# The adapter of the task client beside it. For your own SDK, copy this folder and change this file.
 
 require_relative 'kit'
 require_relative 'task_client'

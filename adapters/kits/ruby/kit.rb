@@ -2,9 +2,9 @@
 
 # The Ruby side of waitproof's adapter protocol, version 1: one file, standard library only, Ruby 2.7+.
 #
-# It owns the lines on stdin and stdout, the calls in flight (a thread each), the clients by name and the
-# shape of every answer. What an SDK is called, how its client is built and which exceptions it has is left
-# to a subclass of WaitproofKit::Adapter:
+# It owns the lines on stdin and stdout, the calls in flight (each in its own thread), the clients by name and the
+# shape of every answer. The SDK's name, how to build its client and which exceptions it has belong in a
+# subclass of WaitproofKit::Adapter:
 #
 #     class MyAdapter < WaitproofKit::Adapter
 #       def hello
@@ -29,25 +29,28 @@
 #
 #     WaitproofKit.run(MyAdapter.new)
 #
-# The one fact to know: whatever leaves `wait`, `get_task` or `begin_operation` as an exception is reported as
-# what the SDK's caller saw, so keep these to the call itself. An exception anywhere else is an adapter error.
+# The one fact to know: an exception that leaves `wait`, `get_task` or `begin_operation` is reported as what the
+# SDK's caller saw, so put only the call itself there. An exception anywhere else is an adapter error.
 
 require 'json'
 
 module WaitproofKit
   PROTOCOL = 1
-  MAX_DEPTH = 190 # the harness refuses an answer that is nested deeper than 200 levels
+  MAX_DEPTH = 200 # levels of one answer, its own object included: the protocol's limit
+  MAX_DIGITS = 4300 # of an integer that the harness reads
+  # What may stand before the escape of a lone surrogate, and that escape itself.
+  SURROGATES = /(\\\\|\\u[dD][89abAB]\h{2}\\u[dD][c-fC-F]\h{2})|\\u[dD][89a-fA-F]\h{2}/n.freeze
 
   # Raise it in `wait`, `get_task` or `begin_operation` for a call that the SDK's signature cannot express.
   class Unsupported < StandardError; end
 
-  # What the kit must know of one SDK.
+  # What the kit must know about one SDK.
   class Adapter
     # Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
     #
-    # `result_path` says where in what `wait` returned the payload lies: methods or keys joined by dots, "" for
-    # the returned value itself. The kit adds the language and the runtime. It can have any number of calls in
-    # flight; whether the SDK can is for `max_concurrency` to say (0 = any number; absent = 1).
+    # `result_path` is the path to the payload in what `wait` returned: methods or keys joined by dots, "" for the
+    # returned value itself. The kit adds the language and the runtime. It can have any number of calls in flight;
+    # set `max_concurrency` to what the SDK can have (0 = any number; absent = 1).
     def hello
       raise NotImplementedError, "#{self.class} has no hello"
     end
@@ -57,7 +60,7 @@ module WaitproofKit
       raise NotImplementedError, "#{self.class} has no connect"
     end
 
-    # Call the SDK's helper with exactly these options: one that was not given is not here either.
+    # Call the SDK's helper with exactly these options: an option that was not given is absent here.
     def wait(_client, _task_id, **_options)
       raise NotImplementedError, "#{self.class} has no wait"
     end
@@ -84,7 +87,7 @@ module WaitproofKit
 
     # Return `kind` and `fields` of an exception that the SDK documents, nil for any other.
     #
-    # `type` and `message` are filled in by the kit, unless given. A field's value that JSON cannot carry is
+    # The kit fills in `type` and `message` unless they are given. A field's value that JSON cannot carry is
     # reported as `inspect` shows it.
     def describe(_error)
       nil
@@ -97,20 +100,27 @@ module WaitproofKit
   end
 
   # Return what the named methods give; one that the exception lacks is left out (nil and "" are not).
+  # A method that raises is reported as a text that says so.
   def self.fields_of(error, *names)
-    names.select { |name| error.respond_to?(name) }.to_h { |name| [name, error.public_send(name)] }
+    names.select { |name| error.respond_to?(name) }.to_h { |name| [name, field_of(error, name)] }
   end
 
-  # The call cannot be made, and that is not the SDK's doing.
+  def self.field_of(error, name)
+    error.public_send(name)
+  rescue StandardError, NotImplementedError => e # one broken field must not lose the others
+    "<reading it raised #{e.class}>"
+  end
+
+  # The call cannot be made, and the SDK is not the reason.
   class CallError < StandardError; end
 
-  # What JSON cannot carry, and where it lies.
+  # A value that JSON cannot carry, and its place.
   class UnencodableError < StandardError; end
 
-  # What one call of the SDK came to; `error` is nil when it returned.
+  # The outcome of one call of the SDK; `error` is nil when it returned.
   Attempt = Struct.new(:returned, :error, :elapsed_s)
 
-  # Reads the lines, makes the calls, and words and writes the answers.
+  # Reads the lines, makes the calls, and builds and writes the answers.
   class Session
     CALLS = { 'wait' => :wait, 'get_task' => :get_task, 'begin' => :begin_operation }.freeze
 
@@ -144,7 +154,11 @@ module WaitproofKit
     # --- calls ---
 
     def greet(message)
-      @connection = { base_url: message['base_url'], api_key: message['api_key'], api_secret: message['api_secret'] }
+      names = %w[base_url api_key api_secret]
+      missing = names.find { |name| !message[name].is_a?(String) }
+      return log("a hello without a text as its '#{missing}'") if missing
+
+      @connection = names.to_h { |name| [name.to_sym, message[name]] }
       hello = @adapter.hello
       sdk = { language: 'ruby', runtime: "#{RUBY_ENGINE} #{RUBY_VERSION}" }.merge(hello.fetch(:sdk))
       hello = { result_path: '', capabilities: {} }.merge(hello, sdk: sdk)
@@ -158,15 +172,16 @@ module WaitproofKit
       write(report(message, attempt(call)))
     rescue CallError => e
       fail_call(message, e.message)
-    rescue StandardError, NotImplementedError => e
-      warn(e.full_message(highlight: false))
-      fail_call(message, "#{e.class}: #{WaitproofKit.message_of(e)}")
+    rescue Exception => e # rubocop:disable Lint/RescueException -- of any kind: the harness waits for an answer
+      text = "#{e.class}: #{WaitproofKit.message_of(e)}"
+      log([text, *e.backtrace].join("\n\t"))
+      fail_call(message, text)
     end
 
     # Return the call of the SDK, ready to be made: its client is built by now.
     def bind(message)
       op = message['op']
-      name = CALLS.fetch(op) { raise CallError, "unknown op #{op.inspect}" }
+      name = CALLS.fetch(op) { raise CallError, "unknown op '#{op}'" }
       if @adapter.method(name).owner == Adapter
         raise CallError, "#{@adapter.class} has no #{name}, and hello did not say so"
       end
@@ -176,21 +191,28 @@ module WaitproofKit
       client = client_of(message)
       return -> { @adapter.get_task(client, task_id) } if op == 'get_task'
 
-      options = (message['options'] || {}).transform_keys(&:to_sym)
+      options = message['options'] ? members(message, 'options') : {}
       -> { @adapter.wait(client, task_id, **options) }
     end
 
     def bind_begin(message)
       operation = member(message, 'operation')
-      raise CallError, "unknown operation #{operation.inspect}" unless @operations.include?(operation)
+      raise CallError, "unknown operation '#{operation}'" unless @operations.include?(operation)
 
-      arguments = member(message, 'arguments').transform_keys(&:to_sym)
+      arguments = members(message, 'arguments')
       client = client_of(message)
       -> { @adapter.begin_operation(client, operation, **arguments) }
     end
 
     def member(message, name)
       message.fetch(name) { raise CallError, "the call has no '#{name}'" }
+    end
+
+    def members(message, name)
+      value = member(message, name)
+      raise CallError, "the call's '#{name}' are not an object" unless value.is_a?(Hash)
+
+      value.transform_keys(&:to_sym)
     end
 
     def client_of(message)
@@ -206,7 +228,7 @@ module WaitproofKit
       started_s = WaitproofKit.now_s
       returned = call.call
       Attempt.new(returned, nil, WaitproofKit.now_s - started_s)
-    rescue Exception => e # rubocop:disable Lint/RescueException -- the caller saw it, whatever it is
+    rescue Exception => e # rubocop:disable Lint/RescueException -- of any kind: the caller saw it
       Attempt.new(nil, e, WaitproofKit.now_s - started_s)
     end
 
@@ -230,9 +252,9 @@ module WaitproofKit
     # Return the answer's member for what was returned, or `unencodable` and the reason.
     def payload(op, returned)
       case op
-      when 'wait' then { result: Plain.value(Plain.reach(returned, @result_path)) }
+      when 'wait' then { result: Plain.value(Plain.reach(returned, @result_path), '', 1) }
       when 'get_task' then { task: Plain.task(@adapter.read_task(returned)) }
-      else { task_id: Plain.value(@adapter.read_task_id(returned)) }
+      else { task_id: Plain.value(@adapter.read_task_id(returned), '', 1) }
       end
     rescue UnencodableError => e
       { unencodable: e.message }
@@ -267,13 +289,16 @@ module WaitproofKit
     end
 
     def parse(line)
-      message = JSON.parse(line.dup.force_encoding('UTF-8'))
+      raise EncodingError, 'it is not UTF-8' unless line.dup.force_encoding('UTF-8').valid_encoding?
+
+      text = line.b.gsub(SURROGATES) { $1 || '\ufffd' } # Ruby's text is UTF-8, which has no lone surrogate
+      message = JSON.parse(text.force_encoding('UTF-8'), max_nesting: MAX_DEPTH)
       return message if message.is_a?(Hash)
 
       log("a line that is not an object: #{line[0, 200].inspect}")
       nil
     rescue JSON::ParserError, EncodingError, ArgumentError => e
-      log("a line that is not JSON (#{WaitproofKit.readable(e.message)[0, 200]})")
+      log("a line that is not JSON (#{WaitproofKit.readable(e.message)[0, 200].tr("\n", ' ')})")
       nil
     end
 
@@ -287,11 +312,11 @@ module WaitproofKit
     end
 
     def log(text)
-      warn("waitproof_kit: #{text}")
+      warn("waitproof kit: #{text}")
     end
   end
 
-  # Turns what an SDK returned into JSON's types, or says what it cannot turn, and where that lies.
+  # Turns what an SDK returned into JSON's types, or names what it cannot turn, and its place.
   module Plain
     module_function
 
@@ -301,43 +326,81 @@ module WaitproofKit
         if value.is_a?(Hash) && (value.key?(step) || value.key?(step.to_sym))
           value.key?(step) ? value[step] : value[step.to_sym]
         elsif !value.is_a?(Hash) && value.respond_to?(step)
-          value.public_send(step)
+          read(value, path, step)
         else
           raise UnencodableError, "nothing at #{path}: #{value.class} has no #{step.inspect}"
         end
       end
     end
 
+    def read(value, path, step)
+      value.public_send(step)
+    rescue StandardError => e
+      raise UnencodableError, "nothing at #{path}: reading #{step.inspect} raised #{e.class}"
+    end
+
     # Return the four fields of a task, those that it has.
     def task(task)
-      return value(task) if task.nil? || task.is_a?(Hash)
+      return value(task, '', 1) if task.nil? || task.is_a?(Hash)
 
-      value(WaitproofKit.fields_of(task, :task_id, :status, :result, :error))
+      value(WaitproofKit.fields_of(task, :task_id, :status, :result, :error), '', 1)
     end
 
     def field(given)
-      value(given)
-    rescue UnencodableError
-      WaitproofKit.readable(given.inspect)
+      value(given, '', 3)
+    rescue UnencodableError => e
+      begin
+        WaitproofKit.readable(given.inspect)
+      rescue StandardError, NotImplementedError, SystemStackError # one broken field must not lose the others
+        "<#{e.message}>"
+      end
     end
 
-    # Return a value as JSON's types; an object by its own `to_h` where it has one.
+    # Return a value as JSON's types; an object by its own `to_h` where it has one. `depth` is the number of the
+    # answer's levels around the value.
     #
     # Raises UnencodableError with what JSON cannot carry and its path, such as "NaN at a.b[0]".
-    def value(given, path = '', depth = 0)
-      raise UnencodableError, 'nested too deeply, or within itself' if depth > MAX_DEPTH
-
+    def value(given, path, depth)
       case given
-      when nil, true, false, Integer then given
+      when nil, true, false then given
+      when Integer then integer(given, path)
       when Float then float(given, path)
       when String, Symbol then text(given.to_s, path)
-      when Array then given.each_with_index.map { |item, index| value(item, "#{path}[#{index}]", depth + 1) }
-      when Hash then hash(given, path, depth)
       else
-        raise UnencodableError, at(path, given.class.to_s) unless given.respond_to?(:to_h)
+        raise UnencodableError, 'nested too deeply, or within itself' if depth >= MAX_DEPTH
 
-        value(given.to_h, path, depth + 1)
+        written(content_of(given, path), path, depth)
       end
+    end
+
+    def written(content, path, depth)
+      case content
+      when Array then content.each_with_index.map { |item, index| value(item, "#{path}[#{index}]", depth + 1) }
+      when Hash then hash(content, path, depth)
+      else value(content, path, depth + 1) # such as nil: a `to_h` may give anything
+      end
+    end
+
+    # Return an array or a hash as it is, and what the `to_h` of an object gives.
+    def content_of(given, path)
+      return given if given.is_a?(Array) || given.is_a?(Hash)
+
+      # A collection's `to_h` takes its items for pairs; a Struct is a collection of its members.
+      is_object = given.respond_to?(:to_h) && (given.is_a?(Struct) || !given.is_a?(Enumerable))
+      return given.to_h if is_object
+
+      raise UnencodableError, at(path, given.class.to_s)
+    rescue UnencodableError
+      raise
+    rescue StandardError, NotImplementedError, SystemStackError => e
+      raise UnencodableError, at(path, "a value that raises #{e.class}")
+    end
+
+    def integer(given, path)
+      # An integer of 14,000 bits has fewer digits than the limit: nearly every one need not be written to count them.
+      return given if given.bit_length < 14_000 || given.abs.to_s.length <= MAX_DIGITS
+
+      raise UnencodableError, at(path, 'an int too long to write')
     end
 
     def hash(given, path, depth)
@@ -364,9 +427,9 @@ module WaitproofKit
       utf8 = given.encoding == Encoding::BINARY ? given.dup.force_encoding('UTF-8') : given.encode('UTF-8')
       return utf8 if utf8.valid_encoding?
 
-      raise UnencodableError, at(path, 'a text that is not UTF-8')
+      raise UnencodableError, at(path, 'text that is not UTF-8')
     rescue EncodingError
-      raise UnencodableError, at(path, "a text in #{given.encoding} that is not UTF-8")
+      raise UnencodableError, at(path, "text in #{given.encoding} that is not UTF-8")
     end
 
     def at(path, what)
@@ -383,7 +446,7 @@ module WaitproofKit
   # Return an exception's message; an exception without one that can be read must not hide the exception.
   def message_of(error)
     readable(error.message.to_s)
-  rescue StandardError
+  rescue Exception # rubocop:disable Lint/RescueException -- a message may raise anything, its own exception too
     "<#{error.class}#message failed>"
   end
 

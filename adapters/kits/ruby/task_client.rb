@@ -163,7 +163,7 @@ module TaskClient
       answer = parse(response.body.to_s)
       raise api_error(response, answer || {}) unless response.is_a?(Net::HTTPSuccess)
 
-      answer || malformed('it is no JSON object')
+      answer || malformed('it is not a JSON object')
     end
 
     # Return the object that a body holds, nil where it holds anything else.
@@ -183,7 +183,7 @@ module TaskClient
       raise TransportError.new("the answer cannot be read: #{fact}", error_type: 'malformed_answer')
     end
 
-    # Timeout bounds the request as a whole: Net::HTTP's own limits begin anew with every piece that arrives.
+    # Timeout bounds the request as a whole: Net::HTTP's own limits begin again with every piece that arrives.
     def exchange(request, timeout_s)
       connection = @lock.synchronize { @idle.pop } || open_connection
       response = Timeout.timeout(timeout_s) do

@@ -1,11 +1,11 @@
 // Package kit is the Go side of waitproof's adapter protocol, version 1: one file, standard library only.
 //
 // It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
-// answer. What an SDK is called, how its client is built and which errors it has is said in an [Adapter],
-// handed to [Run].
+// answer. The SDK's name, how to build its client and which errors it has belong in an [Adapter], which is
+// passed to [Run].
 //
-// The one fact to know: whatever leaves Wait, GetTask or Begin as an error or a panic is reported as what the
-// SDK's caller saw, so keep these to the call itself. A panic anywhere else is an adapter error.
+// The one fact to know: an error or a panic that leaves Wait, GetTask or Begin is reported as what the SDK's
+// caller saw, so put only the call itself there. A panic anywhere else is an adapter error.
 package kit
 
 import (
@@ -30,16 +30,16 @@ import (
 
 const (
 	protocol = 1
-	maxDepth = 100 // scenarios end at 64 levels; the harness reads no answer of 200
+	maxDepth = 200 // levels of one answer, its own object included: the protocol's limit
 )
 
-// Adapter is what the kit must know of one SDK. C is the SDK's client; A is a struct with json tags for the
+// Adapter is what the kit must know about one SDK. C is the SDK's client; A is a struct with json tags for the
 // arguments of all its operations together.
 type Adapter[C, A any] struct {
 	SDK          SDK
 	Helper       string         // the helper as its callers write it
-	ResultPath   string         // where in what the helper returns the payload lies, "" = it is the payload
-	Capabilities map[string]any // on top of what the kit sees for itself, under the protocol's names
+	ResultPath   string         // path to the payload in what the helper returns, "" = it is the payload
+	Capabilities map[string]any // besides those that the kit knows, under the protocol's names
 
 	Connect func(baseURL, apiKey, apiSecret string) (C, error)
 
@@ -53,7 +53,7 @@ type Adapter[C, A any] struct {
 	Operations []string
 	Begin      func(client C, operation string, arguments A) (taskID any, err error)
 
-	// Describe sorts an error that the SDK documents; the zero Exception is for every other.
+	// Describe classifies an error that the SDK documents; return the zero Exception for any other.
 	Describe func(err error) Exception
 }
 
@@ -63,15 +63,15 @@ type SDK struct {
 	Version string
 }
 
-// Options are those of one wait. One that is nil was not given and must not be passed on: that is how the
-// helper's defaults are tested.
+// Options are the options of one wait. One that is nil was not given and must not be passed on: that is how
+// the helper's defaults are tested.
 type Options struct {
 	PollInterval *time.Duration
 	Timeout      *time.Duration
 }
 
-// Task is one task as the SDK returned it. An id that is an integer on the wire comes into GetTask and Wait as
-// its digits; here it goes out as whatever the SDK has.
+// Task is one task as the SDK returned it. GetTask and Wait get an id that is an integer on the wire as its
+// digits; report it here as the SDK has it.
 type Task struct {
 	ID     any `json:"task_id"`
 	Status any `json:"status"`
@@ -92,8 +92,8 @@ type unsupported string
 
 func (reason unsupported) Error() string { return string(reason) }
 
-// Run serves the calls on stdin, each in a goroutine of its own, and returns at the end of stdin when all of
-// them have been answered.
+// Run serves the calls on stdin, each in its own goroutine. It returns at the end of stdin, when all of them
+// have been answered.
 func Run[C, A any](adapter Adapter[C, A]) {
 	in, out := takeStdinAndStdout()
 	s := &session[C, A]{adapter: adapter, out: out, clients: map[string]C{}}
@@ -118,9 +118,9 @@ func Run[C, A any](adapter Adapter[C, A]) {
 type message struct {
 	Op        string          `json:"op"`
 	ID        json.RawMessage `json:"id"`
-	BaseURL   string          `json:"base_url"`
-	APIKey    string          `json:"api_key"`
-	APISecret string          `json:"api_secret"`
+	BaseURL   any             `json:"base_url"`
+	APIKey    any             `json:"api_key"`
+	APISecret any             `json:"api_secret"`
 	Client    *string         `json:"client"`
 	TaskID    json.RawMessage `json:"task_id"`
 	Options   json.RawMessage `json:"options"`
@@ -133,6 +133,8 @@ type answer map[string]any
 // call is one call of the SDK, ready to be made.
 type call[C any] func(client C) (returned any, err error)
 
+type connection struct{ baseURL, apiKey, apiSecret string }
+
 type session[C, A any] struct {
 	adapter Adapter[C, A]
 
@@ -140,15 +142,22 @@ type session[C, A any] struct {
 	out     io.Writer
 
 	connecting sync.Mutex
-	connection *message // the hello, nil before it came
+	connection *connection // from hello, nil before it came
 	clients    map[string]C
 }
 
 func (s *session[C, A]) receive(line []byte, inFlight *sync.WaitGroup) {
 	var m message
+	var mistyped *json.UnmarshalTypeError
 	switch err := json.Unmarshal(line, &m); {
+	case !utf8.Valid(line):
+		logf("a line that is not UTF-8: %.200q", line)
+	case json.Valid(line) && line[0] != '{':
+		logf("a line that is not an object: %.200q", line)
+	case errors.As(err, &mistyped) && m.ID != nil:
+		s.send(answer{"id": m.ID, "outcome": "adapter_error", "message": err.Error()})
 	case err != nil:
-		logf("a line that is no message (%v): %.200q", err, line)
+		logf("a line that is not JSON (%v): %.200q", err, line)
 	case m.Op == "hello":
 		s.greet(&m)
 	case m.ID == nil:
@@ -165,8 +174,15 @@ func (s *session[C, A]) receive(line []byte, inFlight *sync.WaitGroup) {
 }
 
 func (s *session[C, A]) greet(m *message) {
+	baseURL, isText := m.BaseURL.(string)
+	apiKey, hasKey := m.APIKey.(string)
+	apiSecret, hasSecret := m.APISecret.(string)
+	if !isText || !hasKey || !hasSecret {
+		logf("a hello without a text as its 'base_url', 'api_key' or 'api_secret'")
+		return
+	}
 	s.connecting.Lock()
-	s.connection = m
+	s.connection = &connection{baseURL, apiKey, apiSecret}
 	s.connecting.Unlock()
 	a := s.adapter
 	capabilities := map[string]any{
@@ -195,18 +211,19 @@ func (s *session[C, A]) answer(m *message) (reply answer) {
 	reply = answer{"id": m.ID}
 	defer func() {
 		if trouble := recover(); trouble != nil {
-			logf("%v\n%s", trouble, debug.Stack())
-			reply = answer{"id": m.ID, "outcome": "adapter_error", "message": fmt.Sprint("panic: ", trouble)}
+			text := "panic: " + textOf(trouble)
+			logf("%s\n%s", text, debug.Stack())
+			reply = answer{"id": m.ID, "outcome": "adapter_error", "message": text}
 		}
 	}()
 	member, call, err := s.bind(m)
 	if err != nil {
-		reply["outcome"], reply["message"] = "adapter_error", err.Error()
+		reply["outcome"], reply["message"] = "adapter_error", textOf(err)
 		return reply
 	}
 	client, err := s.client(m)
 	if err != nil {
-		reply["outcome"], reply["message"] = "adapter_error", err.Error()
+		reply["outcome"], reply["message"] = "adapter_error", textOf(err)
 		return reply
 	}
 	returned, elapsed, err := attempt(call, client)
@@ -223,7 +240,7 @@ func (s *session[C, A]) answer(m *message) (reply answer) {
 		return reply
 	}
 	reply["outcome"] = "returned"
-	if text, flaw := encode(returned); flaw != "" {
+	if text, flaw := encode(returned, 1); flaw != "" {
 		reply["unencodable"] = flaw
 	} else {
 		reply[member] = text
@@ -252,9 +269,9 @@ func (s *session[C, A]) bind(m *message) (member string, call call[C], err error
 		}
 		return "task_id", func(client C) (any, error) { return a.Begin(client, m.Operation, arguments) }, nil
 	case m.Op == "begin":
-		return "", nil, fmt.Errorf("unknown operation %q", m.Operation)
+		return "", nil, fmt.Errorf("unknown operation '%s'", m.Operation)
 	default:
-		return "", nil, fmt.Errorf("unknown op %q", m.Op)
+		return "", nil, fmt.Errorf("unknown op '%s'", m.Op)
 	}
 }
 
@@ -274,17 +291,16 @@ func (s *session[C, A]) client(m *message) (client C, err error) {
 	if hello == nil {
 		return client, errors.New("a call before hello")
 	}
-	client, err = s.adapter.Connect(hello.BaseURL, hello.APIKey, hello.APISecret)
+	client, err = s.adapter.Connect(hello.baseURL, hello.apiKey, hello.apiSecret)
 	if err != nil {
-		return client, fmt.Errorf("no client: %w", err)
+		return client, errors.New("no client: " + textOf(err))
 	}
 	s.clients[name] = client
 	return client, nil
 }
 
 func (s *session[C, A]) describe(err error) answer {
-	// Sprint, because Error() of a nil pointer in an error panics.
-	described := answer{"kind": "other", "type": fmt.Sprintf("%T", err), "message": fmt.Sprint(err)}
+	described := answer{"kind": "other", "type": fmt.Sprintf("%T", err), "message": textOf(err)}
 	var exception Exception
 	if _, is := err.(panicked); is {
 		described["type"] = "panic"
@@ -296,12 +312,13 @@ func (s *session[C, A]) describe(err error) answer {
 	}
 	fields := answer{}
 	for name, value := range exception.Fields {
-		text, flaw := encode(value)
-		if flaw != "" {
+		if text, flaw := encode(value, 3); flaw == "" {
+			fields[name] = text
+		} else if strings.HasPrefix(flaw, "nested") { // %#v would follow a loop forever
+			fields[name] = fmt.Sprintf("%T", value)
+		} else {
 			fields[name] = fmt.Sprintf("%#v", value)
-			continue
 		}
-		fields[name] = text
 	}
 	described["fields"] = fields
 	return described
@@ -320,10 +337,29 @@ func (s *session[C, A]) send(reply answer) {
 	}
 }
 
-// panicked is a panic of the SDK: its caller saw no error, but this.
+// panicked is a panic in the SDK: its caller saw this instead of an error.
 type panicked struct{ value any }
 
-func (p panicked) Error() string { return fmt.Sprint(p.value) }
+func (p panicked) Error() string { return textOf(p.value) }
+
+// textOf is a value's text, also where Error or String panics: of a nil pointer in an error it does.
+func textOf(value any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("<the text of %T cannot be read>", value)
+		}
+	}()
+	switch v := value.(type) {
+	case error:
+		if p := reflect.ValueOf(value); p.Kind() == reflect.Pointer && p.IsNil() {
+			return "<nil>"
+		}
+		return v.Error()
+	case fmt.Stringer:
+		return v.String()
+	}
+	return fmt.Sprint(value)
+}
 
 func attempt[C any](call call[C], client C) (returned any, elapsed time.Duration, err error) {
 	started := time.Now() // and Since: the monotonic clock
@@ -339,7 +375,7 @@ func attempt[C any](call call[C], client C) (returned any, elapsed time.Duration
 
 func readTaskID(raw json.RawMessage) (taskID string, err error) {
 	if raw == nil {
-		return "", errors.New("the call has no task_id")
+		return "", errors.New("the call has no 'task_id'")
 	}
 	if raw[0] != '"' {
 		return string(raw), nil
@@ -364,7 +400,7 @@ func readOptions(raw json.RawMessage) (options Options, err error) {
 		case "timeout":
 			options.Timeout = &duration
 		default:
-			return options, fmt.Errorf("unknown option %q", name)
+			return options, fmt.Errorf("unknown option '%s'", name)
 		}
 	}
 	return options, nil
@@ -379,9 +415,10 @@ func contains(names []string, name string) bool {
 	return false
 }
 
-// encode returns a value as JSON, or what JSON cannot carry and its place, such as "NaN at a.b[0]".
-func encode(value any) (text json.RawMessage, flaw string) {
-	if flaw := flawOf(reflect.ValueOf(value), "", 0); flaw != "" {
+// encode returns a value as JSON, or what JSON cannot carry and its place, such as "NaN at a.b[0]". Around the
+// value there are that many levels of the answer.
+func encode(value any, around int) (text json.RawMessage, flaw string) {
+	if flaw := flawOf(reflect.ValueOf(value), "", around); flaw != "" {
 		return nil, flaw
 	}
 	text, err := json.Marshal(value)
@@ -391,7 +428,33 @@ func encode(value any) (text json.RawMessage, flaw string) {
 	if !utf8.Valid(text) { // a json.RawMessage is copied as it is
 		return nil, "text that is not UTF-8"
 	}
+	if around+levels(text) > maxDepth { // what a MarshalJSON wrote is seen only here
+		return nil, tooDeep
+	}
 	return text, ""
+}
+
+const tooDeep = "nested too deeply, or within itself"
+
+// levels counts how deeply JSON is nested.
+func levels(text []byte) (deepest int) {
+	depth, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > deepest {
+				deepest = depth
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return deepest
 }
 
 var (
@@ -399,13 +462,20 @@ var (
 	textMarshaler = reflect.TypeOf((*encoding.TextMarshaler)(nil)).Elem()
 )
 
-// flawOf finds what [json.Marshal] refuses without its place, or changes without a word. "" is no flaw.
+// pointers is the limit of pointers and interfaces on one path: only a loop has more. The levels of JSON are
+// counted once they are written.
+const pointers = 1000
+
+// flawOf finds what [json.Marshal] refuses without naming its place, or changes silently. "" means no flaw.
 func flawOf(v reflect.Value, path string, depth int) string {
-	if !v.IsValid() || v.Type().Implements(jsonMarshaler) || v.Type().Implements(textMarshaler) {
+	if !v.IsValid() {
 		return ""
 	}
-	if depth > maxDepth {
-		return "nested too deeply, or within itself"
+	if v.Type().Implements(jsonMarshaler) || v.Type().Implements(textMarshaler) {
+		return flawOfMarshaler(v, path)
+	}
+	if depth > maxDepth+pointers {
+		return tooDeep
 	}
 	switch v.Kind() {
 	case reflect.Interface, reflect.Pointer:
@@ -460,6 +530,24 @@ func flawOf(v reflect.Value, path string, depth int) string {
 		}
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
 		return at(path, v.Type().String())
+	}
+	return ""
+}
+
+// flawOfMarshaler writes a value that writes itself: it may fail or panic.
+func flawOfMarshaler(v reflect.Value, path string) (flaw string) {
+	if !v.CanInterface() {
+		return ""
+	}
+	defer func() {
+		if trouble := recover(); trouble != nil {
+			flaw = at(path, fmt.Sprintf("a value that panics (%s)", textOf(trouble)))
+		}
+	}()
+	_, err := json.Marshal(v.Interface())
+	var failed *json.MarshalerError
+	if errors.As(err, &failed) {
+		return at(path, fmt.Sprintf("a value that fails (%s)", textOf(failed.Err)))
 	}
 	return ""
 }

@@ -45,7 +45,7 @@ func New(baseURL, apiKey, apiSecret string) *Client {
 			// A connection for each request: on one that was kept, net/http repeats a request by itself, and
 			// a dropped poll would never be seen. At a poll a second it costs next to nothing.
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
-			// A redirect is no task: it is an error like any status that is not 2xx.
+			// A redirect isn't a task: it is an error like any status other than 2xx.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -222,7 +222,7 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, tim
 	}
 	if response.StatusCode/100 != 2 {
 		apiError := &APIError{Message: http.StatusText(response.StatusCode)}
-		_ = json.Unmarshal(answer, apiError) // a proxy's page is no JSON, and the status says enough
+		_ = json.Unmarshal(answer, apiError) // a proxy's page isn't JSON, and the status is enough
 		apiError.StatusCode = response.StatusCode
 		return apiError
 	}

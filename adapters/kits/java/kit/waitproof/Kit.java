@@ -3,6 +3,7 @@ package waitproof;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.FileDescriptor;
+import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -28,8 +29,8 @@ import java.util.concurrent.ConcurrentHashMap;
  * The Java side of waitproof's adapter protocol, version 1: one file, the JDK alone, Java 17 or later.
  *
  * <p>It owns the lines on stdin and stdout, the calls in flight, the clients by name and the shape of every
- * answer. What an SDK is called, how its client is built and which exceptions it has is left to an {@link
- * Adapter}, handed to {@link #run}:
+ * answer. The SDK's name, how to build its client and which exceptions it has belong in an {@link Adapter},
+ * which is passed to {@link #run}:
  *
  * <pre>{@code
  * final class MyAdapter implements Kit.Adapter<MyClient> {
@@ -58,9 +59,9 @@ import java.util.concurrent.ConcurrentHashMap;
  * }
  * }</pre>
  *
- * <p>The one fact to know: whatever leaves {@code waitForTask}, {@code getTask} or {@code begin} as an
- * exception is reported as what the SDK's caller saw, so keep these to the call itself. An exception anywhere
- * else is an adapter error.
+ * <p>The one fact to know: an exception that leaves {@code waitForTask}, {@code getTask} or {@code begin} is
+ * reported as what the SDK's caller saw, so put only the call itself there. An exception anywhere else is an
+ * adapter error.
  */
 public final class Kit {
   private static final int PROTOCOL = 1;
@@ -68,8 +69,8 @@ public final class Kit {
   private Kit() {}
 
   /**
-   * What the kit must know of one SDK. Its calls are made on a thread each; what they return is made of maps
-   * with string keys, collections, arrays, strings, numbers, booleans and null.
+   * What the kit must know about one SDK. Each call runs in its own thread. Return maps with string keys,
+   * collections, arrays, strings, numbers, booleans and null.
    *
    * @param <C> the SDK's client
    */
@@ -78,8 +79,8 @@ public final class Kit {
      * Returns {@code sdk} (name and version), {@code helper}, {@code result_path} and {@code capabilities}, as
      * on the wire.
      *
-     * <p>The kit adds the language and the runtime. It can have any number of calls in flight; whether the SDK
-     * can is for {@code max_concurrency} to say (0 = any number; absent = 1).
+     * <p>The kit adds the language and the runtime. It can have any number of calls in flight; set {@code
+     * max_concurrency} to what the SDK can have (0 = any number; absent = 1).
      */
     Map<String, Object> hello();
 
@@ -111,7 +112,7 @@ public final class Kit {
     }
   }
 
-  /** The options that a wait was given: an absent one is null, and must not be passed to the helper. */
+  /** The options of one wait: an absent one is null, and must not be passed to the helper. */
   public record Options(Duration pollInterval, Duration timeout) {
     public boolean hasPollInterval() {
       return pollInterval != null;
@@ -144,7 +145,7 @@ public final class Kit {
     }
   }
 
-  /** Which family a documented exception belongs to; the others are OTHER without being described. */
+  /** Which family a documented exception belongs to; an exception that is not described is OTHER. */
   public enum Kind {
     TASK,
     TRANSPORT,
@@ -182,14 +183,18 @@ public final class Kit {
    * Serves the protocol until the end of stdin, then ends the process, once every call is answered.
    *
    * <p>Call it before anything of the SDK's: from here on the SDK has an empty stdin and a stdout that is
-   * stderr, so that what it prints never comes between the lines of the protocol.
+   * stderr, so that what it prints never comes between the lines of the protocol. Java cannot move its
+   * descriptors, so a child process or native code could still use them; where the command in adapter.yaml has
+   * moved them already, and says so in {@code WAITPROOF_KIT_STREAMS=3,4}, nothing can.
    */
   public static void run(Adapter<?> adapter) throws IOException, InterruptedException {
-    InputStream lines = System.in;
+    boolean isMoved = "3,4".equals(System.getenv("WAITPROOF_KIT_STREAMS"));
+    InputStream lines = isMoved ? new FileInputStream("/dev/fd/3") : System.in;
+    OutputStream answers = isMoved ? new FileOutputStream("/dev/fd/4") : new FileOutputStream(FileDescriptor.out);
     System.setIn(InputStream.nullInputStream());
     System.setOut(System.err);
-    new Session<>(adapter, lines, new FileOutputStream(FileDescriptor.out)).serve();
-    System.exit(0); // threads that the SDK has left behind must not keep the process
+    new Session<>(adapter, lines, answers).serve();
+    System.exit(0); // threads that the SDK left behind must not keep the process alive
   }
 
   private static AdapterFault missing(Adapter<?> adapter, String method) {
@@ -202,10 +207,10 @@ public final class Kit {
   }
 
   private static void log(String text) {
-    System.err.println("waitproof.Kit: " + text);
+    System.err.println("waitproof kit: " + text);
   }
 
-  /** The call cannot be made, and that is not the SDK's doing. */
+  /** The call cannot be made, and the SDK is not the reason. */
   private static final class AdapterFault extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -220,7 +225,7 @@ public final class Kit {
 
   private record Connection(String baseUrl, String apiKey, String apiSecret) {}
 
-  /** One conversation: reads calls, makes each on a thread of its own, and writes the answers. */
+  /** One conversation: reads calls, makes each in its own thread, and writes the answers. */
   private static final class Session<C> {
     private final Adapter<C> adapter;
     private final InputStream in;
@@ -258,7 +263,7 @@ public final class Kit {
       return next < 0 && line.size() == 0 ? null : line.toByteArray();
     }
 
-    /** Returns the object on a line; null, once that was told on stderr, when it is none. */
+    /** Returns the object on a line; null when it is not one, which is reported on stderr. */
     @SuppressWarnings("unchecked")
     private static Map<String, Object> parse(byte[] line) {
       try {
@@ -291,6 +296,12 @@ public final class Kit {
     }
 
     private void greet(Map<String, Object> message) {
+      for (String name : List.of("base_url", "api_key", "api_secret")) {
+        if (!(message.get(name) instanceof String)) {
+          log("a hello without a text as its '" + name + "'");
+          return;
+        }
+      }
       connection =
           new Connection(
               (String) message.get("base_url"), (String) message.get("api_key"), (String) message.get("api_secret"));
@@ -331,9 +342,14 @@ public final class Kit {
         send(answer);
       } catch (AdapterFault fault) {
         fail(message, fault.getMessage());
-      } catch (Throwable error) { // whatever it is, the harness waits for an answer
-        error.printStackTrace();
-        fail(message, nameOf(error.getClass()) + ": " + error.getMessage());
+      } catch (Throwable error) { // of any kind: the harness waits for an answer
+        String text = nameOf(error.getClass()) + ": " + messageOf(error);
+        fail(message, text);
+        try {
+          error.printStackTrace();
+        } catch (Throwable unprintable) { // where its message could not be read either
+          log(text);
+        }
       }
     }
 
@@ -344,7 +360,7 @@ public final class Kit {
       long started = System.nanoTime();
       try {
         returned = call.make();
-      } catch (Throwable exception) { // the caller saw it, whatever it is
+      } catch (Throwable exception) { // of any kind: the caller saw it
         raised = exception;
       }
       double elapsed = Math.round((System.nanoTime() - started) / 1e3) / 1e6;
@@ -353,7 +369,7 @@ public final class Kit {
         throw fault;
       }
       if (raised instanceof Unsupported) {
-        return map("outcome", "unsupported", "reason", raised.getMessage());
+        return map("outcome", "unsupported", "reason", messageOf(raised));
       }
       Map<String, Object> outcome =
           raised == null
@@ -438,7 +454,7 @@ public final class Kit {
     private static Map<String, Object> returned(String op, Object value) {
       String name = Map.of("wait", "result", "get_task", "task", "begin", "task_id").get(op);
       try {
-        return map("outcome", "returned", name, new Json.Written(Json.write(value)));
+        return map("outcome", "returned", name, new Json.Written(Json.write(value, 1)));
       } catch (Json.Unencodable reason) {
         return map("outcome", "returned", "unencodable", reason.getMessage());
       }
@@ -454,10 +470,10 @@ public final class Kit {
           map(
               "kind", (known == null ? Kind.OTHER : known.kind()).name().toLowerCase(java.util.Locale.ROOT),
               "type", nameOf(exception.getClass()),
-              "message", message(exception),
+              "message", messageOf(exception),
               "fields", fields);
-      StackTraceElement[] frames = exception.getStackTrace();
-      if (frames != null) { // an SDK may have overridden it
+      StackTraceElement[] frames = framesOf(exception);
+      if (frames != null) {
         described.put("native_stack_frames", frames.length);
       }
       return described;
@@ -465,17 +481,30 @@ public final class Kit {
 
     private static Object field(Object value) {
       try {
-        return new Json.Written(Json.write(value));
-      } catch (Json.Unencodable error) {
-        return String.valueOf(value);
+        return new Json.Written(Json.write(value, 3));
+      } catch (Json.Unencodable reason) {
+        try {
+          return String.valueOf(value);
+        } catch (Throwable error) { // one broken field must not lose the others; a loop overflows the stack
+          return "<" + reason.getMessage() + ">";
+        }
       }
     }
 
-    private static String message(Throwable exception) {
+    private static String messageOf(Throwable exception) {
       try {
         return exception.getMessage();
-      } catch (RuntimeException error) {
+      } catch (Throwable error) { // a message that cannot be read must not hide its exception
         return "<getMessage() failed>";
+      }
+    }
+
+    /** Returns the JVM's own stack trace; null where an SDK has overridden it and has none. */
+    private static StackTraceElement[] framesOf(Throwable exception) {
+      try {
+        return exception.getStackTrace();
+      } catch (Throwable error) {
+        return null;
       }
     }
 
@@ -485,7 +514,7 @@ public final class Kit {
 
     private void send(Map<String, Object> answer) {
       try {
-        byte[] line = (Json.write(answer) + "\n").getBytes(StandardCharsets.US_ASCII);
+        byte[] line = (Json.write(answer, 0) + "\n").getBytes(StandardCharsets.US_ASCII);
         synchronized (writing) {
           out.write(line);
           out.flush();
@@ -499,6 +528,9 @@ public final class Kit {
 
     @SuppressWarnings("unchecked")
     private static Map<String, Object> object(Object value) {
+      if (!(value instanceof Map)) {
+        throw new AdapterFault("expected an object, found " + value);
+      }
       return (Map<String, Object>) value;
     }
   }
@@ -510,8 +542,8 @@ public final class Kit {
    * integers Long or BigInteger, other numbers Double, or BigDecimal where they are too large for one.
    */
   public static final class Json {
-    // Deeper than any scenario, and shallow enough for the stack of a thread.
-    private static final int MAX_DEPTH = 1000;
+    private static final int MAX_DEPTH = 200; // levels of one line, its own object included: the protocol's limit
+    private static final int MAX_DIGITS = 4300; // of an integer that the harness reads
 
     private Json() {}
 
@@ -524,7 +556,7 @@ public final class Kit {
       }
     }
 
-    /** What JSON cannot carry, and where it lies, such as "NaN at a.b[0]". */
+    /** What JSON cannot carry, and its place, such as "NaN at a.b[0]". */
     public static final class Unencodable extends Exception {
       private static final long serialVersionUID = 1L;
 
@@ -542,35 +574,41 @@ public final class Kit {
 
     /** Writes one value, in ASCII: a lone surrogate has no UTF-8, but it has an escape. */
     public static String write(Object value) throws Unencodable {
+      return write(value, 0);
+    }
+
+    /** Writes one value that stands within that many levels of an answer. */
+    static String write(Object value, int around) throws Unencodable {
       StringBuilder out = new StringBuilder();
-      write(value, out, "", 0);
+      write(value, out, "", around);
       return out.toString();
     }
 
     private static void write(Object value, StringBuilder out, String path, int depth) throws Unencodable {
-      if (depth > MAX_DEPTH) {
-        throw new Unencodable("nested too deeply, or within itself");
-      }
-      if (value == null || value instanceof Boolean) {
-        out.append(value);
-      } else if (value instanceof Written written) {
-        out.append(written.text());
-      } else if (value instanceof CharSequence || value instanceof Character) {
-        writeString(value.toString(), out);
-      } else if (value instanceof Number number) {
-        writeNumber(number, out, path);
-      } else if (value instanceof Map<?, ?> map) {
-        writeObject(map, out, path, depth);
-      } else if (value instanceof Collection<?> items) {
-        writeArray(items, out, path, depth);
-      } else if (value.getClass().isArray() && !(value instanceof byte[])) {
-        List<Object> items = new ArrayList<>();
-        for (int index = 0; index < Array.getLength(value); index++) {
-          items.add(Array.get(value, index));
+      try {
+        if (value == null || value instanceof Boolean) {
+          out.append(value);
+        } else if (value instanceof Written written) {
+          out.append(written.text());
+        } else if (value instanceof CharSequence || value instanceof Character) {
+          writeString(value.toString(), out);
+        } else if (value instanceof Number number) {
+          writeNumber(number, out, path);
+        } else if (value instanceof Map<?, ?> map) {
+          writeObject(map, out, path, depth);
+        } else if (value instanceof Collection<?> items) {
+          writeArray(items, out, path, depth);
+        } else if (value.getClass().isArray() && !(value instanceof byte[])) {
+          List<Object> items = new ArrayList<>();
+          for (int index = 0; index < Array.getLength(value); index++) {
+            items.add(Array.get(value, index));
+          }
+          writeArray(items, out, path, depth);
+        } else {
+          throw unencodable(nameOf(value.getClass()), path);
         }
-        writeArray(items, out, path, depth);
-      } else {
-        throw unencodable(nameOf(value.getClass()), path);
+      } catch (RuntimeException | Error error) { // a lazy collection of the SDK's, say
+        throw unencodable("a value that throws " + nameOf(error.getClass()), path);
       }
     }
 
@@ -587,11 +625,19 @@ public final class Kit {
           || number instanceof BigDecimal)) {
         throw unencodable(nameOf(number.getClass()), path);
       }
-      out.append(number);
+      String text = number.toString();
+      if (number instanceof BigDecimal && Double.isInfinite(number.doubleValue())) {
+        throw unencodable("a number that no double can hold", path);
+      }
+      if (text.length() > MAX_DIGITS) {
+        throw unencodable("an int too long to write", path);
+      }
+      out.append(text);
     }
 
     private static void writeObject(Map<?, ?> map, StringBuilder out, String path, int depth) throws Unencodable {
       String comma = "";
+      enter(depth);
       out.append('{');
       for (Map.Entry<?, ?> member : map.entrySet()) {
         if (!(member.getKey() instanceof String name)) {
@@ -610,6 +656,7 @@ public final class Kit {
     private static void writeArray(Collection<?> items, StringBuilder out, String path, int depth)
         throws Unencodable {
       int index = 0;
+      enter(depth);
       out.append('[');
       for (Object item : items) {
         out.append(index == 0 ? "" : ",");
@@ -617,6 +664,12 @@ public final class Kit {
         index++;
       }
       out.append(']');
+    }
+
+    private static void enter(int depth) throws Unencodable {
+      if (depth >= MAX_DEPTH) {
+        throw new Unencodable("nested too deeply, or within itself");
+      }
     }
 
     private static void writeString(String text, StringBuilder out) {
@@ -658,10 +711,11 @@ public final class Kit {
       }
 
       private Object value(int depth) throws Malformed {
-        if (depth > MAX_DEPTH) {
+        int next = peek();
+        if (depth >= MAX_DEPTH && (next == '{' || next == '[')) {
           throw malformed("nested too deeply");
         }
-        switch (peek()) {
+        switch (next) {
           case '{':
             return object(depth);
           case '[':

@@ -1,8 +1,4 @@
-"""An adapter of an SDK that does no network: what a call comes to is in its task id.
-
-`python fake_sdk_adapter.py sync|async`. So that tests order calls by events and not by sleeping, a task named
-`gate:…` waits until the operation `open` opens it, and `block:<fifo>` blocks until a byte can be read there.
-"""
+"""The probe of the Python kit: `python probe.py sync|async`. See test_kit_conformance.py."""
 
 from __future__ import annotations
 
@@ -11,9 +7,11 @@ import dataclasses
 import datetime as dt
 import math
 import os
+import subprocess
 import sys
 import threading
-from collections import defaultdict
+import time
+from collections import UserDict, namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -21,16 +19,26 @@ from waitproof_kit import Adapter, Unsupported, fields_of, run, run_async
 
 
 class TaskFailed(Exception):
-    """The fake's documented exception; `stack_trace` is set by some tasks only."""
-
     def __init__(self, **fields: Any) -> None:
         super().__init__("the task failed")
+        vars(self).update(task_id="1", description="", stack_trace=None)
         vars(self).update(fields)
+
+
+class TaskFailedBrokenly(TaskFailed):
+    @property
+    def version(self) -> str:
+        raise LookupError("no version")
 
 
 class Unprintable(Exception):
     def __str__(self) -> str:
-        raise RuntimeError("no text")
+        raise self
+
+
+class Throws(dict[str, Any]):
+    def items(self) -> Any:
+        raise LookupError("a lazy body")
 
 
 @dataclasses.dataclass
@@ -57,29 +65,37 @@ class Response:
     data: Any
 
 
-def the_loop() -> dict[str, Any]:
-    payload: dict[str, Any] = {}
-    payload["self"] = payload
-    return payload
+class BrokenResponse:
+    @property
+    def data(self) -> Any:
+        raise ValueError("not JSON")
 
+
+LOOP: list[Any] = []
+LOOP.append(LOOP)
+Pair = namedtuple("Pair", "left right")
 
 PAYLOADS: dict[str, Any] = {
     "nan": {"a": {"b": [1, math.nan]}},
     "infinity": -math.inf,
-    "datetime": {"a": [dt.datetime(2026, 1, 2, tzinfo=dt.UTC)]},
+    "foreign": {"a": [UserDict()]},
+    "throws": {"a": [Throws(x=1)]},
     "bytes": {"a": b"x"},
     "key": {"a": {1: "x"}},
-    "loop": the_loop(),
+    "loop": LOOP,
     "long-int": {"a": 10**5000},
-    "surrogate": {"text": "\ud800 and é"},
-    "dataclasses": {"plain": ErrorResult("a"), "own": WireError("b"), "pair": (1, 2)},
     "null": None,
+    "text": {"text": 'é\u2028\x7f\n"\\'},
+    "numbers": [0.1, -0.5, 1.5e300, 9007199254740993],
+    "surrogate": {"text": "\ud800 and é"},
+    "datetime": {"a": [dt.datetime(2026, 1, 2, tzinfo=dt.UTC)]},
+    "own-types": {"plain": ErrorResult("a"), "own": WireError("b"), "pair": (1, 2), "named": Pair(1, 2)},
 }
 
 EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
-    "fails": lambda: TaskFailed(task_id="1", description="", stack_trace=None),
-    "fails-without": lambda: TaskFailed(task_id="1"),
-    "fails-oddly": lambda: TaskFailed(task_id=dt.timedelta(seconds=2), description=math.nan),
+    "fails": TaskFailed,
+    "fails-oddly": lambda: TaskFailed(description=math.nan),
+    "fails-brokenly": lambda: TaskFailedBrokenly(description=Throws()),
     "language-error": lambda: ZeroDivisionError("no \udfff divisor"),
     "exit": lambda: SystemExit(3),
     "interrupt": KeyboardInterrupt,
@@ -87,19 +103,22 @@ EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
     "stop-iteration": lambda: StopIteration(1),
     "unprintable": Unprintable,
     "unsupported": lambda: Unsupported("no overload with the interval alone"),
-    "undescribable": lambda: OSError("describe() breaks on this one"),
+    "undescribable": lambda: OSError("describe is broken"),
+    "undescribable-unprintable": lambda: OSError("unprintable"),
 }
 
 
-class FakeAdapter(Adapter):
-    """The blocking variant."""
+def deep(levels: int) -> list[Any]:
+    return [deep(levels - 1)] if levels > 1 else []
 
+
+class Probe(Adapter):
     task_path = "data"
     task_id_path = "data.id"
 
     def __init__(self) -> None:
         self.built = 0
-        self.gates: dict[str, threading.Event] = defaultdict(threading.Event)
+        self.gates: dict[str, threading.Event] = {}
 
     def hello(self) -> dict[str, Any]:
         return {
@@ -110,72 +129,93 @@ class FakeAdapter(Adapter):
         }
 
     def connect(self, base_url: str, api_key: str, api_secret: str) -> dict[str, Any]:
-        print("a client is built")  # noqa: T201 - an SDK that prints, to sys.stdout and to the descriptor
-        os.write(1, b'{"id": "printed by C"}\n')
         if api_key == "refused":
             raise PermissionError("this key builds no client")
+        if api_key == "unprintable":
+            raise Unprintable
+        time.sleep(0.01)  # a thread that looks now must not build another
         self.built += 1
         return {"number": self.built, "url": base_url, "key": api_key, "secret": api_secret}
 
+    def gate(self, name: str) -> threading.Event:
+        return self.gates.setdefault(name, threading.Event())
+
     def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
-        if isinstance(task_id, str) and task_id.startswith("gate:"):
-            assert self.gates[task_id].wait(10), f"{task_id} was not opened within 10 s"
+        if str(task_id).startswith("gate:"):
+            assert self.gate(task_id).wait(10), f"{task_id} was not opened within 10 s"
         return self.outcome(client, task_id, options)
 
     def outcome(self, client: Any, task_id: Any, options: dict[str, Any]) -> Any:
-        if isinstance(task_id, str) and task_id.startswith("block:"):
-            with open(task_id.removeprefix("block:"), "rb", buffering=0) as fifo:
+        text = str(task_id)
+        if text.startswith("block:"):
+            with open(text.removeprefix("block:"), "rb", buffering=0) as fifo:
                 fifo.read(1)
         if task_id in EXCEPTIONS:
             raise EXCEPTIONS[task_id]()
         if task_id == "nothing":
             return None
-        if task_id in PAYLOADS:
-            return Response({"result": PAYLOADS[task_id]})
+        if task_id == "broken-response":
+            return BrokenResponse()
+        if task_id == "sleeps":
+            time.sleep(0.03)
         if task_id == "stdin":
             return Response({"result": os.read(0, 1).decode()})
-        return Response({"result": {"task_id": task_id, "options": options, "client": client}})
+        if text.startswith("prints:"):
+            line = text.removeprefix("prints:")
+            print(line)  # noqa: T201 - an SDK that prints
+            os.write(1, f"{line}\n".encode())
+            subprocess.run(["sh", "-c", 'cat; echo "$0"', line], check=True)
+        payload = {"task_id": task_id, "options": options, "client": client}
+        return Response({"result": self.payload(text, payload)})
+
+    def payload(self, name: str, otherwise: Any) -> Any:
+        if name.startswith("deep:"):
+            return deep(int(name.removeprefix("deep:")))
+        return PAYLOADS.get(name, otherwise)
 
     def get_task(self, client: Any, task_id: Any) -> Any:
         if task_id == "mapping":
             return Response({"task_id": task_id, "status": "running"})
-        return Response(Task(task_id, "failed", PAYLOADS.get(task_id), WireError("timeout")))
+        return Response(Task(task_id, "failed", self.payload(task_id, None), ErrorResult("timeout")))
 
     def begin(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        self.gates[arguments["gate"]].set()
+        self.gate(arguments["gate"]).set()
         return Response({"id": arguments["gate"]})
 
     def describe(self, exception: BaseException) -> dict[str, Any] | None:
         if isinstance(exception, OSError):
-            raise LookupError("describe is broken")  # noqa: TRY004 - any fault will do
+            raise LookupError("describe is broken") if "broken" in str(exception) else Unprintable
         if isinstance(exception, TaskFailed):
-            names = ["task_id", "description", "stack_trace"]
+            names = ["task_id", "description", "stack_trace", "version"]
             return {"kind": "task", "fields": fields_of(exception, names)}
         return None
 
 
-class AsyncFakeAdapter(FakeAdapter):
+class AsyncProbe(Probe):
     """Waits on the loop, except for `block:…`, which blocks it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.async_gates: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self.async_gates: dict[str, asyncio.Event] = {}
+
+    def async_gate(self, name: str) -> asyncio.Event:
+        return self.async_gates.setdefault(name, asyncio.Event())
 
     async def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
-        if isinstance(task_id, str) and task_id.startswith("gate:"):
-            await asyncio.wait_for(self.async_gates[task_id].wait(), 10)
+        if str(task_id).startswith("gate:"):
+            await asyncio.wait_for(self.async_gate(task_id).wait(), 10)
         return self.outcome(client, task_id, options)
 
     async def get_task(self, client: Any, task_id: Any) -> Any:
         return super().get_task(client, task_id)
 
     async def begin(self, client: Any, operation: str, arguments: dict[str, Any]) -> Any:
-        self.async_gates[arguments["gate"]].set()
+        self.async_gate(arguments["gate"]).set()
         return super().begin(client, operation, arguments)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "async":
-        run_async(AsyncFakeAdapter())
+        run_async(AsyncProbe())
     else:
-        run(FakeAdapter())
+        run(Probe())
