@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 
 from waitproof.errors import InputError
-from waitproof.report.model import load, merge
-from waitproof.report.outcome import outcome
+from waitproof.report import load, merge_reports, outcome
 
 MEANINGS = {
     "0": "every MUST is kept, or excused",
@@ -20,7 +19,7 @@ def main(report: str, code: str) -> str:
     """Return the line; where there is no report, the exit code alone speaks."""
     meaning = MEANINGS.get(code, f"exit code {code}")
     try:
-        merged = merge([load(Path(report))], [report])
+        merged = merge_reports([load(Path(report))], [report])
     except InputError:
         return f"{meaning}: see the log"
     if code == str(int(merged.exit_code)):  # else something came after the run, as a report that is not there

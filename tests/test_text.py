@@ -24,6 +24,9 @@ def test_a_long_text_ends_after_so_many_characters(text: str, shown: str) -> Non
         ("half \ud800", "half \\ud800"),
         ("\u202eright to left", "\\u202eright to left"),
         ("\ue000", "\\ue000"),
+        ("Ωmega 漢字 …\n", "Ωmega 漢字 …\n"),
+        ("\x1b\r\x9b\u200b\ud800", r"\x1b\r\x9b\u200b\ud800"),
+        ("\tfrom x:1", "    from x:1"),
     ],
 )
 def test_what_a_terminal_would_act_on_is_written_out(text: str, shown: str) -> None:

@@ -25,6 +25,8 @@ def escape(text: str) -> str:
 
     Control characters and lone surrogates are written out (`\x1b`, `\ud800`), and tabs become spaces.
     """
+    if text.isprintable():  # most texts of a report of some megabytes
+        return text
     return "".join(
         character
         if character == "\n" or unicodedata.category(character) not in _UNSAFE

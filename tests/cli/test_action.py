@@ -129,7 +129,7 @@ def test_a_kept_suite_ends_with_0_and_leaves_its_reports(folder: Path, mark: Mar
 
     assert job.ended == {"Run the suite": 0, "Verdict": 0}
     outputs = job.outputs["run"]
-    verdict = "Every MUST is kept (MiniAdapter: 7 PASS, 1 INFO)"
+    verdict = "Every MUST passed (MiniAdapter: 7 PASS, 1 INFO)"
     assert (outputs["exit-code"], outputs["verdict"]) == ("0", verdict)
     assert f"waitproof: {verdict}\n" in job.log
     assert job.summary.count("| MiniAdapter |") == 1
@@ -151,7 +151,7 @@ def test_a_broken_must_fails_the_last_step_alone(folder: Path, mark: Mark) -> No
     job = Job(folder, inputs).run("Run the suite", "Verdict")
 
     assert job.ended == {"Run the suite": 0, "Verdict": 1}
-    verdict = "1 promise is not kept (MiniAdapter: 1 PASS; HalfTheTime: 1 FAIL)"
+    verdict = "1 requirement failed (MiniAdapter: 1 PASS; HalfTheTime: 1 FAIL)"
     assert job.outputs["run"]["verdict"] == verdict
     assert (folder / job.outputs["run"]["json"]).is_file()
 
@@ -233,7 +233,7 @@ def test_what_needs_attention_is_annotated_where_commands_are_on_again(folder: P
     marks = [line.partition(",title=")[0] for line in lines[lines.index(f"::{token}::") + 1 :]]
     assert marks[0] == f"::error file={adapter / 'deviations.yaml'},line=2"
     assert marks[1].endswith("/timing/gives-up-when-told.yaml,line=3")
-    assert job.outputs["run"]["verdict"].startswith("1 promise is not kept; 1 known deviation is stale (")
+    assert job.outputs["run"]["verdict"].startswith("1 requirement failed; 1 known deviation is stale (")
 
 
 def test_reports_are_uploaded_whatever_the_verdict_and_the_job_fails_after_that() -> None:

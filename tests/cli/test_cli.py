@@ -19,7 +19,7 @@ from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env, running, waitproof
 from jsonschema import Draft202012Validator
 from waitproof.cli import main
 from waitproof.mock.process import ServerProcess
-from waitproof.report.data import SCHEMA_FILE
+from waitproof.report import report_schema
 from waitproof.suite.files import load_suite
 
 ENDS_WITHIN_S = 3.0  # after Ctrl-C: a person who waits longer presses it again
@@ -56,7 +56,7 @@ def suite(tmp_path: Path) -> Path:
 def report(path: Path) -> dict[str, Any]:
     """Return a report that its schema allows."""
     value: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
-    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema = report_schema()
     Draft202012Validator.check_schema(schema)
     errors = [
         f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(value)
@@ -160,6 +160,7 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
                 "the requirement passes in all 3 scenarios",
                 "fix": take_out,
                 "place": f"{file}:2:3",
+                "found": "- deviation: returns-output",
             },
             {
                 "deviation": "timing/gives-up-when-told:own-timeout",
@@ -167,6 +168,7 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
                 "fact": "the deviation 'timing/gives-up-when-told:own-timeout' expired on 2020-01-01",
                 "fix": later,
                 "place": f"{file}:5:3",
+                "found": "expires: '2020-01-01'",
             },
             {
                 "deviation": "usual-intervals",
@@ -174,6 +176,7 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
                 "fact": "the deviation matches nothing: no requirement is called 'usual-intervals'",
                 "fix": "did you mean 'usual-interval'?",
                 "place": f"{file}:12:3",
+                "found": "- deviation: usual-intervals",
             },
         ],
     }
@@ -216,7 +219,7 @@ def test_a_must_that_is_unsupported_everywhere_exits_with_3(mark: Mark, tmp_path
     code, out, _ = cli("run", folder, "--suite", MINI, "-k", "broken")
 
     assert code == 3
-    assert "NoHelper: nobody knows whether these hold: broken-is-returned\n" in out
+    assert "NoHelper: not verified: broken-is-returned\n" in out
 
 
 def test_what_an_adapter_says_reaches_no_terminal_raw_and_breaks_no_report(
@@ -440,7 +443,7 @@ def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path: Path, 
     assert cli(*argv, tmp_path / "no" / "r.json") == (
         2,
         "",
-        f"--json: the folder of {tmp_path}/no/r.json does not exist\n  fix:      make it\n",
+        f"--json: the folder of {tmp_path}/no/r.json does not exist\n  fix:      mkdir -p {tmp_path}/no\n",
     )
     assert cli(*argv, tmp_path) == (
         2,

@@ -13,9 +13,11 @@ from waitproof.judge import Status, Verdict
 from waitproof.judge.journal import JournalEntry
 from waitproof.judge.observation import CallRecord, Observation, Poll, TaskRecord
 from waitproof.protocol import Capabilities, Given, Hello, Returned
-from waitproof.report import data
-from waitproof.report.model import Merged, merge, parse
-from waitproof.run import AdapterResult, Deviation, Entry, Problem, RunResult, ScenarioResult, Stale
+from waitproof.report.file import document, parse
+from waitproof.report.from_run import report_of
+from waitproof.report.merge import Merged, merge_reports
+from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
+from waitproof.run.baseline import Deviation, Entry, Problem, Stale
 from waitproof.suite.contract import Level
 from waitproof.suite.files import load_suite
 
@@ -67,6 +69,13 @@ def whole_run() -> RunResult:
     return run
 
 
+def written(run: RunResult, *, exit_code: int = 0, fail_on: Level = Level.MUST) -> dict[str, Any]:
+    """Return what report.json holds of a run, as `json` reads it."""
+    report = report_of(run, exit_code=ExitCode(exit_code), fail_on=fail_on)
+    values: dict[str, Any] = json.loads(json.dumps(document(report)))
+    return values
+
+
 def hand_made(path: Path, *verdicts: tuple[str, str, str], **more: Any) -> Path:
     """Write a report with the members that every file has, of the adapter `x`.
 
@@ -76,7 +85,7 @@ def hand_made(path: Path, *verdicts: tuple[str, str, str], **more: Any) -> Path:
         more: Members of the report to be set or replaced.
     """
     document = {
-        "schema": 1,
+        "schema": 2,
         "waitproof": "0",
         "suite": "s",
         "started": "2026-11-24T10:00:00+00:00",
@@ -113,5 +122,7 @@ def hand_made(path: Path, *verdicts: tuple[str, str, str], **more: Any) -> Path:
 def merged(*runs: RunResult, exit_code: int = 0, fail_on: Level = Level.MUST) -> Merged:
     """Return runs as what the reports are made from; their files are a.json, b.json and so on."""
     places = [f"{name}.json" for name in "abcdefgh"[: len(runs)]]
-    documents = [data.document(run, exit_code=exit_code, fail_on=fail_on) for run in runs]
-    return merge([parse(document, place) for document, place in zip(documents, places, strict=True)], places)
+    documents = [written(run, exit_code=exit_code, fail_on=fail_on) for run in runs]
+    return merge_reports(
+        [parse(values, place) for values, place in zip(documents, places, strict=True)], places
+    )

@@ -8,7 +8,7 @@ from waitproof.cli import main
 from waitproof.errors import InputError
 from waitproof.judge import Status
 from waitproof.report.diff import Diff, Kind, compare, markdown_lines, plain_lines
-from waitproof.report.model import AdapterEntry, Report, Sdk, VerdictEntry
+from waitproof.report.model import AdapterEntry, Report, SdkEntry, VerdictEntry
 from waitproof.run import ExitCode
 from waitproof.suite.contract import Level
 
@@ -26,7 +26,7 @@ def verdict(name: str, status: Status, seen: str = "", excused: str = "") -> Ver
 
 
 def adapter(name: str, *verdicts: VerdictEntry, version: str = "", error: str = "") -> AdapterEntry:
-    sdk = Sdk(name="getstream", version=version, language="", runtime="") if version else None
+    sdk = SdkEntry(name="getstream", version=version, language="", runtime="") if version else None
     return AdapterEntry(name=name, sdk=sdk, error=error, verdicts=verdicts)
 
 
@@ -45,7 +45,6 @@ def of(
     *adapters: AdapterEntry, suite: str = "stream", whole: bool | None = True, interrupted: bool = False
 ) -> Report:
     return Report(
-        schema=1,
         waitproof="0",
         suite=suite,
         started="2026-11-24T10:00:00+00:00",
@@ -63,7 +62,7 @@ def change(was: VerdictEntry, now: VerdictEntry) -> list[tuple[Kind, str, str]]:
     return [(each.kind, each.old, each.new) for each in diff.changes]
 
 
-def told(diff: Diff) -> str:
+def printed(diff: Diff) -> str:
     return "\n".join(plain_lines(diff))
 
 
@@ -72,7 +71,7 @@ def told(diff: Diff) -> str:
 
 @pytest.mark.parametrize("was", [Status.PASS, Status.INFO])
 @pytest.mark.parametrize("now", [Status.FAIL, Status.WARN, Status.ERROR, Status.UNSUPPORTED])
-def test_what_was_kept_and_is_not_is_a_regression_unless_excused(was: Status, now: Status) -> None:
+def test_what_passed_and_fails_now_is_a_regression_unless_excused(was: Status, now: Status) -> None:
     diff = compare(report(verdict("a:r", was)), report(verdict("a:r", now)))
     excused = compare(report(verdict("a:r", was)), report(verdict("a:r", now, excused="known")))
 
@@ -84,10 +83,10 @@ def test_what_was_kept_and_is_not_is_a_regression_unless_excused(was: Status, no
 
 
 @pytest.mark.parametrize("was", [Status.FAIL, Status.WARN, Status.ERROR, Status.UNSUPPORTED])
-def test_what_was_not_kept_and_is_now_is_mended_excused_or_not(was: Status) -> None:
-    assert change(verdict("a:r", was), verdict("a:r", Status.PASS)) == [(Kind.MENDED, was.value, "PASS")]
+def test_what_failed_and_passes_now_is_fixed_excused_or_not(was: Status) -> None:
+    assert change(verdict("a:r", was), verdict("a:r", Status.PASS)) == [(Kind.FIXED, was.value, "PASS")]
     assert change(verdict("a:r", was, excused="x"), verdict("a:r", Status.PASS)) == [
-        (Kind.MENDED, f"{was.value} (excused)", "PASS")
+        (Kind.FIXED, f"{was.value} (excused)", "PASS")
     ]
 
 
@@ -100,7 +99,7 @@ def test_inconclusive_is_neither_better_nor_worse(other: Status) -> None:
     assert not compare(report(unsure), report(verdict("a:r", other))).has_regression
 
 
-def test_what_only_its_baseline_changed_is_neither() -> None:
+def test_a_change_of_the_baseline_alone_is_neither() -> None:
     excused, bare = verdict("a:r", Status.FAIL, excused="x"), verdict("a:r", Status.FAIL)
 
     assert change(excused, bare) == [(Kind.OTHER, "FAIL (excused)", "FAIL")]
@@ -117,7 +116,7 @@ def test_a_behaviour_on_record_changes_with_its_words_and_not_with_its_numbers()
     ]
 
 
-def test_what_is_new_or_gone_is_told_where_both_runs_were_whole() -> None:
+def test_new_and_missing_verdicts_are_listed_only_if_both_runs_were_whole() -> None:
     one, two = verdict("a:r", Status.PASS), verdict("b:r", Status.FAIL)
 
     assert [each.kind for each in compare(report(one), report(one, two)).adapters[0].changes] == [Kind.ADDED]
@@ -150,20 +149,20 @@ def test_reports_that_cannot_be_compared_are_wrong_use() -> None:
         compare(report(), report(suite="mini"))
 
 
-def test_an_adapter_that_cannot_be_run_any_more_is_one_regression() -> None:
+def test_an_adapter_that_can_no_longer_be_run_is_one_regression() -> None:
     dead = adapter("sdk", verdict("a:r", Status.ERROR), error="sdk: exited with code 3")
 
     diff = compare(report(verdict("a:r", Status.PASS)), of(dead))
 
     assert diff.has_regression
-    assert told(diff) == (
+    assert printed(diff) == (
         "sdk: getstream 1.0 -> an unknown SDK\n"
         "  could not be run: sdk: exited with code 3\n"
         "1 regression, 0 fixed"
     )
 
 
-# --- how it is told -----------------------------------------------------------------------------------
+# --- how it is shown ----------------------------------------------------------------------------------
 
 
 def many() -> Diff:
@@ -176,7 +175,7 @@ def many() -> Diff:
 
 
 def test_forty_scenarios_of_one_cause_are_one_line() -> None:
-    assert told(many()) == (
+    assert printed(many()) == (
         "sdk: getstream 1.0 -> getstream 1.1\n"
         "  regressions:\n"
         "    PASS -> FAIL surfaces (MUST) in 40 scenarios (faults/0, faults/1, faults/2 and 37 more)"
@@ -190,14 +189,14 @@ def test_forty_scenarios_of_one_cause_are_one_line() -> None:
     )
 
 
-def test_release_notes_are_markdown_in_which_an_sdks_words_mean_nothing() -> None:
+def test_release_notes_are_markdown_in_which_an_sdks_words_stay_text() -> None:
     assert "\n".join(markdown_lines(many())) == (
         "### sdk: getstream 1.0 → getstream 1.1\n"
         "\n"
         "**Regressions**\n"
         "\n"
         "- `surfaces` (MUST): PASS → FAIL in 40 scenarios (`faults/0`, `faults/1`, `faults/2` and 37 more): "
-        "it \\*hung\\* 0\n"
+        "it &#42;hung&#42; 0\n"
         "\n"
         "**Fixed**\n"
         "\n"
@@ -213,10 +212,10 @@ def test_release_notes_are_markdown_in_which_an_sdks_words_mean_nothing() -> Non
     )
 
 
-def test_runs_alike_say_so() -> None:
+def test_equal_runs_show_that_nothing_changed() -> None:
     one = report(verdict("a:r", Status.PASS))
 
-    assert told(compare(one, one)).splitlines()[1:] == ["  nothing changed", "0 regressions, 0 fixed"]
+    assert printed(compare(one, one)).splitlines()[1:] == ["  nothing changed", "0 regressions, 0 fixed"]
 
 
 # --- the command --------------------------------------------------------------------------------------
@@ -236,6 +235,6 @@ def test_the_command_exits_with_1_on_a_regression_alone(
     assert main(["diff", str(good), str(tmp_path / "none.json")]) == 2
     assert main(["diff", str(good), str(hand_made(tmp_path / "blank.json", (" :r", "PASS", "")))]) == 2
 
-    told = capsys.readouterr()
-    assert "    PASS -> FAIL r (MUST) in a: \\x1b[1m\n" in told.out
-    assert f"{tmp_path / 'blank.json'}: adapters.0.verdicts.0.scenario: string should match" in told.err
+    output = capsys.readouterr()
+    assert "    PASS -> FAIL r (MUST) in a: \\x1b[1m\n" in output.out
+    assert f"{tmp_path / 'blank.json'}: adapters.0.verdicts.0.scenario: string should match" in output.err

@@ -15,7 +15,6 @@ from made_reports import merged, result, stale
 from markdown_it import MarkdownIt
 from playwright.sync_api import Dialog, Page, expect
 from waitproof.cli import main
-from waitproof.report import data
 from waitproof.report.github import workflow_commands
 from waitproof.report.html import html_page
 from waitproof.report.junit import junit_xml
@@ -66,7 +65,7 @@ def harmful(text: str) -> set[str]:
 def test_the_run_has_its_verdicts_and_nothing_broke(ran: Ran) -> None:
     assert ran.err == ""
     assert ran.code == 1
-    report = data.read(ran.folder / "r.json")
+    report = json.loads(ran.file("r.json"))
     assert report["exit_code"] == 1
     assert {verdict["status"] for verdict in report["adapters"][0]["verdicts"]} >= {"FAIL", "ERROR"}
     assert (ran.folder / "r.json").stat().st_size < MAX_REPORT_BYTES

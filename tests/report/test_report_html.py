@@ -11,7 +11,7 @@ from waitproof.judge import Status
 from waitproof.judge.observation import CallRecord, Observation, Poll, TaskRecord
 from waitproof.protocol import Capabilities, ExceptionKind, Given, Hello, Raised, Returned
 from waitproof.report.html import html_page
-from waitproof.report.model import Merged
+from waitproof.report.merge import Merged
 from waitproof.run import RunResult
 
 HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_concurrency=0))
@@ -65,7 +65,7 @@ def shown_rows(page: Page) -> list[str]:
     return page.locator("tr[data-r]:visible .name").all_inner_texts()
 
 
-def test_the_page_needs_nothing_but_itself_and_its_policy_allows_nothing_else() -> None:
+def test_the_page_needs_only_itself_and_its_policy_allows_nothing_else() -> None:
     text = html_page(merged(played(0.9)))
 
     assert not re.findall(
@@ -76,7 +76,7 @@ def test_the_page_needs_nothing_but_itself_and_its_policy_allows_nothing_else() 
     assert "unsafe" not in policy
 
 
-def test_the_matrix_has_every_requirement_and_what_each_sdk_makes_of_it(opened: Page) -> None:
+def test_the_matrix_has_every_requirement_and_each_sdks_result(opened: Page) -> None:
     assert shown_rows(opened) == [
         "returns-output",
         "usual-interval",
@@ -134,8 +134,8 @@ def test_the_exchange_the_adapters_lines_and_the_command_are_there(opened: Page)
     dialog = opened.locator("dialog")
     dialog.get_by_text("HTTP exchange: 6 polls").click()
     dialog.locator(".exchange summary").first.click()
-    dialog.get_by_text("What the adapter was asked").click()
-    dialog.get_by_text("last 1 lines on stderr").click()
+    dialog.get_by_text("What the adapter was sent").click()
+    dialog.get_by_text("last lines on stderr").click()
 
     expect(dialog.locator(".exchange pre").first).to_have_text("GET /jobs/7/state\naccept: */*")
     expect(dialog.locator(".exchange pre").nth(1)).to_contain_text('"phase": "working"')
@@ -150,7 +150,7 @@ def test_the_command_is_copied_or_marked_for_copying(opened: Page) -> None:
     cell(opened, "usual-timeout").click()
     opened.get_by_role("button", name="Copy").click()
 
-    expect(opened.locator(".command button").first).to_have_text(re.compile("Copied|Marked"))
+    expect(opened.locator(".command button").first).to_have_text(re.compile("Copied|Selected"))
 
 
 def test_filters_narrow_the_matrix_and_the_address_keeps_them(opened: Page) -> None:
@@ -181,8 +181,8 @@ def test_a_link_to_a_cell_opens_it(page: Page, tmp_path: Path) -> None:
     expect(page.locator("dialog h2")).to_have_text("usual-timeout")
 
 
-def test_an_address_that_means_nothing_harms_nothing(opened: Page) -> None:
-    for fragment in ("#%20", "#1", "#told-9-9", "#a b", "#cell=x", "#cell=%2F", "#status=%00"):
+def test_an_address_without_a_meaning_does_no_harm(opened: Page) -> None:
+    for fragment in ("#%20", "#1", "#verdicts-9-9", "#a b", "#cell=x", "#cell=%2F", "#status=%00"):
         opened.evaluate("fragment => { location.hash = fragment }", fragment)
 
     expect(opened.locator("dialog")).to_be_hidden()
@@ -249,7 +249,7 @@ FAINT_TEXTS = """() => {
 }"""
 
 
-def test_without_scripts_the_matrix_and_what_needs_attention_can_be_read(
+def test_without_scripts_the_matrix_and_all_that_needs_attention_can_be_read(
     browser: Browser, tmp_path: Path
 ) -> None:
     context = browser.new_context(java_script_enabled=False)
@@ -258,14 +258,14 @@ def test_without_scripts_the_matrix_and_what_needs_attention_can_be_read(
 
     expect(page.locator("#filters")).to_be_hidden()
     cell(page, "usual-timeout").click()
-    told = page.locator(":target")
-    expect(told).to_contain_text("usual-timeout")
-    expect(told).to_contain_text("waitproof run --adapter sdk -k timing/gives-up:usual-timeout")
+    verdicts = page.locator(":target")
+    expect(verdicts).to_contain_text("usual-timeout")
+    expect(verdicts).to_contain_text("waitproof run --adapter sdk -k timing/gives-up:usual-timeout")
     expect(page.get_by_text("Scripts are off")).to_be_visible()
     context.close()
 
 
-def test_paper_has_all_that_needs_attention_in_black_on_white(opened: Page) -> None:
+def test_paper_has_everything_that_needs_attention_in_black_on_white(opened: Page) -> None:
     opened.emulate_media(media="print", color_scheme="dark")
 
     expect(opened.locator("#filters")).to_be_hidden()
@@ -274,7 +274,7 @@ def test_paper_has_all_that_needs_attention_in_black_on_white(opened: Page) -> N
     assert cell(opened, "usual-timeout").evaluate(colors) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
 
 
-def test_a_report_of_before_the_exchange_was_written_still_opens(page: Page, tmp_path: Path) -> None:
+def test_a_report_older_than_the_exchanges_still_opens(page: Page, tmp_path: Path) -> None:
     report = merged(played(0.9))
     (adapter,) = report.adapters
     for play in adapter.entry.scenarios:
@@ -297,7 +297,7 @@ def test_a_link_of_a_baseline_is_a_link_only_where_it_leads_to_a_page(page: Page
     assert hrefs == ["https://x.test/?a=1&b=\"'><b>"]
 
 
-def test_what_closes_a_script_or_begins_a_comment_stays_text(page: Page, tmp_path: Path) -> None:
+def test_text_that_closes_a_script_or_begins_a_comment_stays_text(page: Page, tmp_path: Path) -> None:
     harm = "</script><script>document.title='broken'</script><!-- <script> \u2028 ${7*7} {{7*7}}"
     run = played(0.9)
     vars(run.adapters[0])["stderr_tail"] = (harm,)
@@ -310,9 +310,7 @@ def test_what_closes_a_script_or_begins_a_comment_stays_text(page: Page, tmp_pat
     assert page.locator("script").count() == 2
 
 
-def test_a_stale_deviation_is_told_in_the_verdict_and_in_its_adapters_card(
-    page: Page, tmp_path: Path
-) -> None:
+def test_a_stale_deviation_is_in_the_headline_and_in_its_adapters_card(page: Page, tmp_path: Path) -> None:
     run = result(verdict("returns-output", Status.PASS), baseline="d.yaml", stale=(stale(),))
     show(page, tmp_path, merged(run, played(name="other"), exit_code=1))
 
@@ -322,11 +320,11 @@ def test_a_stale_deviation_is_told_in_the_verdict_and_in_its_adapters_card(
     entry = cards.nth(0).locator("li")
     assert entry.inner_text().split("\n\n") == ["it is kept", "my/deviations.yaml:3:5", "Fix: take it out"]
     expect(cards.nth(1)).not_to_contain_text("stale")
-    expect(page.locator(".told").first).to_contain_text("No verdict does")
+    expect(page.locator(".verdicts").first).to_contain_text("Only the stale deviations above")
 
 
 @pytest.mark.parametrize("media", ["screen", "print"])
-def test_many_stale_deviations_are_folded_up_but_on_paper(page: Page, tmp_path: Path, media: Any) -> None:
+def test_many_stale_deviations_are_folded_up_except_on_paper(page: Page, tmp_path: Path, media: Any) -> None:
     run = result(baseline="d.yaml", stale=tuple(stale(f"a/b:c{n}") for n in range(40)))
     show(page, tmp_path, merged(run, exit_code=1))
     page.emulate_media(media=media)
@@ -336,7 +334,7 @@ def test_many_stale_deviations_are_folded_up_but_on_paper(page: Page, tmp_path: 
     assert page.locator(".card li").first.is_visible()
 
 
-def test_a_returned_outcome_is_told_in_the_adapters_word(page: Page, tmp_path: Path) -> None:
+def test_a_returned_outcome_is_named_by_the_adapters_word(page: Page, tmp_path: Path) -> None:
     run = played(0.9)
     (seen,) = run.adapters[0].scenarios[WHERE].observations
     vars(seen.calls[0]).update(answer={"outcome": "returned"}, seen=Returned(Given.RESULT, result=1))

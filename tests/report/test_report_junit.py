@@ -3,14 +3,15 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 import xml.sax
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from made_reports import merged, result, stale, verdict
 from waitproof.judge import Status
 from waitproof.report.junit import junit_xml
-from waitproof.report.model import AdapterEntry
-from waitproof.run import Problem
+from waitproof.report.model import PlayEntry, PollEntry
+from waitproof.run.baseline import Problem
 from waitproof.suite.contract import Level
 
 # The content model of Jenkins' junit-10 schema, as far as these files use it: children, then attributes.
@@ -94,7 +95,7 @@ def test_a_warn_is_a_failure_where_the_run_was_to_fail_on_it() -> None:
     assert case[0].tag == "failure"
 
 
-def test_a_suite_says_which_sdk_it_is_about_and_a_case_where_it_stands() -> None:
+def test_a_suite_names_its_sdk_and_a_case_names_its_file() -> None:
     run = result(
         verdict("returns-output", Status.FAIL, explanation="because", timeline="0.00 done"),
         name="my.sdk",
@@ -123,8 +124,8 @@ def test_a_suite_says_which_sdk_it_is_about_and_a_case_where_it_stands() -> None
     assert case.attrib["name"] == "completes:returns-output"
     assert case.attrib["group"] == "MUST"
     assert (case.findtext("system-out") or "").splitlines() == [
-        "FAIL outcomes/completes (my.sdk)",
-        "  requirement: returns-output (MUST): done: the helper returns the job's output.",
+        "FAIL outcomes/completes (my.sdk): that",
+        "  requirement: returns-output (MUST, quoted): done: the helper returns the job's output.",
         "  expected:    this",
         "  seen:        that",
         "               because",
@@ -139,9 +140,8 @@ def test_the_first_case_of_a_scenario_has_its_time_so_that_sums_are_right() -> N
     run = result(verdict("returns-output", Status.PASS), verdict("first-look", Status.INFO))
     report = merged(run)
     (adapter,) = report.adapters
-    play = {"id": "outcomes/completes", "polls": [{"copy": 1, "n": 1, "arrived_s": 1.25}]}
-    entry = AdapterEntry.model_validate({**adapter.entry.model_dump(by_alias=True), "scenarios": [play]})
-    vars(adapter)["entry"] = entry
+    play = PlayEntry("outcomes/completes", polls=(PollEntry(copy=1, n=1, arrived_s=1.25),))
+    vars(adapter)["entry"] = replace(adapter.entry, scenarios=(play,))
 
     found = cases(checked(junit_xml(report)))
 
@@ -159,7 +159,7 @@ def test_an_adapter_that_could_not_be_run_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("problem", Problem)
-def test_a_stale_deviation_is_a_failure_of_its_own(problem: Problem) -> None:
+def test_a_stale_deviation_is_a_separate_failure(problem: Problem) -> None:
     known = stale("outcomes/completes:returns-output", problem)
     run = result(
         verdict("returns-output", Status.PASS), name="my.sdk", baseline="my/deviations.yaml", stale=(known,)
@@ -181,7 +181,7 @@ def test_a_stale_deviation_is_a_failure_of_its_own(problem: Problem) -> None:
     assert (root.get("tests"), root.get("failures")) == ("2", "1")
 
 
-def test_a_stale_deviation_of_an_adapter_that_could_not_be_run_is_told_too() -> None:
+def test_a_stale_deviation_of_an_adapter_that_could_not_be_run_is_reported_too() -> None:
     run = result(hello=None, error="it is dead", baseline="d.yaml", stale=(stale(),))
 
     root = checked(junit_xml(merged(run, exit_code=1)))
@@ -192,8 +192,11 @@ def test_a_stale_deviation_of_an_adapter_that_could_not_be_run_is_told_too() -> 
 def test_what_xml_cannot_carry_is_written_out() -> None:
     report = merged(result(verdict("returns-output", Status.FAIL)))
     (adapter,) = report.adapters
-    vars(adapter.entry.verdicts[0])["seen"] = 'a\x00b\x0b\ufffe\ud800 ]]> <&>" \U0001f600'
+    vars(adapter)["name"] = 'a\x00b\x0b\ufffe\ud800 ]]> <&>" \U0001f600'
+    vars(adapter.entry.verdicts[0])["seen"] = "a\x00b\ufffe\ud800 ]]> <&>"
 
-    (case,) = checked(junit_xml(report)).iter("testcase")
+    (suite,) = checked(junit_xml(report))
+    (case,) = suite.iter("testcase")
 
-    assert r"a\u0000b\u000b\ufffe\ud800 ]]> <&>" in (case[0].text or "")
+    assert r"a\u0000b\u000b\ufffe\ud800 ]]> <&>" in suite.attrib["name"]
+    assert r"a\x00b\ufffe\ud800 ]]> <&>" in (case[0].text or "")

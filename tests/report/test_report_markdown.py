@@ -8,8 +8,8 @@ from made_reports import merged, result, stale, verdict
 from markdown_it import MarkdownIt
 from waitproof.judge import Status
 from waitproof.report.badge import badge
-from waitproof.report.github import commands_off, tell, workflow_commands
-from waitproof.report.markdown import MAX_BYTES, escaped, markdown_summary
+from waitproof.report.github import commands_off, publish, workflow_commands
+from waitproof.report.markdown import MAX_BYTES, markdown_summary, markdown_text
 from waitproof.run import RunResult
 
 HARM = "a|b `c` <b>&amp; *x* _y_ [z](http://e.test) ![i](x) @you #12 GH-3 www.e.test ~~s~~ $m$ \\| \n\n# h"
@@ -27,11 +27,11 @@ def three() -> RunResult:
     )
 
 
-def test_a_summary_tells_each_adapters_verdicts_what_is_not_kept_and_folds_what_is_known() -> None:
+def test_a_summary_has_each_adapters_verdicts_and_failures_and_folds_known_deviations() -> None:
     text = markdown_summary(merged(three(), exit_code=1))
 
     lines = text.splitlines()
-    assert lines[:3] == ["## waitproof: Mini jobs, a made-up API", "", "**❌ 1 promise is not kept**"]
+    assert lines[:3] == ["## waitproof: Mini jobs, a made-up API", "", "**❌ 1 requirement failed**"]
     assert "| sdk | mini 1.0 | 1 PASS, 1 FAIL, 1 WARN (1 excused) |" in lines
     assert "| ❌ FAIL | returns-output | outcomes/completes | this | that |" in lines
     folded = lines[lines.index("<details><summary>1 known deviation</summary>") : lines.index("</details>")]
@@ -42,7 +42,7 @@ def test_a_summary_tells_each_adapters_verdicts_what_is_not_kept_and_folds_what_
     assert lines[-1].startswith("6 scenarios, 1 adapter, 1.5 s, waitproof ")
 
 
-def test_a_summary_says_which_deviations_are_stale_where_they_stand_and_what_to_do() -> None:
+def test_a_summary_lists_stale_deviations_with_their_places_and_fixes() -> None:
     run = result(verdict("returns-output", Status.PASS), baseline="d.yaml", stale=(stale(), stale("a|b")))
     other = result(name="other")
 
@@ -62,7 +62,7 @@ def test_a_summary_says_which_deviations_are_stale_where_they_stand_and_what_to_
     assert "### Stale deviations" not in markdown_summary(merged(other, exit_code=0))
 
 
-def test_a_summary_of_several_adapters_says_whose_verdict_it_is() -> None:
+def test_a_summary_of_several_adapters_names_the_adapter_of_each_verdict() -> None:
     other = three()
     other.adapters[0].name = "other"
 
@@ -71,14 +71,14 @@ def test_a_summary_of_several_adapters_says_whose_verdict_it_is() -> None:
     assert "| ❌ FAIL | other | returns-output | outcomes/completes | this | that |" in text
 
 
-def test_an_adapter_that_could_not_be_run_is_told() -> None:
+def test_an_adapter_that_could_not_be_run_is_named() -> None:
     text = markdown_summary(merged(result(hello=None, error="no such *file*"), exit_code=3))
 
     assert "**sdk** could not be run: no such &#42;file&#42;\n" in text
 
 
-def test_whatever_a_text_holds_it_stays_text() -> None:
-    page = rendered(f"| head |\n|---|\n| {escaped(HARM)} |\n")
+def test_text_stays_text_whatever_is_in_it() -> None:
+    page = rendered(f"| head |\n|---|\n| {markdown_text(HARM)} |\n")
 
     (cell,) = page.split("<td>")[1:]
     shown = cell.split("</td>")[0]
@@ -90,8 +90,8 @@ def test_whatever_a_text_holds_it_stays_text() -> None:
         assert word not in shown
 
 
-def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
-    assert escaped("x" * 501) == "x" * 500 + "… (501 characters)"
+def test_a_long_text_is_shortened_and_shows_its_length() -> None:
+    assert markdown_text("x" * 501) == "x" * 500 + "… (501 characters)"
 
 
 def test_a_summary_that_would_be_too_long_leaves_rows_out_and_counts_them() -> None:
@@ -102,8 +102,8 @@ def test_a_summary_that_would_be_too_long_leaves_rows_out_and_counts_them() -> N
 
     size = len(text.encode())
     assert MAX_BYTES * 0.9 < size < MAX_BYTES
-    told = text.count("❌ FAIL")
-    assert f"… and {2_000 - told} verdicts more, left out for length: see report.json." in text
+    shown = text.count("❌ FAIL")
+    assert f"… and {2_000 - shown} more verdicts, left out for length: see report.json." in text
 
 
 def test_a_summary_with_no_room_at_all_is_short() -> None:
@@ -138,9 +138,9 @@ def test_a_stale_deviation_is_an_error_at_its_place_in_the_baseline() -> None:
     ]
 
 
-@pytest.mark.parametrize(("fails", "stales", "told"), [(12, 1, (9, 1)), (1, 12, (1, 9)), (12, 12, (5, 5))])
+@pytest.mark.parametrize(("fails", "stales", "shown"), [(12, 1, (9, 1)), (1, 12, (1, 9)), (12, 12, (5, 5))])
 def test_many_annotations_of_one_cause_never_hide_all_of_another(
-    fails: int, stales: int, told: tuple[int, int]
+    fails: int, stales: int, shown: tuple[int, int]
 ) -> None:
     failed = [verdict("returns-output", Status.FAIL)] * fails
     run = result(*failed, baseline="d.yaml", stale=(stale(),) * stales)
@@ -150,7 +150,7 @@ def test_many_annotations_of_one_cause_never_hide_all_of_another(
     assert (
         sum("title=FAIL " in line for line in lines),
         sum("title=stale " in line for line in lines),
-    ) == told
+    ) == shown
 
 
 def test_an_adapter_that_could_not_be_run_is_an_error_without_a_place() -> None:
@@ -159,7 +159,7 @@ def test_an_adapter_that_could_not_be_run_is_an_error_without_a_place() -> None:
     assert lines == ["::error title=sdk::a: b"]
 
 
-def test_outside_of_actions_nothing_is_said_and_inside_commands_are_off_meanwhile() -> None:
+def test_commands_are_switched_off_in_actions_and_nothing_is_printed_elsewhere() -> None:
     said: list[str] = []
 
     with commands_off({}, said.append):
@@ -180,7 +180,7 @@ def test_a_summary_is_appended_within_what_its_file_may_still_hold(
     long = replace(verdict("returns-output", Status.FAIL), seen="<" * 500)
     said: list[str] = []
 
-    tell(merged(result(*[long] * 100)), {"GITHUB_STEP_SUMMARY": str(file)}, said.append)
+    publish(merged(result(*[long] * 100)), {"GITHUB_STEP_SUMMARY": str(file)}, said.append)
 
     text = file.read_text()
     assert text.startswith("before\n")
@@ -189,10 +189,10 @@ def test_a_summary_is_appended_within_what_its_file_may_still_hold(
     assert said == []
 
 
-def test_a_summary_that_cannot_be_written_is_told_and_no_more() -> None:
+def test_a_summary_that_cannot_be_written_is_only_reported() -> None:
     said: list[str] = []
 
-    tell(merged(three()), {"GITHUB_STEP_SUMMARY": "/nowhere/at/all"}, said.append)
+    publish(merged(three()), {"GITHUB_STEP_SUMMARY": "/nowhere/at/all"}, said.append)
 
     assert said == ["GITHUB_STEP_SUMMARY: the summary cannot be written: no such file or directory"]
 
@@ -204,11 +204,11 @@ def test_a_summary_that_cannot_be_written_is_told_and_no_more() -> None:
     ("statuses", "message", "color"),
     [
         ([Status.PASS, Status.PASS], "2 of 2 MUST", "brightgreen"),
-        ([Status.PASS, Status.FAIL], "1 of 2 MUST not kept", "red"),
-        ([Status.PASS, Status.INCONCLUSIVE], "not known", "lightgrey"),
-        ([Status.PASS, Status.UNSUPPORTED], "not known", "lightgrey"),
+        ([Status.PASS, Status.FAIL], "1 of 2 MUST failed", "red"),
+        ([Status.PASS, Status.INCONCLUSIVE], "not verified", "lightgrey"),
+        ([Status.PASS, Status.UNSUPPORTED], "not verified", "lightgrey"),
         ([Status.PASS, Status.NOT_APPLICABLE], "1 of 1 MUST", "brightgreen"),
-        ([Status.NOT_APPLICABLE], "not known", "lightgrey"),
+        ([Status.NOT_APPLICABLE], "not verified", "lightgrey"),
     ],
 )
 def test_a_badge_counts_the_musts_of_one_adapter(statuses: list[Status], message: str, color: str) -> None:
@@ -236,7 +236,7 @@ def test_a_badge_says_what_a_baseline_excuses() -> None:
     [
         (Status.PASS, 1, 1, "1 stale deviation", "red"),
         (Status.INCONCLUSIVE, 2, 1, "2 stale deviations", "red"),
-        (Status.FAIL, 2, 1, "1 of 1 MUST not kept", "red"),
+        (Status.FAIL, 2, 1, "1 of 1 MUST failed", "red"),
         (Status.PASS, 2, 130, "1 of 1 MUST", "brightgreen"),
     ],
 )
@@ -259,7 +259,7 @@ def test_a_badge_of_several_adapters_has_the_colour_of_the_worst() -> None:
     assert json.loads(badge(merged(good, bad))) == {
         "schemaVersion": 1,
         "label": "waitproof",
-        "message": "1 of 2 SDKs keep every MUST",
+        "message": "1 of 2 SDKs pass every MUST",
         "color": "red",
     }
 

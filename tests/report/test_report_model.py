@@ -1,101 +1,135 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import ROOT
-from made_reports import SUITE, merged, result, stale, verdict, whole_run
-from pydantic import BaseModel
+from made_reports import SUITE, merged, result, stale, verdict, whole_run, written
 from waitproof.errors import InputError
 from waitproof.judge import Status
 from waitproof.judge.observation import Poll, TaskRecord
 from waitproof.protocol import Hello
-from waitproof.report import data, model
-from waitproof.report.model import merge, parse
+from waitproof.report import load, merge_reports, report_of, report_schema, shown, write
+from waitproof.report.file import parse
 from waitproof.run import ExitCode
 from waitproof.suite.contract import Level
 
+SCHEMA_1 = Path(__file__).with_name("schema-1.json")  # cut out of a report of the .NET SDK
 ADDED = {
     "": {"title", "source", "suite_argument", "defaults", "scenarios", "whole"},
-    "requirement": {"quoted"},
-    "adapter": {"argument", "headers", "baseline"},
-    "verdict": {"link"},
-    "scenario": {"heads", "answers"},
-    "call": {"interval_s", "timeout_s"},
-    "poll": {"step", "head"},
-}
-MODELS: dict[str, type[BaseModel]] = {
-    "": model.Report,
-    "requirement": model.RequirementEntry,
-    "file": model.ScenarioFile,
-    "adapter": model.AdapterEntry,
-    "baseline": model.BaselineEntry,
-    "stale": model.StaleEntry,
-    "verdict": model.VerdictEntry,
-    "scenario": model.PlayEntry,
-    "call": model.CallEntry,
-    "poll": model.PollEntry,
-    "head": model.HeadEntry,
-    "answer": model.AnswerEntry,
-    "request": model.RequestEntry,
-    "stray": model.StrayEntry,
+    "RequirementEntry": {"quoted"},
+    "AdapterEntry": {"argument", "headers", "baseline"},
+    "VerdictEntry": {"link"},
+    "PlayEntry": {"heads", "answers"},
+    "CallEntry": {"interval_s", "timeout_s"},
+    "PollEntry": {"step", "head"},
 }
 
 
 def document(*verdicts: Any, **more: Any) -> dict[str, Any]:
-    return data.document(result(*verdicts, **more), exit_code=0)
+    return written(result(*verdicts, **more))
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_reader_knows_every_member_that_the_schema_describes(name: str) -> None:
-    schema = json.loads(data.SCHEMA_FILE.read_text(encoding="utf-8"))
-    described = schema if name == "" else schema["$defs"][name]
-    fields = {field.alias or key for key, field in MODELS[name].model_fields.items()}
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every JSON object of a report, outermost first."""
+    if isinstance(value, dict):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(child)
 
-    assert fields == set(described["properties"])
+
+def test_a_report_is_written_with_every_member_that_its_schema_describes() -> None:
+    run = whole_run()
+    run.adapters[0].baseline, run.adapters[0].stale = "d.yaml", (stale(),)
+    schema = report_schema()
+    kinds = {name: set(each["properties"]) for name, each in schema["$defs"].items() if "properties" in each}
+
+    found = [set(each) for each in objects(written(run))]
+
+    assert found[0] == set(schema["properties"])
+    assert {name for name, members in kinds.items() if members not in found} == set()
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    report = report_of(whole_run(), exit_code=ExitCode.KEPT)
+
+    write(report, tmp_path / "report.json")
+
+    assert load(tmp_path / "report.json") == shown(report)
+    assert json.loads((tmp_path / "report.json").read_bytes()) == written(whole_run())
 
 
 @pytest.mark.parametrize("name", ADDED)
-def test_what_was_added_since_the_first_report_is_required_of_nobody(name: str) -> None:
-    schema = json.loads(data.SCHEMA_FILE.read_text(encoding="utf-8"))
+def test_members_added_since_the_first_report_are_not_required(name: str) -> None:
+    schema = report_schema()
     described = schema if name == "" else schema["$defs"][name]
 
     assert ADDED[name] <= set(described["properties"])
     assert not ADDED[name] & set(described["required"])
 
 
-def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> None:
-    old = data.document(whole_run(), exit_code=0)
+def test_a_file_without_the_additions_is_read_with_the_facts_in_its_verdicts() -> None:
+    old = written(whole_run())
     played = old["adapters"][0]["scenarios"][0]
     for member in ADDED[""]:
         del old[member]
-    for member in ADDED["scenario"]:
+    for member in ADDED["PlayEntry"]:
         del played[member]
     for poll in played["polls"]:
         del poll["step"], poll["head"]
     for call in played["calls"]:
         del call["interval_s"], call["timeout_s"]
-    for member in ADDED["adapter"]:
+    for member in ADDED["AdapterEntry"]:
         del old["adapters"][0][member]
     del old["adapters"][0]["verdicts"][0]["link"]
     for requirement in old["requirements"]:
         del requirement["quoted"]
 
-    report = merge([parse(old, "old.json")], ["old.json"])
+    report = merge_reports([parse(old, "old.json")], ["old.json"])
 
     assert {name: each.topic for name, each in report.scenarios.items()} == {
         "outcomes/completes": "outcomes",
         played["id"]: "outcomes",
     }
     (adapter,) = report.adapters
-    assert adapter.again == "waitproof run --adapter sdk"
+    assert adapter.command == "waitproof run --adapter sdk"
     assert adapter.entry.scenarios[0].polls[0].step is None
     assert report.requirements[0].quoted is None
 
 
+def test_a_report_of_schema_1_is_read_with_what_it_called_mend_as_the_fix() -> None:
+    values = json.loads(SCHEMA_1.read_bytes())
+
+    report = load(SCHEMA_1)
+
+    assert (values["schema"], report.schema) == (1, 2)
+    (adapter,) = report.adapters
+    assert adapter.baseline is not None
+    (known,) = adapter.baseline.stale
+    assert values["adapters"][0]["baseline"]["stale"][0]["mend"] == known.fix == "take it out"
+    assert adapter.named_sdk == "getstream-net 15.0.0"
+    seen = [each["seen"] for each in values["adapters"][0]["verdicts"]]
+    assert [each.seen for each in adapter.verdicts] == seen
+    assert len(adapter.scenarios[0].polls) == 2
+
+
+@pytest.mark.parametrize("number", [0, 3, "2", True, None, 1.0])
+def test_a_number_that_this_version_does_not_know_is_refused(number: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        parse({**document(), "schema": number}, "r.json")
+
+    assert str(caught.value) == (
+        "r.json: this isn't a report that this version of waitproof can read\n"
+        f"  found:    schema: {json.dumps(number)}\n"
+        "  expected: schema: 2 or 1, as written by waitproof run --json"
+    )
+
+
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         ({"adapters": [{}]}, "r.json: adapters.0.name: field required"),
         ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3 or 130"),
@@ -104,32 +138,32 @@ def test_a_file_without_the_additions_is_read_with_what_its_verdicts_tell() -> N
         ({"seconds": float("nan")}, "r.json: seconds: input should be a finite number"),
     ],
 )
-def test_a_member_that_is_wrong_is_an_input_error_at_its_place(harm: dict[str, Any], told: str) -> None:
+def test_a_member_that_is_wrong_is_an_input_error_at_its_place(harm: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         parse({**document(), **harm}, "r.json")
 
-    assert str(caught.value).splitlines()[0] == told
+    assert str(caught.value).splitlines()[0] == message
 
 
-def test_a_report_that_is_nested_without_end_is_an_input_error() -> None:
+def test_a_report_that_is_nested_too_deeply_is_an_input_error() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
 
-    with pytest.raises(InputError, match=r"r\.json: the report is nested too deep to be read"):
+    with pytest.raises(InputError, match=r"r\.json: the report is nested too deeply to be read"):
         parse({**document(), "more": deep}, "r.json")
 
 
 def test_a_requirement_that_only_a_verdict_names_is_not_lost() -> None:
-    written = document(verdict("sends-its-key", Status.WARN))
-    written["requirements"] = []
+    values = document(verdict("sends-its-key", Status.WARN))
+    values["requirements"] = []
 
-    report = merge([parse(written, "a")], ["a"])
+    report = merge_reports([parse(values, "a")], ["a"])
 
     assert report.requirement("sends-its-key").level is Level.SHOULD
 
 
-def test_no_text_keeps_what_a_screen_or_an_encoding_would_stumble_over() -> None:
+def test_every_text_is_escaped_for_terminals_and_encodings() -> None:
     hello = Hello("\x1b[31m\ud800", "\u202e1\x00", "a\tb", "\u2066", "wait", "")
 
     (adapter,) = merged(result(hello=hello, error="x", stderr_tail=("\x9b",))).adapters
@@ -144,49 +178,49 @@ def test_reports_of_one_suite_are_one_set_of_adapters_and_the_worst_exit_code_co
     first = parse(document(verdict("returns-output", Status.PASS), name="a"), "1.json")
     second = parse({**document(name="b"), "exit_code": 3}, "2.json")
 
-    both = merge([first, second], ["1.json", "2.json"])
+    both = merge_reports([first, second], ["1.json", "2.json"])
 
     assert [adapter.name for adapter in both.adapters] == ["a", "b"]
     assert both.exit_code is ExitCode.UNKNOWN
     assert both.notes == ()
 
 
-def test_adapters_of_one_name_are_told_apart_by_version_where_that_differs_else_by_file() -> None:
+def test_adapters_of_one_name_get_their_version_if_that_differs_else_their_file() -> None:
     old = document(hello=Hello("mini", "1.0", "python", "CPython", "wait", ""))
     new = document(hello=Hello("mini", "2.0", "python", "CPython", "wait", ""))
 
-    versions = merge([parse(old, "a.json"), parse(new, "b.json")], ["a.json", "b.json"])
-    files = merge([parse(old, "x/a.json"), parse(old, "x/b.json")], ["x/a.json", "x/b.json"])
-    twice = merge([parse(old, "a.json"), parse(old, "a.json")], ["a.json", "a.json"])
+    versions = merge_reports([parse(old, "a.json"), parse(new, "b.json")], ["a.json", "b.json"])
+    files = merge_reports([parse(old, "x/a.json"), parse(old, "x/b.json")], ["x/a.json", "x/b.json"])
+    twice = merge_reports([parse(old, "a.json"), parse(old, "a.json")], ["a.json", "a.json"])
 
     assert [adapter.name for adapter in versions.adapters] == ["sdk (1.0)", "sdk (2.0)"]
     assert [adapter.name for adapter in files.adapters] == ["sdk (a.json)", "sdk (b.json)"]
     assert [adapter.name for adapter in twice.adapters] == ["sdk (a.json)", "sdk (a.json, 2)"]
-    far = merge([parse(old, "x/a.json"), parse(old, "y/a.json")], ["x/a.json", "y/a.json"])
+    far = merge_reports([parse(old, "x/a.json"), parse(old, "y/a.json")], ["x/a.json", "y/a.json"])
     assert [adapter.name for adapter in far.adapters] == ["sdk (x/a.json)", "sdk (y/a.json)"]
     assert versions.notes == (
         "several adapters are called 'sdk': they are shown as 'sdk (1.0)' of a.json, 'sdk (2.0)' of b.json",
     )
 
 
-def test_reports_of_two_suites_are_no_set() -> None:
+def test_reports_of_two_suites_cannot_be_merged() -> None:
     with pytest.raises(InputError) as caught:
-        merge([parse(document(), "a"), parse({**document(), "suite": "other"}, "b")], ["a", "b"])
+        merge_reports([parse(document(), "a"), parse({**document(), "suite": "other"}, "b")], ["a", "b"])
 
     assert str(caught.value).startswith(
         "b: this is a report of the suite 'other'\n  expected: 'mini', as in a"
     )
 
 
-def test_one_adapter_can_be_picked_by_its_name() -> None:
-    both = merge([parse(document(name="a"), "1"), parse(document(name="bee"), "2")], ["1", "2"])
+def test_one_adapter_can_be_selected_by_its_name() -> None:
+    both = merge_reports([parse(document(name="a"), "1"), parse(document(name="bee"), "2")], ["1", "2"])
 
     assert [adapter.name for adapter in both.only(["bee"]).adapters] == ["bee"]
     with pytest.raises(InputError, match="no adapter is called 'be'"):
         both.only(["be"])
 
 
-def test_only_what_leads_to_a_page_is_a_link() -> None:
+def test_only_an_address_of_a_page_is_a_link() -> None:
     links = [
         "https://x.test/a",
         "HTTP://x.test",
@@ -215,23 +249,23 @@ def test_only_what_leads_to_a_page_is_a_link() -> None:
 def test_a_stale_deviation_knows_its_file_and_line(place: str, file: str, line: int) -> None:
     (adapter,) = merged(result(baseline="d.yaml", stale=(stale(place=place),))).adapters
 
-    assert [(each.file, each.line) for each in adapter.stale] == [(file, line)]
+    assert [each.position for each in adapter.stale] == [(file, line)]
 
 
-# --- what data adds -----------------------------------------------------------------------------------
+# --- what the report of a run says ---------------------------------------------------------------------
 
 
-def test_a_report_says_where_each_scenario_stands_and_which_line_proves_what() -> None:
-    written = document()
+def test_a_report_names_each_scenarios_file_and_the_line_of_each_requirement() -> None:
+    values = document()
 
-    known = {each["id"]: each for each in written["scenarios"]}
+    known = {each["id"]: each for each in values["scenarios"]}
     assert list(known) == [scenario.id for scenario in SUITE.scenarios]
     place = SUITE.files["outcomes/completes"]
     line = known["outcomes/completes"]["proves"]["returns-output"]
     assert known["outcomes/completes"]["topic"] == "outcomes"
     assert known["outcomes/completes"]["file"] == "tests/suites/mini/outcomes/completes.yaml"
     assert "returns-output" in place.read_text(encoding="utf-8").splitlines()[line - 1]
-    assert written["defaults"] == {"poll_interval_s": 0.1, "timeout_s": 0.6}
+    assert values["defaults"] == {"poll_interval_s": 0.1, "timeout_s": 0.6}
 
 
 def test_a_report_shows_the_exchange_without_anybodys_credentials() -> None:
@@ -243,25 +277,23 @@ def test_a_report_shows_the_exchange_without_anybodys_credentials() -> None:
     polls = tuple(Poll(n, n / 10, n / 10, target=target, headers={**headers, "x-n": str(n)}) for n in (1, 2))
     vars(seen)["tasks"] = (TaskRecord(1, 7, polls=polls),)
 
-    adapter = data.document(run, exit_code=0)["adapters"][0]
-    written = adapter["scenarios"][0]
+    adapter = written(run)["adapters"][0]
+    play = adapter["scenarios"][0]
 
     masked = {"x-mini-key": "***", "authorization": "***", "cookie": "***", "accept": "*/*"}
     assert adapter["headers"] == masked
     shown = "/jobs/7/state?api_key=***&n=1&empty_token="
-    assert written["heads"] == [
-        {"method": "GET", "target": shown, "headers": {"x-n": str(n)}} for n in (1, 2)
-    ]
-    assert [poll["head"] for poll in written["polls"]] == [0, 1]
-    assert written["answers"][0]["http"] == 200
-    assert written["answers"][0]["body"]["job"] == 7
+    assert play["heads"] == [{"method": "GET", "target": shown, "headers": {"x-n": str(n)}} for n in (1, 2)]
+    assert [poll["head"] for poll in play["polls"]] == [0, 1]
+    assert play["answers"][0]["http"] == 200
+    assert play["answers"][0]["body"]["job"] == 7
     wait = scenario.calls[0].wait
     assert wait is not None
     held = (wait.interval_s(SUITE.contract.defaults), wait.timeout_s(SUITE.contract.defaults))
-    assert (written["calls"][0]["interval_s"], written["calls"][0]["timeout_s"]) == held
+    assert (play["calls"][0]["interval_s"], play["calls"][0]["timeout_s"]) == held
 
 
-def test_what_an_adapter_says_is_cut_however_it_is_spread() -> None:
+def test_long_answers_are_shortened_however_they_are_spread() -> None:
     run = whole_run()
     (seen,) = run.adapters[0].scenarios[SUITE.scenarios[1].id].observations
     vars(seen.calls[0])["answer"] = {
@@ -270,19 +302,19 @@ def test_what_an_adapter_says_is_cut_however_it_is_spread() -> None:
     }
     vars(run.adapters[0])["hello"] = Hello("n" * 10_000_000, "v", "l", "r", "h" * 10_000_000, "")
 
-    written = data.document(run, exit_code=0)
+    values = written(run)
 
-    answer = written["adapters"][0]["scenarios"][0]["calls"][0]["answer"]
+    answer = values["adapters"][0]["scenarios"][0]["calls"][0]["answer"]
     assert answer["result"][-1] == f"… {1_000 - len(answer['result']) + 1} more"
     assert answer["…"] == "1 more"
-    assert len(json.dumps(written)) < 100_000
-    assert written["adapters"][0]["sdk"]["name"] == "n" * 100 + "… (10000000 characters)"
+    assert len(json.dumps(values)) < 100_000
+    assert values["adapters"][0]["sdk"]["name"] == "n" * 100 + "… (10000000 characters)"
 
 
 def test_the_reference_names_every_member_of_a_report() -> None:
-    schema = json.loads(data.SCHEMA_FILE.read_text(encoding="utf-8"))
+    schema = report_schema()
     page = (ROOT / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
-    parts = [schema, *(part for name, part in schema["$defs"].items() if name != "capabilities")]
-    members = {name for part in parts for name in part["properties"]}
+    parts = [schema, *(part for name, part in schema["$defs"].items() if name != "CapabilitiesEntry")]
+    members = {name for part in parts for name in part.get("properties", ())}
 
     assert {name for name in members if f"`{name}`" not in page} == set()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from waitproof.adapter.folder import baseline_file
 from waitproof.errors import InputError, Mistake
-from waitproof.report.model import Report, load
-from waitproof.report.text import plain
+from waitproof.report import Report, load
 from waitproof.run import ExitCode, Run, Update, update
 from waitproof.suite.files import read_file
+from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -44,7 +44,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     for file, new in updates:
         if new.changes and new.text is not None and not options.check:
             _write_whole(file, new.text)
-        print("\n".join(plain(line) for line in _summary(file, new, is_check=options.check)))
+        print("\n".join(escape(line) for line in _summary(file, new, is_check=options.check)))
     changed = any(new.changes for _, new in updates)
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
@@ -60,7 +60,7 @@ def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tu
     run = Run(
         report.started[:10],
         adapter.named_sdk,
-        adapter.judged,
+        adapter.verdicts,
         report.is_complete,
         [each.id for each in report.requirements],
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from waitproof.report.diff import compare, markdown_lines, plain_lines
-from waitproof.report.model import load
-from waitproof.report.text import plain
+from waitproof.report import compare, load, markdown_lines, plain_lines
 from waitproof.run import ExitCode
+from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -24,5 +23,5 @@ def execute(options: argparse.Namespace) -> ExitCode:
     """Print the difference; the exit code says whether something got worse."""
     difference = compare(load(options.old), load(options.new))
     lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
-    print("\n".join(plain(line) for line in lines))
+    print("\n".join(escape(line) for line in lines))
     return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT

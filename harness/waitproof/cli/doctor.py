@@ -8,9 +8,9 @@ import sys
 from waitproof.adapter.folder import find_adapter
 from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import add_suite_option, prepare_all, suite_folder
-from waitproof.report.text import plain
 from waitproof.run import ExitCode, examine
 from waitproof.suite.files import contract_file, load_contract
+from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -27,5 +27,5 @@ def execute(options: argparse.Namespace) -> ExitCode:
     spec = find_adapter(options.adapter)
     console = make_console(sys.stdout)
     prepare_all([spec], console)
-    is_good = examine(spec.launch(), contract, lambda line: print_plain(console, plain(line)))
+    is_good = examine(spec.launch(), contract, lambda line: print_plain(console, escape(line)))
     return ExitCode.KEPT if is_good else ExitCode.UNKNOWN

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from waitproof.errors import InputError, WaitproofError
+from waitproof.text import escape
 
 __all__ = ["COMMANDS", "main"]
 
@@ -35,7 +36,7 @@ COMMANDS = {  # name: (module:function, help)
         "show what changed between two runs, such as two builds of an SDK",
     ),
     "new": ("waitproof.cli.new:execute", "create a working adapter for a new SDK"),
-    "schema": ("waitproof.cli.schema:execute", "print the JSON Schema of scenario files, for editors"),
+    "schema": ("waitproof.cli.schema:execute", "print the JSON Schema of scenario files or of report.json"),
 }
 
 
@@ -46,14 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser(next((each for each in arguments if each in COMMANDS), "")).parse_args(arguments)
 
-    from waitproof.report.text import plain  # noqa: PLC0415 - `--help` and wrong use need none of this
-    from waitproof.run import ExitCode  # noqa: PLC0415
+    from waitproof.run import ExitCode  # noqa: PLC0415 - `--help` and wrong use need none of this
 
     try:
         code = int(options.execute(options))
         sys.stdout.flush()
     except WaitproofError as error:
-        print(plain(f"{error}"), file=sys.stderr)
+        print(escape(f"{error}"), file=sys.stderr)
         return int(ExitCode.WRONG_USE if isinstance(error, InputError) else ExitCode.UNKNOWN)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)

@@ -11,10 +11,10 @@ import textwrap
 from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, suite_folder
 from waitproof.errors import InputError, Mistake, nearest
-from waitproof.report.text import plain
 from waitproof.run import ExitCode
 from waitproof.suite.contract import Requirement
 from waitproof.suite.files import Suite, load_scenario, read_file, read_suite
+from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -34,7 +34,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     if mistakes:
         suite_option = [] if options.suite == DEFAULT_SUITE else ["--suite", options.suite]
         lint = shlex.join(["waitproof", "lint", *suite_option])
-        print(plain(f"this suite has mistakes; to see them: {lint}"), file=sys.stderr)
+        print(escape(f"this suite has mistakes; to see them: {lint}"), file=sys.stderr)
     return ExitCode.KEPT
 
 

@@ -6,12 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from waitproof import report
 from waitproof.errors import InputError, Mistake
-from waitproof.report import outputs
-from waitproof.report.model import load, merge
-from waitproof.report.results import results_page
-from waitproof.report.text import plain
 from waitproof.run import ExitCode
+from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -22,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help="write a Markdown page of results to FILE"
     )
-    outputs.add_options(parser)
+    report.add_options(parser)
     parser.add_argument(
         "--adapter",
         action="append",
@@ -37,21 +35,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Write the requested files; without any, print the page of results."""
-    paths = outputs.paths(options)
+    paths = report.requested_paths(options)
     results = {} if options.results is None else {"--results": options.results}
-    outputs.check_paths({**results, **paths}, read=options.reports)
-    reports = [load(path) for path in options.reports]
-    merged = merge(reports, [str(path) for path in options.reports])
+    report.check_paths({**results, **paths}, read=options.reports)
+    reports = [report.load(path) for path in options.reports]
+    merged = report.merge_reports(reports, [str(path) for path in options.reports])
     if paths:
         for note in merged.notes:
-            print(plain(note), file=sys.stderr)
-        mistakes = outputs.write_reports(merged.only(options.adapter), paths)
+            print(escape(note), file=sys.stderr)
+        mistakes = report.write_reports(merged.only(options.adapter), paths)
         if mistakes:
             raise InputError(mistakes)
     if options.results is not None:
-        _write_page(results_page(reports, options.not_run), options.results)
+        _write_page(report.results_page(reports, options.not_run), options.results)
     elif not paths:
-        print(results_page(reports, options.not_run), end="")
+        print(report.results_page(reports, options.not_run), end="")
     return ExitCode.KEPT
 
 

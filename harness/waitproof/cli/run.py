@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from waitproof import report
 from waitproof.adapter.folder import (
     FILE_NAME,
     AdapterSpec,
@@ -25,15 +26,13 @@ from waitproof.adapter.folder import (
 from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all, suite_folder
 from waitproof.errors import InputError, Mistake
-from waitproof.report import data, github, outputs, text
-from waitproof.report.model import merge, parse
-from waitproof.report.progress import BarListener, LineListener
 from waitproof.run import Baseline, ExitCode, Runner, RunResult, exit_code, load_baseline
 from waitproof.signals import heard
 from waitproof.suite.contract import Level
 from waitproof.suite.files import Suite, load_suite
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
+from waitproof.text import escape, plural
 
 __all__ = ["add_options", "execute"]
 
@@ -54,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="run only scenarios (or scenario:requirement pairs) that match; substring or glob, repeatable",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write report.json to FILE")
-    outputs.add_options(parser)
+    report.add_options(parser)
     parser.add_argument(
         "--fail-on",
         choices=["must", "should"],
@@ -83,7 +82,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
         )
     scenarios = select(suite.scenarios, options.patterns)
     json_path = {"--json": options.json} if options.json else {}
-    outputs.check_paths({**json_path, **outputs.paths(options)})
+    report.check_paths({**json_path, **report.requested_paths(options)})
     console = make_console(sys.stdout)
     specs = unique_names([find_adapter(argument) for argument in arguments])
     baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
@@ -92,18 +91,20 @@ def execute(options: argparse.Namespace) -> ExitCode:
     def say(line: str) -> None:
         print_plain(console, line)
 
-    with github.commands_off(os.environ, say):
+    with report.commands_off(os.environ, say):
         prepare_all(specs, console)
         result = _play(suite, scenarios, specs, options, console, baselines)
-        text.print_report(console, result)
+        code = exit_code(
+            [list(adapter.verdicts()) for adapter in result.adapters],
+            fail_on=level,
+            interrupted=result.interrupted,
+            stale=any(adapter.stale for adapter in result.adapters),
+        )
+        raw = report.report_of(result, exit_code=code, fail_on=level)
+        merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
+        report.print_report(console, merged)
         console.print(_last_line(result), markup=False, highlight=False)
-    code = exit_code(
-        [list(adapter.verdicts()) for adapter in result.adapters],
-        fail_on=level,
-        interrupted=result.interrupted,
-        stale=any(adapter.stale for adapter in result.adapters),
-    )
-    _write_reports(result, code, level, options, say)
+    _write_reports(raw, merged, options, say)
     return code
 
 
@@ -116,7 +117,7 @@ def _without_collections(arguments: Sequence[str]) -> list[str]:
         folder = Path(argument)
         if not (folder / FILE_NAME).exists() and adapters_in(folder):
             note = f"{argument}: skipped: it holds adapters but isn't one"
-            print(text.plain(note), file=sys.stderr)
+            print(escape(note), file=sys.stderr)
         else:
             adapters.append(argument)
     return adapters
@@ -131,14 +132,14 @@ def _play(
     baselines: Mapping[str, Baseline],
 ) -> RunResult:
     """Play the scenarios with every adapter and show the progress."""
-    listener: BarListener | LineListener
+    listener: report.BarListener | report.LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
         names = [spec.name for spec in specs]
-        listener = BarListener(console, names, len(scenarios), suite.contract.statuses)
+        listener = report.BarListener(console, names, len(scenarios), suite.contract.statuses)
         on_poll = listener.polled
     else:
-        listener = LineListener(console)
+        listener = report.LineListener(console)
     runner = Runner(
         suite,
         [spec.launch() for spec in specs],
@@ -183,28 +184,20 @@ def _last_line(result: RunResult) -> str:
         return f"{name}: interrupted after {result.seconds:.1f} s: {played} of {total} scenarios"
     count = len(result.adapters[0].scenarios)
     adapters = f" with {len(result.adapters)} adapters" if len(result.adapters) > 1 else ""
-    return f"{name}: {count} scenario{'' if count == 1 else 's'}{adapters} in {result.seconds:.1f} s"
+    return f"{name}: {plural(count, 'scenario')}{adapters} in {result.seconds:.1f} s"
 
 
 def _write_reports(
-    result: RunResult, code: ExitCode, level: Level, options: argparse.Namespace, say: Callable[[str], None]
+    raw: report.Report, merged: report.Merged, options: argparse.Namespace, say: Callable[[str], None]
 ) -> None:
     """Write every requested report; what could not be written is reported once the others are."""
-    paths = outputs.paths(options)
-    is_shown = bool(paths) or github.is_wanted(os.environ)
-    if options.json is None and not is_shown:
-        return
-    document = data.document(result, exit_code=code, fail_on=level)
     mistakes: list[Mistake] = []
     if options.json is not None:
         try:
-            data.write(document, options.json)
+            report.write(raw, options.json)
         except InputError as error:  # the other reports are still written
             mistakes += error.mistakes
-    if is_shown:
-        place = str(options.json or "the run")
-        merged = merge([parse(document, place)], [place])
-        github.tell(merged, os.environ, say)
-        mistakes += outputs.write_reports(merged, paths)
+    report.publish(merged, os.environ, say)
+    mistakes += report.write_reports(merged, report.requested_paths(options))
     if mistakes:
         raise InputError(mistakes)

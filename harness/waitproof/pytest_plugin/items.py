@@ -14,10 +14,11 @@ from waitproof.adapter.folder import AdapterSpec
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.pytest_plugin import SESSION, WaitproofWarning
-from waitproof.report.text import explain_verdict, plain
+from waitproof.report import RequirementEntry, explain_verdict
 from waitproof.run import Entry, Stale
 from waitproof.suite.files import load_scenario
 from waitproof.suite.scenario import Scenario
+from waitproof.text import escape
 
 __all__ = [
     "BaselineItem",
@@ -50,7 +51,7 @@ class StaleBaselineError(Exception):
 
     def __init__(self, stale: Sequence[Stale]) -> None:
         self.stale = tuple(stale)
-        super().__init__(plain("\n\n".join(str(each.mistake) for each in stale)))
+        super().__init__(escape("\n\n".join(str(each.mistake) for each in stale)))
 
 
 class UnjudgedError(Exception):
@@ -126,9 +127,9 @@ class VerdictItem(pytest.Item):
         try:
             verdict = self.config.stash[SESSION].verdict(self)
         except UnjudgedError as error:
-            pytest.fail(plain(str(error)), pytrace=False)
+            pytest.fail(escape(str(error)), pytrace=False)
         if verdict.status is Status.ERROR:
-            pytest.fail(plain(f"ERROR {verdict.requirement}: {verdict.seen}"), pytrace=False)
+            pytest.fail(escape(f"ERROR {verdict.requirement}: {verdict.seen}"), pytrace=False)
         self._verdict = verdict
         if verdict.excused:
             mark = pytest.mark.xfail(reason=verdict.excused, raises=DeviationError, strict=False)
@@ -159,17 +160,17 @@ class VerdictItem(pytest.Item):
         """Show a verdict in full, without a traceback; any other error as pytest does."""
         if isinstance(excinfo.value, DeviationError):
             command = shlex.join(["pytest", self.nodeid, "--adapter", self.spec.argument])
-            again = plain(f"  {'again:':<13}{command}")
+            again = escape(f"  {'again:':<13}{command}")
             return "\n".join([*self._explanation(excinfo.value.verdict), again])
         if isinstance(excinfo.value, WaitproofWarning):
-            return plain(str(excinfo.value))
+            return escape(str(excinfo.value))
         if isinstance(excinfo.value, StaleBaselineError):
             return str(excinfo.value)
         return str(super().repr_failure(excinfo, style))
 
     def _explanation(self, verdict: Verdict) -> list[str]:
         requirement = self.config.stash[SESSION].contract(self.folder).requirement(verdict.requirement)
-        return explain_verdict(self.spec.name, verdict, requirement)
+        return explain_verdict(self.spec.name, verdict, RequirementEntry.of(requirement))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the file, the line from 0 of the requirement's name under `proves`, and the item's title."""

@@ -1,1 +1,69 @@
-"""Reports: what people and CI read."""
+"""report.json, and the reports that are made from it.
+
+The names below are those that other rooms may import; each is imported when it is first used, so that a
+command that compares two runs needs no HTML template.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from waitproof.report.diff import compare, markdown_lines, plain_lines
+    from waitproof.report.file import load, report_schema, shown, write
+    from waitproof.report.from_run import report_of
+    from waitproof.report.github import commands_off, publish
+    from waitproof.report.markdown import results_page
+    from waitproof.report.merge import Merged, merge_reports, outcome
+    from waitproof.report.model import Report, RequirementEntry
+    from waitproof.report.outputs import add_options, check_paths, requested_paths, write_reports
+    from waitproof.report.progress import BarListener, LineListener
+    from waitproof.report.text import explain_verdict, print_report
+
+__all__ = [
+    "BarListener",
+    "LineListener",
+    "Merged",
+    "Report",
+    "RequirementEntry",
+    "add_options",
+    "check_paths",
+    "commands_off",
+    "compare",
+    "explain_verdict",
+    "load",
+    "markdown_lines",
+    "merge_reports",
+    "outcome",
+    "plain_lines",
+    "print_report",
+    "publish",
+    "report_of",
+    "report_schema",
+    "requested_paths",
+    "results_page",
+    "shown",
+    "write",
+    "write_reports",
+]
+
+_MODULES = {
+    "diff": ("compare", "markdown_lines", "plain_lines"),
+    "file": ("load", "report_schema", "shown", "write"),
+    "from_run": ("report_of",),
+    "github": ("commands_off", "publish"),
+    "markdown": ("results_page",),
+    "merge": ("Merged", "merge_reports", "outcome"),
+    "model": ("Report", "RequirementEntry"),
+    "outputs": ("add_options", "check_paths", "requested_paths", "write_reports"),
+    "progress": ("BarListener", "LineListener"),
+    "text": ("explain_verdict", "print_report"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'waitproof.report' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"waitproof.report.{_MODULE_OF[name]}"), name)

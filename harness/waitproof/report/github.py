@@ -1,7 +1,7 @@
-"""What a run tells GitHub Actions: annotations in its output, and the summary on the job's page.
+"""A run in GitHub Actions: annotations in its output, and the summary on the job's page.
 
-An edge: it reads the environment that Actions sets and appends to its summary file. What adapters said
-must not be taken for a command of the workflow, so commands are switched off while it is printed.
+An edge: it reads the environment that Actions sets and appends to its summary file. Text from adapters
+must not be taken for a workflow command, so commands are switched off while it is printed.
 """
 
 from __future__ import annotations
@@ -13,23 +13,20 @@ from pathlib import Path
 
 from waitproof.judge import Status
 from waitproof.report.markdown import MAX_BYTES, markdown_summary
-from waitproof.report.model import Adapter, Merged, StaleEntry, VerdictEntry
+from waitproof.report.merge import Adapter, Merged
+from waitproof.report.model import StaleEntry, VerdictEntry
+from waitproof.text import shorten
 
-__all__ = ["commands_off", "is_wanted", "tell", "workflow_commands"]
+__all__ = ["commands_off", "publish", "workflow_commands"]
 
-MAX_OF_KIND = 10  # annotations of one kind in one step: GitHub drops what is more
+MAX_OF_KIND = 10  # annotations of one kind in one step: GitHub drops any others
 MAX_MESSAGE = 1_000  # characters
 
 
-def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Say whether `tell` has something to do."""
-    return _is_actions(environment) or bool(environment.get("GITHUB_STEP_SUMMARY"))
-
-
-def tell(report: Merged, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+def publish(report: Merged, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Print the annotations of a run in Actions, and append its summary where the environment asks for one.
 
-    A summary that cannot be written is told and costs nobody the run's outcome.
+    A summary that cannot be written is reported and doesn't change the run's outcome.
     """
     if _is_actions(environment):
         for line in workflow_commands(report):
@@ -44,13 +41,13 @@ def tell(report: Merged, environment: Mapping[str, str], say: Callable[[str], No
 
 
 def _is_actions(environment: Mapping[str, str]) -> bool:
-    """Say whether this runs in GitHub Actions."""
+    """Return whether this runs in GitHub Actions."""
     return environment.get("GITHUB_ACTIONS") == "true"
 
 
 @contextlib.contextmanager
 def commands_off(environment: Mapping[str, str], say: Callable[[str], None]) -> Iterator[None]:
-    """Let no line that is printed meanwhile be a command to Actions; elsewhere nothing happens."""
+    """Keep Actions from taking any line printed in this context for a command; elsewhere do nothing."""
     if not _is_actions(environment):
         yield
         return
@@ -63,10 +60,11 @@ def commands_off(environment: Mapping[str, str], say: Callable[[str], None]) -> 
 
 
 def workflow_commands(report: Merged) -> list[str]:
-    """Return a workflow command for what needs attention, ten of a kind at the most.
+    """Return the workflow commands for everything that needs attention, at most ten of a kind.
 
     FAIL, ERROR and INCONCLUSIVE are errors at their scenarios' files, a WARN is a warning there; a stale
-    deviation is an error at its place in the baseline. Many of the one never hide all of the other.
+    deviation is an error at its place in the baseline. Many failures never hide all stale deviations, nor
+    the other way round.
     """
     dead = [
         _command("error", "", 1, adapter.name, adapter.entry.error)
@@ -74,9 +72,9 @@ def workflow_commands(report: Merged) -> list[str]:
         if adapter.entry.error
     ]
     stale = [_stale(adapter, each) for adapter in report.adapters for each in adapter.stale]
-    told = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
-    errors = [_verdict(report, "error", *each) for each in told if each[1].status is not Status.WARN]
-    warnings = [_verdict(report, "warning", *each) for each in told if each[1].status is Status.WARN]
+    attention = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
+    errors = [_verdict(report, "error", *each) for each in attention if each[1].status is not Status.WARN]
+    warnings = [_verdict(report, "warning", *each) for each in attention if each[1].status is Status.WARN]
     room = max(0, MAX_OF_KIND - len(dead))
     errors = [*dead, *stale[: max(room // 2, room - len(errors))], *errors]
     return errors[:MAX_OF_KIND] + warnings[:MAX_OF_KIND]
@@ -84,7 +82,7 @@ def workflow_commands(report: Merged) -> list[str]:
 
 def _stale(adapter: Adapter, stale: StaleEntry) -> str:
     title = f"stale deviation {stale.deviation} ({adapter.name})"
-    return _command("error", stale.file, stale.line, title, "\n".join(filter(None, (stale.fact, stale.fix))))
+    return _command("error", *stale.position, title, "\n".join(filter(None, (stale.fact, stale.fix))))
 
 
 def _verdict(report: Merged, kind: str, adapter: Adapter, verdict: VerdictEntry) -> str:
@@ -100,8 +98,7 @@ def _command(kind: str, file: str, line: int, title: str, message: str) -> str:
 
 
 def _message(text: str) -> str:
-    cut = text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}…"
-    return cut.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return shorten(text, MAX_MESSAGE).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
@@ -109,7 +106,7 @@ def _property(text: str) -> str:
 
 
 def _append_summary(report: Merged, path: Path) -> None:
-    """Append the summary to a file, within what it may still hold."""
-    there = path.stat().st_size if path.exists() else 0
+    """Append the summary to a file, as far as there is room for it."""
+    size = path.stat().st_size if path.exists() else 0
     with path.open("a", encoding="utf-8") as file:
-        file.write(markdown_summary(report, most_bytes=max(0, MAX_BYTES - there - 1)) + "\n")
+        file.write(markdown_summary(report, most_bytes=max(0, MAX_BYTES - size - 1)) + "\n")

@@ -1,23 +1,26 @@
-"""A summary for a pull request or a job's page, as Markdown of GitHub's kind.
+"""Markdown of GitHub's kind: the summary for a pull request, and a page that compares SDKs.
 
-What comes from an adapter is written so that it stays text: no table, tag, link, mention or reference of
-its own. The page stays below what a job's summary may hold, and says what it leaves out.
+Text that comes from an adapter stays text: it can make no table, tag, link, mention or reference.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from waitproof.judge import Status
-from waitproof.report.model import Adapter, Merged, StaleEntry, VerdictEntry
-from waitproof.report.outcome import counted, outcome
+from waitproof.report.matrix import cell
+from waitproof.report.merge import Adapter, Merged, outcome
+from waitproof.report.model import ATTENTION, Report, RequirementEntry, StaleEntry, VerdictEntry
 from waitproof.run import ExitCode
+from waitproof.suite.contract import Level
+from waitproof.text import plural, shorten
 
-__all__ = ["MAX_BYTES", "escaped", "markdown_summary"]
+__all__ = ["MAX_BYTES", "markdown_summary", "markdown_text", "results_page"]
 
 MAX_BYTES = 1024 * 1024  # of one step's summary: GitHub shows nothing of a longer one
-RESERVE = 4 * 1024  # for what is said at the end
+RESERVE = 4 * 1024  # for the last lines
 MAX_TEXT = 500  # characters of a cell
 _SIGNS = {
     ExitCode.KEPT: "✅",
@@ -25,111 +28,100 @@ _SIGNS = {
     ExitCode.UNKNOWN: "❔",
     ExitCode.INTERRUPTED: "⏹",
 }
-# What makes Markdown of text, and what is found in what is shown: a mention, a reference, an address.
+_STATUS_SIGNS = {Status.FAIL: "❌", Status.WARN: "⚠️", Status.ERROR: "💥", Status.INCONCLUSIVE: "❔"}
+# What makes Markdown of text, and what GitHub finds in text: a mention, a reference, an address.
 _SPECIAL = re.compile(
     r"[&<>\\`|*_\[\]~$]|[@#](?=\w)|\b(?:https?|ftp)(?=://)|\bwww(?=\.)|\bGH(?=-\d)", re.IGNORECASE
 )
-_APART = "&#8203;"  # a space of no width
+_NO_SPACE = "&#8203;"  # a space without width
 
 
-def escaped(text: str, most: int = MAX_TEXT) -> str:
-    """Return a text as one line that is text alone, wherever in a Markdown document it stands."""
+def markdown_text(text: str, most: int = MAX_TEXT) -> str:
+    """Return a text as one line that is only text, wherever it appears in a Markdown document."""
     line = " ".join(text.split())
-    line = line if len(line) <= most else f"{line[:most]}… ({len(line)} characters)"
+    line = line if len(line) <= most else f"{shorten(line, most)} ({len(line)} characters)"
     return _SPECIAL.sub(_as_text, line)
 
 
 def _as_text(found: re.Match[str]) -> str:
-    return found[0] + _APART if found[0] in "@#" or len(found[0]) > 1 else f"&#{ord(found[0])};"
+    return found[0] + _NO_SPACE if found[0] in "@#" or len(found[0]) > 1 else f"&#{ord(found[0])};"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _head(columns: Sequence[str]) -> list[str]:
+    return [_row(columns), "|" + "---|" * len(columns)]
+
+
+# --- the summary --------------------------------------------------------------------------------------
 
 
 def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
     """Return the summary.
 
     Args:
-        report: What to tell.
-        most_bytes: How long it may be in UTF-8; what does not fit is left out, and counted.
+        report: What to summarize.
+        most_bytes: How long it may be in UTF-8; anything that doesn't fit is left out, and counted.
     """
-    told = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
-    known = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.excused()]
-    seconds = sum(each.seconds for each in report.reports)
+    attention = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
+    excused = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.excused()]
+    stale = [(adapter, each) for adapter in report.adapters for each in adapter.stale]
     page = _Page(most_bytes - RESERVE)
-    page.add(
-        f"## waitproof: {escaped(report.newest.title or report.suite)}",
-        "",
-        f"**{_SIGNS[report.exit_code]} {escaped(outcome(report))}**",
-        "",
-    )
-    page.rows(
-        ["adapter", "SDK", "verdicts"], (_adapter_row(adapter) for adapter in report.adapters), "adapter"
-    )
+    page.add(f"## waitproof: {markdown_text(report.newest.title or report.suite)}", "")
+    page.add(f"**{_SIGNS[report.exit_code]} {markdown_text(outcome(report))}**", "")
+    page.table(["adapter", "SDK", "verdicts"], map(_adapter_row, report.adapters), "adapter")
     for adapter in report.adapters:
         if adapter.entry.error:
-            page.add(f"**{escaped(adapter.name)}** could not be run: {escaped(adapter.entry.error)}", "")
+            name, error = markdown_text(adapter.name), markdown_text(adapter.entry.error)
+            page.add(f"**{name}** could not be run: {error}", "")
     for note in report.notes:
-        page.add(f"Note: {escaped(note)}", "")
-    stale = [(adapter, each) for adapter in report.adapters for each in adapter.stale]
+        page.add(f"Note: {markdown_text(note)}", "")
+    who = ["adapter"] if len(report.adapters) > 1 else []
+    columns = ["", *who, "requirement", "scenario", "expected", "seen"]
     if stale:
-        page.add("### Stale deviations", "", "A baseline has these, and they hold no more.", "")
-        columns = [*_who(report, "adapter"), "deviation", "what is wrong", "where", "fix"]
-        page.rows(columns, (_stale_row(report, *each) for each in stale), "stale deviation")
-    if told:
-        page.add("### What is not kept", "")
-        page.rows(_columns(report), (_verdict_row(report, *each) for each in told), "verdict")
-    if known:
-        page.add(f"<details><summary>{counted(len(known), 'known deviation')}</summary>", "")
-        head = [*_columns(report), "why"]
-        page.rows(head, (_known_row(report, *each) for each in known), "known deviation")
+        page.add("### Stale deviations", "", "These entries of a baseline are no longer true.", "")
+        stale_columns = [*who, "deviation", "what is wrong", "where", "fix"]
+        page.table(stale_columns, (_stale_row(report, *each) for each in stale), "stale deviation")
+    if attention:
+        page.add("### What needs attention", "")
+        page.table(columns, (_verdict_row(report, *each) for each in attention), "verdict")
+    if excused:
+        page.add(f"<details><summary>{plural(len(excused), 'known deviation')}</summary>", "")
+        rows = ([*_verdict_row(report, *each), _reason(each[1])] for each in excused)
+        page.table([*columns, "why"], rows, "known deviation")
         page.add("</details>", "")
-    size = f"{counted(len(report.scenarios), 'scenario')}, {counted(len(report.adapters), 'adapter')}"
+    size = f"{plural(len(report.scenarios), 'scenario')}, {plural(len(report.adapters), 'adapter')}"
     versions = ", ".join(sorted({each.waitproof for each in report.reports}))
-    page.end(f"{size}, {seconds:.1f} s, waitproof {escaped(versions)}")
+    page.end(f"{size}, {report.seconds:.1f} s, waitproof {markdown_text(versions)}")
     return page.text()
 
 
 def _adapter_row(adapter: Adapter) -> list[str]:
-    return [escaped(adapter.name), escaped(adapter.sdk), escaped(adapter.sentence().replace("_", " "))]
+    texts = (adapter.name, adapter.sdk, adapter.sentence().replace("_", " "))
+    return [markdown_text(text) for text in texts]
 
 
-def _columns(report: Merged) -> list[str]:
-    return ["", *_who(report, "adapter"), "requirement", "scenario", "expected", "seen"]
-
-
-def _who(report: Merged, name: str) -> list[str]:
-    """Return the cell that says whose row it is, where that is a question."""
-    return [name] if len(report.adapters) > 1 else []
+def _who(report: Merged, adapter: Adapter) -> list[str]:
+    """Return the cell that names a row's adapter, if there are several."""
+    return [markdown_text(adapter.name)] if len(report.adapters) > 1 else []
 
 
 def _stale_row(report: Merged, adapter: Adapter, stale: StaleEntry) -> list[str]:
-    told = (stale.deviation, stale.fact, stale.place, stale.fix)
-    return [*_who(report, escaped(adapter.name)), *(escaped(each) for each in told)]
+    texts = (stale.deviation, stale.fact, stale.place, stale.fix)
+    return [*_who(report, adapter), *(markdown_text(text) for text in texts)]
 
 
 def _verdict_row(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> list[str]:
-    return [
-        _status(verdict.status),
-        *_who(report, escaped(adapter.name)),
-        escaped(verdict.requirement),
-        escaped(verdict.scenario),
-        escaped(verdict.expected),
-        escaped(verdict.seen),
-    ]
+    status = f"{_STATUS_SIGNS.get(verdict.status, '')} {verdict.status.value}".strip()
+    texts = (verdict.requirement, verdict.scenario, verdict.expected, verdict.seen)
+    return [status, *_who(report, adapter), *(markdown_text(text) for text in texts)]
 
 
-def _known_row(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> list[str]:
-    link = verdict.href
-    is_plain = re.fullmatch(r"[\w:/.#?&=%~+,@-]+", link) is not None
-    return [
-        *_verdict_row(report, adapter, verdict),
-        escaped(verdict.excused) + (f" [source]({link})" if is_plain else ""),
-    ]
-
-
-def _status(status: Status) -> str:
-    sign = {Status.FAIL: "❌", Status.WARN: "⚠️", Status.ERROR: "💥", Status.INCONCLUSIVE: "❔"}.get(
-        status, ""
-    )
-    return f"{sign} {status.value}".strip()
+def _reason(verdict: VerdictEntry) -> str:
+    is_plain = re.fullmatch(r"[\w:/.#?&=%~+,@-]+", verdict.href) is not None
+    return markdown_text(verdict.excused) + (f" [source]({verdict.href})" if is_plain else "")
 
 
 class _Page:
@@ -137,33 +129,130 @@ class _Page:
 
     def __init__(self, most_bytes: int) -> None:
         self._lines: list[str] = []
-        self._left = most_bytes
+        self._free = most_bytes
 
     def add(self, *lines: str) -> bool:
-        """Add lines, unless they do not fit."""
+        """Add lines, unless they don't fit."""
         size = sum(len(line.encode()) + 1 for line in lines)
-        if size > self._left:
+        if size > self._free:
             return False
-        self._left -= size
+        self._free -= size
         self._lines += lines
         return True
 
-    def rows(self, columns: Sequence[str], rows: Iterator[list[str]], noun: str) -> None:
-        """Add a table, and how many of its rows did not fit."""
-        self.add(_row(columns), "|" + "---|" * len(columns))
+    def table(self, columns: Sequence[str], rows: Iterator[list[str]], noun: str) -> None:
+        """Add a table, and how many of its rows didn't fit."""
+        self.add(*_head(columns))
         left_out = sum(not self.add(_row(row)) for row in rows)
         self._lines.append("")
         if left_out:
-            told = f"… and {counted(left_out, noun)} more, left out for length: see report.json."
-            self._lines += [told, ""]
+            note = f"… and {plural(left_out, f'more {noun}')}, left out for length: see report.json."
+            self._lines += [note, ""]
 
     def end(self, line: str) -> None:
-        """Add the last line; there is room for it."""
+        """Add the last line, for which there is room."""
         self._lines += [line, ""]
 
     def text(self) -> str:
         return "\n".join(self._lines)
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+# --- the page of results ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Results:
+    """The newest results of each adapter, by its name.
+
+    Attributes:
+        names: Those of all columns, also of adapters that were not run.
+    """
+
+    adapters: Mapping[str, Adapter]
+    names: Sequence[str]
+
+    def matrix(self, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
+        yield from _head(["level", "requirement", *map(_plain, self.names)])
+        for requirement in requirements:
+            texts = [self._cell_text(name, requirement.id) for name in self.names]
+            yield _row([requirement.level.value, requirement.id, *map(_plain, texts)])
+
+    def _cell_text(self, name: str, requirement: str) -> str:
+        judged = cell(self.adapters[name], requirement) if name in self.adapters else None
+        return "" if judged is None else judged.text
+
+
+def results_page(reports: Sequence[Report], not_run: Sequence[str] = ()) -> str:
+    """Return a page that compares SDKs.
+
+    Args:
+        reports: Of one suite; of an adapter that is in several of them, the newest counts.
+        not_run: Names of adapters that exist but could not be run.
+    """
+    adapters = {
+        entry.name: Adapter(entry.name, report, entry)
+        for report in sorted(reports, key=lambda report: report.started)
+        for entry in report.adapters
+    }
+    requirements = reports[-1].requirements if reports else ()
+    results = _Results(adapters, [*sorted(adapters), *sorted(set(not_run) - set(adapters))])
+    lines = [
+        "# Results",
+        "",
+        "Generated by `waitproof report` from the JSON reports of real runs. Each word is explained in",
+        "[verdicts](reference/verdicts.md).",
+        "",
+        *_runs(results),
+        "",
+        "## Results by requirement",
+        "",
+        *results.matrix([each for each in requirements if each.level is not Level.INFO]),
+        "",
+        "## Where an SDK departs from its documentation",
+        "",
+        *_deviations(results, requirements),
+        "## Where the documentation leaves it open",
+        "",
+        *results.matrix([each for each in requirements if each.level is Level.INFO]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _runs(results: _Results) -> Iterator[str]:
+    yield from _head(["adapter", "SDK", "language", "helper", "verdicts", "run on"])
+    for name in results.names:
+        if name not in results.adapters:
+            yield _row([_plain(name), "not run", "", "", "", ""])
+            continue
+        adapter = results.adapters[name]
+        runtime = "" if adapter.entry.sdk is None else adapter.entry.sdk.runtime
+        helper = f"`{adapter.entry.helper}`" if adapter.entry.helper else "none"
+        counts = ", ".join(f"{count} {status.value}" for status, count, _ in adapter.counts())
+        texts = [name, adapter.sdk, runtime, helper, counts, adapter.report.started[:10]]
+        yield _row([_plain(text) for text in texts])
+
+
+def _deviations(results: _Results, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
+    for name, adapter in sorted(results.adapters.items()):
+        verdicts = [verdict for verdict in adapter.entry.verdicts if verdict.status in ATTENTION]
+        if not verdicts:
+            continue
+        yield from (f"### {name}", "")
+        for requirement in requirements:
+            found = [_deviation(verdict) for verdict in verdicts if verdict.requirement == requirement.id]
+            if found:
+                yield f"**{requirement.id}** ({requirement.level.value}): {requirement.sentence}"
+                yield from ("", *found, "")
+
+
+def _deviation(verdict: VerdictEntry) -> str:
+    why = f" Why: {_plain(verdict.excused).rstrip('.')}." if verdict.excused else ""
+    source = f" [Source]({verdict.href})." if verdict.href else ""
+    expected, seen = _plain(verdict.expected), _plain(verdict.seen)
+    return f"- {verdict.status.value} in `{verdict.scenario}`: expected {expected}; {seen}.{why}{source}"
+
+
+def _plain(text: str) -> str:
+    """Return text on one line in which Markdown finds neither a column nor HTML."""
+    line = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    return line if line.startswith("`") else line.replace("<", "&lt;").replace("`", "'")

@@ -1,60 +1,90 @@
-"""report.json as values, for the reports that are made from it: one or several files become one `Merged`.
+"""The members of report.json: the one model that is written, read, validated and merged.
 
-Reading is lenient where `data` is not: members that this version does not know are ignored, and those that
-an older one did not write have defaults. Every string is made fit to be shown on the way in, once and for
-all: no control character, bidirectional override or lone surrogate is left in any of them.
+`from_run` makes a `Report` of a run, `file` reads and writes it, and `merge` makes one set of adapters of
+several reports, of which every other module of this room is a view. Reading is lenient: members that this
+version doesn't know are ignored, and those that an older file lacks have defaults.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, AliasChoices, ConfigDict, Field
 
-from waitproof.errors import InputError, Mistake, nearest
+from waitproof.errors import Mistake
 from waitproof.judge import Status, Verdict
-from waitproof.report import data
-from waitproof.report.text import plain
-from waitproof.run import ORDER, ExitCode, Problem, sentence, tally
-from waitproof.suite.contract import Level
+from waitproof.judge.journal import Ended
+from waitproof.run import ExitCode
+from waitproof.run.baseline import Problem
+from waitproof.suite.contract import Level, Requirement
+from waitproof.suite.scenario import Drop
 from waitproof.suite.yaml import Json
+from waitproof.text import shorten
 
 __all__ = [
     "ATTENTION",
-    "Adapter",
+    "SCHEMA",
     "AdapterEntry",
-    "Merged",
+    "AnswerEntry",
+    "BaselineEntry",
+    "CallEntry",
+    "CapabilitiesEntry",
+    "DefaultsEntry",
+    "HeadEntry",
+    "PlayEntry",
+    "PollEntry",
     "Report",
-    "ScenarioFile",
+    "RequestEntry",
+    "RequirementEntry",
+    "ScenarioEntry",
+    "SdkEntry",
     "StaleEntry",
+    "StrayEntry",
     "VerdictEntry",
-    "load",
-    "merge",
-    "parse",
 ]
 
+SCHEMA: Final = 2
 ATTENTION = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN)
-MAX_SDK = 80  # characters: it stands in headings and columns
-MAX_TOLD = 5  # mistakes of one file that is no report: the first say enough
-_EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCode.KEPT)
-
-_NO_CLASS = {"model_type": "input should be an object", "tuple_type": "input should be a list"}
-_Name = Annotated[str, Field(pattern=r"\S")]  # a baseline that is made of it must be able to name it
+MAX_SDK = 80  # characters: it appears in headings and columns
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+def _describe(schema: dict[str, Any], entry: type) -> None:
+    schema["description"] = (entry.__doc__ or "").partition("\n")[0]
 
 
-class Sdk(_Entry):
-    """What an adapter said of its SDK."""
+def _exit_code_of_a_run(code: ExitCode) -> ExitCode:
+    if code is ExitCode.WRONG_USE:
+        raise ValueError("wrong use leaves no report")
+    return code
+
+
+Name = Annotated[str, Field(pattern=r"\S")]  # a baseline made from the report must be able to name it
+Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$")]
+Duration = Annotated[float, Field(ge=0)]
+Number = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+RunExitCode = Annotated[
+    ExitCode,
+    AfterValidator(_exit_code_of_a_run),
+    Field(json_schema_extra={"enum": [int(code) for code in ExitCode if code is not ExitCode.WRONG_USE]}),
+]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What all parts of a report have in common: the texts below their members are the schema's."""
+
+    __pydantic_config__ = ConfigDict(
+        use_attribute_docstrings=True, allow_inf_nan=False, json_schema_extra=_describe
+    )
+
+
+@dataclass(frozen=True)
+class SdkEntry(_Entry):
+    """What an adapter said about its SDK."""
 
     name: str
     version: str
@@ -62,505 +92,305 @@ class Sdk(_Entry):
     runtime: str
 
 
+@dataclass(frozen=True)
+class CapabilitiesEntry(_Entry):
+    """What the SDK and its adapter can do; see the adapter protocol."""
+
+    wait: bool
+    get_task: bool
+    operations: tuple[str, ...]
+    max_concurrency: Index
+    non_blocking: bool
+    poll_interval_resolution: Positive
+    timeout_resolution: Positive
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RequirementEntry(_Entry):
-    """One promise; `quoted` is None where the file does not say whose sentence it is."""
+    """One promise of the documentation."""
 
     id: str
     level: Level
     sentence: str
     quoted: bool | None = None
+    """The sentence is the documentation's own, not a reason; null where an older file doesn't say."""
+
+    @classmethod
+    def of(cls, requirement: Requirement) -> Self:
+        """Return a requirement of a contract as an entry."""
+        return cls(requirement.id, requirement.level, requirement.sentence, bool(requirement.quote))
 
 
-class ScenarioFile(_Entry):
-    """One scenario, as its file says; `file` is "" where the report does not know it."""
+@dataclass(frozen=True)
+class ScenarioEntry(_Entry):
+    """One scenario, as its file describes it."""
 
     id: str
     topic: str
+    """The first folder below the contract, empty where there is none."""
     file: str = ""
+    """Relative to where the run was started if it is below, else to the folder that holds the suite."""
     summary: str = ""
-    proves: dict[str, int] = {}
+    proves: dict[str, Number] = field(default_factory=dict)
+    """The requirements that it proves, each with its line in the file, from 1."""
 
 
-class VerdictEntry(_Entry):
+@dataclass(frozen=True)
+class VerdictEntry(Verdict, _Entry):
     """One requirement, judged in one scenario."""
 
-    scenario: _Name
-    requirement: _Name
-    level: Level
-    status: Status
-    expected: str = ""
-    seen: str = ""
-    explanation: str = ""
+    scenario: Name
+    requirement: Name
     timeline: str = ""
+    """The polls in question as one line."""
+    alone_runs: Index = 0
+    """How often the scenario was re-run in isolation to settle it."""
     excused: str = ""
+    """The reason that a baseline gives, empty where there is none."""
     link: str = ""
-    alone_runs: int = 0
+    """Where the baseline gives more details, empty where it doesn't."""
 
     @property
     def needs_attention(self) -> bool:
-        """Whether it is no PASS, no mere record, and nothing that a baseline excuses."""
+        """Whether it is neither good nor merely on record, and no baseline excuses it."""
         return self.status in ATTENTION and not self.excused
 
     @property
     def is_known_deviation(self) -> bool:
-        """Whether a baseline excuses it for itself, and not for a helper that the SDK does not ship."""
+        """Whether a baseline excuses it for its own sake, and not because the SDK ships no helper."""
         return bool(self.excused) and self.status is not Status.UNSUPPORTED
 
     @property
+    def behaviour(self) -> str:
+        """The behaviour on record: the numbers after the colon differ from run to run."""
+        return self.seen.partition(":")[0]
+
+    @property
     def href(self) -> str:
-        """The link, where it is one that leads to a page and runs nothing; else ""."""
+        """The link if it leads to a page and can't run anything, else ""."""
         return self.link if self.link.casefold().startswith(("https://", "http://")) else ""
 
 
+@dataclass(frozen=True)
 class CallEntry(_Entry):
-    """One call on the SDK."""
+    """One call of the SDK; long strings in its lines are shortened."""
 
-    of_copy: int = Field(alias="copy")
+    copy: Number
     sent_s: float
     received_s: float | None = None
     elapsed_s: float | None = None
+    """The adapter's own measurement."""
     interval_s: float | None = None
+    """The interval in effect: the one passed, else the default; null if the call isn't a wait."""
     timeout_s: float | None = None
-    request: dict[str, Json] = {}
+    """The timeout in effect, likewise."""
+    request: dict[str, Json] = field(default_factory=dict)
     answer: dict[str, Json] | None = None
 
 
+@dataclass(frozen=True)
 class HeadEntry(_Entry):
-    """What a poll's request was; it had the adapter's headers too."""
+    """The head of a poll's request; the values of credentials are masked."""
 
     method: str
     target: str
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = field(default_factory=dict)
+    """In addition to those of the adapter."""
 
 
+@dataclass(frozen=True)
 class PollEntry(_Entry):
-    """One poll; `step` and `head` are None where the file does not know them."""
+    """One request for a task's status."""
 
-    of_copy: int = Field(alias="copy")
-    n: int
+    copy: Number
+    n: Number
     arrived_s: float
     answered_s: float | None = None
     status: str = ""
-    step: int | None = None
-    head: int | None = None
-    connection: int = 1
+    step: Index | None = None
+    """Which step of the task answered, from 0."""
+    head: Index | None = None
+    """Which of the scenario's heads its request had, from 0."""
+    connection: Number = 1
     repeat: bool = False
-    ended: str = "answered"
+    ended: Ended = Ended.ANSWERED
     http: int | None = None
 
 
+@dataclass(frozen=True)
 class AnswerEntry(_Entry):
     """What one step of the task answers."""
 
-    step: int
+    step: Index
     status: str = ""
-    delay_s: float = 0.0
-    drop: str | None = None
+    delay_s: Duration = 0.0
+    drop: Drop | None = None
     http: int | None = None
-    headers: dict[str, str] = {}
-    body: Json = None
+    """null where the connection is dropped before an answer."""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Json] | str | None = None
+    """A JSON object, else the text; long ones are shortened."""
 
 
+@dataclass(frozen=True)
 class RequestEntry(_Entry):
     """Another request of the scenario's client."""
 
-    of_copy: int = Field(alias="copy")
+    copy: Number
     method: str
     target: str
     arrived_s: float
-    connection: int = 1
+    connection: Number = 1
     http: int | None = None
 
 
+@dataclass(frozen=True)
 class PlayEntry(_Entry):
     """One time that a scenario was played."""
 
     id: str
     summary: str = ""
     alone: bool = False
-    scale: int = 1
+    """It was re-run in isolation: nothing else ran at the same time."""
+    scale: Number = 1
+    """The factor by which the scenario's durations were multiplied for this SDK."""
     calls: tuple[CallEntry, ...] = ()
     heads: tuple[HeadEntry, ...] = ()
+    """Each distinct head of a poll's request, once; polls refer to them."""
     polls: tuple[PollEntry, ...] = ()
     answers: tuple[AnswerEntry, ...] = ()
+    """What each step of the task answers, rendered for the first copy's task and the start of the run."""
     requests: tuple[RequestEntry, ...] = ()
-    lag_s: float = 0.0
-    watched_s: float = 0.0
+    lag_s: Duration = 0.0
+    """The worst scheduling delay of the server's process."""
+    watched_s: Duration = 0.0
+    """Until when the journal was watched."""
 
     @property
-    def took_s(self) -> float:
-        """Seconds until the last call had its answer, else until the last request came."""
-        ends = [call.received_s for call in self.calls if call.received_s is not None]
-        ends += [poll.arrived_s for poll in self.polls]
+    def waited_s(self) -> float:
+        """Seconds that the run waited for its calls; one without an answer was waited for to the end."""
+        ends = (self.watched_s if call.received_s is None else call.received_s for call in self.calls)
         return max(ends, default=0.0)
 
 
+@dataclass(frozen=True)
 class StaleEntry(_Entry):
-    """An entry of a baseline that holds no more; it fails the run."""
+    """An entry of a baseline that now passes, matches nothing or has expired; it fails the run."""
 
     deviation: str
     problem: Problem
     fact: str
-    fix: str = ""
+    fix: Annotated[str, Field(validation_alias=AliasChoices("fix", "mend"))] = ""
     place: str = ""
+    """file:line:column"""
+    found: str = ""
+    """The entry, as the file has it."""
+
+    def __str__(self) -> str:
+        """Return it as it is printed: place and fact, then what was found and how to fix it."""
+        return str(Mistake(self.place, self.fact, self.found, fix=self.fix))
 
     @property
-    def file(self) -> str:
-        """The baseline's file, "" where the report does not know it."""
-        return self._where[0]
-
-    @property
-    def line(self) -> int:
-        """The line on which the entry begins, 1 where the report does not know it."""
-        return int(self._where[1] or 1)
-
-    @property
-    def _where(self) -> tuple[str, str]:
-        found = re.fullmatch(r"(.*):(\d{1,9}):\d+", self.place, re.DOTALL)
-        return (found[1], found[2]) if found else (self.place, "")
+    def position(self) -> tuple[str, int]:
+        """The baseline's file, "" where unknown, and the line on which the entry begins, 1 where unknown."""
+        match = re.fullmatch(r"(.*):(\d{1,9}):\d+", self.place, re.DOTALL)
+        return (match[1], int(match[2])) if match else (self.place, 1)
 
 
+@dataclass(frozen=True)
 class BaselineEntry(_Entry):
-    """An adapter's file of known deviations."""
+    """A file of known deviations, and its stale entries."""
 
     file: str
     stale: tuple[StaleEntry, ...] = ()
 
 
+@dataclass(frozen=True)
 class AdapterEntry(_Entry):
     """One SDK, as its adapter ran it."""
 
     name: str
     argument: str = ""
-    sdk: Sdk | None = None
+    """What the user typed to name the adapter, empty where nobody did."""
+    sdk: SdkEntry | None = None
+    """null where the adapter never introduced itself."""
     helper: str = ""
     result_path: str = ""
-    capabilities: dict[str, Json] = {}
+    capabilities: CapabilitiesEntry | Annotated[dict[str, Json], Field(max_length=0)] = field(
+        default_factory=dict
+    )
     error: str = ""
-    headers: dict[str, str] = {}
+    """Why the adapter could not be run at all, empty if it could."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers that every poll carried with the same value; the heads of its scenarios leave them out."""
     baseline: BaselineEntry | None = None
-    verdicts: tuple[VerdictEntry, ...]
+    """null where the adapter has no known deviations."""
+    verdicts: tuple[VerdictEntry, ...] = field(kw_only=True)
     scenarios: tuple[PlayEntry, ...] = ()
+    """Every time a scenario was played: once, and re-runs in isolation where it looked suspicious."""
     stderr_tail: tuple[str, ...] = ()
 
     @property
     def named_sdk(self) -> str:
-        """The SDK and its version on one short line, "" where the adapter said nothing."""
-        text = "" if self.sdk is None else " ".join(f"{self.sdk.name} {self.sdk.version}".split())
-        return text if len(text) <= MAX_SDK else f"{text[: MAX_SDK - 1]}…"
-
-    @property
-    def judged(self) -> tuple[Verdict, ...]:
-        """The verdicts as those who judge and count have them."""
-        return tuple(Verdict(**verdict.model_dump()) for verdict in self.verdicts)
+        """The SDK and its version on one short line, "" where the adapter never introduced itself."""
+        text = "" if self.sdk is None else f"{self.sdk.name} {self.sdk.version}"
+        return shorten(" ".join(text.split()), MAX_SDK)
 
 
-def _of_a_run(code: ExitCode) -> ExitCode:
-    if code is ExitCode.WRONG_USE:
-        raise ValueError("wrong use leaves no report")
-    return code
-
-
+@dataclass(frozen=True)
 class DefaultsEntry(_Entry):
-    """What holds where a call passes no option."""
+    """What is in effect where a call passes no option."""
 
-    poll_interval_s: float
-    timeout_s: float
+    poll_interval_s: Positive
+    timeout_s: Positive
 
 
+@dataclass(frozen=True)
 class StrayEntry(_Entry):
     """A request that belonged to no scenario."""
 
     method: str
     target: str
     arrived_s: float
+    """Seconds since the run started."""
     nearest: str = ""
+    """The route most like it."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Report(_Entry):
-    """One file; `whole` is None where it does not say whether every scenario was to be played."""
+    """One run. Additions don't raise the number; a reader refuses a number that it doesn't know."""
 
-    number: int = Field(alias="schema")
+    schema: Literal[2] = SCHEMA
     waitproof: str
+    """The version that wrote the report."""
     suite: str
+    """The contract's name."""
     title: str = ""
+    """The contract's title."""
     source: str = ""
+    """Where the documentation that the contract quotes can be found."""
     suite_argument: str = ""
+    """What the user typed to name the suite, empty for the default one."""
     defaults: DefaultsEntry | None = None
-    started: str
-    seconds: float
+    started: Time
+    """When the run began, in UTC."""
+    seconds: Duration
     interrupted: bool = False
+    """The run was ended early: the report holds what was known by then."""
     whole: bool | None = None
+    """Every scenario of the suite was to be played: no -k. null where an older file doesn't say."""
     fail_on: Level = Level.MUST
-    exit_code: Annotated[ExitCode, AfterValidator(_of_a_run)]
+    exit_code: RunExitCode
     requirements: tuple[RequirementEntry, ...]
-    scenarios: tuple[ScenarioFile, ...] = ()
+    scenarios: tuple[ScenarioEntry, ...] = ()
+    """The scenarios that were to be played."""
     adapters: tuple[AdapterEntry, ...]
     strays: tuple[StrayEntry, ...] = ()
+    """Requests that belonged to no scenario."""
 
     @property
     def is_complete(self) -> bool:
-        """Whether what is not in it is not in the suite."""
+        """Whether anything that isn't in it isn't in the suite either."""
         return self.whole is True and not self.interrupted
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """One adapter of a merged report.
-
-    Attributes:
-        name: No other adapter has it.
-        report: The run that it took part in.
-        entry: What became of it.
-    """
-
-    name: str
-    report: Report
-    entry: AdapterEntry
-
-    @property
-    def sdk(self) -> str:
-        """The SDK and its version, "" where the adapter said nothing."""
-        return self.entry.named_sdk
-
-    @property
-    def again(self) -> str:
-        """The command that runs the whole suite against it again; `-k scenario:requirement` may follow."""
-        argv = ["waitproof", "run", "--adapter", self.entry.argument or self.entry.name]
-        argv += ["--suite", self.report.suite_argument] if self.report.suite_argument else []
-        return shlex.join(argv)
-
-    def repeat(self, verdict: VerdictEntry) -> str:
-        """Return the command that repeats one verdict."""
-        return f"{self.again} -k {shlex.quote(f'{verdict.scenario}:{verdict.requirement}')}"
-
-    @property
-    def stale(self) -> tuple[StaleEntry, ...]:
-        """The entries of its baseline that hold no more."""
-        return () if self.entry.baseline is None else self.entry.baseline.stale
-
-    def of(self, requirement: str) -> list[VerdictEntry]:
-        """Return the verdicts of one requirement."""
-        return [verdict for verdict in self.entry.verdicts if verdict.requirement == requirement]
-
-    def attention(self) -> list[VerdictEntry]:
-        """Return the verdicts that need a person's attention, the worst first."""
-        told = [verdict for verdict in self.entry.verdicts if verdict.needs_attention]
-        return sorted(told, key=lambda verdict: ORDER.index(verdict.status))
-
-    def excused(self) -> list[VerdictEntry]:
-        """Return the deviations that a baseline excuses."""
-        return [verdict for verdict in self.entry.verdicts if verdict.is_known_deviation]
-
-    def counts(self) -> list[tuple[Status, int, int]]:
-        """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
-        return tally(self.entry.judged)
-
-    def sentence(self) -> str:
-        """Return the counts as one line, as the terminal has them."""
-        return sentence(self.entry.judged)
-
-
-@dataclass(frozen=True)
-class Merged:
-    """One or several reports of one suite, as one set of adapters.
-
-    Attributes:
-        requirements: In the order of the newest report; then those that others, or verdicts alone, name.
-        scenarios: By id; what an older file does not say of one is "".
-        notes: What the reader must know about the merging.
-    """
-
-    reports: tuple[Report, ...]
-    requirements: tuple[RequirementEntry, ...]
-    scenarios: Mapping[str, ScenarioFile]
-    adapters: tuple[Adapter, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def suite(self) -> str:
-        """The suite's name."""
-        return self.reports[0].suite
-
-    @property
-    def newest(self) -> Report:
-        """The report of the run that started last."""
-        return max(self.reports, key=lambda report: report.started)
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The exit code that matters most."""
-        return min((report.exit_code for report in self.reports), key=_EXIT_ORDER.index)
-
-    @property
-    def topics(self) -> list[str]:
-        """The topics of the scenarios."""
-        return sorted({scenario.topic for scenario in self.scenarios.values()})
-
-    def requirement(self, requirement_id: str) -> RequirementEntry:
-        """Return the requirement of that id, which some verdict has."""
-        return next(each for each in self.requirements if each.id == requirement_id)
-
-    def only(self, names: Sequence[str]) -> Merged:
-        """Return the same with these adapters alone, all where no name is given.
-
-        Raises:
-            InputError: There is no adapter of such a name.
-        """
-        known = [adapter.name for adapter in self.adapters]
-        mistakes = [
-            Mistake(
-                "--adapter",
-                f"no adapter is called '{name}'",
-                expected=", ".join(known),
-                fix=nearest(name, known),
-            )
-            for name in names
-            if name not in known
-        ]
-        if mistakes:
-            raise InputError(mistakes)
-        kept = tuple(adapter for adapter in self.adapters if not names or adapter.name in names)
-        return Merged(self.reports, self.requirements, self.scenarios, kept, self.notes)
-
-
-def load(path: Path) -> Report:
-    """Return the report in a file.
-
-    Raises:
-        InputError: It cannot be read, or is no report.
-    """
-    return parse(data.read(path), str(path))
-
-
-def parse(document: Mapping[str, Json], place: str) -> Report:
-    """Return a document of `report.json` as values that are fit to be shown.
-
-    Args:
-        document: As `data.read` returns it.
-        place: Its file, for messages.
-
-    Raises:
-        InputError: It is no report.
-    """
-    try:
-        return Report.model_validate(_shown(document))
-    except ValidationError as error:
-        mistakes = [
-            Mistake(place, f"{'.'.join(map(str, each['loc']))}: {_told(each)}")
-            for each in error.errors(include_url=False, include_input=False)
-        ]
-        raise InputError(mistakes[:MAX_TOLD]) from None
-    except RecursionError:
-        raise InputError(Mistake(place, "the report is nested too deep to be read")) from None
-
-
-def _told(error: ErrorDetails) -> str:
-    """Return what is wrong in words that name nothing of ours."""
-    return _NO_CLASS.get(error["type"], error["msg"].lower())
-
-
-def _shown(value: Json) -> Any:
-    if isinstance(value, str):
-        return plain(value)
-    if isinstance(value, Mapping):
-        return {plain(str(key)): _shown(child) for key, child in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shown(child) for child in value]
-    return value
-
-
-def merge(reports: Sequence[Report], places: Sequence[str]) -> Merged:
-    """Return several reports as one set of adapters.
-
-    An adapter's name that stands in several of them is made distinct by its SDK's version, else by the
-    file, else by a number, and a note says so.
-
-    Args:
-        reports: One at least.
-        places: The file of each.
-
-    Raises:
-        InputError: They are of different suites.
-    """
-    first = reports[0]
-    for report, place in zip(reports, places, strict=True):
-        if report.suite != first.suite:
-            fact = f"this is a report of the suite '{report.suite}'"
-            expected = f"'{first.suite}', as in {places[0]}"
-            raise InputError(Mistake(place, fact, expected=expected, fix="make a page of each suite"))
-    newest_first = sorted(reports, key=lambda report: report.started, reverse=True)
-    requirements: dict[str, RequirementEntry] = {}
-    scenarios: dict[str, ScenarioFile] = {}
-    for report in newest_first:
-        for requirement in report.requirements:
-            requirements.setdefault(requirement.id, requirement)
-        for scenario in report.scenarios:
-            scenarios.setdefault(scenario.id, scenario)
-    for report in newest_first:
-        for known in _undescribed(report):
-            scenarios.setdefault(known.id, known)
-        for verdict in (verdict for adapter in report.adapters for verdict in adapter.verdicts):
-            name = verdict.requirement
-            requirements.setdefault(name, RequirementEntry(id=name, level=verdict.level, sentence=""))
-    entries = [
-        (report, place, entry)
-        for report, place in zip(reports, places, strict=True)
-        for entry in report.adapters
-    ]
-    adapters, notes = _distinct(entries)
-    return Merged(
-        tuple(reports),
-        tuple(requirements.values()),
-        dict(sorted(scenarios.items())),
-        tuple(adapters),
-        tuple(notes),
-    )
-
-
-def _undescribed(report: Report) -> Iterator[ScenarioFile]:
-    """Yield what the verdicts and plays of an older file tell of its scenarios."""
-    summaries = {play.id: play.summary for adapter in report.adapters for play in adapter.scenarios}
-    ids = {verdict.scenario for adapter in report.adapters for verdict in adapter.verdicts} | set(summaries)
-    for name in ids:
-        topic = name.rpartition("/")[0].partition("/")[0]
-        yield ScenarioFile(id=name, topic=topic, summary=summaries.get(name, ""))
-
-
-def _distinct(entries: Sequence[tuple[Report, str, AdapterEntry]]) -> tuple[list[Adapter], list[str]]:
-    count = Counter(entry.name for _, _, entry in entries)
-    adapters: list[Adapter] = []
-    notes: dict[str, list[str]] = {}
-    taken: set[str] = {name for name, times in count.items() if times == 1}
-    for report, place, entry in entries:
-        name = entry.name
-        if count[entry.name] > 1:
-            name = _free(_candidates(entries, place, entry), taken)
-            notes.setdefault(entry.name, []).append(f"'{name}' of {place}")
-        taken.add(name)
-        adapters.append(Adapter(name, report, entry))
-    told = [
-        f"several adapters are called '{name}': they are shown as {', '.join(of)}"
-        for name, of in notes.items()
-    ]
-    return adapters, told
-
-
-def _candidates(
-    entries: Sequence[tuple[Report, str, AdapterEntry]], place: str, entry: AdapterEntry
-) -> Iterator[str]:
-    versions = [each.sdk.version if each.sdk else "" for _, _, each in entries if each.name == entry.name]
-    if entry.sdk is not None and len(set(versions)) == len(versions):
-        yield f"{entry.name} ({entry.sdk.version})"
-    name = place.rpartition("/")[2]
-    places = {known for _, known, each in entries if each.name == entry.name}
-    file = name if sum(known.rpartition("/")[2] == name for known in places) == 1 else place
-    yield f"{entry.name} ({file})"
-    number = 2
-    while True:
-        yield f"{entry.name} ({file}, {number})"
-        number += 1
-
-
-def _free(candidates: Iterable[str], taken: set[str]) -> str:
-    return next(name for name in candidates if name not in taken)

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: bars and polls on a terminal, plain lines elsewhere."""
+"""The progress of a run: bars and polls on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from typing import Self, TypeAlias
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Column
 from rich.text import Text
 
 from waitproof.judge import Status, Verdict
-from waitproof.report.text import STYLES, plain
+from waitproof.report.text import STYLES
 from waitproof.run import LivePoll, count
 from waitproof.suite.contract import StatusMeaning
 from waitproof.suite.scenario import Scenario
+from waitproof.text import escape
 
 __all__ = ["BarListener", "LineListener"]
 
-SHOWN_RUNNING = 5  # scenarios whose polls are shown: more at once nobody follows
-REFRESHES_PER_S = 5  # a poll is seen to tick; each costs a few milliseconds of a core
+SHOWN_RUNNING = 5  # scenarios whose polls are shown: nobody can follow more at once
+REFRESHES_PER_S = 5  # often enough to see polls arrive; each costs a few milliseconds of a core
 
-_Played: TypeAlias = tuple[str, str]  # an adapter's name and a scenario's id
+_Play: TypeAlias = tuple[str, str]  # an adapter's name and a scenario's id
 
 
 class LineListener:
@@ -45,29 +46,28 @@ class LineListener:
         pass
 
     def phase(self, adapter: str, text: str) -> None:
-        """Say what an adapter's run has come to."""
+        """Print the phase of an adapter's run."""
         self._print(f"{adapter}: {text}")
 
     def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
-        """Say nothing: the end of a scenario is the news."""
+        """Print nothing: the end of a scenario is the news."""
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
-        """Say what became of a scenario."""
-        again = "" if final else " for now (suspected, and played again alone at the end)"
-        counts = count(verdicts)
-        told = ", ".join(f"{number} {status.value}" for status, number in sorted(counts.items()))
-        self._print(f"{adapter}: {scenario.id}: {told}{again}")
+        """Print the verdicts of a scenario."""
+        note = "" if final else " (suspicious: to be re-run in isolation)"
+        counts = ", ".join(f"{number} {status.value}" for status, number in sorted(count(verdicts).items()))
+        self._print(f"{adapter}: {scenario.id}: {counts}{note}")
 
     def _print(self, line: str) -> None:
         with self._lock:
-            self._console.print(plain(line), markup=False, highlight=False, soft_wrap=True)
+            self._console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class BarListener:
-    """Shows a bar for each adapter, and the polls of what is played now as they come.
+    """Shows a bar for each adapter, and the polls of running scenarios as they arrive.
 
-    Whoever tells it of a poll only leaves a note; a thread of its own looks at the notes a few times a
-    second. So no stamp and no verdict waits for a terminal.
+    `polled` only queues a poll; a separate thread draws the queue a few times a second. So no stamp and no
+    verdict ever waits for a terminal.
     """
 
     def __init__(
@@ -94,23 +94,23 @@ class BarListener:
             TimeElapsedColumn(table_column=Column(no_wrap=True)),
             TextColumn(
                 "{task.fields[counts]}",
-                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),  # it alone gives way
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),  # only this one shrinks
             ),
             console=console,
             auto_refresh=False,
             expand=True,
         )
         self._bars: dict[str, TaskID] = {
-            name: self._progress.add_task("", total=scenarios, adapter=escape(plain(name)), counts="")
+            name: self._progress.add_task("", total=scenarios, adapter=escape_markup(escape(name)), counts="")
             for name in adapters
         }
         self._phases = dict.fromkeys(adapters, "")
         self._done: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
         self._unsettled: dict[str, set[str]] = {name: set() for name in adapters}
         self._signs = _Signs(statuses or {}, ascii_only=console.options.ascii_only)
-        self._notes: deque[LivePoll] = deque()
-        self._running: dict[_Played, list[str]] = {}  # the signs of each, in the order of the starts
-        self._shown: list[_Played] = []
+        self._arrived: deque[LivePoll] = deque()
+        self._running: dict[_Play, list[str]] = {}  # the signs of each, in the order of the starts
+        self._shown: list[_Play] = []
         self._live = Live(
             console=console, get_renderable=self._render, refresh_per_second=REFRESHES_PER_S, transient=True
         )
@@ -125,18 +125,18 @@ class BarListener:
         self._live.stop()
 
     def phase(self, adapter: str, text: str) -> None:
-        """Show what an adapter's run has come to."""
+        """Show the phase of an adapter's run."""
         with self._lock:
             self._phases[adapter] = text
 
     def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:  # noqa: ARG002
-        """Show that a scenario runs."""
+        """Show that a scenario is running."""
         with self._lock:
             self._running[adapter, scenario.id] = []
 
     def polled(self, poll: LivePoll) -> None:
-        """Note a poll; takes no lock and no time."""
-        self._notes.append(poll)
+        """Queue a poll; takes no lock and no time."""
+        self._arrived.append(poll)
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Show the verdicts of a scenario."""
@@ -149,16 +149,16 @@ class BarListener:
 
     def _render(self) -> RenderableType:
         with self._lock:
-            self._take_notes()
+            self._take_polls()
             for adapter, bar in self._bars.items():
                 self._progress.update(bar, completed=len(self._done[adapter]), counts=self._counts(adapter))
             return Group(self._progress.get_renderable(), *self._timelines())
 
-    def _take_notes(self) -> None:
-        while self._notes:
-            poll = self._notes.popleft()
+    def _take_polls(self) -> None:
+        while self._arrived:
+            poll = self._arrived.popleft()
             signs = self._running.get((poll.adapter, poll.scenario))
-            if signs is not None and poll.copy == 1:  # of waits side by side the first is shown
+            if signs is not None and poll.copy == 1:  # only the first of several parallel waits is shown
                 signs.append(self._signs.of(poll.status))
 
     def _counts(self, adapter: str) -> str:
@@ -168,45 +168,45 @@ class BarListener:
             for status in (Status.FAIL, Status.ERROR, Status.WARN, Status.INCONCLUSIVE, Status.PASS)
             if counts[status]
         ]
-        again = len(self._unsettled[adapter])
-        if again:
-            parts.append(f"[magenta]{again} to play again alone[/]")
+        suspicious = len(self._unsettled[adapter])
+        if suspicious:
+            parts.append(f"[magenta]{suspicious} to re-run[/]")
         if self._phases[adapter] not in {"", "running"}:
-            parts.append(f"[dim]{escape(plain(self._phases[adapter]))}[/dim]")
+            parts.append(f"[dim]{escape_markup(escape(self._phases[adapter]))}[/dim]")
         return " ".join(parts)
 
     def _timelines(self) -> list[Text]:
-        """Return a line for some of what is played now; each keeps its place for as long as it is."""
+        """Return a line for some of the running scenarios; each keeps its place until it ends."""
         room = min(SHOWN_RUNNING, self._console.height - len(self._bars) - 2)
-        self._shown = [played for played in self._shown if played in self._running][: max(room, 0)]
-        for played in self._running:
+        self._shown = [play for play in self._shown if play in self._running][: max(room, 0)]
+        for play in self._running:
             if len(self._shown) >= room:
                 break
-            if played not in self._shown:
-                self._shown.append(played)
+            if play not in self._shown:
+                self._shown.append(play)
         if not self._shown:
             return []
-        titles = [self._title(played) for played in self._shown]
+        titles = [self._title(play) for play in self._shown]
         column = min(max(map(len, titles)), self._console.width * 5 // 8)
         space = self._console.width - column - 3
         lines = [
             Text.assemble(
                 (f"  {self._signs.tail(title, column):<{column}} ", "dim"),
-                self._signs.line(self._running[played], space),
+                self._signs.line(self._running[play], space),
                 no_wrap=True,
             )
-            for title, played in zip(titles, self._shown, strict=True)
+            for title, play in zip(titles, self._shown, strict=True)
         ]
         more = len(self._running) - len(self._shown)
         return [*lines, Text(f"  {self._signs.legend(more)}", style="dim", no_wrap=True, overflow="ellipsis")]
 
-    def _title(self, played: _Played) -> str:
-        adapter, scenario = played
-        return plain(f"{scenario} ({adapter})" if len(self._bars) > 1 else scenario)
+    def _title(self, play: _Play) -> str:
+        adapter, scenario = play
+        return escape(f"{scenario} ({adapter})" if len(self._bars) > 1 else scenario)
 
 
 class _Signs:
-    """One sign for each status of a contract, and one for all else."""
+    """One sign for each status of a contract, and one for everything else."""
 
     def __init__(self, statuses: Mapping[str, StatusMeaning], *, ascii_only: bool) -> None:
         first, later, done, failed = ".>+x" if ascii_only else "·▸✓✗"
@@ -236,13 +236,13 @@ class _Signs:
         return text
 
     def tail(self, text: str, width: int) -> str:
-        """Return the end of a text that is too long: there scenarios and adapters differ."""
+        """Return the end of a text that is too long, because that is where scenarios and adapters differ."""
         return text if len(text) <= width else self._more + text[len(text) - width + len(self._more) :]
 
     def legend(self, more: int) -> str:
         names: dict[str, list[str]] = {}
         for name, (sign, _) in self._of.items():
-            names.setdefault(sign, []).append(plain(name))
+            names.setdefault(sign, []).append(escape(name))
         parts = [f"{sign} {', '.join(each)}" for sign, each in names.items()]
         parts.append(f"{self._other[0]} other")
         return "  ".join(parts) + (f"   and {more} more" if more else "")

@@ -1,16 +1,15 @@
-"""The report for people: a table of verdicts, failures in full, and what to do next.
+"""The report on a terminal: the matrix, each failure in full, and the counts.
 
-Everything that comes from an adapter goes through `plain`, so that no escape sequence of its reaches a
-terminal. Colour and width are the console's business.
+Colour and width are the console's business. Everything that comes from an adapter has been escaped by
+`report.file`; `explain_verdict`, which pytest also uses, escapes its lines itself.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 import textwrap
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -18,11 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from waitproof.judge import Status, Verdict
-from waitproof.judge.observation import Observation
-from waitproof.run import ORDER, AdapterResult, RunResult, sentence, unproved, worst
-from waitproof.suite.contract import Level, Requirement
+from waitproof.report.matrix import Cell, Row, rows
+from waitproof.report.merge import Adapter, Merged
+from waitproof.report.model import RequirementEntry, VerdictEntry
+from waitproof.suite.contract import Level
+from waitproof.text import escape, plural
 
-__all__ = ["STYLES", "explain_verdict", "plain", "print_report", "verdict_lines"]
+__all__ = ["STYLES", "explain_verdict", "labelled", "print_report"]
 
 STYLES = {
     Status.PASS: "green",
@@ -34,78 +35,68 @@ STYLES = {
     Status.NOT_APPLICABLE: "dim",
     Status.ERROR: "bold magenta",
 }
-TOLD_IN_FULL = {Status.ERROR, Status.FAIL, Status.WARN, Status.INCONCLUSIVE}
-SHORT = {Status.NOT_APPLICABLE: "n/a"}
-HANGING = 15  # where the text of a row begins
-MAX_SDK = 60  # characters of an SDK's name and version above its column
+LABEL_WIDTH = 13
+HANGING = LABEL_WIDTH + 2  # where the text after a label begins
 LEVEL_WIDTH = max(len(level) for level in Level)
 MIN_COLUMN = 12  # characters of an adapter's column: its longest word is INCONCLUSIVE
-MAX_COLUMN = 24  # a word that is longer, of an SDK's own, is broken
+MAX_COLUMN = 24  # a longer word, such as an SDK's name, is broken
 COLUMN_GAP = 2
-SLOW_S = 5.0  # shorter ones nobody waits for
-SLOWEST_TOLD = 3
-SAME_TOLD = 3  # verdicts of one requirement for the same reason that are told before the rest is counted
+SLOW_S = 5.0  # nobody waits for shorter ones
+MAX_SLOWEST = 3
+MAX_ALIKE = 3  # verdicts with the same requirement and status that are shown in full; the rest is counted
 
 
-def plain(text: str) -> str:
-    """Return text whose tabs are spaces, with everything escaped that a terminal would act on."""
-    return "".join(
-        character
-        if character == "\n" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text.expandtabs(4)
-    )
-
-
-def print_report(console: Console, result: RunResult) -> None:
-    """Print the table of verdicts, then each verdict that needs a person's attention, then the counts."""
-    for number, block in enumerate(_blocks(console.width, result)):
+def print_report(console: Console, report: Merged) -> None:
+    """Print the matrix, then each verdict that needs a person's attention, then the counts."""
+    matrix = rows(report)
+    for number, block in enumerate(_blocks(console.width, report, matrix)):
         if number:
             console.print()
-        console.print(_table(result, block, _names_width(console.width, result)))
-    for adapter in result.adapters:
-        for lines in _attention(result, adapter):
+        console.print(_table(block, matrix, _names_width(console.width, matrix)))
+    for adapter in report.adapters:
+        for lines in _attention(report, adapter):
             console.print()
-            console.print(Text("\n".join(_fitted(console, lines))), soft_wrap=True)
+            _print(console, lines)
     console.print()
-    for adapter in result.adapters:
-        _print_counts(console, adapter)
-    if result.strays:
-        known = result.strays[0]
-        told = f"{len(result.strays)} requests belonged to no scenario, the first: "
-        told += f"{known.method} {known.target} (the nearest route is {known.nearest})"
-        _say(console, told)
-    slow = _slowest(result)
-    if slow:
-        _say(console, f"slowest: {', '.join(slow)}")
+    for adapter in report.adapters:
+        stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
+        _print(console, [f"{adapter.name}: {adapter.sentence()}{stale}"])
+        if adapter.unverified():
+            _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
+    strays = [stray for each in report.reports for stray in each.strays]
+    if strays:
+        first = f"{strays[0].method} {strays[0].target} (nearest route: {strays[0].nearest or 'none'})"
+        _print(console, [f"{plural(len(strays), 'request')} belonged to no scenario; the first: {first}"])
+    slowest = _slowest(report)
+    if slowest:
+        _print(console, [f"slowest: {', '.join(slowest)}"])
 
 
-def _slowest(result: RunResult) -> list[str]:
-    """Return the scenarios that a run waited for, longest first, each with the adapter that took longest."""
-    took: dict[str, tuple[float, str]] = {}
-    for adapter in result.adapters:
-        for name, played in adapter.scenarios.items():
-            if played.observations:
-                took[name] = max(took.get(name, (0.0, "")), (_length_s(played.observations[0]), adapter.name))
-    longest = sorted(took, key=lambda name: took[name], reverse=True)[:SLOWEST_TOLD]
-    who = len(result.adapters) > 1
+def _slowest(report: Merged) -> list[str]:
+    """Return the scenarios that a run waited for, longest first, each with its slowest adapter."""
+    longest: dict[str, tuple[float, str]] = {}
+    for adapter in report.adapters:
+        plays = {play.id: play for play in reversed(adapter.entry.scenarios)}  # the first run of each
+        for name, play in plays.items():
+            longest[name] = max(longest.get(name, (0.0, "")), (play.waited_s, adapter.name))
+    names = sorted(longest, key=lambda name: longest[name], reverse=True)[:MAX_SLOWEST]
+    has_many = len(report.adapters) > 1
     return [
-        f"{name} {took[name][0]:.1f} s{f' ({took[name][1]})' if who else ''}"
-        for name in longest
-        if took[name][0] > SLOW_S
+        f"{name} {longest[name][0]:.1f} s{f' ({longest[name][1]})' if has_many else ''}"
+        for name in names
+        if longest[name][0] > SLOW_S
     ]
 
 
-def _length_s(seen: Observation) -> float:
-    """Return how long a scenario's calls took; one without an answer lasted as long as it was watched."""
-    ends = (seen.watched_s if call.received_s is None else call.received_s for call in seen.calls)
-    return max(ends, default=0.0)
+def _print(console: Console, lines: Iterable[str]) -> None:
+    """Print lines; on a terminal, one that doesn't fit is wrapped between two words."""
+    console.print(Text("\n".join(_fitted(console, lines))), soft_wrap=True)
 
 
-def _fitted(console: Console, lines: Sequence[str]) -> Iterator[str]:
-    """Yield lines that fit a terminal's width, what is wrapped below the text that it continues."""
+def _fitted(console: Console, lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines that fit a terminal's width, wrapped text below the text that it continues."""
     for line in lines:
-        is_command = line.startswith("  again:")  # one line, so that it can be copied
+        is_command = line.startswith("  again:")  # on one line, so that it can be copied
         if console.is_terminal and not is_command and len(line) > console.width > HANGING:
             label = re.match(r"  \w+: +", line)
             text = re.sub(r"(?<! ) (?! )", "\xa0", line) if line.startswith("  polls:") else line
@@ -122,45 +113,31 @@ def _fitted(console: Console, lines: Sequence[str]) -> Iterator[str]:
             yield line
 
 
-def _print_counts(console: Console, adapter: AdapterResult) -> None:
-    verdicts = list(adapter.verdicts())
-    counts = sentence(verdicts)
-    if adapter.stale:
-        counts += f"; {len(adapter.stale)} stale deviation{'' if len(adapter.stale) == 1 else 's'}"
-    _say(console, f"{adapter.name}: {counts}")
-    missing = unproved(verdicts)
-    if missing:
-        _say(console, f"{adapter.name}: nobody knows whether these hold: {', '.join(missing)}")
-
-
-def _say(console: Console, line: str) -> None:
-    """Print a line of its own; what does not fit a terminal is wrapped between two words."""
-    console.print(Text("\n".join(_fitted(console, plain(line).splitlines()))), soft_wrap=True)
+# --- the matrix ---------------------------------------------------------------------------------------
 
 
 @dataclass
 class _Column:
-    """An adapter's column: its heading and its cells, by requirement.
+    """An adapter's column: its heading and its cells, by the number of their row.
 
     Attributes:
         width: How wide it is, at first just wide enough for its longest word.
-        wanted: How wide it would have to be for nothing to be wrapped.
+        ideal_width: How wide it would have to be for nothing to be wrapped.
     """
 
     heading: tuple[str, ...]
-    cells: Mapping[str, Text]
+    cells: Mapping[int, Text]
     width: int
-    wanted: int
+    ideal_width: int
 
 
-def _blocks(width: int, result: RunResult) -> Iterator[list[_Column]]:
+def _blocks(width: int, report: Merged, matrix: Sequence[Row]) -> Iterator[list[_Column]]:
     """Yield the adapters' columns, in blocks of as many as fit beside the requirements with whole words."""
-    requirements = result.suite.contract.requirements
-    room = width - LEVEL_WIDTH - COLUMN_GAP - _names_width(width, result)
+    room = width - LEVEL_WIDTH - COLUMN_GAP - _names_width(width, matrix)
     blocks: list[list[_Column]] = []
     free = 0
-    for adapter in result.adapters:
-        column = _column(adapter, requirements)
+    for number, adapter in enumerate(report.adapters):
+        column = _column(adapter, {row.number: cell for row in matrix if (cell := row.cells[number])})
         if not blocks or column.width + COLUMN_GAP > free:
             blocks.append([])
             free = room
@@ -171,35 +148,34 @@ def _blocks(width: int, result: RunResult) -> Iterator[list[_Column]]:
         yield block
 
 
-def _names_width(width: int, result: RunResult) -> int:
+def _names_width(width: int, matrix: Sequence[Row]) -> int:
     """Return how wide the requirements' names are; on a narrow terminal they give way to one adapter."""
-    judged = {verdict.requirement for adapter in result.adapters for verdict in adapter.verdicts()}
-    longest = max(map(len, judged), default=0)
+    longest = max((len(row.requirement.id) for row in matrix), default=0)
     return max(MIN_COLUMN, min(longest, width - LEVEL_WIDTH - MIN_COLUMN - 2 * COLUMN_GAP))
 
 
 def _widen(block: Sequence[_Column], free: int) -> None:
-    """Share free space out among columns, a character each in turn, as far as they have a use for it."""
-    while free > 0 and (narrow := [column for column in block if column.width < column.wanted]):
+    """Share free space among columns, a character each in turn, as long as they have a use for it."""
+    while free > 0 and (narrow := [column for column in block if column.width < column.ideal_width]):
         for column in narrow[:free]:
             column.width += 1
         free -= len(narrow)
 
 
-def _column(adapter: AdapterResult, requirements: Sequence[Requirement]) -> _Column:
-    cells = {each.id: cell for each in requirements if (cell := _cell(adapter, each)) is not None}
-    heading = [plain(adapter.name)]
-    if adapter.hello is not None:
-        sdk = f"{adapter.hello.sdk_name[:MAX_SDK]} {adapter.hello.sdk_version[:MAX_SDK]}"
-        sdk = " ".join(plain(sdk).split())
-        heading.append(sdk if len(sdk) <= MAX_SDK else f"{sdk[: MAX_SDK - 1]}…")
+def _column(adapter: Adapter, row_cells: Mapping[int, Cell]) -> _Column:
+    cells = {number: _cell(cell) for number, cell in row_cells.items()}
+    heading = tuple(text for text in (adapter.name, adapter.sdk) if text)
     texts = [*heading, *(cell.plain for cell in cells.values())]
     longest = max((len(word) for text in texts for word in text.replace("-", "- ").split()), default=0)
     width = min(max(longest, MIN_COLUMN), MAX_COLUMN)
-    return _Column(tuple(heading), cells, width, max(map(len, texts)))
+    return _Column(heading, cells, width, max(map(len, texts)))
 
 
-def _table(result: RunResult, columns: Sequence[_Column], names_width: int) -> Table:
+def _cell(cell: Cell) -> Text:
+    return Text(f"{cell.text} ({cell.excused})" if cell.excused else cell.text, style=STYLES[cell.status])
+
+
+def _table(columns: Sequence[_Column], matrix: Sequence[Row], names_width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("level", min_width=LEVEL_WIDTH)
     table.add_column("requirement", no_wrap=True, overflow="ellipsis", max_width=names_width)
@@ -207,99 +183,78 @@ def _table(result: RunResult, columns: Sequence[_Column], names_width: int) -> T
         lines = [line for text in column.heading for line in textwrap.wrap(text, column.width)]
         heading = Text("\n".join(lines))
         table.add_column(heading, overflow="fold", min_width=column.width, max_width=column.width)
-    for requirement in result.suite.contract.requirements:
-        cells = [column.cells.get(requirement.id) for column in columns]
-        if any(cell is not None for cell in cells):
-            table.add_row(requirement.level.value, requirement.id, *(cell or Text("") for cell in cells))
+    for row in matrix:
+        cells = [column.cells.get(row.number) for column in columns]
+        if any(cells):
+            texts = (cell or Text() for cell in cells)
+            table.add_row(row.requirement.level.value, row.requirement.id, *texts)
     return table
 
 
-def _cell(adapter: AdapterResult, requirement: Requirement) -> Text | None:
-    verdicts = [verdict for verdict in adapter.verdicts() if verdict.requirement == requirement.id]
-    status = worst(verdicts)
-    if status is None:
-        return None
-    text = SHORT.get(status, status.value)
-    if status is Status.INFO:
-        text = "; ".join(sorted({plain(verdict.seen).partition(":")[0] for verdict in verdicts}))
-    elif status is Status.PASS:
-        count = sum(verdict.status is status for verdict in verdicts)
-        text += f" {count} of {len(verdicts)}" if count < len(verdicts) else ""
-        text += f" {count}" if 1 < count == len(verdicts) else ""
-    elif len(verdicts) > 1 and status is not Status.NOT_APPLICABLE:
-        count = sum(verdict.status is status for verdict in verdicts)
-        text += f" {count} of {len(verdicts)}"
-    if any(verdict.excused for verdict in verdicts if verdict.status is status):
-        text += " (excused)"
-    return Text(text, style=STYLES[status])
+# --- what needs attention -----------------------------------------------------------------------------
 
 
-def _attention(result: RunResult, adapter: AdapterResult) -> Iterator[list[str]]:
-    if adapter.error:
-        for stale in adapter.stale:
-            yield plain(str(stale.mistake)).splitlines()
-        error = adapter.error.removeprefix(f"{adapter.name}: ")
-        yield plain(f"ERROR {adapter.name}: {error}").splitlines()
-        if adapter.stderr_tail:
-            yield ["  its last lines on stderr:", *(f"    {plain(line)}" for line in adapter.stderr_tail)]
+def _attention(report: Merged, adapter: Adapter) -> Iterator[list[str]]:
+    """Yield blocks of lines: failures, excused deviations, stale ones, the adapter's last lines on stderr."""
+    stderr = [f"  {line}" for line in adapter.entry.stderr_tail]
+    if adapter.entry.error:
+        yield from (str(stale).splitlines() for stale in adapter.stale)
+        error = adapter.entry.error.removeprefix(f"{adapter.name}: ")
+        yield f"ERROR {adapter.name}: {error}".splitlines()
+        if stderr:
+            yield ["  its last lines on stderr:", *(f"  {line}" for line in stderr)]
         return
-    told = [v for v in adapter.verdicts() if v.status in TOLD_IN_FULL and not v.excused]
-    told.sort(key=lambda verdict: ORDER.index(verdict.status))
-    by_reason: dict[tuple[str, Status], int] = {}
-    for verdict in told:
-        key = (verdict.requirement, verdict.status)
-        by_reason[key] = by_reason.get(key, 0) + 1
-        if by_reason[key] <= SAME_TOLD:
-            yield verdict_lines(result, adapter, verdict)
-    for (requirement, status), count in by_reason.items():
-        if count > SAME_TOLD:
-            yield [plain(f"… and {count - SAME_TOLD} more {status.value} of {requirement} ({adapter.name})")]
-    excused = list(_excused(adapter))
-    if excused:
+    verdicts = adapter.attention()
+    seen: Counter[tuple[str, Status]] = Counter()
+    for verdict in verdicts:
+        kind = (verdict.requirement, verdict.status)
+        seen[kind] += 1
+        if seen[kind] <= MAX_ALIKE:
+            yield _verdict_lines(report, adapter, verdict)
+    for (requirement, status), count in seen.items():
+        if count > MAX_ALIKE:
+            yield [f"… and {count - MAX_ALIKE} more {status.value} for {requirement} ({adapter.name})"]
+    if excused := list(_excused(adapter)):
         yield excused
-    for stale in adapter.stale:
-        yield plain(str(stale.mistake)).splitlines()
-    if adapter.stderr_tail and any(verdict.status is Status.ERROR for verdict in told):
-        head = plain(f"{adapter.name}: the adapter's last lines on stderr:")
-        yield [head, *(f"  {plain(line)}" for line in adapter.stderr_tail)]
+    yield from (str(stale).splitlines() for stale in adapter.stale)
+    if stderr and any(verdict.status is Status.ERROR for verdict in verdicts):
+        yield [f"{adapter.name}: the adapter's last lines on stderr:", *stderr]
 
 
-def _excused(adapter: AdapterResult) -> Iterator[str]:
-    """Yield a line for each known deviation that was seen, with its reason."""
-    seen: dict[tuple[Status, str, str], list[Verdict]] = {}
-    for verdict in adapter.verdicts():
-        if verdict.excused and verdict.status is not Status.UNSUPPORTED:
-            seen.setdefault((verdict.status, verdict.requirement, verdict.excused), []).append(verdict)
-    for (status, requirement, reason), verdicts in seen.items():
+def _excused(adapter: Adapter) -> Iterator[str]:
+    """Yield a line for each known deviation that occurred, with its reason."""
+    groups: dict[tuple[Status, str, str], list[VerdictEntry]] = {}
+    for verdict in adapter.excused():
+        groups.setdefault((verdict.status, verdict.requirement, verdict.excused), []).append(verdict)
+    for (status, requirement, reason), verdicts in groups.items():
         where = verdicts[0].scenario if len(verdicts) == 1 else f"{len(verdicts)} scenarios"
-        yield plain(f"{status.value} {requirement} ({adapter.name}), excused in {where}: {reason}")
+        yield f"{status.value} {requirement} ({adapter.name}), excused in {where}: {reason}"
 
 
-def verdict_lines(result: RunResult, adapter: AdapterResult, verdict: Verdict) -> list[str]:
-    """Return a verdict in full, and the command that repeats it; the first line stands alone."""
-    requirement = result.suite.contract.requirement(verdict.requirement)
-    again = ["waitproof", "run", "--adapter", adapter.argument or adapter.name]
-    again += ["--suite", result.argument] if result.argument else []
-    again += ["-k", f"{verdict.scenario}:{verdict.requirement}"]
-    lines = explain_verdict(adapter.name, verdict, requirement)
-    return [*lines, plain(f"  {'again:':<13}{shlex.join(again)}")]
+def _verdict_lines(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> list[str]:
+    requirement = report.requirement(verdict.requirement)
+    again = labelled([("again", adapter.command_for(verdict))])
+    return [*explain_verdict(adapter.name, verdict, requirement), *again]
 
 
-def explain_verdict(adapter: str, verdict: Verdict, requirement: Requirement) -> list[str]:
-    """Return a verdict in full, but for the command that repeats it."""
-    seen = verdict.seen.splitlines() or [""]
-    word = "quoted" if requirement.quote else "by reason"
-    rows: list[tuple[str, str | Sequence[str]]] = [
-        ("requirement", f"{verdict.requirement} ({requirement.level.value}, {word}): {requirement.sentence}"),
+def explain_verdict(adapter: str, verdict: Verdict, requirement: RequirementEntry) -> list[str]:
+    """Return a verdict in full, except for the command that repeats it; the first line stands alone."""
+    origin = {True: ", quoted", False: ", by reason", None: ""}[requirement.quoted]
+    lines = verdict.seen.splitlines() or [""]
+    rows_of_text = [
+        ("requirement", f"{verdict.requirement} ({requirement.level.value}{origin}): {requirement.sentence}"),
         ("expected", verdict.expected),
-        ("seen", [*seen, verdict.explanation] if verdict.explanation else seen),
+        ("seen", lines[0]),
+        *(("", line) for line in [*lines[1:], verdict.explanation]),
         ("polls", verdict.timeline),
         ("excused", verdict.excused),
     ]
-    lines = [f"{verdict.status.value} {verdict.scenario} ({adapter}): {seen[0]}"]
-    for name, value in rows:
-        for number, line in enumerate([value] if isinstance(value, str) else value):
-            if line:
-                label = f"{name}:" if number == 0 else ""
-                lines.append(f"  {label:<13}{line}")
-    return [plain(line) for line in lines]
+    head = f"{verdict.status.value} {verdict.scenario} ({adapter}): {lines[0]}"
+    return [escape(line) for line in (head, *labelled(rows_of_text))]
+
+
+def labelled(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a line for each labelled text that isn't empty, the texts below one another."""
+    for label, text in texts:
+        if text:
+            yield f"  {f'{label}:' if label else '':<{LABEL_WIDTH}}{text}"

@@ -1,5 +1,5 @@
 "use strict";
-// Opens the matrix cell by cell. All text goes into the page as text nodes, never as markup.
+// Opens a cell of the matrix. All text enters the page as text nodes, never as markup.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const dialog = document.getElementById("dialog");
@@ -37,7 +37,7 @@
   const plainSeconds = (value) => `${Number(value.toFixed(3))} s`;
   const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
 
-  /** Fill a <details> only when it is opened first: thousands of them may stand in one dialog. */
+  /** Fill a <details> only when it is first opened: a dialog may hold thousands of them. */
   function lazily(details, fill) {
     const once = () => {
       if (details.open && !details.dataset.filled) {
@@ -56,15 +56,15 @@
   const levels = () => [...form.querySelectorAll("[name=level]")];
 
   function readAddress() {
-    const given = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-    const wanted = given.get("level");
-    for (const box of levels()) box.checked = wanted === null || wanted.split(",").includes(box.value);
-    form.elements.q.value = given.get("q") ?? "";
+    const state = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
+    const chosen = state.get("level");
+    for (const box of levels()) box.checked = chosen === null || chosen.split(",").includes(box.value);
+    form.elements.q.value = state.get("q") ?? "";
     for (const name of ["status", "topic"]) {
-      form.elements[name].value = given.get(name) ?? "";
+      form.elements[name].value = state.get(name) ?? "";
       if (form.elements[name].selectedIndex < 0) form.elements[name].value = "";
     }
-    cell = given.get("cell") ?? "";
+    cell = state.get("cell") ?? "";
   }
 
   function writeAddress() {
@@ -80,7 +80,7 @@
     const where = text ? `#${text}` : location.pathname + location.search;
     try {
       history.replaceState(null, "", where);
-    } catch { /* a page in a sandboxed frame has no address of its own to change */ }
+    } catch { /* a page in a sandboxed frame can't change its address */ }
   }
 
   // --- filters ---
@@ -162,7 +162,7 @@
     if (!verdicts.length) sheet.append(element("p", {}, "Nothing was judged here."));
     if (adapter.stderr_tail) {
       sheet.append(element("details", {},
-        element("summary", {}, `The adapter's last ${adapter.stderr_tail.length} lines on stderr`),
+        element("summary", {}, `The adapter's last lines on stderr (${adapter.stderr_tail.length})`),
         element("pre", {}, adapter.stderr_tail.join("\n"))));
     }
     if (!dialog.open) dialog.showModal();
@@ -205,35 +205,35 @@
       row("Excused", verdict.excused, source && " ", source);
     }
     row("File", scenario.file);
-    return [list, ...playParts(adapter, verdict), again(adapter, verdict)];
+    return [list, ...playParts(adapter, verdict), commandPart(adapter, verdict)];
   }
 
-  function again(adapter, verdict) {
-    const text = `${adapter.again} -k ${quoted(`${verdict.scenario}:${verdict.requirement}`)}`;
+  function commandPart(adapter, verdict) {
+    const text = `${adapter.command} -k ${quoted(`${verdict.scenario}:${verdict.requirement}`)}`;
     const code = element("code", {}, text);
     const button = element("button", { type: "button" }, "Copy");
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(text);
         button.textContent = "Copied";
-      } catch { // no permission, or no secure context: let the reader copy what is marked
+      } catch { // no permission, or not a secure context: select it for the reader to copy
         getSelection().selectAllChildren(code);
-        button.textContent = "Marked";
+        button.textContent = "Selected";
       }
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     });
-    return element("div", {}, element("p", { class: "muted" }, "To see it again:"), element("div", { class: "command" }, code, button));
+    return element("div", {}, element("p", { class: "muted" }, "To run this again:"), element("div", { class: "command" }, code, button));
   }
 
   // --- what was played ---
 
   const plays = (adapter, scenario) => (adapter.scenarios ?? []).filter((play) => play.id === scenario);
   const playName = (list, index) =>
-    `run ${index + 1} of ${list.length}${list[index].alone ? ", alone" : ""}`;
+    `run ${index + 1} of ${list.length}${list[index].alone ? ", in isolation" : ""}`;
 
   function playParts(adapter, verdict) {
     const own = plays(adapter, verdict.scenario);
-    if (!own.length) return [element("p", { class: "muted" }, "It was not played, so there are no polls to show.")];
+    if (!own.length) return [element("p", { class: "muted" }, "This scenario was not run, so there are no polls to show.")];
     let chosen = verdict.status === "INCONCLUSIVE" ? 0 : Math.min(verdict.alone_runs ?? 0, own.length - 1);
     const others = data.adapters.filter((each) => each !== adapter && plays(each, verdict.scenario).length);
     let other = null;
@@ -242,7 +242,7 @@
     const exchange = element("div");
     const tools = element("div", { class: "tools" });
     const draw = () => {
-      if (!chart.clientWidth) return; // not in the page yet: the observer draws it when it is
+      if (!chart.clientWidth) return; // not in the page yet: the observer draws it later
       const drawnPlays = [{ name: adapter.name, play: own[chosen] }];
       if (other) drawnPlays.push({ name: other.name, play: plays(other, verdict.scenario)[0] });
       chart.replaceChildren(...timeline(drawnPlays, chart.clientWidth));
@@ -255,10 +255,10 @@
       const choice = element("select");
       own.forEach((_, index) => choice.append(element("option", { value: index, selected: index === chosen }, playName(own, index))));
       choice.addEventListener("change", () => { chosen = Number(choice.value); show(); });
-      tools.append(element("label", {}, "Shown", choice));
+      tools.append(element("label", {}, "Show", choice));
     }
     if (others.length) {
-      const choice = element("select", {}, element("option", { value: "" }, "nobody"));
+      const choice = element("select", {}, element("option", { value: "" }, "no other SDK"));
       others.forEach((each, index) => choice.append(element("option", { value: index }, each.name)));
       choice.addEventListener("change", () => { other = others[choice.value] ?? null; draw(); });
       tools.append(element("label", {}, "Compare with", choice));
@@ -343,7 +343,7 @@
     const bar = lane.thin ? 8 : 18;
     const room = 6.4; // pixels a character of a label takes at most
     const captions = lane.calls.filter((call) => call.interval_s).map(
-      (call) => `every ${plainSeconds(call.interval_s)}, for ${plainSeconds(call.timeout_s)}${call.sent_s + call.timeout_s > span ? " (its deadline lies beyond)" : ""}`);
+      (call) => `polls every ${plainSeconds(call.interval_s)}, times out after ${plainSeconds(call.timeout_s)}${call.sent_s + call.timeout_s > span ? " (the deadline is beyond this chart)" : ""}`);
     const wait = captions.length ? captions[captions.length - 1] : "";
     const caption = drawn("text", { x: 1, y: y + (lane.thin ? 9 : 11), class: lane.thin ? "soft" : "" }, drawn("tspan", { class: lane.thin ? "" : "lane-name" }, lane.label));
     if (wait && !lane.thin && (lane.label.length + wait.length) * room < width) caption.append(drawn("tspan", { class: "soft", dx: 8 }, wait));
@@ -374,7 +374,7 @@
     }
 
     let free = -1; // where the next label may begin
-    let said = "";
+    let lastWord = "";
     for (const poll of lane.polls) {
       const isOpen = poll.answered_s === undefined || poll.answered_s === null;
       const from = x(poll.arrived_s);
@@ -384,12 +384,12 @@
         drawn("title", {}, `poll ${poll.n} arrived at ${poll.arrived_s.toFixed(3)} s: ${word}${isOpen ? "" : `, answered after ${seconds(poll.answered_s - poll.arrived_s)}`}`));
       body.append(rect, drawn("line", { class: "arrival", x1: from, x2: from, y1: top - 2, y2: top + bar + 2 }));
       const takes = word.length * room;
-      if (!lane.thin && word !== said) {
+      if (!lane.thin && word !== lastWord) {
         const at = Math.min(from, right - takes);
         if (at >= free) {
           body.append(drawn("text", { x: at, y: top - 6 }, word));
           free = at + takes + 8;
-          said = word;
+          lastWord = word;
         }
       }
     }
@@ -417,7 +417,7 @@
     return lane.thin ? y + 2 : y + 5 + Math.max(1, line) * 15 + 6;
   }
 
-  /** Return the chart in words, for whoever cannot see it. */
+  /** Return the chart in words, for readers who can't see it. */
   function spoken(lanes) {
     return lanes.slice(0, 6).map((lane) => {
       const polls = lane.polls.slice(0, 20).map((poll) => `${poll.arrived_s.toFixed(2)} ${poll.status ?? ""}`);
@@ -433,10 +433,10 @@
     for (const label of labels) item(box(kind({ status: label })), label || "poll");
     const faults = new Set(lanes.flatMap((lane) => lane.polls.filter(isFault).map((poll) => poll.status)));
     if (faults.size) item(box("kfault"), `fault: ${[...faults].join(", ")}`);
-    if (lanes.some((lane) => lane.polls.some((poll) => poll.repeat))) item(box("kfault repeat"), "repeated by the HTTP stack");
-    item(drawn("path", { class: "end", d: "M7 0.5l5 5l-5 5l-5 -5z" }), "the caller's outcome");
+    if (lanes.some((lane) => lane.polls.some((poll) => poll.repeat))) item(box("kfault repeat"), "repeated by the HTTP client");
+    item(drawn("path", { class: "end", d: "M7 0.5l5 5l-5 5l-5 -5z" }), "the call's outcome");
     if (lanes.some((lane) => lane.calls.some((call) => call.interval_s))) {
-      item(drawn("line", { class: "interval", x1: 7, x2: 7, y1: 0, y2: 11 }), "the interval from the first poll on");
+      item(drawn("line", { class: "interval", x1: 7, x2: 7, y1: 0, y2: 11 }), "intervals since the first poll");
     }
     return list;
   }
@@ -450,7 +450,7 @@
     if (polls.length) {
       const http = element("details", {}, element("summary", {}, `HTTP exchange: ${polls.length} poll${polls.length === 1 ? "" : "s"}`));
       lazily(http, () => {
-        if (!play.heads) http.append(element("p", { class: "note" }, "An older waitproof wrote this report: it has neither requests nor answers."));
+        if (!play.heads) http.append(element("p", { class: "note" }, "An older waitproof wrote this report: it contains no requests or answers."));
         for (const poll of polls.slice(0, MOST_SHOWN)) http.append(exchange(adapter, play, poll, copies > 1));
         if (polls.length > MOST_SHOWN) http.append(element("p", { class: "muted" }, `… and ${polls.length - MOST_SHOWN} more, in report.json.`));
       });
@@ -463,12 +463,12 @@
       parts.push(other);
     }
     if (play.calls) {
-      const calls = element("details", {}, element("summary", {}, "What the adapter was asked and what it answered"));
+      const calls = element("details", {}, element("summary", {}, "What the adapter was sent and what it answered"));
       lazily(calls, () => {
         for (const call of play.calls.slice(0, MOST_SHOWN)) {
           calls.append(
             element("p", { class: "muted" }, `at ${call.sent_s.toFixed(3)} s${copies > 1 ? `, copy ${call.copy}` : ""}`),
-            element("pre", {}, `→ ${call.asked}\n← ${call.said}`));
+            element("pre", {}, `→ ${call.request}\n← ${call.answer}`));
         }
       });
       parts.push(calls);
@@ -495,7 +495,7 @@
         return;
       }
       const headers = Object.entries(answer.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
-      const notes = [answer.delay_s ? `after ${plainSeconds(answer.delay_s)}` : "", answer.drop ? `broken off (${answer.drop})` : "", isOneOfMany ? "with the values of copy 1" : ""].filter(Boolean);
+      const notes = [answer.delay_s ? `after ${plainSeconds(answer.delay_s)}` : "", answer.drop ? `cut off (${answer.drop})` : "", isOneOfMany ? "shown with the values of copy 1" : ""].filter(Boolean);
       details.append(
         element("p", { class: "part" }, `Answer${notes.length ? `, ${notes.join(", ")}` : ""}`),
         element("pre", {}, [`HTTP ${answer.http}`, ...headers, "", answer.body ?? ""].join("\n")));

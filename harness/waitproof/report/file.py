@@ -1,0 +1,131 @@
+"""Reads and writes report.json, and generates its JSON Schema.
+
+An edge: it opens files. The one fact to know: a report of a run holds what adapters sent as it was, and so
+does its file; `load`, `parse` and `shown` return it with every string escaped, so that a view can show it.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from waitproof.errors import InputError, Mistake
+from waitproof.report.model import SCHEMA, Report
+from waitproof.suite.yaml import Json
+from waitproof.text import escape
+
+__all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
+
+OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
+MAX_MISTAKES = 5  # of one file that isn't a report: the first say enough
+_EXPECTED = {  # where pydantic's messages name our classes
+    "dataclass_type": "input should be an object",
+    "tuple_type": "input should be a list",
+}
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Report]:
+    return TypeAdapter(Report)
+
+
+def report_schema() -> dict[str, Any]:
+    """Return the JSON Schema of report.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_adapter().json_schema(),
+        "title": f"waitproof report, schema {SCHEMA}",
+    }
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Return a report as values of which `json` makes report.json."""
+    values: dict[str, Any] = _adapter().dump_python(report)
+    return values
+
+
+def write(report: Report, path: Path) -> None:
+    """Write a report; everything beyond ASCII is escaped, so that lone surrogates survive.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    text = json.dumps(document(report), indent=1) + "\n"
+    try:
+        path.write_text(text, encoding="ascii")
+    except OSError as error:
+        fact = f"the report cannot be written: {(error.strerror or str(error)).lower()}"
+        raise InputError(Mistake(str(path), fact)) from None
+
+
+def load(path: Path) -> Report:
+    """Return the report in a file, fit to be shown.
+
+    Raises:
+        InputError: It cannot be read, or isn't a report of a schema that this version knows.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(Mistake(str(path), f"the report cannot be read: {reason}")) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(Mistake(str(path), f"this isn't JSON: {error}")) from None
+    return parse(values, str(path))
+
+
+def parse(values: Json, place: str) -> Report:
+    """Return the JSON values of a report as a report that is fit to be shown.
+
+    Args:
+        values: As `json` reads them; schema 1 is understood as well.
+        place: Their file, for messages.
+
+    Raises:
+        InputError: They aren't a report.
+    """
+    number = values.get("schema") if isinstance(values, dict) else None
+    if type(number) is not int or number not in {*OLDER_SCHEMAS, SCHEMA}:
+        raise InputError(
+            Mistake(
+                place,
+                "this isn't a report that this version of waitproof can read",
+                found=f"schema: {json.dumps(number)}",
+                expected=f"schema: {SCHEMA} or {OLDER_SCHEMAS[-1]}, as written by waitproof run --json",
+            )
+        )
+    try:
+        return _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
+    except ValidationError as error:
+        mistakes = [
+            Mistake(place, f"{'.'.join(map(str, each['loc']))}: {_message(each)}")
+            for each in error.errors(include_url=False, include_input=False)
+        ]
+        raise InputError(mistakes[:MAX_MISTAKES]) from None
+    except RecursionError:
+        raise InputError(Mistake(place, "the report is nested too deeply to be read")) from None
+
+
+def shown(report: Report) -> Report:
+    """Return the report of a run with every string escaped, as if it had been read from its file."""
+    return parse(document(report), "the run")
+
+
+def _message(error: ErrorDetails) -> str:
+    return _EXPECTED.get(error["type"], error["msg"].lower())
+
+
+def _escaped(value: Json) -> Json:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, Mapping):
+        return {escape(str(key)): _escaped(child) for key, child in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(child) for child in value]
+    return value
