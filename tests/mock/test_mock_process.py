@@ -157,7 +157,7 @@ def test_a_task_answers_from_another_process_as_it_does_from_this_one(shared: Se
 
 def test_steps_that_the_server_cannot_take_are_refused_and_it_serves_on(shared: ServerProcess) -> None:
     with pytest.raises(
-        HarnessError, match=r"^the mock server cannot do 'create': a task needs one step at least$"
+        HarnessError, match=r"^the mock server refused 'create': a task needs at least one step$"
     ):
         shared.create([TaskPlan(15, ())])
     with pytest.raises(HarnessError, match="1200s is too long"):
@@ -272,7 +272,7 @@ def test_a_port_in_use_is_the_users_to_fix(shared: ServerProcess) -> None:
         ServerProcess(CONTRACT_MODEL, port=port)
 
     assert str(caught.value) == (
-        f"--port {port}: another program listens on port {port} of 127.0.0.1 already\n"
+        f"--port {port}: another program is already listening on port {port} of 127.0.0.1\n"
         "  fix:      stop that program; or --port 0 lets the system choose a free one"
     )
 
@@ -295,7 +295,7 @@ def test_a_child_that_dies_at_its_start_is_told_with_its_last_words(monkeypatch:
         ServerProcess(CONTRACT_MODEL)
 
     assert str(caught.value) == (
-        "the mock server died with exit code 1\n  stderr:   no room\n  stderr:   in here"
+        "the mock server exited with code 1\n  stderr:   no room\n  stderr:   in here"
     )
 
 
@@ -309,13 +309,39 @@ def test_a_child_that_does_not_start_in_time_is_ended(monkeypatch: pytest.Monkey
 def test_a_child_that_babbles_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mock_process, "_PROGRAM", "import sys; print('hi', flush=True); sys.stdin.read()")
 
-    with pytest.raises(HarnessError, match=r"^what the mock server says cannot be taken in: JSONDecodeError"):
+    with pytest.raises(HarnessError, match=r"^a message of the mock server cannot be read: JSONDecodeError"):
         ServerProcess(CONTRACT_MODEL)
+
+
+def test_a_child_whose_loop_ends_by_a_mistake_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = (
+        "import sys; sys.path.append(sys.argv[1]); from waitproof.mock import child, loop\n"
+        "turns, turn = [], loop.Loop._turn\n"
+        "def turn_or_fail(*args):\n"
+        "    turns.append(1 / (3 - len(turns)))\n"
+        "    turn(*args)\n"
+        "loop.Loop._turn = turn_or_fail\n"
+        "sys.exit(child.main())"
+    )
+    monkeypatch.setattr(mock_process, "_PROGRAM", broken)
+
+    with ServerProcess(CONTRACT_MODEL) as server:
+        server.create([TaskPlan(1, QUEUED)])
+        with contextlib.suppress(OSError), contextlib.closing(connect(server)) as connection:
+            for _ in range(4):
+                connection.request("POST", "/v1/jobs/1")
+                connection.getresponse().read()
+        with pytest.raises(HarnessError) as caught:
+            server.wait_for(lambda: False, LIMIT_S)
+
+    first, *stderr = str(caught.value).splitlines()
+    assert first == "the mock server exited with code 4"
+    assert stderr[-1] == "  stderr:   ZeroDivisionError: division by zero"
 
 
 def test_after_the_death_of_the_child_every_call_raises() -> None:
     with ServerProcess(CONTRACT_MODEL) as server:
-        os.kill(server._process.pid, signal.SIGKILL)
+        os.kill(server.pid, signal.SIGKILL)
         calls: list[Callable[[], object]] = [
             lambda: server.wait_for(lambda: False, LIMIT_S),
             lambda: server.create([TaskPlan(1, QUEUED)]),
@@ -341,7 +367,7 @@ def test_a_stopped_child_is_told_apart_from_a_dead_one_and_can_be_closed(
 ) -> None:
     monkeypatch.setattr(mock_process, "ACKNOWLEDGE_LIMIT_S", 0.1)
     server = ServerProcess(CONTRACT_MODEL)
-    os.kill(server._process.pid, signal.SIGSTOP)
+    os.kill(server.pid, signal.SIGSTOP)
 
     with pytest.raises(HarnessError) as caught:
         server.create([TaskPlan(1, QUEUED)])
@@ -376,9 +402,9 @@ def test_a_closed_server_keeps_what_it_saw_and_takes_no_more_tasks() -> None:
 
 
 def test_a_terminals_interrupt_does_not_reach_the_child(shared: ServerProcess) -> None:
-    assert os.getpgid(shared._process.pid) != os.getpgid(0)
+    assert os.getpgid(shared.pid) != os.getpgid(0)
 
-    os.kill(shared._process.pid, signal.SIGINT)
+    os.kill(shared.pid, signal.SIGINT)
 
     shared.create([TaskPlan(70, QUEUED)])
     assert poll(shared, 70)[0] == 200
@@ -391,7 +417,7 @@ def test_a_terminals_interrupt_does_not_reach_the_child(shared: ServerProcess) -
 def child() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The module run as a program, with a task 1 that never ends and a task 2 that stalls; and its port."""
     with subprocess.Popen(
-        [sys.executable, "-m", "waitproof.mock.process"],
+        [sys.executable, "-m", "waitproof.mock.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -409,7 +435,7 @@ def child() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
                 process.stdin.write(json.dumps(line).encode() + b"\n")
             process.stdin.flush()
             ready = json.loads(process.stdout.readline())
-            while json.loads(process.stdout.readline()) != {"event": "created", "id": 1}:
+            while json.loads(process.stdout.readline()) != {"event": "done", "id": 1}:
                 pass  # lag, on a busy machine
             yield process, ready["port"]
         finally:
@@ -423,7 +449,7 @@ def test_the_end_of_its_stdin_ends_the_child_within_a_second_even_in_a_stall(
     assert process.stdin is not None
     assert process.stdout is not None
     with socket.create_connection(("127.0.0.1", port), LIMIT_S) as stalled:
-        stalled.sendall(b"POST /v1/jobs/2 HTTP/1.1\r\n\r\n")
+        stalled.sendall(b"POST /v1/jobs/2 HTTP/1.1\r\nHost: here\r\n\r\n")
         while json.loads(process.stdout.readline())["event"] != "entry":
             pass
         began = time.monotonic()

@@ -100,7 +100,7 @@ def serving(
         port=options.port,
         on_entry=keeper.on_entry,
         journal_limit=options.journal,
-        unprepared=keeper,
+        task_factory=keeper,
         allowed_hosts=names,
         max_body_bytes=MAX_BODY_BYTES,
         off_record=CONTROL_PATHS,
