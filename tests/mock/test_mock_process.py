@@ -209,20 +209,21 @@ def test_a_poll_in_flight_is_seen_and_so_is_its_end(shared: ServerProcess) -> No
     assert heard == [waiting, left]
 
 
-def test_waiting_for_a_change_ends_with_the_change_or_with_the_limit(shared: ServerProcess) -> None:
+def test_waiting_ends_when_the_condition_holds_or_with_the_limit(shared: ServerProcess) -> None:
     shared.create([TaskPlan(50, QUEUED)])
     seen: list[bool] = []
-    waiter = threading.Thread(target=lambda: seen.append(shared.wait_for_entry_change(LIMIT_S)))
+    waiter = threading.Thread(
+        target=lambda: seen.append(shared.wait_for(lambda: len(shared.entries(50)) == 2, LIMIT_S))
+    )
     waiter.start()
 
-    while waiter.is_alive():
-        poll(shared, 50)
-    shared.settle()
+    poll(shared, 50)
+    assert waiter.is_alive()
+    poll(shared, 50)
+    waiter.join(LIMIT_S)
 
     assert seen == [True]
-    deadline = time.monotonic() + LIMIT_S
-    while shared.wait_for_entry_change(0.02):  # the last poll's end
-        assert time.monotonic() < deadline, "entries change, and nobody polls"
+    assert not shared.wait_for(lambda: False, 0.02)
 
 
 def test_a_forgotten_task_is_unknown_and_its_entries_stay(shared: ServerProcess) -> None:
@@ -349,7 +350,6 @@ def test_after_the_death_of_the_child_every_call_raises() -> None:
             server.settle,
             lambda: server.entries(1),
             server.strays,
-            lambda: server.wait_for_entry_change(LIMIT_S),
             lambda: server.worst_lag_s(0, 1),
         ]
         told = []

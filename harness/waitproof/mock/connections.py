@@ -27,11 +27,14 @@ import struct
 import sys
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from waitproof.mock.http1 import Reader, Request
 
-__all__ = ["Connection", "Owner", "State", "Timer"]
+if TYPE_CHECKING:
+    from waitproof.mock.loop import Loop
+
+__all__ = ["Connection", "State", "Timer"]
 
 RECEIVE_BYTES = 16 * 1024  # at once: many times a poll
 LINGER_S = 1.0  # for a client to read a last answer, which an early close could destroy
@@ -64,31 +67,6 @@ class Timer:
         self.callback: Callable[[], None] | None = callback
 
 
-class Owner(Protocol):
-    """What a connection needs of its loop."""
-
-    send_limit_s: float
-    is_stopping: bool
-
-    def start_timer(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Have a function called later."""
-
-    def cancel_timer(self, timer: Timer) -> None:
-        """Cancel that; it may have been called already."""
-
-    def watch(self, connection: Connection, before: int, events: int) -> None:
-        """Let the selector report other events than before, 0 for none."""
-
-    def resume(self, connection: Connection, callback: Callable[[], None]) -> None:
-        """Call what waited for the connection, then serve the requests that have come."""
-
-    def start_thread(self, connection: Connection, job: Callable[[], Callable[[], None] | None]) -> None:
-        """Run a job in a thread, then the function it returned, as `resume` does; None where it failed."""
-
-    def forget(self, connection: Connection) -> None:
-        """Take note that the connection is closed."""
-
-
 class Connection:
     """One client's connection.
 
@@ -104,7 +82,7 @@ class Connection:
 
     __slots__ = (
         "_discardable",
-        "_owner",
+        "_loop",
         "_rest",
         "_then",
         "_timer",
@@ -118,7 +96,7 @@ class Connection:
         "task_id",
     )
 
-    def __init__(self, owner: Owner, sock: socket.socket, number: int, reader: Reader) -> None:
+    def __init__(self, loop: Loop, sock: socket.socket, number: int, reader: Reader) -> None:
         self.sock = sock
         self.number = number
         self.reader = reader
@@ -126,7 +104,7 @@ class Connection:
         self.fresh = True
         self.task_id: str | None = None
         self.request: Request | None = None
-        self._owner = owner
+        self._loop = loop
         self._watched = 0  # events that the selector reports
         self._timer: Timer | None = None
         self._then: Callable[[bool], None] | None = None  # what a delay or an answer is waited for by
@@ -157,7 +135,7 @@ class Connection:
         self.state = State.WRITING
         self._rest = memoryview(data)[sent:]
         self._then = then
-        self.start_timer(self._owner.send_limit_s, self._give_up)
+        self.start_timer(self._loop.send_limit_s, self._give_up)
         self.watch(_WRITE)
 
     def delay(self, seconds: float, then: Callable[[bool], None]) -> None:
@@ -180,7 +158,7 @@ class Connection:
         """
 
         def work() -> Callable[[], None]:
-            self.sock.settimeout(self._owner.send_limit_s)
+            self.sock.settimeout(self._loop.send_limit_s)
             result = job()
             return lambda: take_back(result)
 
@@ -193,7 +171,7 @@ class Connection:
         self.watch(0)
         self.state = State.IN_THREAD
         try:
-            self._owner.start_thread(self, work)
+            self._loop.start_thread(self, work)
         except RuntimeError:
             self.state = State.SERVING
             self.watch(_READ)
@@ -224,7 +202,7 @@ class Connection:
         self.state = State.CLOSED
         self.cancel_timer()
         self.watch(0)
-        self._owner.forget(self)
+        self._loop.forget(self)
         self.sock.close()
 
     # --- for the loop
@@ -264,18 +242,18 @@ class Connection:
     def watch(self, events: int) -> None:
         """Let the selector report these events, 0 for none."""
         if events != self._watched:
-            self._owner.watch(self, self._watched, events)
+            self._loop.watch(self, self._watched, events)
             self._watched = events
 
     def start_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         """Have a function called later, in place of any other; a connection has one timer."""
         self.cancel_timer()
-        self._timer = self._owner.start_timer(seconds, callback)
+        self._timer = self._loop.start_timer(seconds, callback)
 
     def cancel_timer(self) -> None:
         """Cancel the connection's timer, if there is one."""
         if self._timer is not None:
-            self._owner.cancel_timer(self._timer)
+            self._loop.cancel_timer(self._timer)
             self._timer = None
 
     # --- inside
@@ -309,7 +287,7 @@ class Connection:
             return
         self._rest = self._rest[sent:]
         if self._rest:
-            self.start_timer(self._owner.send_limit_s, self._give_up)
+            self.start_timer(self._loop.send_limit_s, self._give_up)
         else:
             self._end(ok=True)
 
@@ -349,4 +327,4 @@ class Connection:
             self.watch(_READ)
         else:
             self.close()
-        self._owner.resume(self, lambda: then(ok))
+        self._loop.resume(self, lambda: then(ok))

@@ -20,13 +20,14 @@ from werkzeug.serving import BaseWSGIServer
 
 from waitproof.judge.journal import Ended
 from waitproof.mock.connections import Connection
-from waitproof.mock.http1 import Head, Refused, Request, shorten
+from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head, Refused, Request
 from waitproof.mock.matchers import After, Matchers, error_text
 from waitproof.mock.tasks import Route, ServerState, Task, WrittenAnswer, why_not_written, write_answer
 from waitproof.suite.contract import Operation
 from waitproof.suite.scenario import Drop, Step
 from waitproof.suite.task import Response
 from waitproof.suite.template import fill
+from waitproof.text import shorten
 
 __all__ = ["RequestHandler"]
 
@@ -54,10 +55,10 @@ class RequestHandler:
             on_error: Called with what other people's code raised, and with mistakes of our own.
             is_stopping: Whether nothing may be answered any more.
         """
-        self.on_error = on_error
+        self._on_error = on_error
         self._state = state
         self._journal = state.journal
-        self._matchers = Matchers(server, state, self)
+        self._matchers = Matchers(server, state, on_error, self._how_lost)
         self._off_record = off_record
         self._is_stopping = is_stopping
 
@@ -82,7 +83,7 @@ class RequestHandler:
 
     def refuse(self, connection: Connection, refused: Refused) -> None:
         """Answer a client whose bytes are not a request."""
-        method, _, target = shorten(refused.line).partition(" ")
+        method, _, target = shorten(refused.line, MAX_SHOWN_CHARS).partition(" ")
         target = target.partition(" ")[0]
         request = Request(Head(method, target, target, 1, {}, keeps_alive=False), refused.arrived_ns)
         self._record_other(connection, request)
@@ -90,14 +91,14 @@ class RequestHandler:
 
     def on_gone(self, connection: Connection) -> None:
         """Note that a connection has been closed because its client has gone."""
-        self._end_latest(connection, self.how_lost())
+        self._end_latest(connection, self._how_lost())
 
     def on_failure(self, connection: Connection, error: Exception) -> None:
         """Note a mistake of our own; the connection is closed."""
         self._end_latest(connection, Ended.DROPPED)
-        self.on_error(error)
+        self._on_error(error)
 
-    def how_lost(self) -> Ended:
+    def _how_lost(self) -> Ended:
         """Return how a request ends whose client can no longer be reached."""
         return Ended.STOPPED if self._is_stopping() else Ended.ABANDONED
 
@@ -124,7 +125,7 @@ class RequestHandler:
             if in_time:
                 self._answer_poll(connection, request, task, step)
             else:
-                self._journal.end(request, self.how_lost())
+                self._journal.end(request, self._how_lost())
 
         connection.delay(step.delay, answer_or_end)
 
@@ -159,7 +160,7 @@ class RequestHandler:
             if task is not None:
                 self._serve_poll(connection, request, task)
             else:
-                why = why or f"no task has the id {shorten(task_id)}"
+                why = why or f"no task has the id {shorten(task_id, MAX_SHOWN_CHARS)}"
                 self._serve_stray(connection, request, 404, why, task_id)
 
         if self._state.factory is None:
@@ -198,7 +199,7 @@ class RequestHandler:
             try:
                 created = create()
             except Exception as error:  # noqa: BLE001 - a factory of somebody else's may raise anything
-                self.on_error(error)
+                self._on_error(error)
                 fact = error_text(error)
                 return lambda: self._serve_stray(connection, request, 500, fact)
             return lambda: serve(created)
@@ -298,6 +299,6 @@ class RequestHandler:
             if sent:
                 finish()
             else:
-                self._journal.end(request, self.how_lost())
+                self._journal.end(request, self._how_lost())
 
         connection.send(data, finish_or_end)

@@ -20,8 +20,20 @@ from typing import Any, NoReturn
 import h11
 
 from waitproof.judge.journal import Ended
+from waitproof.text import shorten
 
-__all__ = ["Head", "Heads", "Reader", "Refused", "Request", "chunk", "has_body", "head", "shorten", "whole"]
+__all__ = [
+    "MAX_SHOWN_CHARS",
+    "Head",
+    "Heads",
+    "Reader",
+    "Refused",
+    "Request",
+    "chunk",
+    "has_body",
+    "head",
+    "whole",
+]
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_KEPT_HEADS = 4096
@@ -35,6 +47,7 @@ _TOO_LARGE = f"the request's header is larger than {MAX_HEAD_BYTES} bytes"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
+@dataclass(eq=False)
 class Refused(Exception):
     """A request that cannot be read: what its client is answered before the connection closes.
 
@@ -45,12 +58,10 @@ class Refused(Exception):
         arrived_ns: When that line had been read.
     """
 
-    def __init__(self, http: int, message: str, line: str = "", arrived_ns: int = 0) -> None:
-        super().__init__(message)
-        self.http = http
-        self.message = message
-        self.line = line
-        self.arrived_ns = arrived_ns
+    http: int
+    message: str
+    line: str = ""
+    arrived_ns: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -321,16 +332,11 @@ def _keeps_alive(options: str | None, minor: int) -> bool:
 
 
 def _malformed(error: h11.RemoteProtocolError) -> str:
-    return f"malformed request: {shorten(_BYTES.sub(lambda found: found[1], str(error)))}"
+    return f"malformed request: {shorten(_BYTES.sub(lambda found: found[1], str(error)), MAX_SHOWN_CHARS)}"
 
 
 def _escape(byte: re.Match[bytes]) -> bytes:
     return b"%%%02X" % byte[0][0]
-
-
-def shorten(text: str) -> str:
-    """Return a client's text as it is repeated to people: at most 200 characters."""
-    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"
 
 
 # --- answers ------------------------------------------------------------------------------------------

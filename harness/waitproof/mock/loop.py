@@ -203,7 +203,7 @@ class Loop:
             connection.state = _SERVING
             self.resume(connection, lambda: self.handler.refuse(connection, refused))
 
-    # --- for the connections, see `connections.Owner`
+    # --- for the connections
 
     def resume(self, connection: Connection, callback: Callable[[], None]) -> None:
         """Call what waited for a connection, then serve the requests that have come."""
@@ -219,7 +219,7 @@ class Loop:
             self._advance(connection, time.monotonic_ns())
 
     def start_thread(self, connection: Connection, job: Callable[[], Callable[[], None] | None]) -> None:
-        """Run a job in a thread, then the function it returned, as `resume` does."""
+        """Run a job in a thread, then the function it returned, as `resume` does; close where it raised."""
 
         def work() -> None:
             then = None

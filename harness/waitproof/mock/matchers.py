@@ -12,15 +12,16 @@ import socket
 from collections.abc import Callable, Iterator
 from enum import Enum
 from http.client import HTTPMessage
-from typing import Any, Protocol
+from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 from waitproof.judge.journal import Ended
 from waitproof.mock import http1
-from waitproof.mock.http1 import Request, shorten
+from waitproof.mock.http1 import MAX_SHOWN_CHARS, Request
 from waitproof.mock.tasks import ServerState, write_answer
 from waitproof.suite.task import Response
+from waitproof.text import shorten
 
 __all__ = ["NEAREST", "After", "Matchers", "error_text"]
 
@@ -35,31 +36,35 @@ class After(Enum):
     CLOSE = 3
 
 
-class Owner(Protocol):
-    """What the matchers need of the handler."""
-
-    def how_lost(self) -> Ended:
-        """Return how a request ends whose client can no longer be reached."""
-
-    def on_error(self, error: Exception) -> None:
-        """Note what a matcher's handler raised."""
-
-
 class Matchers:
     """Answers requests by pytest-httpserver's matchers; for any thread."""
 
-    def __init__(self, server: BaseWSGIServer, state: ServerState, owner: Owner) -> None:
-        """Make the answerer of a server whose `app` are the matchers."""
+    def __init__(
+        self,
+        server: BaseWSGIServer,
+        state: ServerState,
+        on_error: Callable[[Exception], None],
+        how_lost: Callable[[], Ended],
+    ) -> None:
+        """Make the answerer of a server.
+
+        Args:
+            server: Its `app` are the matchers.
+            state: The journal, and the words of an error.
+            on_error: Called with what a matcher's handler raised.
+            how_lost: Returns how a request ends whose client can no longer be reached.
+        """
         self._server = server
         self._state = state
-        self._owner = owner
+        self._on_error = on_error
+        self._how_lost = how_lost
 
     def answer(self, sock: socket.socket, request: Request) -> After:
         """Answer a request that is on record, and note how it ended."""
         try:
             environ = _Environ(sock, self._server, request).make_environ()
         except ValueError as error:  # such as a target that begins as an address does, and is none
-            fact = f"the target {shorten(request.head.target)} is not a URL: {error}"
+            fact = f"the target {shorten(request.head.target, MAX_SHOWN_CHARS)} is not a URL: {error}"
             return self._answer_error(sock, request, 400, fact)
         except OSError:
             return self._lose(request)
@@ -78,7 +83,7 @@ class Matchers:
             if http is not None:
                 self._state.journal.end(request, Ended.DROPPED, http)
                 return After.CLOSE
-            self._owner.on_error(error)
+            self._on_error(error)
             return self._answer_error(sock, request, 500, error_text(error))
         if request.task_id is None:
             request.nearest = str(environ.get(NEAREST, ""))
@@ -127,7 +132,7 @@ class Matchers:
         return After.KEEP if written.keep else After.LINGER
 
     def _lose(self, request: Request, http: int | None = None) -> After:
-        self._state.journal.end(request, self._owner.how_lost(), http)
+        self._state.journal.end(request, self._how_lost(), http)
         return After.CLOSE
 
 

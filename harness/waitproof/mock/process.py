@@ -78,7 +78,6 @@ class ServerProcess:
             HarnessError: The child does not start, in time or at all.
         """
         self._changed = threading.Condition()
-        self._changes = 0
         self._entries: dict[int, JournalEntry] = {}
         self._serials: dict[str | None, dict[int, None]] = {}  # by task; sets that keep their order
         self._lags: deque[tuple[int, float]] = deque(maxlen=MAX_SAMPLES)
@@ -176,12 +175,6 @@ class ServerProcess:
             held = self._changed.wait_for(lambda: self._is_over or holds(), within_s)
             self._check()
             return held and holds()
-
-    def wait_for_entry_change(self, timeout_s: float) -> bool:
-        """Wait for the next arrival or end of a request; return False when there was none in time."""
-        with self._changed:
-            before = self._changes
-        return self.wait_for(lambda: self._changes != before, timeout_s)
 
     def subscribe(self, callback: Callable[[JournalEntry], None]) -> None:
         """Call a function for each arrival and end of a request, from now on.
@@ -290,7 +283,6 @@ class ServerProcess:
         with self._changed:
             self._entries[entry.serial] = entry
             self._serials.setdefault(entry.task_id, {})[entry.serial] = None
-            self._changes += 1
             self._changed.notify_all()
             callbacks = self._callbacks
         for callback in callbacks:

@@ -28,7 +28,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.judge.journal import JournalEntry
 from waitproof.mock.handler import RequestHandler
-from waitproof.mock.http1 import shorten
+from waitproof.mock.http1 import MAX_SHOWN_CHARS
 from waitproof.mock.journal import Journal
 from waitproof.mock.loop import Loop
 from waitproof.mock.matchers import NEAREST
@@ -37,6 +37,7 @@ from waitproof.suite.catalog import SEPARATOR, Catalog
 from waitproof.suite.contract import Contract, TaskIdFormat
 from waitproof.suite.scenario import Scenario, Step
 from waitproof.suite.task import TaskState
+from waitproof.text import shorten
 
 __all__ = ["TaskServer", "is_stray", "raise_file_limit"]
 
@@ -330,7 +331,7 @@ class TaskServer(HTTPServer):
         path = str(request.environ.get("RAW_URI", request.path)).partition("?")[0]
         nearest = self._state.nearest(request.method, path, self._matched_routes(request.method))
         request.environ[NEAREST] = nearest
-        message = f"no route for {request.method} {shorten(path)}; the nearest is {nearest}"
+        message = f"no route for {request.method} {shorten(path, MAX_SHOWN_CHARS)}; the nearest is {nearest}"
         error = self._state.error(404, message)
         return Response(error.body, error.http, dict(error.headers))
 

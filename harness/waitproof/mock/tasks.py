@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 
 from waitproof.errors import InputError
 from waitproof.mock import http1
-from waitproof.mock.http1 import Head, shorten
+from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head
 from waitproof.mock.journal import Journal
 from waitproof.suite.catalog import Catalog, told_in_a_line
 from waitproof.suite.contract import Contract, Operation, TaskIdFormat
@@ -29,6 +29,7 @@ from waitproof.suite.scenario import Scenario, Step
 from waitproof.suite.task import Answer, Response, TaskState, answer, respond
 from waitproof.suite.template import at_path, fill
 from waitproof.suite.yaml import Json
+from waitproof.text import shorten
 
 __all__ = [
     "CatalogTaskFactory",
@@ -275,7 +276,9 @@ class ServerState:
         """Return the route that is most similar to a request, however little it is."""
         routes = {f"{self.contract.endpoint.method} {self.contract.endpoint.path}", *more}
         routes |= {f"{method} {path}" for method, path in self._operations}
-        return difflib.get_close_matches(f"{method} {shorten(path)}", sorted(routes), n=1, cutoff=0.0)[0]
+        return difflib.get_close_matches(
+            f"{method} {shorten(path, MAX_SHOWN_CHARS)}", sorted(routes), n=1, cutoff=0.0
+        )[0]
 
     def _misdirected(self, host: str) -> str:
         name = _PORT.sub("", host).lower()
@@ -283,7 +286,7 @@ class ServerState:
             return ""
         if not name:
             return "this server does not serve requests with an empty Host header"
-        name = shorten(name)
+        name = shorten(name, MAX_SHOWN_CHARS)
         fact = f"this server does not serve '{name}', which the Host header names"
         return f"{fact}; --allow-host {name} allows it"
 
