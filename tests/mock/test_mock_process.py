@@ -192,8 +192,8 @@ def test_a_poll_whose_answer_was_seen_is_on_record_once_the_server_has_settled(s
 
 def test_a_poll_in_flight_is_seen_and_so_is_its_end(shared: ServerProcess) -> None:
     shared.create([TaskPlan(40, STALLED)])
-    heard: list[JournalEntry] = []
-    shared.subscribe(lambda entry: heard.append(entry) if entry.task_id == "40" else None)
+    reported: list[JournalEntry] = []
+    shared.subscribe(lambda entry: reported.append(entry) if entry.task_id == "40" else None)
 
     connection = connect(shared)
     with contextlib.closing(connection):
@@ -206,7 +206,7 @@ def test_a_poll_in_flight_is_seen_and_so_is_its_end(shared: ServerProcess) -> No
     (left,) = shared.entries(40)
     assert (waiting.ended, waiting.target, waiting.n) == (Ended.IN_FLIGHT, "/v1/jobs/40?key=k", 1)
     assert left == replace(waiting, ended=Ended.ABANDONED, answered_ns=left.answered_ns)
-    assert heard == [waiting, left]
+    assert reported == [waiting, left]
 
 
 def test_waiting_ends_when_the_condition_holds_or_with_the_limit(shared: ServerProcess) -> None:
@@ -235,7 +235,7 @@ def test_a_forgotten_task_is_unknown_and_its_entries_stay(shared: ServerProcess)
     assert len(shared.entries(60)) == 1
 
 
-def test_strays_are_told_with_the_nearest_route() -> None:
+def test_strays_name_the_nearest_route() -> None:
     with ServerProcess(CONTRACT_MODEL) as server:
         poll(server, 1, "/v1/job/{}")
         assert server.wait_for(lambda: len(server.strays()) == 1, LIMIT_S)
@@ -255,8 +255,8 @@ def test_an_entry_crosses_with_what_ties_it_to_its_task(shared: ServerProcess) -
             connection.getresponse().read()
     shared.settle()
 
-    told = [(entry.kind, entry.target, entry.by_path) for entry in shared.entries(70)]
-    assert told == [
+    reported = [(entry.kind, entry.target, entry.by_path) for entry in shared.entries(70)]
+    assert reported == [
         ("poll", "/v1/jobs/70", True),
         ("other", "/v1/jobs/70", True),
         ("other", "/v1/me", False),
@@ -289,7 +289,7 @@ def test_files_of_the_users_folder_are_not_taken_for_modules(
         assert server.alive
 
 
-def test_a_child_that_dies_at_its_start_is_told_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_dies_at_its_start_is_reported_with_its_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mock_process, "_PROGRAM", "import sys; sys.exit('no room\\nin here')")
 
     with pytest.raises(HarnessError) as caught:
@@ -352,17 +352,17 @@ def test_after_the_death_of_the_child_every_call_raises() -> None:
             server.strays,
             lambda: server.worst_lag_s(0, 1),
         ]
-        told = []
+        reported = []
         for call in calls:
             with pytest.raises(HarnessError) as caught:
                 call()
-            told.append(str(caught.value))
+            reported.append(str(caught.value))
 
-        assert told == ["the mock server was killed by SIGKILL"] * len(calls)
-        assert (server.alive, str(server.failure)) == (False, told[0])
+        assert reported == ["the mock server was killed by SIGKILL"] * len(calls)
+        assert (server.alive, str(server.failure)) == (False, reported[0])
 
 
-def test_a_stopped_child_is_told_apart_from_a_dead_one_and_can_be_closed(
+def test_a_stopped_child_is_not_reported_as_dead_and_can_be_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mock_process, "ACKNOWLEDGE_LIMIT_S", 0.1)
@@ -512,8 +512,8 @@ def test_the_worst_lag_is_that_of_the_samples_that_touch_the_span(
 
 
 def test_a_thread_that_lets_no_other_run_is_seen_as_lag() -> None:
-    told: list[tuple[int, float]] = []
-    with LagMeter(lambda at_ns, late_s: told.append((at_ns, late_s))) as meter:
+    reported: list[tuple[int, float]] = []
+    with LagMeter(lambda at_ns, late_s: reported.append((at_ns, late_s))) as meter:
         start_ns = time.monotonic_ns()
         held_s = 0.0
         while held_s < 0.03:
@@ -526,12 +526,12 @@ def test_a_thread_that_lets_no_other_run_is_seen_as_lag() -> None:
     meter.stop()
 
     assert worst_s > 0.01
-    assert told == meter.samples()
-    assert all(late_s > 0.005 for _, late_s in told)
+    assert reported == meter.samples()
+    assert all(late_s > 0.005 for _, late_s in reported)
     assert meter.worst_between(0, 1) == 0.0
 
 
-def test_a_stopped_meter_can_start_again_and_records_nothing_meanwhile() -> None:
+def test_a_stopped_meter_records_nothing_and_can_start_again() -> None:
     meter = LagMeter()
     meter.start()
     meter.start()

@@ -192,7 +192,7 @@ def test_a_payload_that_looks_like_a_time_of_day_stays_as_it_is(server: TaskServ
     assert results == [[1111111111111111111, "2222222222222222222"]] * 4
 
 
-def test_the_journal_tells_a_poll_from_arrival_to_end(server: TaskServer) -> None:
+def test_the_journal_has_a_poll_from_arrival_to_end(server: TaskServer) -> None:
     server.create(7, steps('{"status": "queued"}', '{"fault": {"http": 503}}'))
 
     with Client(server) as client:
@@ -301,7 +301,7 @@ def test_a_task_without_a_step_is_refused(server: TaskServer) -> None:
         server.create(7, [])
 
 
-def test_a_placeholder_that_nothing_fills_in_is_told_in_an_answer(server: TaskServer) -> None:
+def test_a_placeholder_that_nothing_fills_in_is_reported_in_the_answer(server: TaskServer) -> None:
     server.create(7, steps('{"status": "done", "result": "${what}"}'))
 
     with Client(server) as client:
@@ -318,7 +318,7 @@ def nested(depth: int) -> Step:
     return Step(status="done", result=result)
 
 
-def test_an_answer_that_is_nested_too_deep_is_told_in_an_answer(server: TaskServer) -> None:
+def test_an_answer_that_is_nested_too_deep_is_reported_in_the_answer(server: TaskServer) -> None:
     server.create(7, [nested(2000)])
 
     with Client(server) as client:
@@ -328,7 +328,7 @@ def test_an_answer_that_is_nested_too_deep_is_told_in_an_answer(server: TaskServ
     assert [poll.ended for poll in ended(server, 7)] == [Ended.ANSWERED] * 4
 
 
-def test_text_that_cannot_be_encoded_is_told_in_an_answer(server: TaskServer) -> None:
+def test_text_that_cannot_be_encoded_is_reported_in_the_answer(server: TaskServer) -> None:
     server.create(7, [Step(status="done", result="\ud800")])
 
     with Client(server) as client:
@@ -507,7 +507,7 @@ def test_a_request_on_a_connection_that_carried_polls_belongs_to_their_task(serv
     assert server.strays() == ()
 
 
-def test_an_entry_tells_whether_its_path_or_only_its_connection_ties_it_to_the_task(
+def test_an_entry_shows_whether_its_path_or_only_its_connection_ties_it_to_its_task(
     server: TaskServer,
 ) -> None:
     server.create(7, QUEUED)
@@ -598,7 +598,7 @@ def test_a_matcher_can_stream_its_answer(server: TaskServer) -> None:
     assert old.endswith(b"Connection: close\r\n\r\nonetwo")
 
 
-def test_a_matcher_that_raises_is_told_in_an_answer(server: TaskServer) -> None:
+def test_a_matcher_that_raises_is_reported_in_the_answer(server: TaskServer) -> None:
     def fail(_: Request) -> Response:
         raise ZeroDivisionError("by zero")
 
@@ -625,7 +625,7 @@ def test_a_matcher_can_drop_its_connection(server: TaskServer) -> None:
     assert [entry.ended for entry in server.journal()] == [Ended.DROPPED]
 
 
-def test_a_matcher_that_runs_out_of_something_is_told_in_an_answer(server: TaskServer) -> None:
+def test_a_matcher_that_raises_an_os_error_is_reported_in_the_answer(server: TaskServer) -> None:
     def fail(_: Request) -> Response:
         raise FileNotFoundError(errno.ENOENT, "No such file", "page.html")
 
@@ -640,7 +640,7 @@ def test_a_matcher_that_runs_out_of_something_is_told_in_an_answer(server: TaskS
 
 
 @pytest.mark.parametrize("target", ["//[", "//[::1", "http://[/v1"])
-def test_a_target_that_is_no_url_is_refused_and_its_connection_lives_on(
+def test_a_target_that_is_not_a_url_is_refused_and_its_connection_kept(
     server: TaskServer, target: str
 ) -> None:
     server.create(7, QUEUED)
@@ -710,7 +710,7 @@ def test_an_http_fault_has_the_apis_body_or_its_own(server: TaskServer) -> None:
     ]
 
 
-def test_a_text_fault_is_no_json(server: TaskServer) -> None:
+def test_a_text_fault_is_not_json(server: TaskServer) -> None:
     server.create(7, steps('{"fault": {"text": "<html>"}}'))
 
     with Client(server) as client:
@@ -749,7 +749,7 @@ def test_a_drop_before_the_response_ends_the_connection_without_a_byte(server: T
     assert (poll.ended, poll.http, poll.status) == (Ended.DROPPED, None, "drop:before-response")
 
 
-def test_a_reset_is_one(server: TaskServer) -> None:
+def test_a_reset_reaches_the_client_as_one(server: TaskServer) -> None:
     server.create(7, steps('{"fault": {"drop": "reset"}}'))
 
     with Client(server) as client:
@@ -878,7 +878,7 @@ def test_a_late_server_closes_no_connection_on_which_a_request_has_come(contract
     def stand_still(entry: JournalEntry) -> None:
         if entry.task_id == "8" and entry.answered_ns is None:
             is_late.set()
-            time.sleep(0.6)  # in the thread of the loop, which is late for everything meanwhile
+            time.sleep(0.6)  # in the thread of the loop, which is late for everything after that
 
     is_late = threading.Event()
     with TaskServer(contract, on_entry=stand_still) as server, Client(server) as one, Client(server) as other:
@@ -944,7 +944,7 @@ def test_a_body_on_a_get_is_read_and_of_no_consequence(server: TaskServer) -> No
     assert [sized[0], chunked[0], plain[0]] == [200, 200, 200]
 
 
-def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(server: TaskServer) -> None:
+def test_a_client_that_asks_before_it_sends_a_body_gets_100_continue(server: TaskServer) -> None:
     server.create(7, QUEUED, token="tok")
     body = '{"to": [{"name": "tok"}]}'
 
@@ -1047,7 +1047,7 @@ LARGEST = 1024 * 1024
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
-def test_what_is_no_request_is_refused_and_closed(
+def test_bytes_that_are_not_a_request_are_refused_and_the_connection_closed(
     server: TaskServer, request_text: str, http: int, message: str
 ) -> None:
     with Client(server) as client:
@@ -1208,7 +1208,7 @@ def test_a_server_whose_loop_has_ended_by_a_mistake_tells_every_caller(contract:
             assert again.get("/v1/jobs/7/state")[0] == 200
 
 
-def test_who_waits_for_polls_is_told_when_the_loop_ends(server: TaskServer) -> None:
+def test_a_wait_for_polls_raises_when_the_loop_ends(server: TaskServer) -> None:
     def fail() -> None:
         raise ZeroDivisionError
 
@@ -1219,7 +1219,7 @@ def test_who_waits_for_polls_is_told_when_the_loop_ends(server: TaskServer) -> N
         server.wait_for_polls(7, 1, LIMIT_S)
 
 
-def test_a_port_in_use_is_told_to_a_person(server: TaskServer, contract: Contract) -> None:
+def test_a_port_in_use_is_reported_with_a_fix(server: TaskServer, contract: Contract) -> None:
     second = TaskServer(contract, port=server.port)
 
     with pytest.raises(InputError) as caught:
@@ -1240,7 +1240,7 @@ def test_a_port_in_use_is_told_to_a_person(server: TaskServer, contract: Contrac
         ("192.0.2.1", 0, f"--host 192.0.2.1: cannot listen on 192.0.2.1: [Errno {errno.EADDRNOTAVAIL}] "),
     ],
 )
-def test_what_cannot_be_listened_on_is_told_to_a_person(
+def test_an_address_that_cannot_be_used_is_reported(
     contract: Contract, host: str, port: int, first_line: str
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -1252,14 +1252,14 @@ def test_what_cannot_be_listened_on_is_told_to_a_person(
 # --- on_entry -----------------------------------------------------------------------------------------
 
 
-def test_on_entry_hears_of_each_request_twice_and_may_ask_the_server(contract: Contract) -> None:
-    heard: list[JournalEntry] = []
+def test_on_entry_is_called_twice_for_each_request_and_may_ask_the_server(contract: Contract) -> None:
+    entries: list[JournalEntry] = []
     both = threading.Semaphore(0)
 
     def on_entry(entry: JournalEntry) -> None:
         assert watched.polls(7)[-1] == entry  # under a lock this would hang
         watched.create(8, QUEUED)
-        heard.append(entry)
+        entries.append(entry)
         both.release()
 
     watched = TaskServer(contract, on_entry=on_entry)
@@ -1267,11 +1267,11 @@ def test_on_entry_hears_of_each_request_twice_and_may_ask_the_server(contract: C
         watched.create(7, QUEUED)
         with Client(watched) as client:
             client.get("/v1/jobs/7/state")
-            assert both.acquire(timeout=LIMIT_S), "no arrival was told"
-            assert both.acquire(timeout=LIMIT_S), "no end was told"
+            assert both.acquire(timeout=LIMIT_S), "no arrival was reported"
+            assert both.acquire(timeout=LIMIT_S), "no end was reported"
         journal = watched.journal()
 
-    arrived, end = heard
+    arrived, end = entries
     assert (end,) == journal
     assert arrived == replace(end, ended=Ended.IN_FLIGHT, answered_ns=None, http=None)
 
@@ -1315,9 +1315,9 @@ class MakesOne:
 
 @pytest.fixture
 def making(contract: Contract) -> Iterator[TaskServer]:
-    maker = MakesOne()
-    with TaskServer(contract, task_factory=maker, allowed_hosts={"127.0.0.1", "[::1]"}) as server:
-        maker.server = server
+    factory = MakesOne()
+    with TaskServer(contract, task_factory=factory, allowed_hosts={"127.0.0.1", "[::1]"}) as server:
+        factory.server = server
         yield server
 
 
@@ -1348,7 +1348,7 @@ def test_an_operation_without_a_prepared_task_begins_one_that_is_made_now(making
         ({"X-Number": "812"}, "812 does not begin with a 7"),
         ({}, "the body has no scenario's token at 'to.0.name'"),
     ],
-    ids=["told", "not told"],
+    ids=["with a reason", "without"],
 )
 def test_an_operation_that_begins_no_task_is_answered_with_the_reason(
     making: TaskServer, headers: dict[str, str], message: str
@@ -1447,7 +1447,7 @@ def test_tasks_are_made_beside_the_polls_and_each_once(contract: Contract) -> No
     assert [poll.fresh for poll in polls[:2]] == [True, True]
 
 
-def test_a_maker_that_raises_is_told_in_an_answer(contract: Contract) -> None:
+def test_a_task_factory_that_raises_is_reported_in_the_answer(contract: Contract) -> None:
     class Broken(MakesOne):
         def task(self, task_id: str) -> str:
             raise ZeroDivisionError(f"{task_id} by zero")
@@ -1709,7 +1709,7 @@ def test_on_entry_may_stop_the_server(contract: Contract) -> None:
 resource = pytest.importorskip("resource", reason="this system has no limit of open files")
 
 
-def test_a_server_without_a_file_left_lets_new_clients_wait(server: TaskServer) -> None:
+def test_a_server_that_can_open_no_more_files_lets_new_clients_wait(server: TaskServer) -> None:
     server.create(7, QUEUED)
     server.create(8, QUEUED)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -189,7 +189,7 @@ class Connection:
         self.start_timer(seconds, self._close_unread)
 
     def break_off(self, *, by_reset: bool = False) -> None:
-        """Close at once, whatever the client has not been sent."""
+        """Close at once, even if the client has not been sent everything."""
         if by_reset:
             with contextlib.suppress(OSError):
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

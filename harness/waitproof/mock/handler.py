@@ -6,7 +6,7 @@ clients are left to the connection, and what may wait (the matchers, and the cre
 has prepared) runs in a thread.
 
 One fact to know before reading on: a request is on record before it is answered, and its end is put on
-record after the last byte. So whoever has seen an answer finds its request in the journal.
+record after the last byte. So a caller that has seen an answer finds its request in the journal.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `Loop` hands each whole request to its `Handler`. It knows the framing of HTTP from `http1`, the states of a
 connection from `connections`, and nothing about tasks.
 
-One fact to know before reading on: whatever waits (for a request, a delay, a client that reads slowly) is a
+One fact to know before reading on: every wait (for a request, a delay, a client that reads slowly) is a
 deadline in one heap and costs no thread. So nothing that the loop calls may wait. An exception of one
 connection or of the handler ends that connection alone; any other one ends the loop, and leaves `run`.
 """

@@ -1,4 +1,4 @@
-"""The matchers of pytest-httpserver: they answer whatever is neither a poll nor an operation.
+"""The matchers of pytest-httpserver: they answer what is neither a poll nor an operation.
 
 They are a WSGI application, whose handlers may wait. So a request is answered in a thread that has the
 connection's socket to itself, as `Connection.run_in_thread` gives it.

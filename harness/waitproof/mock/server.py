@@ -293,7 +293,7 @@ class TaskServer(HTTPServer):
         self.server_thread.start()
 
     def stop(self) -> None:
-        """Stop within a second whatever hangs; nothing is answered afterwards."""
+        """Stop within a second, even if something hangs; nothing is answered afterwards."""
         server, thread = self.server, self.server_thread
         if not isinstance(server, _Listener) or thread is None:
             raise HTTPServerError("Server is not running")
@@ -311,7 +311,7 @@ class TaskServer(HTTPServer):
         assert server is not None
         try:
             server.serve_forever()
-        except Exception as error:  # noqa: BLE001 - raised to whoever asks for tasks or requests
+        except Exception as error:  # noqa: BLE001 - raised to everyone who asks for tasks or requests
             self._note_error(error)
             self._failure = error
             self.server = self.server_thread = None
