@@ -6,21 +6,28 @@ from collections.abc import Callable
 
 import pytest
 from waitproof.judge.journal import Ended, JournalEntry
-from waitproof.mock.http1 import Head, read_head
-from waitproof.mock.journal import Journal, Record
+from waitproof.mock import journal as mock_journal
+from waitproof.mock.http1 import Head, Request
+from waitproof.mock.journal import Journal
 
 LIMIT_S = 5.0  # for a lock that is free
 LIMIT_BYTES = 4 * 1024 * 1024
 
 
 def head(*lines: str, target: str = "/v1/jobs/7/state") -> Head:
-    return read_head("\r\n".join([f"GET {target} HTTP/1.1", *lines, "", ""]).encode())
+    return Head("GET", target, target, 1, dict(line.split(": ") for line in lines), keeps_alive=True)
 
 
-def ended(journal: Journal, head: Head, task_id: str | None = "7") -> Record:
-    record = journal.add(task_id, "poll", head, 1, 1, fresh=False)
-    journal.end(record, Ended.ANSWERED, 200)
-    return record
+def arrived(journal: Journal, head: Head, task_id: str | None = "7") -> Request:
+    request = Request(head, 1, task_id=task_id, kind="poll", connection=1)
+    journal.add(request)
+    return request
+
+
+def ended(journal: Journal, head: Head, task_id: str | None = "7") -> Request:
+    request = arrived(journal, head, task_id)
+    journal.end(request, Ended.ANSWERED, 200)
+    return request
 
 
 def serials(entries: tuple[JournalEntry, ...]) -> list[int]:
@@ -44,18 +51,18 @@ def test_the_newest_can_be_asked_for_alone() -> None:
 def test_requests_are_put_on_record_while_entries_are_made(
     monkeypatch: pytest.MonkeyPatch, look: Callable[[Journal], tuple[JournalEntry, ...]]
 ) -> None:
-    journal, made = Journal(100, LIMIT_BYTES), Record.entry
+    journal, made = Journal(100, LIMIT_BYTES), mock_journal._entry
     for _ in range(3):
         ended(journal, head())
 
-    def entry(record: Record) -> JournalEntry:
+    def entry(request: Request) -> JournalEntry:
         other = threading.Thread(target=lambda: ended(journal, head()), daemon=True)
         other.start()
         other.join(LIMIT_S)
         assert not other.is_alive(), "who makes entries holds the lock that a new request needs"
-        return made(record)
+        return made(request)
 
-    monkeypatch.setattr(Record, "entry", entry)
+    monkeypatch.setattr(mock_journal, "_entry", entry)
 
     assert serials(look(journal)) == [1, 2, 3]
     monkeypatch.undo()
@@ -104,13 +111,13 @@ def test_a_head_that_many_requests_share_counts_once() -> None:
 
 def test_what_is_in_flight_stays_however_much_memory_it_takes() -> None:
     journal = Journal(100, 50_000)
-    waiting = [journal.add("7", "poll", head(f"X: {number:040000}"), 1, 1, fresh=True) for number in range(3)]
+    waiting = [arrived(journal, head(f"X: {number:040000}")) for number in range(3)]
     ended(journal, head())
     ended(journal, head())
     assert serials(journal.all()) == [1, 2, 3, 5]
 
-    for record in waiting:
-        journal.end(record, Ended.ABANDONED)
+    for request in waiting:
+        journal.end(request, Ended.ABANDONED)
     ended(journal, head())
 
     assert serials(journal.all()) == [3, 6]

@@ -158,7 +158,7 @@ def test_a_task_answers_from_another_process_as_it_does_from_this_one(shared: Se
 
 def test_steps_that_the_server_cannot_take_are_refused_and_it_serves_on(shared: ServerProcess) -> None:
     with pytest.raises(
-        HarnessError, match=r"^the mock server cannot do 'create': a task needs one step at least$"
+        HarnessError, match=r"^the mock server refused 'create': a task needs at least one step$"
     ):
         shared.create([TaskPlan(15, ())])
     with pytest.raises(HarnessError, match="1200s is too long"):
@@ -193,8 +193,8 @@ def test_a_poll_whose_answer_was_seen_is_on_record_once_the_server_has_settled(s
 
 def test_a_poll_in_flight_is_seen_and_so_is_its_end(shared: ServerProcess) -> None:
     shared.create([TaskPlan(40, STALLED)])
-    heard: list[JournalEntry] = []
-    shared.subscribe(lambda entry: heard.append(entry) if entry.task_id == "40" else None)
+    reported: list[JournalEntry] = []
+    shared.subscribe(lambda entry: reported.append(entry) if entry.task_id == "40" else None)
 
     connection = connect(shared)
     with contextlib.closing(connection):
@@ -207,23 +207,24 @@ def test_a_poll_in_flight_is_seen_and_so_is_its_end(shared: ServerProcess) -> No
     (left,) = shared.entries(40)
     assert (waiting.ended, waiting.target, waiting.n) == (Ended.IN_FLIGHT, "/v1/jobs/40?key=k", 1)
     assert left == replace(waiting, ended=Ended.ABANDONED, answered_ns=left.answered_ns)
-    assert heard == [waiting, left]
+    assert reported == [waiting, left]
 
 
-def test_waiting_for_a_change_ends_with_the_change_or_with_the_limit(shared: ServerProcess) -> None:
+def test_waiting_ends_when_the_condition_holds_or_with_the_limit(shared: ServerProcess) -> None:
     shared.create([TaskPlan(50, QUEUED)])
     seen: list[bool] = []
-    waiter = threading.Thread(target=lambda: seen.append(shared.wait_for_entry_change(LIMIT_S)))
+    waiter = threading.Thread(
+        target=lambda: seen.append(shared.wait_for(lambda: len(shared.entries(50)) == 2, LIMIT_S))
+    )
     waiter.start()
 
-    while waiter.is_alive():
-        poll(shared, 50)
-    shared.settle()
+    poll(shared, 50)
+    assert waiter.is_alive()
+    poll(shared, 50)
+    waiter.join(LIMIT_S)
 
     assert seen == [True]
-    deadline = time.monotonic() + LIMIT_S
-    while shared.wait_for_entry_change(0.02):  # the last poll's end
-        assert time.monotonic() < deadline, "entries change, and nobody polls"
+    assert not shared.wait_for(lambda: False, 0.02)
 
 
 def test_a_forgotten_task_is_unknown_and_its_entries_stay(shared: ServerProcess) -> None:
@@ -235,7 +236,7 @@ def test_a_forgotten_task_is_unknown_and_its_entries_stay(shared: ServerProcess)
     assert len(shared.entries(60)) == 1
 
 
-def test_strays_are_told_with_the_nearest_route() -> None:
+def test_strays_name_the_nearest_route() -> None:
     with ServerProcess(CONTRACT_MODEL) as server:
         poll(server, 1, "/v1/job/{}")
         assert server.wait_for(lambda: len(server.strays()) == 1, LIMIT_S)
@@ -255,8 +256,8 @@ def test_an_entry_crosses_with_what_ties_it_to_its_task(shared: ServerProcess) -
             connection.getresponse().read()
     shared.settle()
 
-    told = [(entry.kind, entry.target, entry.by_path) for entry in shared.entries(70)]
-    assert told == [
+    reported = [(entry.kind, entry.target, entry.by_path) for entry in shared.entries(70)]
+    assert reported == [
         ("poll", "/v1/jobs/70", True),
         ("other", "/v1/jobs/70", True),
         ("other", "/v1/me", False),
@@ -273,7 +274,7 @@ def test_a_port_in_use_is_the_users_to_fix(shared: ServerProcess) -> None:
         ServerProcess(CONTRACT_MODEL, port=port)
 
     assert str(caught.value) == (
-        f"--port {port}: another program listens on port {port} of 127.0.0.1 already\n"
+        f"--port {port}: another program is already listening on port {port} of 127.0.0.1\n"
         "  fix:      stop that program; or --port 0 lets the system choose a free one"
     )
 
@@ -289,14 +290,14 @@ def test_files_of_the_users_folder_are_not_taken_for_modules(
         assert server.alive
 
 
-def test_a_child_that_dies_at_its_start_is_told_with_its_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_dies_at_its_start_is_reported_with_its_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mock_process, "_PROGRAM", "import sys; sys.exit('no room\\nin here')")
 
     with pytest.raises(HarnessError) as caught:
         ServerProcess(CONTRACT_MODEL)
 
     assert str(caught.value) == (
-        "the mock server died with exit code 1\n  stderr:   no room\n  stderr:   in here"
+        "the mock server exited with code 1\n  stderr:   no room\n  stderr:   in here"
     )
 
 
@@ -310,13 +311,39 @@ def test_a_child_that_does_not_start_in_time_is_ended(monkeypatch: pytest.Monkey
 def test_a_child_that_babbles_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mock_process, "_PROGRAM", "import sys; print('hi', flush=True); sys.stdin.read()")
 
-    with pytest.raises(HarnessError, match=r"^what the mock server says cannot be taken in: JSONDecodeError"):
+    with pytest.raises(HarnessError, match=r"^a message of the mock server cannot be read: JSONDecodeError"):
         ServerProcess(CONTRACT_MODEL)
+
+
+def test_a_child_whose_loop_ends_by_a_mistake_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = (
+        "import sys; sys.path.append(sys.argv[1]); from waitproof.mock import child, loop\n"
+        "turns, turn = [], loop.Loop._turn\n"
+        "def turn_or_fail(*args):\n"
+        "    turns.append(1 / (3 - len(turns)))\n"
+        "    turn(*args)\n"
+        "loop.Loop._turn = turn_or_fail\n"
+        "sys.exit(child.main())"
+    )
+    monkeypatch.setattr(mock_process, "_PROGRAM", broken)
+
+    with ServerProcess(CONTRACT_MODEL) as server:
+        server.create([TaskPlan(1, QUEUED)])
+        with contextlib.suppress(OSError), contextlib.closing(connect(server)) as connection:
+            for _ in range(4):
+                connection.request("POST", "/v1/jobs/1")
+                connection.getresponse().read()
+        with pytest.raises(HarnessError) as caught:
+            server.wait_for(lambda: False, LIMIT_S)
+
+    first, *stderr = str(caught.value).splitlines()
+    assert first == "the mock server exited with code 4"
+    assert stderr[-1] == "  stderr:   ZeroDivisionError: division by zero"
 
 
 def test_after_the_death_of_the_child_every_call_raises() -> None:
     with ServerProcess(CONTRACT_MODEL) as server:
-        os.kill(server._process.pid, signal.SIGKILL)
+        os.kill(server.pid, signal.SIGKILL)
         calls: list[Callable[[], object]] = [
             lambda: server.wait_for(lambda: False, LIMIT_S),
             lambda: server.create([TaskPlan(1, QUEUED)]),
@@ -324,25 +351,24 @@ def test_after_the_death_of_the_child_every_call_raises() -> None:
             server.settle,
             lambda: server.entries(1),
             server.strays,
-            lambda: server.wait_for_entry_change(LIMIT_S),
             lambda: server.worst_lag_s(0, 1),
         ]
-        told = []
+        reported = []
         for call in calls:
             with pytest.raises(HarnessError) as caught:
                 call()
-            told.append(str(caught.value))
+            reported.append(str(caught.value))
 
-        assert told == ["the mock server was killed by SIGKILL"] * len(calls)
-        assert (server.alive, str(server.failure)) == (False, told[0])
+        assert reported == ["the mock server was killed by SIGKILL"] * len(calls)
+        assert (server.alive, str(server.failure)) == (False, reported[0])
 
 
-def test_a_stopped_child_is_told_apart_from_a_dead_one_and_can_be_closed(
+def test_a_stopped_child_is_not_reported_as_dead_and_can_be_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(mock_process, "ACKNOWLEDGE_LIMIT_S", 0.1)
     server = ServerProcess(CONTRACT_MODEL)
-    os.kill(server._process.pid, signal.SIGSTOP)
+    os.kill(server.pid, signal.SIGSTOP)
 
     with pytest.raises(HarnessError) as caught:
         server.create([TaskPlan(1, QUEUED)])
@@ -377,9 +403,9 @@ def test_a_closed_server_keeps_what_it_saw_and_takes_no_more_tasks() -> None:
 
 
 def test_a_terminals_interrupt_does_not_reach_the_child(shared: ServerProcess) -> None:
-    assert os.getpgid(shared._process.pid) != os.getpgid(0)
+    assert os.getpgid(shared.pid) != os.getpgid(0)
 
-    os.kill(shared._process.pid, signal.SIGINT)
+    os.kill(shared.pid, signal.SIGINT)
 
     shared.create([TaskPlan(70, QUEUED)])
     assert poll(shared, 70)[0] == 200
@@ -392,7 +418,7 @@ def test_a_terminals_interrupt_does_not_reach_the_child(shared: ServerProcess) -
 def child() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The module run as a program, with a task 1 that never ends and a task 2 that stalls; and its port."""
     with subprocess.Popen(
-        [sys.executable, "-m", "waitproof.mock.process"],
+        [sys.executable, "-m", "waitproof.mock.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -410,7 +436,7 @@ def child() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
                 process.stdin.write(json.dumps(line).encode() + b"\n")
             process.stdin.flush()
             ready = json.loads(process.stdout.readline())
-            while json.loads(process.stdout.readline()) != {"event": "created", "id": 1}:
+            while json.loads(process.stdout.readline()) != {"event": "done", "id": 1}:
                 pass  # lag, on a busy machine
             yield process, ready["port"]
         finally:
@@ -424,7 +450,7 @@ def test_the_end_of_its_stdin_ends_the_child_within_a_second_even_in_a_stall(
     assert process.stdin is not None
     assert process.stdout is not None
     with socket.create_connection(("127.0.0.1", port), LIMIT_S) as stalled:
-        stalled.sendall(b"POST /v1/jobs/2 HTTP/1.1\r\n\r\n")
+        stalled.sendall(b"POST /v1/jobs/2 HTTP/1.1\r\nHost: here\r\n\r\n")
         while json.loads(process.stdout.readline())["event"] != "entry":
             pass
         began = time.monotonic()
@@ -487,8 +513,8 @@ def test_the_worst_lag_is_that_of_the_samples_that_touch_the_span(
 
 
 def test_a_thread_that_lets_no_other_run_is_seen_as_lag() -> None:
-    told: list[tuple[int, float]] = []
-    with LagMeter(lambda at_ns, late_s: told.append((at_ns, late_s))) as meter:
+    reported: list[tuple[int, float]] = []
+    with LagMeter(lambda at_ns, late_s: reported.append((at_ns, late_s))) as meter:
         start_ns = time.monotonic_ns()
         held_s = 0.0
         while held_s < 0.03:
@@ -501,12 +527,12 @@ def test_a_thread_that_lets_no_other_run_is_seen_as_lag() -> None:
     meter.stop()
 
     assert worst_s > 0.01
-    assert told == meter.samples()
-    assert all(late_s > 0.005 for _, late_s in told)
+    assert reported == meter.samples()
+    assert all(late_s > 0.005 for _, late_s in reported)
     assert meter.worst_between(0, 1) == 0.0
 
 
-def test_a_stopped_meter_can_start_again_and_records_nothing_meanwhile() -> None:
+def test_a_stopped_meter_records_nothing_and_can_start_again() -> None:
     meter = LagMeter()
     meter.start()
     meter.start()

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from waitproof.errors import InputError
+from waitproof.errors import HarnessError, InputError
 from waitproof.judge.journal import Ended, JournalEntry
-from waitproof.mock import http1 as http_wire
+from waitproof.mock import http1
 from waitproof.mock.server import TaskServer, raise_file_limit
 from waitproof.suite.contract import Contract
 from waitproof.suite.document import Document
@@ -23,6 +23,7 @@ from waitproof.suite.model import build
 from waitproof.suite.scenario import Step
 from waitproof.suite.task import TaskState, answer
 from werkzeug import Request, Response
+from werkzeug.serving import BaseWSGIServer
 
 LIMIT_S = 5.0  # for an event that comes at once: long enough for a machine whose cores are busy
 
@@ -192,7 +193,7 @@ def test_a_payload_that_looks_like_a_time_of_day_stays_as_it_is(server: TaskServ
     assert results == [[1111111111111111111, "2222222222222222222"]] * 4
 
 
-def test_the_journal_tells_a_poll_from_arrival_to_end(server: TaskServer) -> None:
+def test_the_journal_has_a_poll_from_arrival_to_end(server: TaskServer) -> None:
     server.create(7, steps('{"status": "queued"}', '{"fault": {"http": 503}}'))
 
     with Client(server) as client:
@@ -297,11 +298,11 @@ def test_a_forgotten_task_is_unknown_and_its_polls_stay(server: TaskServer) -> N
 
 
 def test_a_task_without_a_step_is_refused(server: TaskServer) -> None:
-    with pytest.raises(ValueError, match="a task needs one step at least"):
+    with pytest.raises(ValueError, match="a task needs at least one step"):
         server.create(7, [])
 
 
-def test_a_placeholder_that_nothing_fills_in_is_told_in_an_answer(server: TaskServer) -> None:
+def test_a_placeholder_that_nothing_fills_in_is_reported_in_the_answer(server: TaskServer) -> None:
     server.create(7, steps('{"status": "done", "result": "${what}"}'))
 
     with Client(server) as client:
@@ -318,7 +319,7 @@ def nested(depth: int) -> Step:
     return Step(status="done", result=result)
 
 
-def test_an_answer_that_is_nested_too_deep_is_told_in_an_answer(server: TaskServer) -> None:
+def test_an_answer_that_is_nested_too_deep_is_reported_in_the_answer(server: TaskServer) -> None:
     server.create(7, [nested(2000)])
 
     with Client(server) as client:
@@ -328,7 +329,7 @@ def test_an_answer_that_is_nested_too_deep_is_told_in_an_answer(server: TaskServ
     assert [poll.ended for poll in ended(server, 7)] == [Ended.ANSWERED] * 4
 
 
-def test_text_that_cannot_be_encoded_is_told_in_an_answer(server: TaskServer) -> None:
+def test_text_that_cannot_be_encoded_is_reported_in_the_answer(server: TaskServer) -> None:
     server.create(7, [Step(status="done", result="\ud800")])
 
     with Client(server) as client:
@@ -358,7 +359,7 @@ def test_the_journal_is_bounded_and_the_oldest_finished_go_first(contract: Contr
     with TaskServer(contract, journal_limit=3) as server, Client(server) as client, Client(server) as stalled:
         server.create(1, STALLED)
         server.create(2, QUEUED)
-        stalled.send("GET /v1/jobs/1/state HTTP/1.1\r\n\r\n")
+        stalled.send("GET /v1/jobs/1/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert server.wait_for_polls(1, 1, LIMIT_S)
         for _ in range(5):
             client.get("/v1/jobs/2/state")
@@ -507,7 +508,7 @@ def test_a_request_on_a_connection_that_carried_polls_belongs_to_their_task(serv
     assert server.strays() == ()
 
 
-def test_an_entry_tells_whether_its_path_or_only_its_connection_ties_it_to_the_task(
+def test_an_entry_shows_whether_its_path_or_only_its_connection_ties_it_to_its_task(
     server: TaskServer,
 ) -> None:
     server.create(7, QUEUED)
@@ -523,11 +524,11 @@ def test_an_entry_tells_whether_its_path_or_only_its_connection_ties_it_to_the_t
             ("POST", "/v1/parcels"),
         ):
             client.get(path, method=method)
-        client.send("GET /v1/me HTTP/1.1\r\nno colon\r\n\r\n")
+        client.send("GET /v1/me HTTP/1.1\r\nHost: here\r\nno colon\r\n\r\n")
         client.answer()
     with Client(server) as client:
         client.get("/v1/jobs/7/state")
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nno colon\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\nno colon\r\n\r\n")
         client.answer()
 
     assert [(entry.target, entry.task_id, entry.by_path) for entry in server.journal()] == [
@@ -598,7 +599,7 @@ def test_a_matcher_can_stream_its_answer(server: TaskServer) -> None:
     assert old.endswith(b"Connection: close\r\n\r\nonetwo")
 
 
-def test_a_matcher_that_raises_is_told_in_an_answer(server: TaskServer) -> None:
+def test_a_matcher_that_raises_is_reported_in_the_answer(server: TaskServer) -> None:
     def fail(_: Request) -> Response:
         raise ZeroDivisionError("by zero")
 
@@ -619,13 +620,13 @@ def test_a_matcher_can_drop_its_connection(server: TaskServer) -> None:
     server.expect_request("/v1/other").respond_with_handler(drop)
 
     with Client(server) as client:
-        client.send("GET /v1/other HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/other HTTP/1.1\r\nHost: here\r\n\r\n")
         assert client.to_the_end() == b""
 
     assert [entry.ended for entry in server.journal()] == [Ended.DROPPED]
 
 
-def test_a_matcher_that_runs_out_of_something_is_told_in_an_answer(server: TaskServer) -> None:
+def test_a_matcher_that_raises_an_os_error_is_reported_in_the_answer(server: TaskServer) -> None:
     def fail(_: Request) -> Response:
         raise FileNotFoundError(errno.ENOENT, "No such file", "page.html")
 
@@ -640,7 +641,7 @@ def test_a_matcher_that_runs_out_of_something_is_told_in_an_answer(server: TaskS
 
 
 @pytest.mark.parametrize("target", ["//[", "//[::1", "http://[/v1"])
-def test_a_target_that_is_no_url_is_refused_and_its_connection_lives_on(
+def test_a_target_that_is_not_a_url_is_refused_and_its_connection_kept(
     server: TaskServer, target: str
 ) -> None:
     server.create(7, QUEUED)
@@ -650,11 +651,14 @@ def test_a_target_that_is_no_url_is_refused_and_its_connection_lives_on(
         assert client.get("/v1/jobs/7/state")[0] == 200
         told = once_ended(server.journal)
 
-    assert (status, body) == (400, {"fault": 400, "text": f"the target {target} is no URL: Invalid IPv6 URL"})
+    assert (status, body) == (
+        400,
+        {"fault": 400, "text": f"the target {target} is not a URL: Invalid IPv6 URL"},
+    )
     assert [(entry.ended, entry.http) for entry in told] == [(Ended.ANSWERED, 400), (Ended.ANSWERED, 200)]
 
 
-@pytest.mark.parametrize("path", ["/v1/jobs/7/state", "/v1/other"], ids=["in the loop", "in a thread"])
+@pytest.mark.parametrize("path", ["/v1/jobs/7/state", "//["], ids=["in the loop", "in a thread"])
 def test_a_request_that_the_server_itself_fails_at_has_an_end(
     server: TaskServer, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
@@ -663,13 +667,13 @@ def test_a_request_that_the_server_itself_fails_at_has_an_end(
 
     server.create(7, QUEUED)
     server.create(8, STALLED)
-    monkeypatch.setattr(http_wire, "whole", fail)
+    monkeypatch.setattr(http1, "whole", fail)
 
     with Client(server) as client, Client(server) as other:
-        client.send(f"GET {path} HTTP/1.1\r\nX: {'y' * 70}\r\n" + "A: a\r\n" * 101 + "\r\n")
+        client.send(f"GET {path} HTTP/1.1\r\nHost: here\r\n\r\n")
         assert client.to_the_end() == b""
         (entry,) = once_ended(server.journal)
-        other.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+        other.send("GET /v1/jobs/8/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert server.wait_for_polls(8, 1, LIMIT_S), "one request's failure has ended the server"
 
     assert (entry.target, entry.ended, entry.http) == (path, Ended.DROPPED, None)
@@ -677,11 +681,15 @@ def test_a_request_that_the_server_itself_fails_at_has_an_end(
         server.check_handler_errors()
 
 
-def test_a_request_with_more_headers_than_a_matcher_can_read_is_refused(server: TaskServer) -> None:
-    with Client(server) as client:
-        status, _, _ = client.get("/v1/other", *[f"X-{number}: 1" for number in range(200)])
+def test_a_matcher_sees_all_headers_of_its_request(server: TaskServer) -> None:
+    server.expect_request("/v1/other").respond_with_handler(
+        lambda request: Response(str(len(request.headers)))
+    )
 
-    assert status == 431
+    with Client(server) as client:
+        status, _, text = client.get("/v1/other", *[f"X-{number}: 1" for number in range(200)])
+
+    assert (status, text) == (200, "201")
 
 
 # --- faults -------------------------------------------------------------------------------------------
@@ -703,7 +711,7 @@ def test_an_http_fault_has_the_apis_body_or_its_own(server: TaskServer) -> None:
     ]
 
 
-def test_a_text_fault_is_no_json(server: TaskServer) -> None:
+def test_a_text_fault_is_not_json(server: TaskServer) -> None:
     server.create(7, steps('{"fault": {"text": "<html>"}}'))
 
     with Client(server) as client:
@@ -735,18 +743,18 @@ def test_a_drop_before_the_response_ends_the_connection_without_a_byte(server: T
     server.create(7, steps('{"fault": {"drop": "before-response"}}'))
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert client.to_the_end() == b""
 
     (poll,) = ended(server, 7)
     assert (poll.ended, poll.http, poll.status) == (Ended.DROPPED, None, "drop:before-response")
 
 
-def test_a_reset_is_one(server: TaskServer) -> None:
+def test_a_reset_reaches_the_client_as_one(server: TaskServer) -> None:
     server.create(7, steps('{"fault": {"drop": "reset"}}'))
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         with pytest.raises(ConnectionResetError):
             client.to_the_end()
 
@@ -758,7 +766,7 @@ def test_a_drop_in_mid_body_promises_the_whole_and_sends_half(server: TaskServer
     server.create(7, steps('{"fault": {"drop": "mid-body"}}'))
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         head, _, half = client.to_the_end().partition(b"\r\n\r\n")
 
     length = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0])
@@ -776,12 +784,12 @@ def test_a_drop_lasts_until_it_has_hit_a_fresh_connection_and_its_repeats_are_no
 
     with Client(server) as reused:
         reused.get("/v1/jobs/7/state")
-        reused.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        reused.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert reused.to_the_end() == b""
     said = b""
     while not said:  # at once, as an HTTP stack does by itself
         with Client(server) as fresh:
-            fresh.send("GET /v1/jobs/7/state HTTP/1.1\r\nConnection: close\r\n\r\n")
+            fresh.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
             said = fresh.to_the_end()
 
     assert b'"state":"done"' in said
@@ -803,7 +811,7 @@ def test_a_delayed_answer_comes_after_the_delay_and_is_in_flight_until_then(serv
     server.create(7, steps('{"status": "queued", "delay": "150ms"}'))
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert server.wait_for_polls(7, 1, LIMIT_S)
         (waiting,) = server.polls(7)
         status, _, _ = client.answer()
@@ -823,7 +831,7 @@ def test_a_client_that_leaves_a_stalled_poll_has_abandoned_it_at_once(
     server.create(7, STALLED)
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert server.wait_for_polls(7, 1, LIMIT_S)
         if by_reset:
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -839,8 +847,11 @@ def test_requests_sent_ahead_are_answered_in_order_after_a_delay(server: TaskSer
     server.create(7, steps('{"status": "queued", "delay": "20ms"}', '{"status": "done"}'))
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n\r\nGET /v1/jobs/8/state HTTP/1.1\n\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
+        client.send(
+            "GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n\r\n"
+            "GET /v1/jobs/8/state HTTP/1.1\nHost: here\n\n"
+        )
         answers = [client.answer() for _ in range(3)]
 
     assert [(status, body.get("state")) for status, _, body in answers] == [
@@ -868,17 +879,17 @@ def test_a_late_server_closes_no_connection_on_which_a_request_has_come(contract
     def stand_still(entry: JournalEntry) -> None:
         if entry.task_id == "8" and entry.answered_ns is None:
             is_late.set()
-            time.sleep(0.6)  # in the thread of the loop, which is late for everything meanwhile
+            time.sleep(0.6)  # in the thread of the loop, which is late for everything after that
 
     is_late = threading.Event()
     with TaskServer(contract, on_entry=stand_still) as server, Client(server) as one, Client(server) as other:
         server.create(7, steps('{"status": "queued", "close_after": "500ms"}'))
         server.create(8, QUEUED)
         one.get("/v1/jobs/7/state")
-        other.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+        other.send("GET /v1/jobs/8/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert is_late.wait(LIMIT_S)
 
-        one.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        one.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
 
         assert (one.answer()[0], other.answer()[0]) == (200, 200)
 
@@ -911,7 +922,7 @@ def test_a_connection_lives_as_long_as_its_client_asked(
     server.create(7, QUEUED)
 
     with Client(server) as client:
-        text = "\r\n".join([f"GET /v1/jobs/7/state {request_line}", *lines]) + "\r\n\r\n"
+        text = "\r\n".join([f"GET /v1/jobs/7/state {request_line}", "Host: here", *lines]) + "\r\n\r\n"
         client.send(text)
         _, headers, _ = client.answer()
         if connection == "close":
@@ -934,13 +945,14 @@ def test_a_body_on_a_get_is_read_and_of_no_consequence(server: TaskServer) -> No
     assert [sized[0], chunked[0], plain[0]] == [200, 200, 200]
 
 
-def test_a_client_that_asks_before_it_sends_a_body_is_told_to_go_on(server: TaskServer) -> None:
+def test_a_client_that_asks_before_it_sends_a_body_gets_100_continue(server: TaskServer) -> None:
     server.create(7, QUEUED, token="tok")
     body = '{"to": [{"name": "tok"}]}'
 
     with Client(server) as client:
         client.send(
-            f"POST /v1/parcels HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+            "POST /v1/parcels HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
         )
         go_on = client.answer()
         client.send(body)
@@ -959,44 +971,76 @@ LARGEST = 1024 * 1024
         ("\x16\x03\x01\x02\n", 400, "malformed request line: it must read 'GET /path HTTP/1.1'"),
         ("GET /a b HTTP/1.1\r\n", 400, "malformed request line: it must read 'GET /path HTTP/1.1'"),
         ("GET / HTTP/2.0\r\n", 400, "malformed request line: it must read 'GET /path HTTP/1.1'"),
-        ("GET / HTTP/1.1\r\nno colon\r\n\r\n", 400, "malformed header line: no colon"),
-        ("GET / HTTP/1.1\r\nName : x\r\n\r\n", 400, "malformed header line: Name : x"),
-        ("GET / HTTP/1.1\r\n folded: x\r\n\r\n", 400, "malformed header line:  folded: x"),
-        ("GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400, "Content-Length cannot be -1"),
         (
-            "GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: here\r\nno colon\r\n\r\n",
             400,
-            "Content-Length cannot be 1, 1",
+            "malformed request: illegal header line: 'no colon'",
         ),
         (
-            "GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: here\r\nName : x\r\n\r\n",
             400,
-            "a body can be sent chunked or with a Content-Length, in no other way",
+            "malformed request: illegal header line: 'Name : x'",
         ),
-        ("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, "malformed size of a chunk"),
         (
-            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n",
+            "GET / HTTP/1.1\r\n folded: x\r\nHost: here\r\n\r\n",
             400,
-            "a chunk is longer or shorter than its size",
+            "malformed request: continuation line at start of headers",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: here\r\nContent-Length: -1\r\n\r\n",
+            400,
+            "malformed request: bad Content-Length",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            400,
+            "malformed request: conflicting Content-Length headers",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: gzip\r\n\r\n",
+            501,
+            "malformed request: Only Transfer-Encoding: chunked is supported",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+            400,
+            "malformed request: illegal chunk header: 'x\\r\\n'",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabcd\r\n",
+            400,
+            "malformed request: malformed chunk footer: 'cd' (expected b'\\r\\n')",
+        ),
+        ("GET / HTTP/1.1\r\n\r\n", 400, "malformed request: Missing mandatory Host: header"),
+        (
+            "GET / HTTP/1.1\r\nHost: here\r\nContent-Length: " + "1" * 5000 + "\r\n\r\n",
+            400,
+            "malformed request: bad Content-Length",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: here\r\nX: a\0b\r\n\r\n",
+            400,
+            "malformed request: illegal header line: 'X: a\\x00b'",
         ),
         ("GET /" + "a" * 65536, 431, "the request's header is larger than 65536 bytes"),
         (
-            "GET / HTTP/1.1\r\nX: " + "a" * 70000 + "\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: here\r\nX: " + "a" * 70000 + "\r\n\r\n",
             431,
             "the request's header is larger than 65536 bytes",
         ),
         (
-            "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n" + "T: 1\r\n" * 20000,
+            "GET / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+            + "T: 1\r\n" * 20000,
             431,
             "the request's header is larger than 65536 bytes",
         ),
         (
-            f"POST / HTTP/1.1\r\nContent-Length: {LARGEST + 1}\r\n\r\n" + "a" * (LARGEST + 1),
+            f"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: {LARGEST + 1}\r\n\r\n" + "a" * (LARGEST + 1),
             413,
             "the request's body is larger than 1048576 bytes",
         ),
         (
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
             + ("10000\r\n" + "a" * 65536 + "\r\n") * 17,
             413,
             "the request's body is larger than 1048576 bytes",
@@ -1004,7 +1048,7 @@ LARGEST = 1024 * 1024
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else None,
 )
-def test_what_is_no_request_is_refused_and_closed(
+def test_bytes_that_are_not_a_request_are_refused_and_the_connection_closed(
     server: TaskServer, request_text: str, http: int, message: str
 ) -> None:
     with Client(server) as client:
@@ -1035,7 +1079,7 @@ def test_garbage_and_a_hasty_end_leave_the_server_well(
     with Client(server) as client, contextlib.suppress(ConnectionError):
         client.send(garbage)
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n" * 50)
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n" * 50)
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     with Client(server) as client:
@@ -1053,10 +1097,10 @@ def test_garbage_and_a_hasty_end_leave_the_server_well(
 @pytest.mark.parametrize(
     "sent",
     [
-        "GET /v1/jobs/7/state HTTP/1.1\r\n\r\n",
+        "GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n",
         "",
         "GET /v1/jobs/7/st",
-        "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n",
     ],
     ids=["a stall", "an idle connection", "half a request", "half a body"],
 )
@@ -1078,7 +1122,7 @@ def test_stop_takes_less_than_a_second_and_nothing_is_answered_afterwards(
         took_s = time.monotonic() - began
         answered = b""
         with contextlib.suppress(ConnectionError):
-            client.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+            client.send("GET /v1/jobs/8/state HTTP/1.1\r\nHost: here\r\n\r\n")
             answered = client.to_the_end()
 
     assert took_s < 1
@@ -1101,7 +1145,7 @@ def test_stop_does_not_wait_for_a_matcher_and_its_answer_is_lost(server: TaskSer
     server.expect_request("/v1/other").respond_with_handler(hang)
 
     with Client(server) as client:
-        client.send("GET /v1/other HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/other HTTP/1.1\r\nHost: here\r\n\r\n")
         assert entered.wait(LIMIT_S)
         began = time.monotonic()
         server.stop()
@@ -1125,14 +1169,65 @@ def test_a_server_that_was_stopped_starts_again_on_its_port(server: TaskServer) 
     assert (status, server.base_url) == (200, url)
 
 
-def test_a_port_in_use_is_told_to_a_person(server: TaskServer, contract: Contract) -> None:
+def test_a_server_whose_loop_has_ended_by_a_mistake_tells_every_caller(contract: Contract) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with TaskServer(contract) as server, Client(server) as client:
+        server.create(7, QUEUED)
+        client.get("/v1/jobs/7/state")
+        loop_thread = server.server_thread
+        assert isinstance(server.server, BaseWSGIServer)
+        server.server.loop.call(fail)  # type: ignore[attr-defined]
+        assert loop_thread is not None
+        loop_thread.join(LIMIT_S)
+        assert client.to_the_end() == b""
+
+        assert not server.is_running()
+        calls: list[Callable[[], object]] = [
+            lambda: server.create(8, QUEUED),
+            lambda: server.add("any"),
+            lambda: server.forget(7),
+            lambda: server.change(7, lambda state: state),
+            lambda: server.state(7),
+            lambda: server.entries(7),
+            server.journal,
+            lambda: server.polls(7),
+            server.strays,
+            lambda: server.wait_for_polls(7, 1, LIMIT_S),
+        ]
+        for call in calls:
+            with pytest.raises(
+                HarnessError, match=r"^the mock server's loop has ended: ZeroDivisionError\(\)$"
+            ):
+                call()
+        with pytest.raises(ConnectionRefusedError):
+            Client(server)
+
+        server.start()
+        with Client(server) as again:
+            assert again.get("/v1/jobs/7/state")[0] == 200
+
+
+def test_a_wait_for_polls_raises_when_the_loop_ends(server: TaskServer) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    assert server.server is not None
+    threading.Timer(0.1, lambda: server.server.loop.call(fail)).start()  # type: ignore[union-attr]
+
+    with pytest.raises(HarnessError, match="ZeroDivisionError"):
+        server.wait_for_polls(7, 1, LIMIT_S)
+
+
+def test_a_port_in_use_is_reported_with_a_fix(server: TaskServer, contract: Contract) -> None:
     second = TaskServer(contract, port=server.port)
 
     with pytest.raises(InputError) as caught:
         second.start()
 
     assert str(caught.value) == (
-        f"--port {server.port}: another program listens on port {server.port} of 127.0.0.1 already\n"
+        f"--port {server.port}: another program is already listening on port {server.port} of 127.0.0.1\n"
         "  fix:      stop that program; or --port 0 lets the system choose a free one"
     )
     assert not second.is_running()
@@ -1146,7 +1241,7 @@ def test_a_port_in_use_is_told_to_a_person(server: TaskServer, contract: Contrac
         ("192.0.2.1", 0, f"--host 192.0.2.1: cannot listen on 192.0.2.1: [Errno {errno.EADDRNOTAVAIL}] "),
     ],
 )
-def test_what_cannot_be_listened_on_is_told_to_a_person(
+def test_an_address_that_cannot_be_used_is_reported(
     contract: Contract, host: str, port: int, first_line: str
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -1158,14 +1253,14 @@ def test_what_cannot_be_listened_on_is_told_to_a_person(
 # --- on_entry -----------------------------------------------------------------------------------------
 
 
-def test_on_entry_hears_of_each_request_twice_and_may_ask_the_server(contract: Contract) -> None:
-    heard: list[JournalEntry] = []
+def test_on_entry_is_called_twice_for_each_request_and_may_ask_the_server(contract: Contract) -> None:
+    entries: list[JournalEntry] = []
     both = threading.Semaphore(0)
 
     def on_entry(entry: JournalEntry) -> None:
         assert watched.polls(7)[-1] == entry  # under a lock this would hang
         watched.create(8, QUEUED)
-        heard.append(entry)
+        entries.append(entry)
         both.release()
 
     watched = TaskServer(contract, on_entry=on_entry)
@@ -1173,11 +1268,11 @@ def test_on_entry_hears_of_each_request_twice_and_may_ask_the_server(contract: C
         watched.create(7, QUEUED)
         with Client(watched) as client:
             client.get("/v1/jobs/7/state")
-            assert both.acquire(timeout=LIMIT_S), "no arrival was told"
-            assert both.acquire(timeout=LIMIT_S), "no end was told"
+            assert both.acquire(timeout=LIMIT_S), "no arrival was reported"
+            assert both.acquire(timeout=LIMIT_S), "no end was reported"
         journal = watched.journal()
 
-    arrived, end = heard
+    arrived, end = entries
     assert (end,) == journal
     assert arrived == replace(end, ended=Ended.IN_FLIGHT, answered_ns=None, http=None)
 
@@ -1221,9 +1316,9 @@ class MakesOne:
 
 @pytest.fixture
 def making(contract: Contract) -> Iterator[TaskServer]:
-    maker = MakesOne()
-    with TaskServer(contract, unprepared=maker, allowed_hosts={"127.0.0.1", "[::1]"}) as server:
-        maker.server = server
+    factory = MakesOne()
+    with TaskServer(contract, task_factory=factory, allowed_hosts={"127.0.0.1", "[::1]"}) as server:
+        factory.server = server
         yield server
 
 
@@ -1254,7 +1349,7 @@ def test_an_operation_without_a_prepared_task_begins_one_that_is_made_now(making
         ({"X-Number": "812"}, "812 does not begin with a 7"),
         ({}, "the body has no scenario's token at 'to.0.name'"),
     ],
-    ids=["told", "not told"],
+    ids=["with a reason", "without"],
 )
 def test_an_operation_that_begins_no_task_is_answered_with_the_reason(
     making: TaskServer, headers: dict[str, str], message: str
@@ -1338,11 +1433,11 @@ def test_tasks_are_made_beside_the_polls_and_each_once(contract: Contract) -> No
         def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
             return "", ""
 
-    slow = TaskServer(contract, unprepared=Slow())
+    slow = TaskServer(contract, task_factory=Slow())
     with slow, Client(slow) as first, Client(slow) as second, Client(slow) as other:
         slow.create(7, QUEUED)
         for client in (first, second):
-            client.send("GET /v1/jobs/8/state HTTP/1.1\r\n\r\n")
+            client.send("GET /v1/jobs/8/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert other.get("/v1/jobs/7/state")[0] == 200
         may_go_on.set()
         answers = [first.answer()[0], second.answer()[0], first.get("/v1/jobs/8/state")[0]]
@@ -1353,12 +1448,12 @@ def test_tasks_are_made_beside_the_polls_and_each_once(contract: Contract) -> No
     assert [poll.fresh for poll in polls[:2]] == [True, True]
 
 
-def test_a_maker_that_raises_is_told_in_an_answer(contract: Contract) -> None:
+def test_a_task_factory_that_raises_is_reported_in_the_answer(contract: Contract) -> None:
     class Broken(MakesOne):
         def task(self, task_id: str) -> str:
             raise ZeroDivisionError(f"{task_id} by zero")
 
-    with TaskServer(contract, unprepared=Broken()) as server, Client(server) as client:
+    with TaskServer(contract, task_factory=Broken()) as server, Client(server) as client:
         server.create(7, QUEUED)
         answers = [
             client.get("/v1/jobs/8/state"),
@@ -1393,8 +1488,8 @@ def poll_at_once(server: TaskServer) -> int:
     [
         "",
         "GET /v1/jobs/8/state",
-        "POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
-        "GET /v1/jobs/7/state HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n",
+        "GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n",
     ],
     ids=["idle", "half a head", "half a body", "stalled"],
 )
@@ -1428,7 +1523,7 @@ def test_clients_that_connect_at_once_are_all_answered(server: TaskServer) -> No
             sock.connect_ex(("127.0.0.1", server.port))
         for sock in socks:
             sock.settimeout(LIMIT_S)
-            sock.sendall(b"GET /v1/jobs/7/state HTTP/1.1\r\nConnection: close\r\n\r\n")
+            sock.sendall(b"GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
         answers = [sock.recv(17) for sock in socks]
 
     assert answers == [b"HTTP/1.1 200 OK\r\n"] * MANY
@@ -1439,8 +1534,8 @@ def test_clients_that_connect_at_once_are_all_answered(server: TaskServer) -> No
     ("sent", "target"),
     [
         ("GET /v1/jobs/7/st", "/v1/jobs/7/st"),
-        ("GET /v1/jobs/7/state HTTP/1.1\r\nX: ", "/v1/jobs/7/state"),
-        ("POST /a HTTP/1.1\r\nContent-Length: 9\r\n\r\nbody", "/a"),
+        ("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\nX: ", "/v1/jobs/7/state"),
+        ("POST /a HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\nbody", "/a"),
     ],
     ids=["half a line", "half a head", "half a body"],
 )
@@ -1474,7 +1569,7 @@ def test_a_connection_that_is_idle_between_requests_has_no_limit(contract: Contr
 
 def test_a_request_that_comes_byte_by_byte_has_arrived_with_its_line(server: TaskServer) -> None:
     server.create(7, QUEUED)
-    text = b"GET /v1/jobs/7/state HTTP/1.1\r\nX: y\r\n\r\n"
+    text = b"GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\nX: y\r\n\r\n"
 
     with Client(server) as client:
         for number, byte in enumerate(text):
@@ -1491,17 +1586,17 @@ def test_a_request_that_comes_byte_by_byte_has_arrived_with_its_line(server: Tas
     assert poll.answered_ns >= last_ns - 1_000_000_000
 
 
-LARGE = '{"status": "done", "result": "${text:8MiB}"}'
+LARGE = [Step(status="done", result="x" * (8 * 1024 * 1024))]  # a placeholder takes a second to fill in
 
 
 def test_a_client_that_reads_slowly_gets_the_whole_answer(server: TaskServer) -> None:
-    server.create(7, steps(LARGE))
+    server.create(7, LARGE)
     server.create(8, QUEUED)
     length = 0
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nConnection: close\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
         assert server.wait_for_polls(7, 1, LIMIT_S)
         assert poll_at_once(server) == 200
         assert len(server.polls(7)) == 1, "the first answer went out at once: this test needs a larger one"
@@ -1514,11 +1609,11 @@ def test_a_client_that_reads_slowly_gets_the_whole_answer(server: TaskServer) ->
 
 def test_a_client_that_never_reads_its_answer_counts_as_gone(contract: Contract) -> None:
     with TaskServer(contract, send_limit_s=0.2) as server, Client(server) as client, Client(server) as other:
-        server.create(7, steps(LARGE))
+        server.create(7, LARGE)
         server.create(8, QUEUED)
         server.expect_request("/large").respond_with_data("x" * 8 * 1024 * 1024)
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
-        other.send("GET /large HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
+        other.send("GET /large HTTP/1.1\r\nHost: here\r\n\r\n")
         assert server.wait_for_polls(7, 1, LIMIT_S)
         assert poll_at_once(server) == 200
         (poll,) = ended(server, 7)
@@ -1534,10 +1629,10 @@ def test_a_client_that_never_reads_its_answer_counts_as_gone(contract: Contract)
 
 def test_what_a_client_sends_ahead_of_a_delayed_answer_is_all_served(server: TaskServer) -> None:
     server.create(7, steps('{"status": "queued", "delay": "100ms"}', '{"status": "done"}'))
-    ahead = "GET /v1/jobs/7/state HTTP/1.1\r\nContent-Length: 900000\r\n\r\n" + "x" * 900_000
+    ahead = "GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\nContent-Length: 900000\r\n\r\n" + "x" * 900_000
 
     with Client(server) as client:
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         client.send(ahead * 4)
         states = [client.answer()[2]["state"] for _ in range(5)]
 
@@ -1558,7 +1653,7 @@ def test_a_matcher_may_stream_until_the_server_stops(server: TaskServer) -> None
 
     server.expect_request("/events").respond_with_handler(stream)
     with Client(server) as client:
-        client.send("GET /events HTTP/1.1\r\n\r\n")
+        client.send("GET /events HTTP/1.1\r\nHost: here\r\n\r\n")
         status, headers, _ = client.answer()
         while client.rest.count(b"tick") < 3:
             client._more()
@@ -1602,7 +1697,7 @@ def test_on_entry_may_stop_the_server(contract: Contract) -> None:
     assert thread is not None
 
     with Client(watched) as client, contextlib.suppress(ConnectionError):
-        client.send("GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+        client.send("GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
         assert client.to_the_end() == b""
     thread.join(LIMIT_S)
 
@@ -1615,7 +1710,7 @@ def test_on_entry_may_stop_the_server(contract: Contract) -> None:
 resource = pytest.importorskip("resource", reason="this system has no limit of open files")
 
 
-def test_a_server_without_a_file_left_lets_new_clients_wait(server: TaskServer) -> None:
+def test_a_server_that_can_open_no_more_files_lets_new_clients_wait(server: TaskServer) -> None:
     server.create(7, QUEUED)
     server.create(8, QUEUED)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -1628,7 +1723,7 @@ def test_a_server_without_a_file_left_lets_new_clients_wait(server: TaskServer) 
             resource.setrlimit(resource.RLIMIT_NOFILE, (used, hard))
             for sock in socks:
                 sock.connect(("127.0.0.1", server.port))
-                sock.sendall(b"GET /v1/jobs/7/state HTTP/1.1\r\n\r\n")
+                sock.sendall(b"GET /v1/jobs/7/state HTTP/1.1\r\nHost: here\r\n\r\n")
             assert not server.wait_for_polls(7, 20, 0.2)
             assert known.get("/v1/jobs/8/state")[0] == 200
         finally:

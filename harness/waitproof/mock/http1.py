@@ -1,24 +1,29 @@
 """Bytes into HTTP/1 requests, and answers into bytes.
 
-`Reader` is fed what came over one connection, in whatever pieces, and gives out whole requests; `whole`,
-`head` and `chunk` write answers. No socket, clock or thread lives here: the caller says when bytes were
-read, and sends what `Reader` asks for.
+`Reader` takes what came over one connection, in whatever pieces, and returns whole requests; h11 parses
+their heads and bodies. `whole`, `head` and `chunk` write answers. No socket, clock or thread is used here:
+the caller says when bytes were read, and sends what `Reader` asks for.
 
-One fact to know before reading on: a client that polls sends the same bytes again and again. Heads that
-have been read are kept by their bytes in `Heads`, which all connections of a server share, so that such a
-poll costs one look-up, and what was found out about its head (`Head.note`) is found out once.
+One fact to know before reading on: a client that polls sends the same bytes again and again. So heads that
+have been parsed are kept by their bytes in `Heads`, which all connections of a server share. Such a poll
+costs one look-up, and what was found out about its head (`Head.route`) is found out once.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NoReturn
 
+import h11
+
+from waitproof.judge.journal import Ended
+from waitproof.text import shorten
+
 __all__ = [
-    "MAX_HEAD_BYTES",
+    "MAX_SHOWN_CHARS",
     "Head",
     "Heads",
     "Reader",
@@ -27,27 +32,24 @@ __all__ = [
     "chunk",
     "has_body",
     "head",
-    "read_head",
-    "shortened",
     "whole",
 ]
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_KEPT_HEADS = 4096
 MAX_KEPT_HEAD_BYTES = 2048  # a poll's has some hundred; 4096 of them cost 8 MB and their headers as much
+MAX_SHOWN_CHARS = 200  # of a client's text, when it is repeated to people
 
-_REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([0-9])")
 _ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)  # of a target as proxies are sent it
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_HEAD_END_BYTES = 4
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
-_CHUNKED = -1  # the length of a body that says its length itself
-_BODILESS = {204, 304}
+_HIGH_BYTE = re.compile(rb"[\x80-\xff]")  # raw in a target: h11 refuses it, most servers do not
+_BYTES = re.compile(r"""bytearray\(b(['"].*?['"])\)""")  # in the messages of h11
+_TOO_LARGE = f"the request's header is larger than {MAX_HEAD_BYTES} bytes"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 
+@dataclass(eq=False)
 class Refused(Exception):
-    """A request that cannot be read: what it is told before its connection closes.
+    """A request that cannot be read: what its client is answered before the connection closes.
 
     Attributes:
         http: Status code to answer.
@@ -56,12 +58,10 @@ class Refused(Exception):
         arrived_ns: When that line had been read.
     """
 
-    def __init__(self, http: int, message: str, line: str = "", arrived_ns: int = 0) -> None:
-        super().__init__(message)
-        self.http = http
-        self.message = message
-        self.line = line
-        self.arrived_ns = arrived_ns
+    http: int
+    message: str
+    line: str = ""
+    arrived_ns: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -70,13 +70,13 @@ class Head:
 
     Attributes:
         method: HTTP method.
-        target: As it stood in the request line.
+        target: As it is in the request line.
         path: Raw path, without an origin and query.
         minor: 0 or 1, of its HTTP version.
         headers: Names in lower case; a repeated header's values are joined by ", ". Not to be changed.
         keeps_alive: Whether the connection may carry another request.
-        length: Bytes of its body; -1 where it comes in chunks.
-        note: Whatever its reader wants to remember.
+        has_body: Whether a body follows.
+        route: For the handler: what requests with this head are about.
     """
 
     method: str
@@ -85,51 +85,67 @@ class Head:
     minor: int
     headers: dict[str, str]
     keeps_alive: bool
-    length: int = 0
-    note: Any = None
+    has_body: bool = False
+    route: Any = None
 
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request, whole.
+    """One request, from its arrival to its end: the only shape that a request has in this server.
+
+    `Reader` makes it with its head and body; the journal numbers it, the handler says what it concerns, and
+    it changes once more when it ends. The attributes from `serial` on are those of `JournalEntry`.
 
     Attributes:
         head: Its lines.
         arrived_ns: When its first line had been read.
-        body: As it came; chunks are joined.
-        lines: What its head was read from, as it came, for a parser that wants to see it itself.
+        body: As it came, without the framing; dropped when the request ends.
     """
 
     head: Head
     arrived_ns: int
     body: bytes = b""
-    lines: bytes = b""
+    serial: int = 0
+    task_id: str | None = None
+    kind: str = "other"
+    connection: int = 0
+    fresh: bool = False
+    n: int = 0
+    step: int = 0
+    status: str = ""
+    repeat: bool = False
+    nearest: str = ""
+    by_path: bool = True
+    answered_ns: int | None = None
+    ended: Ended = Ended.IN_FLIGHT
+    http: int | None = None
 
 
 class Heads(dict[bytes, Head]):
-    """Heads by their bytes, the line that ends them included; bounded."""
+    """Parsed heads by their bytes, the line that ends them included; bounded."""
 
     def keep(self, data: bytes, head: Head) -> None:
-        """Remember a head, if it is a small one."""
+        """Keep a head, if it is a small one."""
         if len(data) > MAX_KEPT_HEAD_BYTES:
             return
         if len(self) >= MAX_KEPT_HEADS:
-            self.clear()  # whoever still polls is back at once
+            self.clear()  # the heads of clients that still poll are back at once
         self[data] = head
 
 
 class Reader:
-    """One connection's bytes, given out request by request."""
+    """One connection's bytes, returned request by request."""
 
     __slots__ = (
         "_arrived_ns",
-        "_asks",
-        "_at_ns",
+        "_body",
         "_buffer",
         "_fed",
+        "_head",
         "_heads",
         "_line",
-        "_steps",
+        "_parser",
+        "_raw_head",
         "max_body_bytes",
     )
 
@@ -137,18 +153,19 @@ class Reader:
         """Make a reader for a new connection.
 
         Args:
-            heads: Those that the server has read so far.
+            heads: Those that the server has parsed so far.
             max_body_bytes: Larger requests are refused.
         """
         self.max_body_bytes = max_body_bytes
         self._heads = heads
         self._fed = b""  # the latest bytes, while there are no others
         self._buffer: bytearray | None = None  # thousands of connections are idle and have none
-        self._steps: Generator[None, None, Request] | None = None
-        self._asks = False
+        self._parser: h11.Connection | None = None  # of the request that has begun, from its first line on
         self._line = ""
         self._arrived_ns = 0
-        self._at_ns = 0
+        self._raw_head = bytearray()
+        self._head: Head | None = None
+        self._body = bytearray()
 
     def feed(self, data: bytes) -> None:
         """Take in what has come."""
@@ -159,51 +176,49 @@ class Reader:
 
     @property
     def held(self) -> int:
-        """How many bytes wait to be given out."""
+        """How many bytes have been fed and not looked at."""
         return len(self._fed) + len(self._buffer or b"")
 
     @property
     def has_begun(self) -> bool:
         """Whether a request has come in part; to be asked after `next` has returned None."""
-        return self._steps is not None
+        return self._parser is not None or bool(self._buffer)
 
     def next(self, at_ns: int) -> Request | None:
         """Return the next request, or None while it is not whole.
 
         Args:
-            at_ns: When the bytes were read that came since the last call; where none came, and earlier
-                requests were in the way of the next one, now.
+            at_ns: When the bytes were read that came since the last call; where none came, and the next
+                request had to wait for the answer to the one before, now.
 
         Raises:
-            Refused: It is no request, or too large; the connection is of no use afterwards.
+            Refused: It is not a request, or too large; the connection cannot be used any more.
         """
         if self._fed:
             fed = self._fed
             head = self._heads.get(fed)
-            if head is not None and not head.length:
+            if head is not None and not head.has_body and self._parser is None:
                 self._fed = b""
-                return Request(head, at_ns, b"", fed)
+                return Request(head, at_ns)
         elif self._buffer is None:
             return None
-        self._at_ns = at_ns
-        if self._steps is None:
-            self._steps = self._read()
         try:
-            next(self._steps)
-        except StopIteration as whole_request:
-            self._line, self._arrived_ns, self._steps = "", 0, None
-            self._let_go()
-            request: Request = whole_request.value
-            return request
-        if not self._line and not self._buffer:  # there was a blank line and no more
-            self._steps = None
-            self._let_go()
-        return None
+            request = self._parse(self._bytes(), at_ns)
+        except h11.RemoteProtocolError as error:
+            if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+                self.refuse(431, _TOO_LARGE)
+            self.refuse(error.error_status_hint, _malformed(error))
+        except ValueError:  # int(), in h11 before 0.16
+            self.refuse(400, "malformed request: bad Content-Length")
+        if not self._buffer:
+            self._buffer = None
+        return request
 
-    def asks_to_go_on(self) -> bool:
-        """Say, once a request, whether its client waits for `100 Continue` before it sends the body."""
-        asks, self._asks = self._asks, False
-        return asks
+    def go_on(self) -> bytes:
+        """Return what a client is sent that waits for it before it sends the body, else nothing; once."""
+        if self._parser is None or not self._parser.they_are_waiting_for_100_continue:
+            return b""
+        return self._parser.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
 
     def refuse(self, http: int, message: str) -> NoReturn:
         """Give up the request that has begun.
@@ -211,100 +226,74 @@ class Reader:
         Raises:
             Refused: Always.
         """
-        line = self._line or bytes(self._bytes()[:200]).decode("latin-1")
-        raise Refused(http, message, line, self._arrived_ns or self._at_ns)
+        line = self._line or bytes(self._bytes()[:MAX_SHOWN_CHARS]).decode("latin-1")
+        raise Refused(http, message, line, self._arrived_ns)
 
-    # --- one request; each of these stops with a `yield` wherever more bytes are needed
+    def _parse(self, buffer: bytearray, at_ns: int) -> Request | None:
+        if self._parser is None:
+            self._arrived_ns = at_ns
+            if not self._begin(buffer):
+                return None
+            head_end = buffer.find(b"\r\n\r\n") + 4
+            head = self._heads.get(bytes(buffer[:head_end]))
+            if head is not None and not head.has_body:
+                del buffer[:head_end]
+                self._line = ""
+                return Request(head, at_ns)
+            self._parser = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
+            first, newline, rest = bytes(buffer).partition(b"\n")
+            self._parser.receive_data(_HIGH_BYTE.sub(_escape, first) + newline + rest)
+        elif buffer:  # nothing would mean the end of the connection
+            self._parser.receive_data(bytes(buffer))
+        if self._head is None:
+            self._raw_head += buffer
+        buffer.clear()
+        return self._run(self._parser)
 
-    def _read(self) -> Generator[None, None, Request]:
-        yield from self._read_line()
-        if _REQUEST_LINE.fullmatch(self._line) is None:
+    def _begin(self, buffer: bytearray) -> bool:
+        """Say whether the first line has come; clients may send blank ones before it."""
+        del buffer[: len(buffer) - len(buffer.lstrip(b"\r\n"))]
+        newline = buffer.find(b"\n")
+        if newline < 0:
+            if len(buffer) > MAX_HEAD_BYTES:
+                self.refuse(431, _TOO_LARGE)
+            return False
+        self._line = buffer[:newline].rstrip(b"\r").decode("latin-1")
+        # h11 would wait for the whole head, which somebody who speaks no HTTP never sends.
+        if self._line.count(" ") != 2 or not self._line.rpartition(" ")[2].startswith("HTTP/1."):
             self.refuse(400, "malformed request line: it must read 'GET /path HTTP/1.1'")
-        buffer = self._bytes()
-        searched = 0
-        while (end := _HEAD_END.search(buffer, searched)) is None:
-            self._check_head(len(buffer))
-            searched = max(0, len(buffer) - _HEAD_END_BYTES)
-            yield
-        self._check_head(end.start())
-        data = bytes(buffer[: end.end()])
-        del buffer[: end.end()]
+        return True
+
+    def _run(self, parser: h11.Connection) -> Request | None:
+        """Take what the parser has found out; return the request where that was all of it."""
+        while True:
+            event = parser.next_event()
+            if event is h11.NEED_DATA:
+                return None
+            if isinstance(event, h11.Request):
+                self._head = self._take_head(event, len(parser.trailing_data[0]))
+                self._check_body(int(self._head.headers.get("content-length", "0")))
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+                self._check_body(len(self._body))
+            else:
+                assert self._head is not None
+                request = Request(self._head, self._arrived_ns, bytes(self._body))
+                self._bytes().extend(parser.trailing_data[0])
+                self._parser, self._head, self._line = None, None, ""
+                self._raw_head.clear()
+                self._body.clear()
+                return request
+
+    def _take_head(self, request: h11.Request, trailing: int) -> Head:
+        data = bytes(self._raw_head[: len(self._raw_head) - trailing])
+        if len(data) > MAX_HEAD_BYTES:
+            self.refuse(431, _TOO_LARGE)
         head = self._heads.get(data)
         if head is None:
-            try:
-                head = read_head(data)
-            except ValueError as error:
-                self.refuse(400, str(error))
+            head = _head(request, self._line.split(" ")[1])
             self._heads.keep(data, head)
-        arrived_ns = self._arrived_ns
-        if head.length == 0:
-            return Request(head, arrived_ns, b"", data)
-        if head.length == _CHUNKED:
-            self._ask(head)
-            return Request(head, arrived_ns, (yield from self._read_chunks()), data)
-        self._check_body(head.length)
-        if len(buffer) < head.length:
-            self._ask(head)
-        return Request(head, arrived_ns, (yield from self._take(head.length)), data)
-
-    def _read_line(self) -> Generator[None, None, None]:
-        """Wait for a line that is not blank; clients may send blank ones between requests."""
-        buffer = self._bytes()
-        while True:
-            newline = buffer.find(b"\n")
-            if newline < 0:
-                self._check_head(len(buffer))
-                yield
-                continue
-            line = buffer[:newline].rstrip(b"\r").decode("latin-1")
-            if line:
-                self._line, self._arrived_ns = line, self._at_ns
-                return
-            del buffer[: newline + 1]
-
-    def _read_chunks(self) -> Generator[None, None, bytes]:
-        body = bytearray()
-        while True:
-            size = _CHUNK_SIZE.fullmatch((yield from self._take_line()))
-            if size is None:
-                self.refuse(400, "malformed size of a chunk")
-            length = int(size[1], 16)
-            if length == 0:
-                break
-            self._check_body(len(body) + length)
-            data = yield from self._take(length + 2)
-            if not data.endswith(b"\r\n"):
-                self.refuse(400, "a chunk is longer or shorter than its size")
-            body += data[:-2]
-        trailer = 0
-        while line := (yield from self._take_line()):  # it ends with an empty line
-            trailer += len(line)
-            self._check_head(trailer)
-        return bytes(body)
-
-    def _take_line(self) -> Generator[None, None, bytes]:
-        buffer = self._bytes()
-        while (newline := buffer.find(b"\n")) < 0:
-            self._check_head(len(buffer))
-            yield
-        line = bytes(buffer[:newline]).rstrip(b"\r")
-        del buffer[: newline + 1]
-        return line
-
-    def _take(self, length: int) -> Generator[None, None, bytes]:
-        buffer = self._bytes()
-        while len(buffer) < length:
-            yield
-        taken = bytes(buffer[:length])
-        del buffer[:length]
-        return taken
-
-    def _ask(self, head: Head) -> None:
-        self._asks = head.minor >= 1 and head.headers.get("expect", "").lower() == "100-continue"
-
-    def _check_head(self, length: int) -> None:
-        if length > MAX_HEAD_BYTES:
-            self.refuse(431, f"the request's header is larger than {MAX_HEAD_BYTES} bytes")
+        return head
 
     def _check_body(self, length: int) -> None:
         if length > self.max_body_bytes:
@@ -316,51 +305,23 @@ class Reader:
             self._fed = b""
         return self._buffer
 
-    def _let_go(self) -> None:
-        if not self._buffer:
-            self._buffer = None
 
-
-def read_head(data: bytes) -> Head:
-    """Return what a request's head says.
-
-    Args:
-        data: Its request line, which is well-formed, and its header lines, and the empty line after them.
-
-    Raises:
-        ValueError: Its header lines are not well-formed, or do not say how long the body is.
-    """
-    text = data.decode("latin-1").rstrip("\r\n")
-    first, *lines = text.replace("\r\n", "\n").split("\n")
-    line = _REQUEST_LINE.fullmatch(first.rstrip("\r"))
-    assert line is not None
-    method, target, minor = line[1], line[2], int(line[3])
+def _head(request: h11.Request, target: str) -> Head:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in request.headers:
+        name, value = raw_name.decode(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     path = _ORIGIN.sub("", target, count=1) if target[0] != "/" else target
-    headers = _headers(lines)
+    minor = int(request.http_version[-1:])
     return Head(
-        method,
+        request.method.decode(),
         target,
         path.partition("?")[0] or "/",
         minor,
         headers,
         _keeps_alive(headers.get("connection"), minor),
-        _length(headers),
+        "transfer-encoding" in headers or headers.get("content-length", "0").strip("0") != "",
     )
-
-
-def _headers(lines: Iterable[str]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    name = ""
-    for line in lines:
-        if line[0] in " \t" and name:  # a value that goes on, as it was once allowed to
-            headers[name] += " " + line.strip(" \t")
-            continue
-        name, colon, value = line.partition(":")
-        if not colon or not name or name[-1] in " \t" or name[0] in " \t":
-            raise ValueError(f"malformed header line: {shortened(line)}")
-        name, value = name.lower(), value.strip(" \t")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
 
 
 def _keeps_alive(options: str | None, minor: int) -> bool:
@@ -370,20 +331,12 @@ def _keeps_alive(options: str | None, minor: int) -> bool:
     return "close" not in words if minor >= 1 else "keep-alive" in words
 
 
-def _length(headers: Mapping[str, str]) -> int:
-    if "transfer-encoding" in headers:
-        if headers["transfer-encoding"].lower() != "chunked":
-            raise ValueError("a body can be sent chunked or with a Content-Length, in no other way")
-        return _CHUNKED
-    length = headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit() and len(length) <= 19):
-        raise ValueError(f"Content-Length cannot be {shortened(length)}")
-    return int(length)
+def _malformed(error: h11.RemoteProtocolError) -> str:
+    return f"malformed request: {shorten(_BYTES.sub(lambda found: found[1], str(error)), MAX_SHOWN_CHARS)}"
 
 
-def shortened(text: str) -> str:
-    """Return a client's text as it is repeated to people: 200 characters at most."""
-    return text if len(text) <= 200 else text[:200] + "…"
+def _escape(byte: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % byte[0][0]
 
 
 # --- answers ------------------------------------------------------------------------------------------
@@ -396,14 +349,14 @@ def whole(
 
     Args:
         http: Status code.
-        headers: Content-Length and Connection among them do not count.
+        headers: Content-Length and Connection among them are ignored.
         body: Its bytes, which a 204 and a 304 do not have.
         keep: Whether the connection can carry another request.
         minor: Of the request's HTTP version.
-        bodiless: Say how long the body is, and leave it out.
+        bodiless: Write the length of the body, and leave the body out.
     """
     items = [item for item in headers.items() if item[0].lower() != "content-length"]
-    if http in _BODILESS:
+    if not has_body(http):
         return head(http, items, keep=keep, minor=minor)
     items.append(("Content-Length", str(len(body))))
     first = head(http, items, keep=keep, minor=minor)
@@ -411,14 +364,14 @@ def whole(
 
 
 def has_body(http: int) -> bool:
-    """Say whether answers with a status code have a body."""
-    return http not in _BODILESS
+    """Return whether answers with a status code have a body."""
+    return http not in {204, 304}
 
 
 def head(
     http: int, headers: Iterable[tuple[str, str]], *, keep: bool, minor: int, chunked: bool = False
 ) -> bytes:
-    """Return an answer's head, down to the empty line; a Connection among the headers does not count."""
+    """Return an answer's head, including the empty line; a Connection among the headers is ignored."""
     lines = [f"HTTP/1.1 {http} {_REASONS.get(http, 'Unknown')}"]
     lines += [f"{name}: {value}" for name, value in headers if name.lower() != "connection"]
     if chunked:
@@ -431,5 +384,5 @@ def head(
 
 
 def chunk(data: bytes) -> bytes:
-    """Return a piece of a body as a chunk; an empty piece is none, for an empty chunk would be the end."""
+    """Return a piece of a body as a chunk; nothing for an empty one, which would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""

@@ -1,7 +1,7 @@
-"""The mock server's journal while it is being written: requests by serial, and which are one task's.
+"""The mock server's journal: requests by serial, and by task.
 
-`JournalEntry` is what others see of a request; here it is a `Record`, which changes once, when the request
-ends, and costs half the time and memory. An entry is made of it when somebody asks.
+A `JournalEntry` is the snapshot that others get of a request. An entry is made when somebody asks for one:
+a `Request`, which changes when the request ends, costs half the time and memory.
 """
 
 from __future__ import annotations
@@ -10,72 +10,17 @@ import itertools
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from waitproof.judge.journal import Ended, JournalEntry
-from waitproof.mock.http1 import Head
+from waitproof.mock.http1 import Head, Request
 
-__all__ = ["Journal", "Record"]
+__all__ = ["Journal"]
 
 # What Python takes beside the text itself, about, measured with 3.11; text takes one byte a character.
-RECORD_BYTES = 500  # a record, its numbers and its places in the journal
+REQUEST_BYTES = 500  # a request, its numbers and its places in the journal
 HEAD_BYTES = 250
 HEADER_BYTES = 150  # two strings and their place in a dict
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """One request; the attributes are those of `JournalEntry`, and `head` is what it says of itself."""
-
-    serial: int
-    task_id: str | None
-    kind: str
-    head: Head
-    arrived_ns: int
-    connection: int
-    fresh: bool
-    n: int = 0
-    step: int = 0
-    status: str = ""
-    repeat: bool = False
-    nearest: str = ""
-    by_path: bool = True
-    answered_ns: int | None = None
-    ended: Ended = Ended.IN_FLIGHT
-    http: int | None = None
-
-    def end(self, ended: Ended, http: int | None, nearest: str) -> None:
-        """Note how the request ended, now."""
-        if nearest:
-            self.nearest = nearest
-        self.http = http
-        self.answered_ns = time.monotonic_ns()
-        self.ended = ended  # the last, for `entry` looks at it first: no entry shows half an end
-
-    def entry(self) -> JournalEntry:
-        """Return what is known of the request by now; for any thread, while another ends it."""
-        ended = self.ended
-        is_over = ended is not Ended.IN_FLIGHT
-        return JournalEntry(
-            serial=self.serial,
-            task_id=self.task_id,
-            kind=self.kind,
-            method=self.head.method,
-            target=self.head.target,
-            headers=self.head.headers,
-            arrived_ns=self.arrived_ns,
-            connection=self.connection,
-            fresh=self.fresh,
-            answered_ns=self.answered_ns if is_over else None,
-            ended=ended,
-            http=self.http if is_over else None,
-            n=self.n,
-            step=self.step,
-            status=self.status,
-            repeat=self.repeat,
-            nearest=self.nearest,
-            by_path=self.by_path,
-        )
 
 
 class Journal:
@@ -84,84 +29,68 @@ class Journal:
     The loop's thread needs its lock for every request, so nobody may hold that for long.
     """
 
-    def __init__(self, limit: int, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        limit: int,
+        limit_bytes: int,
+        *,
+        on_entry: Callable[[JournalEntry], None] | None = None,
+    ) -> None:
         """Make an empty journal.
 
         Args:
-            limit: How many requests are remembered; the oldest finished ones go first.
+            limit: How many requests are remembered; the oldest finished ones are dropped first.
             limit_bytes: How much memory they may take, about; a head that many share counts once.
+            on_entry: Called without a lock for each request that was added or ended; must not raise.
         """
         self._limit = limit
         self._limit_bytes = limit_bytes
+        self._on_entry = on_entry
         self._bytes = 0
-        self._sharing: dict[Head, int] = {}  # how many records have a head
+        self._sharing: dict[Head, int] = {}  # how many requests have a head
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._waiting = 0  # telling nobody of each poll would cost as much as the poll's own record
+        self._waiting = 0  # waking nobody for each poll would cost as much as adding the poll
         self._serials = itertools.count(1)
-        self._records: dict[int, Record] = {}
-        self._of_task: dict[str, dict[int, Record]] = {}
-        self._finished: deque[Record] = deque()
+        self._requests: dict[int, Request] = {}
+        self._of_task: dict[str, dict[int, Request]] = {}
+        self._finished: deque[Request] = deque()
 
-    def add(
-        self,
-        task_id: str | None,
-        kind: str,
-        head: Head,
-        arrived_ns: int,
-        connection: int,
-        fresh: bool,
-        n: int = 0,
-        step: int = 0,
-        status: str = "",
-        repeat: bool = False,
-        nearest: str = "",
-        by_path: bool = True,
-    ) -> Record:
-        """Keep a new request, under the next serial; see `JournalEntry` for what the arguments mean."""
+    def add(self, request: Request) -> None:
+        """Keep a request, under the next serial."""
+        head, task_id = request.head, request.task_id
         with self._lock:
-            serial = next(self._serials)
-            record = Record(
-                serial,
-                task_id,
-                kind,
-                head,
-                arrived_ns,
-                connection,
-                fresh,
-                n,
-                step,
-                status,
-                repeat,
-                nearest,
-                by_path,
-            )
-            self._records[serial] = record
+            serial = request.serial = next(self._serials)
+            self._requests[serial] = request
             if task_id is not None:
                 of_task = self._of_task.get(task_id)
                 if of_task is None:
                     of_task = self._of_task[task_id] = {}
-                of_task[serial] = record
+                of_task[serial] = request
             sharing = self._sharing.get(head, 0)
             self._sharing[head] = sharing + 1
-            self._bytes += RECORD_BYTES if sharing else RECORD_BYTES + _size(head)
+            self._bytes += REQUEST_BYTES if sharing else REQUEST_BYTES + _size(head)
             while self._finished and self._is_full():
                 self._drop(self._finished.popleft())
             if self._waiting:
                 self._changed.notify_all()
-        return record
+        if self._on_entry is not None:
+            self._on_entry(_entry(request))
 
-    def end(self, record: Record, ended: Ended, http: int | None = None, nearest: str = "") -> None:
-        """Put on record how a request ended, now."""
+    def end(self, request: Request, ended: Ended, http: int | None = None) -> None:
+        """Note how a request ended, now; one that was not added is not remembered."""
+        if not request.serial:
+            return
+        request.body = b""
         with self._lock:
-            record.end(ended, http, nearest)
-            self._finished.append(record)
+            request.http = http
+            request.answered_ns = time.monotonic_ns()
+            request.ended = ended  # the last, because `_entry` reads it first: no entry shows half an end
+            self._finished.append(request)
             if self._waiting:
                 self._changed.notify_all()
-
-    def entry(self, record: Record) -> JournalEntry:
-        """Return what is known of a request by now."""
-        return record.entry()
+        if self._on_entry is not None:
+            self._on_entry(_entry(request))
 
     def all(self, newest: int | None = None) -> tuple[JournalEntry, ...]:
         """Return the requests remembered, in order of arrival, those in flight included.
@@ -169,10 +98,10 @@ class Journal:
         Args:
             newest: How many of those that arrived last, None for all.
         """
-        return self._entries(self._records, newest)
+        return self._entries(self._requests, newest)
 
     def entries(self, task_id: str, newest: int | None = None) -> tuple[JournalEntry, ...]:
-        """Return the requests that concern a task, in order of arrival, polls included.
+        """Return the requests of a task, in order of arrival, polls included.
 
         Args:
             task_id: The task.
@@ -180,51 +109,82 @@ class Journal:
         """
         return self._entries(self._of_task.get(task_id, {}), newest)
 
-    def polls(self, task_id: str) -> tuple[JournalEntry, ...]:
-        """Return the polls of one task, in order of arrival, repeats of an HTTP stack included."""
-        return tuple(entry for entry in self.entries(task_id) if entry.kind == "poll")
-
-    def wait_for_polls(self, task_id: str, count: int, within_s: float) -> bool:
+    def wait_for_polls(
+        self, task_id: str, count: int, within_s: float, gives_up: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Wait until that many polls of a task have arrived, repeats not counted; return whether they have.
 
         Args:
             task_id: The task.
             count: How many polls.
             within_s: How long to wait at most.
+            gives_up: Whether to stop waiting; evaluated again after `wake`.
         """
 
         def have_come() -> bool:
-            records = self._of_task.get(task_id, {}).values()
-            return sum(record.kind == "poll" and not record.repeat for record in records) >= count
+            requests = self._of_task.get(task_id, {}).values()
+            return sum(request.kind == "poll" and not request.repeat for request in requests) >= count
 
         with self._changed:
             self._waiting += 1
             try:
-                return self._changed.wait_for(have_come, within_s)
+                self._changed.wait_for(lambda: have_come() or gives_up(), within_s)
+                return have_come()
             finally:
                 self._waiting -= 1
 
-    def _entries(self, records: dict[int, Record], newest: int | None) -> tuple[JournalEntry, ...]:
-        # To make 20,000 entries takes 60 ms, to copy the references to their records takes none.
+    def wake(self) -> None:
+        """Let every `wait_for_polls` evaluate `gives_up` again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _entries(self, requests: dict[int, Request], newest: int | None) -> tuple[JournalEntry, ...]:
+        # To make 20,000 entries takes 60 ms, to copy the references to their requests takes none.
         with self._lock:
-            found = list(itertools.islice(reversed(records.values()), newest))
-        return tuple(record.entry() for record in reversed(found))
+            found = list(itertools.islice(reversed(requests.values()), newest))
+        return tuple(_entry(request) for request in reversed(found))
 
     def _is_full(self) -> bool:
-        return len(self._records) > self._limit or self._bytes > self._limit_bytes
+        return len(self._requests) > self._limit or self._bytes > self._limit_bytes
 
-    def _drop(self, record: Record) -> None:
-        del self._records[record.serial]
-        self._bytes -= RECORD_BYTES
-        self._sharing[record.head] -= 1
-        if not self._sharing[record.head]:
-            del self._sharing[record.head]
-            self._bytes -= _size(record.head)
-        if record.task_id is not None:
-            of_task = self._of_task[record.task_id]
-            del of_task[record.serial]
+    def _drop(self, request: Request) -> None:
+        del self._requests[request.serial]
+        self._bytes -= REQUEST_BYTES
+        self._sharing[request.head] -= 1
+        if not self._sharing[request.head]:
+            del self._sharing[request.head]
+            self._bytes -= _size(request.head)
+        if request.task_id is not None:
+            of_task = self._of_task[request.task_id]
+            del of_task[request.serial]
             if not of_task:
-                del self._of_task[record.task_id]
+                del self._of_task[request.task_id]
+
+
+def _entry(request: Request) -> JournalEntry:
+    """Return what is known of a request by now; for any thread, while another ends it."""
+    ended = request.ended
+    is_over = ended is not Ended.IN_FLIGHT
+    return JournalEntry(
+        serial=request.serial,
+        task_id=request.task_id,
+        kind=request.kind,
+        method=request.head.method,
+        target=request.head.target,
+        headers=request.head.headers,
+        arrived_ns=request.arrived_ns,
+        connection=request.connection,
+        fresh=request.fresh,
+        answered_ns=request.answered_ns if is_over else None,
+        ended=ended,
+        http=request.http if is_over else None,
+        n=request.n,
+        step=request.step,
+        status=request.status,
+        repeat=request.repeat,
+        nearest=request.nearest,
+        by_path=request.by_path,
+    )
 
 
 def _size(head: Head) -> int:

@@ -1,8 +1,7 @@
 """How late this machine wakes a thread that sleeps: the witness for every judgement about time.
 
-A thread sleeps 5 ms over and over and records by how much it overslept. Where a verdict about time is
-in doubt, the worst of it says whether the machine could have been the cause; what is made of that is the
-judge's business.
+A thread sleeps for 5 ms over and over and records by how much it overslept. Where a verdict about time is in
+doubt, the worst sample shows whether the machine could have been the cause; the judge decides about that.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ class LagMeter:
     """The sleeping thread and what it recorded; also a context manager that starts and stops it."""
 
     def __init__(self, on_sample: Callable[[int, float], None] | None = None) -> None:
-        """Make a meter that stands still.
+        """Make a meter that is not running.
 
         Args:
             on_sample: Called with (at_ns, late_s) for each sample that is kept, by the meter's own thread,
-                which measures nothing meanwhile.
+                which measures nothing while it runs.
         """
         self._on_sample = on_sample
         self._samples: deque[tuple[int, float]] = deque(maxlen=MAX_SAMPLES)

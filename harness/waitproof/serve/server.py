@@ -107,7 +107,7 @@ def serving(
         port=options.port,
         on_entry=manager.on_entry,
         journal_limit=options.journal,
-        unprepared=manager,
+        task_factory=manager,
         allowed_hosts=names,
         max_body_bytes=MAX_BODY_BYTES,
         off_record=CONTROL_PATHS,

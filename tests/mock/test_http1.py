@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from waitproof.mock.http1 import MAX_HEAD_BYTES, MAX_KEPT_HEADS, Heads, Reader, Refused, Request, whole
 
 POLL = b"GET /v1/jobs/7/state?key=k HTTP/1.1\r\nHost: here\r\nX-One: 1\r\nx-one: 2\r\n\r\n"
-SIZED = b"POST /v1/parcels HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody"
+SIZED = b"POST /v1/parcels HTTP/1.1\r\nHost: here\r\nContent-Length: 4\r\n\r\nbody"
 CHUNKS = b"2;x=y\r\nbo\r\n2\r\ndy\r\n0\r\nT: t\r\n\r\n"
-CHUNKED = b"POST /v1/parcels HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS
+CHUNKED = b"POST /v1/parcels HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS
 OLD = b"\r\nGET http://here:80/old HTTP/1.0\nConnection: Keep-Alive\n\n"
 
 
@@ -33,8 +33,8 @@ def seen_of(request: Request) -> tuple[str, str, int, dict[str, str], bool, byte
 
 SEEN = {
     POLL: ("GET", "/v1/jobs/7/state", 1, {"host": "here", "x-one": "1, 2"}, True, b""),
-    SIZED: ("POST", "/v1/parcels", 1, {"content-length": "4"}, True, b"body"),
-    CHUNKED: ("POST", "/v1/parcels", 1, {"transfer-encoding": "chunked"}, True, b"body"),
+    SIZED: ("POST", "/v1/parcels", 1, {"host": "here", "content-length": "4"}, True, b"body"),
+    CHUNKED: ("POST", "/v1/parcels", 1, {"host": "here", "transfer-encoding": "chunked"}, True, b"body"),
     OLD: ("GET", "/old", 0, {"connection": "Keep-Alive"}, True, b""),
 }
 
@@ -70,7 +70,7 @@ def test_bytes_that_come_while_an_earlier_request_is_served_wait_for_their_turn(
 def test_a_request_has_arrived_when_its_first_line_has_been_read() -> None:
     wire = reader()
     for at_ns, piece in enumerate(
-        (b"\r\nPOST", b" /a HTTP/1.1\r", b"\nContent-Length: 1", b"\r\n\r\n", b"x"), 1
+        (b"\r\nPOST", b" /a HTTP/1.1\r", b"\nHost: here\r\nContent-Length: 1", b"\r\n\r\n", b"x"), 1
     ):
         wire.feed(piece)
         request = wire.next(at_ns)
@@ -93,11 +93,11 @@ def test_the_heads_that_are_kept_are_bounded_in_number_and_size() -> None:
     heads = Heads()
     wire = Reader(heads, 0)
     for number in range(MAX_KEPT_HEADS + 10):
-        wire.feed(b"GET /%d HTTP/1.1\r\n\r\n" % number)
+        wire.feed(b"GET /%d HTTP/1.1\r\nHost: here\r\n\r\n" % number)
         given_out(wire)
     assert len(heads) <= MAX_KEPT_HEADS
 
-    wire.feed(b"GET /large HTTP/1.1\r\nX: %b\r\n\r\n" % (b"x" * 10_000))
+    wire.feed(b"GET /large HTTP/1.1\r\nHost: here\r\nX: %b\r\n\r\n" % (b"x" * 10_000))
     (request,) = given_out(wire)
 
     assert request.head.path == "/large"
@@ -107,13 +107,14 @@ def test_the_heads_that_are_kept_are_bounded_in_number_and_size() -> None:
 @pytest.mark.parametrize(("minor", "asks"), [(1, True), (0, False)])
 def test_a_client_that_waits_before_its_body_is_told_once_to_go_on(minor: int, asks: bool) -> None:
     wire = reader()
-    wire.feed(b"POST / HTTP/1.%d\r\nExpect: 100-Continue\r\nContent-Length: 4\r\n\r\n" % minor)
+    wire.feed(b"POST / HTTP/1.%d\r\nHost: here\r\nExpect: 100-Continue\r\nContent-Length: 4\r\n\r\n" % minor)
     assert wire.next(1) is None
 
-    assert (wire.asks_to_go_on(), wire.asks_to_go_on()) == (asks, False)
+    expected = b"HTTP/1.1 100 Continue\r\n\r\n" if asks else b""
+    assert (wire.go_on(), wire.go_on()) == (expected, b"")
     wire.feed(b"body")
     assert len(given_out(wire)) == 1
-    assert not wire.asks_to_go_on()
+    assert wire.go_on() == b""
 
 
 def test_a_refusal_knows_the_line_and_when_it_came() -> None:

@@ -1,0 +1,145 @@
+"""The mock server in a separate process: the child's end.
+
+It serves until its stdin ends. What happens goes to the harness as JSON Lines: every request on arrival and
+at its end, every late wake-up that the lag meter saw, and an acknowledgement for each order.
+
+One fact to know before reading on: one thread writes, fed by a queue, so a harness that reads slowly never
+holds up the server's loop. And when the loop ends by a mistake of ours, the process ends with it, because
+nobody could tell a server that never answers from an SDK that never asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import asdict
+from typing import Any
+
+from waitproof.errors import InputError
+from waitproof.judge.journal import JournalEntry
+from waitproof.mock.lag import LagMeter
+from waitproof.mock.server import TaskServer, raise_file_limit
+from waitproof.suite.contract import Contract
+from waitproof.suite.scenario import Step
+
+__all__ = ["main"]
+
+FLUSH_S = 0.3  # for the harness to read the last lines of a child that ends
+BATCH = 200  # lines written at once
+JOURNAL_LIMIT = 1_000  # the harness keeps the journal, the child only what it is serving right now
+CANNOT_LISTEN = 3  # exit codes
+LOOP_ENDED = 4
+
+
+class _Outbox:
+    """Messages to the harness, written by a separate thread."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._queue: queue.SimpleQueue[JournalEntry | dict[str, Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="outbox", daemon=True)
+        self._thread.start()
+        self.put = self._queue.put
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join(FLUSH_S)
+
+    def _write(self) -> None:
+        is_open = True
+        with contextlib.suppress(OSError):  # the harness has gone: the end of stdin will say so
+            while is_open:
+                batch = [self._queue.get()]
+                while len(batch) < BATCH and not self._queue.empty():
+                    batch.append(self._queue.get())
+                is_open = None not in batch
+                data = b"".join(_line(item) for item in batch if item is not None)
+                while data:
+                    data = data[os.write(self._descriptor, data) :]
+
+
+class _ChildServer(TaskServer):
+    """A server whose process ends with its loop."""
+
+    def thread_target(self) -> None:
+        super().thread_target()
+        if self.failure is not None:
+            traceback.print_exception(self.failure)
+            os._exit(LOOP_ENDED)  # the main thread waits for stdin, and cannot be woken
+
+
+def main() -> int:
+    """Serve until stdin ends; see the module. Return the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it was started by hand, within a terminal's group
+    outbox = _Outbox(os.dup(1))
+    raise_file_limit()
+    os.dup2(2, 1)  # a stray print must not come between our lines
+    server: TaskServer | None = None
+    try:
+        server = _serve(outbox)
+        if server is None:
+            return CANNOT_LISTEN
+        with LagMeter(lambda at_ns, late_s: outbox.put({"event": "lag", "at_ns": at_ns, "late_s": late_s})):
+            for line in sys.stdin.buffer:
+                outbox.put(_carry_out(server, json.loads(line)))
+        return 0
+    finally:
+        if server is not None:
+            server.stop()
+        outbox.close()
+
+
+def _serve(outbox: _Outbox) -> TaskServer | None:
+    order = json.loads(sys.stdin.buffer.readline())
+    contract = Contract.model_validate_json(json.dumps(order["contract"]))
+    server = _ChildServer(
+        contract, host=order["host"], port=order["port"], on_entry=outbox.put, journal_limit=JOURNAL_LIMIT
+    )
+    try:
+        server.start()
+    except InputError as error:
+        mistakes = [asdict(mistake) for mistake in error.mistakes]
+        outbox.put({"event": "failed", "message": str(error), "mistakes": mistakes})
+        return None
+    gc.collect()
+    gc.freeze()  # what has been imported stays: the collector need not look at it while we serve
+    outbox.put({"event": "ready", "port": server.port})
+    return server
+
+
+def _carry_out(server: TaskServer, order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out an order of the harness, and return the acknowledgement."""
+    try:
+        match order["op"]:
+            case "create":
+                plans = [(task, [_step(step) for step in task["steps"]]) for task in order["tasks"]]
+                for task, steps in plans:
+                    server.create(task["task_id"], steps, token=task["token"], n=task["n"])
+            case "forget":
+                for task_id in order["task_ids"]:
+                    server.forget(task_id)
+            case _:  # settle: whatever was queued before the acknowledgement has been sent before it
+                pass
+    except ValueError as error:  # one scenario's steps should not end the run
+        return {"event": "done", "id": order["id"], "message": str(error) or repr(error)}
+    return {"event": "done", "id": order["id"]}
+
+
+def _step(text: dict[str, Any]) -> Step:
+    return Step.model_validate_json(json.dumps(text))
+
+
+def _line(item: JournalEntry | dict[str, Any]) -> bytes:
+    message = {"event": "entry", **vars(item)} if isinstance(item, JournalEntry) else item
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
