@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from waitproof.defects.defect import Defect, Ending, clean
 from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
 from waitproof.defects.sdk import ModelSdk
-from waitproof.judge import Status, Verdict, is_suspicious, judge, unplayed
-from waitproof.judge.observation import Observation
-from waitproof.protocol import Capabilities, Hello
+from waitproof.judge import Status, Trial, Verdict, rounds, unplayed
+from waitproof.protocol import Capabilities
 from waitproof.simulate import Conditions, Simulator, forecast, scale_for, scaled
 from waitproof.suite.files import Suite
 from waitproof.suite.scenario import Scenario
@@ -35,20 +33,28 @@ class Bench:
 
     def simulate(self, defect: Defect, scenarios: Sequence[Scenario] | None = None) -> list[Verdict]:
         """Play scenarios, all by default, as a run plays them, and return the verdicts."""
-        sdk = ModelSdk(self.suite.contract, defect)
+        contract = self.suite.contract
+        sdk = ModelSdk(contract, defect)
         hello = self._simulators[0].hello(sdk)
-        chosen = self.suite.scenarios if scenarios is None else scenarios
-        verdicts: list[Verdict] = []
-        # As in a run: what proves that waits do not block comes first, and decides how the rest is played.
-        first = [s for s in chosen if hello.capabilities.non_blocking and self._proves_interleaving(s)]
-        for scenario in first:
-            verdicts += self._play(sdk, hello, scenario)
-        if any(v.status is Status.FAIL and self._is_interleaving(v.requirement) for v in verdicts):
-            hello = replace(hello, capabilities=replace(hello.capabilities, max_concurrency=1))
-        for scenario in chosen:
-            if scenario not in first:
-                verdicts += self._play(sdk, hello, scenario)
-        return verdicts
+        trials, scales = [], {}
+        for scenario in self.suite.scenarios if scenarios is None else scenarios:
+            factor = self._factor(scenario, hello.capabilities)
+            trial = Trial(contract, self._scale(scenario, factor or 1))
+            scales[id(trial)] = factor
+            trials.append(trial)
+        for each in rounds(contract, trials, hello):
+            for trial in each.trials:
+                factor = scales[id(trial)]
+                if factor is None:
+                    reason = "the helper's options are too coarse"
+                    trial.close(unplayed(contract, trial.scenario, Status.UNSUPPORTED, reason))
+                    continue
+                runs = len(trial.observations)
+                simulator = self._simulators[min(runs, len(self._simulators) - 1)]
+                trial.add(
+                    simulator.play(sdk, each.hello, trial.scenario, scale=factor, alone=bool(runs), seed=runs)
+                )
+        return [verdict for trial in trials for verdict in trial.verdicts]
 
     def prove(self, defect: Defect) -> Line:
         """Return what the suite makes of a defect or an equivalent.
@@ -85,31 +91,13 @@ class Bench:
             return {}
         return usual_words(self.simulate(clean(is_async=defect.is_async), scenarios))
 
-    def _proves_interleaving(self, scenario: Scenario) -> bool:
-        return any(self._is_interleaving(name) for name in scenario.proves)
-
-    def _is_interleaving(self, requirement: str) -> bool:
-        return self.suite.contract.requirement(requirement).check == "waits_interleave"
-
     def _factor(self, scenario: Scenario, capabilities: Capabilities) -> int | None:
         key = scenario.id, capabilities.poll_interval_resolution, capabilities.timeout_resolution
         if key not in self._factors:
             self._factors[key] = scale_for(self.suite.contract, scenario, capabilities)
         return self._factors[key]
 
-    def _play(self, sdk: ModelSdk, hello: Hello, scenario: Scenario) -> Sequence[Verdict]:
-        contract = self.suite.contract
-        factor = self._factor(scenario, hello.capabilities)
-        if factor is None:
-            return unplayed(contract, scenario, Status.UNSUPPORTED, "the helper's options are too coarse")
-        if factor > 1:
-            key = scenario.id, factor
-            scenario = self._scaled.setdefault(key, scaled(scenario, factor))
-        seen: list[Observation] = []
-        while True:
-            simulator = self._simulators[min(len(seen), len(self._simulators) - 1)]
-            seen.append(simulator.play(sdk, hello, scenario, scale=factor, alone=bool(seen), seed=len(seen)))
-            verdicts = judge(contract, scenario, seen)
-            unsettled = any(verdict.status is Status.INCONCLUSIVE for verdict in verdicts)
-            if not (unsettled and is_suspicious(contract, scenario, seen)):
-                return verdicts
+    def _scale(self, scenario: Scenario, factor: int) -> Scenario:
+        if factor == 1:
+            return scenario
+        return self._scaled.setdefault((scenario.id, factor), scaled(scenario, factor))
