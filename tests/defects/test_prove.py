@@ -9,8 +9,8 @@ from fakes import MINI
 from waitproof.cli.entry import main
 from waitproof.defects import Line, Outcome, library
 from waitproof.judge import Status
-from waitproof.run.prove import live_command, prove_live
 from waitproof.run import Runner
+from waitproof.run.prove import live_command, prove_live
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.select import select
 
