@@ -38,7 +38,7 @@ unit: $(STAMP) ## the project's own tests
 suite: $(STAMP) ## the suite through pytest: the reference client, and the kit of each language that is here
 	$(BIN)/python -m pytest scenarios
 
-prove: $(STAMP) ## every mutant against every scenario, simulated and then live (a quarter of an hour)
+prove: $(STAMP) ## show that the suite catches every defect, simulated and then live (a quarter of an hour)
 	$(BIN)/waitproof prove --simulated --live
 
 schema: $(STAMP) ## write scenarios/scenario.schema.json anew from the model

@@ -1,20 +1,20 @@
 """Runs the suite again and again on a machine that is far too busy, and counts what it gets wrong.
 
     python benchmarks/soak.py                                # 50 rounds of everything; some hours
-    python benchmarks/soak.py --times 3 -k overrides/ --only ticker --only sync
+    python benchmarks/soak.py --times 3 -k overrides/ --only ticker --only model
     python benchmarks/soak.py --simulated                    # 50 rounds of everything; some minutes
 
 Every core is kept busy by processes of this program's own, and now and then an adapter's processes are
 stopped for 300 ms, as a laptop does that swaps. In the simulator, where a round takes seconds, the machine is
 another one in each round and in each run alone: how late sleeps end, the server reads and the harness reads
-are drawn, and so are the stops. In each round correct clients (the reference client, sync and
-async, and every equivalent) play the selected scenarios, and then mutants of time play what proves their
-requirement. Under any load:
+are drawn, and so are the stops. In each round correct clients (the model client, sync and async, and every
+equivalent) play the selected scenarios, and then the defects of time play the scenarios that must catch
+them. Under any load:
 
 - no correct client may get a FAIL or a WARN (INCONCLUSIVE is honest, and counted);
-- a mutant must not get away with PASS in all of the scenarios in which the simulator, which has no load, says
-  that it is caught. (A stop can hide an early timeout in one of them: the caller did wait. How often a
-  mutant gets what is counted.)
+- a defect must not get PASS in all of the scenarios in which the simulator, which has no load, sees it
+  caught. (A stop can hide an early timeout in one of them: the caller did wait. How often a defect gets which
+  verdict is counted.)
 
 It exits with 1 if that is not so.
 """
@@ -33,15 +33,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from waitproof.defects.proof import Bench, Line, live_command, reference, variant_named, weigh
+from waitproof.defects import Bench, Defect, Ending, Library, Line, library, weigh
 from waitproof.judge import MAX_RERUNS, Status, Verdict, checks
 from waitproof.run import Runner
+from waitproof.run.prove import live_command
 from waitproof.simulate import Conditions, Stop
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.select import select
-
-from reference_client.mutants import EQUIVALENTS, MUTANTS, Ending, Variant
 
 STOP_S = 0.3  # a stop of this length is invisible to the server, and longer than any tolerance
 BETWEEN_STOPS_S = (0.2, 2.0)
@@ -96,10 +95,10 @@ def stopping(runner: Runner, seed: int) -> Iterator[Counter[str]]:
 
 
 def run(
-    suite: Suite, variants: Sequence[Variant], scenarios: Sequence[Scenario], seed: int
+    suite: Suite, clients: Sequence[Defect], scenarios: Sequence[Scenario], seed: int
 ) -> tuple[dict[str, list[Verdict]], int]:
-    """Run variants live under stops; return their verdicts by name, and how many stops there were."""
-    runner = Runner(suite, [live_command(variant) for variant in variants], scenarios=scenarios)
+    """Run clients live under stops; return their verdicts by name, and how many stops there were."""
+    runner = Runner(suite, [live_command(suite, client) for client in clients], scenarios=scenarios)
     with stopping(runner, seed) as counts:
         result = runner.run()
     return {adapter.name: list(adapter.verdicts()) for adapter in result.adapters}, counts["stops"]
@@ -128,26 +127,25 @@ def weather(seed: int, late_s: Sequence[float]) -> Conditions:
 
 
 def simulate(
-    suite: Suite, variants: Sequence[Variant], scenarios: Sequence[Scenario], seed: int
+    suite: Suite, clients: Sequence[Defect], scenarios: Sequence[Scenario], seed: int
 ) -> tuple[dict[str, list[Verdict]], int]:
     """Do the same in the simulator; how many stops there were is said of one client's first run."""
     alone = [weather(seed + number, LATE_ALONE_S) for number in range(1, 1 + MAX_RERUNS)]
     runs = [weather(seed, LATE_S), *alone]
     bench = Bench(suite, *runs)
-    return {each.name: bench.simulate(each, scenarios) for each in variants}, len(runs[0].stops)
+    return {each.name: bench.simulate(each, scenarios) for each in clients}, len(runs[0].stops)
 
 
-def timing_mutants(suite: Suite, scenarios: Sequence[Scenario]) -> dict[str, Line]:
-    """Return the mutants that a check of time catches in these scenarios, as the simulator sees them."""
+def timing_defects(suite: Suite, known: Library, scenarios: Sequence[Scenario]) -> dict[str, Line]:
+    """Return the defects that a check of time catches in these scenarios, as the simulator sees them."""
     bench, lines = Bench(suite), {}
-    for variant in MUTANTS.values():
-        requirement = suite.contract.requirement(variant.requirement)
-        if variant.ending is not Ending.CAUGHT or not checks()[requirement.check].timed:
+    for defect in known.defects.values():
+        if defect.ending is not Ending.ACCUSED or not checks()[defect.check].timed:
             continue
-        chosen = [scenario for scenario in scenarios if variant.requirement in scenario.proves]
-        line = weigh(suite, variant, bench.simulate(variant, chosen), {})
+        chosen = [scenario for scenario in bench.proving(defect) if scenario in scenarios]
+        line = weigh(suite.contract, defect, bench.simulate(defect, chosen), {})
         if line.caught_in:
-            lines[variant.name] = line
+            lines[defect.name] = line
     return lines
 
 
@@ -162,7 +160,7 @@ class Tally:
         self.wrong: list[str] = []
         self.missed: list[str] = []
         self.stops = 0
-        self.mutant_statuses: Counter[str] = Counter()
+        self.defect_statuses: Counter[str] = Counter()
 
     def add_correct(self, name: str, verdicts: Sequence[Verdict]) -> None:
         """Count what a correct client got."""
@@ -180,16 +178,14 @@ class Tally:
                     print(f"  {what}: {verdict.seen}; {verdict.explanation}", flush=True)
         self.runs_alone += sum(runs.values())
 
-    def add_mutant(self, line: Line, verdicts: Sequence[Verdict]) -> None:
-        """Count what a mutant got where it must be caught."""
-        told = [
-            verdict
-            for verdict in verdicts
-            if verdict.requirement == line.variant.requirement and verdict.scenario in line.caught_in
+    def add_defect(self, line: Line, verdicts: Sequence[Verdict]) -> None:
+        """Count what a defect got where it must be caught."""
+        needed = [
+            each for each in verdicts if each.requirement in line.by and each.scenario in line.caught_in
         ]
-        self.mutant_statuses.update(verdict.status.value for verdict in told)
-        for verdict in told:
-            if all(each.status is Status.PASS for each in told):
+        self.defect_statuses.update(verdict.status.value for verdict in needed)
+        for verdict in needed:
+            if all(each.status is Status.PASS for each in needed):
                 self.missed.append(f"{_what(verdict, line.name)}: {verdict.seen}")
                 print(f"  missed: {self.missed[-1]}", flush=True)
 
@@ -198,7 +194,7 @@ class Tally:
         return (
             f"correct clients {dict(self.statuses)}, {self.runs_alone} runs alone "
             f"settled {dict(self.settled)}, {self.stops} stops, "
-            f"mutants {dict(self.mutant_statuses)}, wrong {len(self.wrong)}, missed {len(self.missed)}"
+            f"defects {dict(self.defect_statuses)}, wrong {len(self.wrong)}, missed {len(self.missed)}"
         )
 
 
@@ -211,7 +207,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--times", type=int, default=50, help="rounds; default: %(default)s")
     parser.add_argument("-k", action="append", default=[], dest="patterns", help="only these scenarios")
-    parser.add_argument("--only", action="append", default=[], help="only variants in whose name this stands")
+    parser.add_argument("--only", action="append", default=[], help="only clients whose name contains this")
     parser.add_argument("--busy", type=int, default=os.cpu_count() or 1, help="busy processes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--simulated", action="store_true", help="in the simulator, without a process")
@@ -223,9 +219,9 @@ def main() -> int:
     def is_meant(name: str) -> bool:
         return not options.only or any(part in name for part in options.only)
 
-    everyone = [reference(), reference(is_async=True), *EQUIVALENTS.values()]
-    correct = [variant for variant in everyone if is_meant(variant.name)]
-    lines = {n: line for n, line in timing_mutants(suite, scenarios).items() if is_meant(n)}
+    known = library(suite.contract)
+    correct = [client for name, client in known.equivalents.items() if is_meant(name)]
+    lines = {n: line for n, line in timing_defects(suite, known, scenarios).items() if is_meant(n)}
     play = simulate if options.simulated else run
     tally = Tally(tells_settled=not options.simulated)
     for number in range(1, options.times + 1):
@@ -237,14 +233,14 @@ def main() -> int:
                 tally.stops += stops
                 for name, verdicts in seen.items():
                     tally.add_correct(name, verdicts)
-            for requirement in dict.fromkeys(line.variant.requirement for line in lines.values()):
-                group = [line for line in lines.values() if line.variant.requirement == requirement]
+            for by in dict.fromkeys(line.by for line in lines.values()):
+                group = [line for line in lines.values() if line.by == by]
                 needed = {scenario_id for line in group for scenario_id in line.caught_in}
-                chosen = [s for s in select(scenarios, [f"*:{requirement}"]) if s.id in needed]
-                seen, stops = play(suite, [variant_named(line.name) for line in group], chosen, seed)
+                chosen = [scenario for scenario in scenarios if scenario.id in needed]
+                seen, stops = play(suite, [known.named(line.name) for line in group], chosen, seed)
                 tally.stops += stops
                 for line in group:
-                    tally.add_mutant(line, seen[line.name])
+                    tally.add_defect(line, seen[line.name])
         print(f"round {number} ({time.monotonic() - began_s:.0f} s): {tally.told()}", flush=True)
     for told in (*tally.wrong, *tally.missed):
         print(told)

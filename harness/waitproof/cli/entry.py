@@ -25,7 +25,7 @@ COMMANDS = {  # name: (module:function, help)
     "lint": ("waitproof.cli.lint:execute", "check scenario files without running them"),
     "doctor": ("waitproof.cli.doctor:execute", "check an adapter against the protocol, step by step"),
     "serve": ("waitproof.serve.command:serve", "serve mock tasks while you develop a client"),
-    "prove": ("waitproof.defects.proof:main", "prove that the suite catches every known defect"),
+    "prove": ("waitproof.cli.prove:execute", "show which standard defects a suite catches"),
     "report": (
         "waitproof.cli.report:execute",
         "make HTML, Markdown, JUnit XML and more of report.json files",

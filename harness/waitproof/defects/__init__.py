@@ -1,1 +1,35 @@
-"""The library of defects and equivalents, and the proof that a suite catches them."""
+"""Defects and equivalents of a correct wait helper, and what a suite makes of them; for any suite.
+
+`client` is the model client, which keeps every promise of a contract; `defect` says what a defect is, and
+`library` lists them all. `bench` plays them in virtual time, and `matrix` weighs their verdicts.
+"""
+
+from waitproof.defects.bench import Bench
+from waitproof.defects.client import ModelClient
+from waitproof.defects.defect import CLEAN, CLEAN_ASYNC, Defect, Ending, clean
+from waitproof.defects.library import Library, library
+from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
+from waitproof.defects.page import markdown, reasons, sentence_of, summary
+from waitproof.defects.sdk import LiveMachine, ModelSdk
+
+__all__ = [
+    "CLEAN",
+    "CLEAN_ASYNC",
+    "Bench",
+    "Defect",
+    "Ending",
+    "Library",
+    "Line",
+    "LiveMachine",
+    "ModelClient",
+    "ModelSdk",
+    "Outcome",
+    "clean",
+    "library",
+    "markdown",
+    "reasons",
+    "sentence_of",
+    "summary",
+    "usual_words",
+    "weigh",
+]

@@ -1,0 +1,103 @@
+"""Plays the model client, with or without a defect, against a suite in virtual time, as a run does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from waitproof.defects.defect import Defect, Ending, clean
+from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
+from waitproof.defects.sdk import ModelSdk
+from waitproof.judge import Status, Trial, Verdict, rounds, unplayed
+from waitproof.protocol import Capabilities
+from waitproof.simulate import Conditions, Simulator, forecast, scale_for, scaled
+from waitproof.suite.files import Suite
+from waitproof.suite.scenario import Scenario
+
+__all__ = ["Bench"]
+
+
+class Bench:
+    """A suite and its simulators, on which any number of clients are played.
+
+    Args:
+        suite: What to play.
+        conditions: Those of the first run of each scenario, of its first isolated re-run, and so on; the
+            last ones hold from then on, and ideal ones where there are none.
+    """
+
+    def __init__(self, suite: Suite, *conditions: Conditions) -> None:
+        self.suite = suite
+        self._simulators = [Simulator(suite.contract, each) for each in conditions or (Conditions(),)]
+        self._factors: dict[tuple[str, float, float], int | None] = {}
+        self._scaled: dict[tuple[str, int], Scenario] = {}
+
+    def simulate(self, defect: Defect, scenarios: Sequence[Scenario] | None = None) -> list[Verdict]:
+        """Play scenarios, all by default, as a run plays them, and return the verdicts."""
+        contract = self.suite.contract
+        sdk = ModelSdk(contract, defect)
+        hello = self._simulators[0].hello(sdk)
+        trials, scales = [], {}
+        for scenario in self.suite.scenarios if scenarios is None else scenarios:
+            factor = self._factor(scenario, hello.capabilities)
+            trial = Trial(contract, self._scale(scenario, factor or 1))
+            scales[id(trial)] = factor
+            trials.append(trial)
+        for each in rounds(contract, trials, hello):
+            for trial in each.trials:
+                factor = scales[id(trial)]
+                if factor is None:
+                    reason = "the helper's options are too coarse"
+                    trial.close(unplayed(contract, trial.scenario, Status.UNSUPPORTED, reason))
+                    continue
+                runs = len(trial.observations)
+                simulator = self._simulators[min(runs, len(self._simulators) - 1)]
+                trial.add(
+                    simulator.play(sdk, each.hello, trial.scenario, scale=factor, alone=bool(runs), seed=runs)
+                )
+        return [verdict for trial in trials for verdict in trial.verdicts]
+
+    def prove(self, defect: Defect) -> Line:
+        """Return what the suite makes of a defect or an equivalent.
+
+        A defect is played against the scenarios that prove the requirements which must catch it, and against
+        the rest only where these don't. An equivalent is played against everything.
+        """
+        proving = self.proving(defect)
+        usual = self._usual(defect, proving)
+        verdicts = self.simulate(defect, proving)
+        line = weigh(self.suite.contract, defect, verdicts, usual)
+        if line.outcome is Outcome.CAUGHT:
+            return line
+        verdicts += self.simulate(defect, [each for each in self.suite.scenarios if each not in proving])
+        return weigh(self.suite.contract, defect, verdicts, usual)
+
+    def proving(self, defect: Defect) -> list[Scenario]:
+        """Return the scenarios that prove what must catch a defect, none for an equivalent."""
+        stated = defect.requirements(self.suite.contract)
+        return [each for each in self.suite.scenarios if not set(stated).isdisjoint(each.proves)]
+
+    def soonest(self, defect: Defect) -> list[Scenario]:
+        """Return the scenario in which a defect is caught soonest, all that should when none does."""
+        proving = self.proving(defect)
+        usual = self._usual(defect, proving)
+        for scenario in sorted(proving, key=lambda each: forecast(self.suite.contract, each).length_s):
+            line = weigh(self.suite.contract, defect, self.simulate(defect, [scenario]), usual)
+            if line.outcome is Outcome.CAUGHT:
+                return [scenario]
+        return proving
+
+    def _usual(self, defect: Defect, scenarios: Sequence[Scenario]) -> dict[tuple[str, str], str]:
+        if defect.ending is not Ending.RECORDED:
+            return {}
+        return usual_words(self.simulate(clean(is_async=defect.is_async), scenarios))
+
+    def _factor(self, scenario: Scenario, capabilities: Capabilities) -> int | None:
+        key = scenario.id, capabilities.poll_interval_resolution, capabilities.timeout_resolution
+        if key not in self._factors:
+            self._factors[key] = scale_for(self.suite.contract, scenario, capabilities)
+        return self._factors[key]
+
+    def _scale(self, scenario: Scenario, factor: int) -> Scenario:
+        if factor == 1:
+            return scenario
+        return self._scaled.setdefault((scenario.id, factor), scaled(scenario, factor))

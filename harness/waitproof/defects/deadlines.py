@@ -1,0 +1,200 @@
+"""Defects of the deadline: waits that end too early, too late or never."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Steps, Wait
+from waitproof.defects.defect import Defect, Ending
+from waitproof.defects.intervals import ignoring, option_changed
+from waitproof.defects.wire import Task
+from waitproof.suite.contract import Contract
+
+__all__ = ["deadline_defects"]
+
+NEVER_S = 1e9
+
+
+def deadline_defects(contract: Contract) -> Iterator[Defect]:
+    """Yield the defects of this module for one contract."""
+    yield from _timeouts()
+    yield from _deadlines()
+    yield from _open_questions(contract)
+
+
+def _default_timeout(change: Callable[[float], float]) -> Hooks:
+    return Hooks(on_options=lambda c, options: {"timeout": change(c.defaults.timeout), **options})
+
+
+def _timeouts() -> Iterator[Defect]:
+    defaults: tuple[tuple[str, str, Hooks], ...] = (
+        ("halved", "The default timeout is half of the documented one.", _default_timeout(lambda s: s / 2)),
+        (
+            "a-quarter-longer",
+            "The default timeout is a quarter too long.",
+            _default_timeout(lambda s: s * 1.25),
+        ),
+        ("waits-forever", "The helper has no timeout by default.", _default_timeout(lambda _s: NEVER_S)),
+    )
+    for name, sentence, hooks in defaults:
+        yield Defect(f"timeout_kept.{name}", "timeout_kept", sentence, hooks, {"option": "default"})
+    passed: tuple[tuple[str, str, Hooks], ...] = (
+        (
+            "option-ignored",
+            "The helper ignores the timeout that the caller passes.",
+            Hooks(on_options=ignoring("timeout")),
+        ),
+        (
+            "option-counted-in-polls",
+            "The helper turns the timeout into a number of polls, one per second.",
+            Hooks(on_wait=_without_deadline, on_task=_counted),
+        ),
+        (
+            "option-restarts-at-each-poll",
+            "The timeout bounds each request and not the whole wait.",
+            Hooks(on_wait=_without_deadline, on_poll=lambda wait, _s: wait.timeout_s),
+        ),
+        (
+            "option-restarts-with-each-status",
+            "The timeout starts again whenever the status changes.",
+            Hooks(on_wait=_without_deadline, on_task=_since_the_latest_change, on_sleep=_until_that_deadline),
+        ),
+        (
+            "option-in-whole-seconds",
+            "The helper rounds the timeout to whole seconds.",
+            option_changed("timeout", lambda _contract, s: max(1, round(s))),
+        ),
+        (
+            "option-in-milliseconds",
+            "The helper takes a timeout that the caller passes in seconds for milliseconds.",
+            option_changed("timeout", lambda _contract, s: s / 1000),
+        ),
+    )
+    for name, sentence, hooks in passed:
+        yield Defect(f"timeout_kept.{name}", "timeout_kept", sentence, hooks, {"option": "passed"})
+
+
+def _without_deadline(wait: Wait, steps: Steps) -> Steps:
+    wait.memory["until_s"] = wait.deadline_s
+    wait.deadline_s = wait.now() + NEVER_S
+    return steps
+
+
+def _counted(wait: Wait, task: Task) -> Task:
+    if wait.polls > wait.timeout_s and not task.ends_the_wait:
+        raise wait.timed_out()
+    return task
+
+
+def _since_the_latest_change(wait: Wait, task: Task) -> Task:
+    if task.status != wait.memory.get("status"):
+        wait.memory.update(status=task.status, until_s=wait.now() + wait.timeout_s)
+    elif wait.now() >= wait.memory["until_s"]:
+        raise wait.timed_out()
+    return task
+
+
+def _until_that_deadline(wait: Wait, seconds: float) -> float:
+    left_s: float = wait.memory["until_s"] - wait.now()
+    return min(seconds, left_s)
+
+
+def _deadlines() -> Iterator[Defect]:
+    every: tuple[tuple[str, str, str, Hooks], ...] = (
+        (
+            "timeout_not_early",
+            "one-interval-early",
+            "The helper gives up when there is no time for another whole interval.",
+            Hooks(on_sleep=_or_give_up),
+        ),
+        (
+            "timeout_not_early",
+            "whole-intervals",
+            "The helper rounds the timeout down to whole intervals.",
+            Hooks(on_wait=_in_whole_intervals),
+        ),
+        (
+            "timeout_not_late",
+            "checked-after-the-sleep",
+            "The helper checks its deadline only after sleeping a whole interval.",
+            Hooks(on_sleep=lambda wait, _s: wait.interval_s),
+        ),
+        (
+            "timeout_not_late",
+            "one-interval-late",
+            "The helper waits one interval longer than its timeout.",
+            Hooks(on_wait=_one_interval_longer),
+        ),
+        (
+            "deadline_bounds_stalled_poll",
+            "not-cut-off",
+            "The deadline does not cut off a poll that is in flight.",
+            Hooks(on_poll=lambda _wait, _s: REQUEST_TIMEOUT_S),
+        ),
+        (
+            "deadline_bounds_stalled_poll",
+            "each-poll-the-whole-timeout",
+            "Each poll may take as long as the whole wait.",
+            Hooks(on_poll=lambda wait, _s: wait.timeout_s),
+        ),
+    )
+    for check, name, sentence, hooks in every:
+        yield Defect(f"{check}.{name}", check, sentence, hooks)
+    yield Defect(
+        "timeout_not_early.adapter-exaggerates",
+        "timeout_not_early",
+        "The adapter reports that each wait took five seconds longer than it did.",
+        ending=Ending.ERROR,
+        adds_to_elapsed_s=5.0,
+    )
+
+
+def _or_give_up(wait: Wait, seconds: float) -> float:
+    if seconds < wait.interval_s:
+        raise wait.timed_out()
+    return seconds
+
+
+def _in_whole_intervals(wait: Wait, steps: Steps) -> Steps:
+    intervals = max(1, math.floor(wait.timeout_s / wait.interval_s + 1e-6))
+    wait.timeout_s = min(wait.timeout_s, intervals * wait.interval_s)
+    wait.deadline_s = wait.began_s + wait.timeout_s
+    return steps
+
+
+def _one_interval_longer(wait: Wait, steps: Steps) -> Steps:
+    wait.deadline_s += wait.interval_s
+    return steps
+
+
+def _open_questions(contract: Contract) -> Iterator[Defect]:
+    half_s = contract.defaults.timeout / 2
+    every: tuple[tuple[str, str, str, Hooks], ...] = (
+        (
+            "record_polls_at_deadline",
+            "sleeps-it-away",
+            "The helper makes no poll at its deadline.",
+            Hooks(on_poll=_not_at_the_deadline),
+        ),
+        (
+            "record_outcome",
+            "never-sees-a-late-end",
+            "The helper does not see a task that ends within the last interval.",
+            Hooks(on_poll=_not_at_the_deadline),
+        ),
+        (
+            "record_request_timeout",
+            "half-of-the-default",
+            f"The client gives any request up after {half_s:g} s.",
+            Hooks(on_poll=lambda _wait, timeout_s: min(timeout_s, half_s)),
+        ),
+    )
+    for check, name, sentence, hooks in every:
+        yield Defect(f"{check}.{name}", check, sentence, hooks, ending=Ending.RECORDED)
+
+
+def _not_at_the_deadline(wait: Wait, timeout_s: float) -> float:
+    if wait.now() >= wait.deadline_s - 0.001:
+        raise wait.timed_out()
+    return timeout_s

@@ -1,0 +1,104 @@
+"""Correct clients that look different: nothing may be held against any of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from waitproof.defects.client import Hooks, Sleep, Steps, Wait
+from waitproof.defects.defect import Defect, equivalent
+from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
+from waitproof.defects.intervals import sleeping_first
+from waitproof.defects.traffic import with_headers
+from waitproof.suite.contract import Contract
+
+__all__ = ["equivalents"]
+
+START_S = 0.05  # of a process for each wait
+CONNECT_S = 0.03  # of a slow connect: the judge grants 50 ms and 5 % of the interval
+CLOSE = {"Connection": "close"}
+MORE_HEADERS = {"X-Request-Id": "17", "Accept": "application/json", "traceparent": "00-1-2-01"}
+
+
+def equivalents(contract: Contract) -> Iterator[Defect]:
+    """Yield the correct clients."""
+    one_each = Hooks(on_request=lambda _wait, request: with_headers(request, CLOSE))
+    yield equivalent(
+        "counts-from-the-request", "Counts the interval from the request.", Hooks(on_sleep=_since_the_request)
+    )
+    yield equivalent(
+        "ticker",
+        "Polls at whole intervals after the call, and skips those that it cannot make.",
+        Hooks(on_sleep=_to_the_next_tick),
+    )
+    yield equivalent(
+        "no-poll-at-the-deadline",
+        "Sleeps the last part of an interval up to the deadline, and makes no poll there.",
+        Hooks(on_poll=_not_after_the_deadline),
+    )
+    yield equivalent(
+        "wakes-a-tick-early",
+        "Sleeps on a timer that fires a tick early now and then, and polls at the deadline.",
+        Hooks(on_sleep=lambda wait, s: s - wait.random.choice([0.0, 0.0, 0.002])),
+    )
+    yield equivalent(
+        "jitter-inside-the-bounds",
+        "Sleeps up to a fiftieth of the interval longer.",
+        Hooks(on_sleep=lambda wait, s: s * wait.random.uniform(1.0, 1.02)),
+    )
+    yield equivalent(
+        "waits-before-the-first-poll",
+        "Sleeps an interval before the first poll too.",
+        Hooks(on_wait=sleeping_first),
+    )
+    yield equivalent("fresh-connections", "Opens a connection for each request.", one_each)
+    yield equivalent(
+        "slow-connects",
+        "Opens a connection for each request, and takes long to do so.",
+        Hooks(on_request=one_each.on_request, before_poll=_connecting),
+    )
+    yield equivalent("http-10", "Speaks HTTP/1.0, one request per connection.", one_each, is_http_10=True)
+    yield equivalent(
+        "more-headers",
+        "Sends headers that nobody asked for.",
+        Hooks(on_request=lambda _wait, request: with_headers(request, MORE_HEADERS)),
+    )
+    yield equivalent(
+        "native-accessor",
+        "Has an accessor for the server's stack trace beside the runtime's own.",
+        language=language_of(contract, native_check),
+        native_stack_frames=JAVA_FRAMES,
+    )
+    yield equivalent(
+        "slow-start",
+        "Takes a while before the first poll, as a helper does that starts a process for each wait.",
+        Hooks(on_wait=_starting),
+    )
+
+
+def _since_the_request(wait: Wait, seconds: float) -> float:
+    if seconds < wait.interval_s:
+        return seconds  # the last sleep: it ends at the deadline
+    return wait.polled_s + wait.interval_s - wait.now()
+
+
+def _to_the_next_tick(wait: Wait, seconds: float) -> float:
+    if seconds < wait.interval_s:
+        return seconds
+    since_s = wait.now() - wait.began_s
+    return (math.floor(since_s / wait.interval_s + 1e-9) + 1) * wait.interval_s - since_s
+
+
+def _not_after_the_deadline(wait: Wait, timeout_s: float) -> float:
+    if wait.now() >= wait.deadline_s:
+        raise wait.timed_out()
+    return timeout_s
+
+
+def _connecting(_wait: Wait) -> Steps:
+    yield Sleep(CONNECT_S)
+
+
+def _starting(wait: Wait, steps: Steps) -> Steps:
+    yield Sleep(min(START_S, wait.timeout_s))
+    return (yield from steps)

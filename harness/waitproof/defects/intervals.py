@@ -1,0 +1,166 @@
+"""Defects of the poll interval: polls that come too soon or too late, and options that are not honoured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Options, Sleep, Steps, Wait
+from waitproof.defects.defect import Defect, Ending
+from waitproof.suite.contract import Contract
+
+__all__ = ["ignoring", "interval_defects", "option_changed"]
+
+
+def interval_defects(_contract: Contract) -> Iterator[Defect]:
+    """Yield the defects of this module, which are the same for every contract."""
+    yield from _intervals()
+    yield from _overridden_intervals()
+    yield from _open_questions()
+
+
+def _slept(change: Callable[[Wait, float], float]) -> Hooks:
+    return Hooks(on_sleep=change)
+
+
+def _intervals() -> Iterator[Defect]:
+    every: tuple[tuple[str, str, Hooks], ...] = (
+        ("halved", "The helper sleeps half of the interval.", _slept(lambda _wait, s: s / 2)),
+        (
+            "doubled",
+            "The default interval is twice the documented one.",
+            Hooks(on_options=lambda c, options: {"poll_interval": 2 * c.defaults.poll_interval, **options}),
+        ),
+        (
+            "ten-percent-short",
+            "The helper sleeps nine tenths of the interval.",
+            _slept(lambda _wait, s: s * 0.9),
+        ),
+        (
+            "jittered",
+            "The helper adds jitter in both directions: it sleeps between 50 % and 150 % of the interval.",
+            _slept(lambda wait, s: s * wait.random.uniform(0.5, 1.5)),
+        ),
+        (
+            "jittered-longer",
+            "The helper adds jitter of up to a third to each interval.",
+            _slept(lambda wait, s: s * wait.random.uniform(1.0, 1.33)),
+        ),
+        (
+            "alternating",
+            "The helper sleeps one interval and nearly two in turn.",
+            _slept(lambda wait, s: s * (1.0 if wait.sleeps % 2 else 1.8)),
+        ),
+        (
+            "grows-slowly",
+            "The helper backs off: each sleep is a seventh longer than the one before.",
+            _slept(lambda wait, s: s * 1.15 ** (wait.sleeps - 1)),
+        ),
+        (
+            "backs-off",
+            "The helper backs off: each sleep is half as long again, up to ten intervals.",
+            _slept(lambda wait, s: s * min(1.5 ** min(wait.sleeps - 1, 20), 10)),
+        ),
+        ("busy-loop", "The helper never sleeps between polls.", _slept(lambda _wait, _s: 0.0)),
+        ("polls-twice", "The helper polls twice in a row each time.", Hooks(before_poll=_poll_and_forget)),
+        (
+            "in-milliseconds",
+            "The helper takes the interval's seconds for milliseconds where it sleeps.",
+            _slept(lambda _wait, s: s / 1000),
+        ),
+    )
+    for name, sentence, hooks in every:
+        yield Defect(f"interval_kept.{name}", "interval_kept", sentence, hooks, {"option": "default"})
+
+
+def _poll_and_forget(wait: Wait) -> Steps:
+    yield from wait.client.look(wait.task_id, REQUEST_TIMEOUT_S, wait)
+
+
+def ignoring(option: str) -> Callable[[Contract, Options], Options]:
+    """Return a hook that drops an option, so that its default holds."""
+    return lambda _contract, options: {name: value for name, value in options.items() if name != option}
+
+
+def option_changed(option: str, change: Callable[[Contract, float], float]) -> Hooks:
+    """Return hooks that change an option where the caller passes it."""
+
+    def on_options(contract: Contract, options: Options) -> Options:
+        return options if option not in options else {**options, option: change(contract, options[option])}
+
+    return Hooks(on_options=on_options)
+
+
+def _overridden_intervals() -> Iterator[Defect]:
+    every: tuple[tuple[str, str, Hooks], ...] = (
+        (
+            "option-ignored",
+            "The helper ignores the interval that the caller passes.",
+            Hooks(on_options=ignoring("poll_interval")),
+        ),
+        (
+            "option-in-milliseconds",
+            "The helper takes an interval that the caller passes in seconds for milliseconds.",
+            option_changed("poll_interval", lambda _contract, s: s / 1000),
+        ),
+        (
+            "option-rounded-up",
+            "The helper rounds the interval up to whole seconds.",
+            option_changed("poll_interval", lambda _contract, s: math.ceil(s)),
+        ),
+        (
+            "option-capped",
+            "The helper accepts no interval above the default.",
+            option_changed("poll_interval", lambda contract, s: min(s, contract.defaults.poll_interval)),
+        ),
+        (
+            "option-used-once",
+            "The helper sleeps the caller's interval once, and the default from then on.",
+            _slept(
+                lambda wait, s: (
+                    s
+                    if wait.sleeps == 1 or s < wait.interval_s
+                    else wait.client.contract.defaults.poll_interval
+                )
+            ),
+        ),
+    )
+    for name, sentence, hooks in every:
+        yield Defect(f"interval_kept.{name}", "interval_kept", sentence, hooks, {"option": "passed"})
+
+
+def _open_questions() -> Iterator[Defect]:
+    yield Defect(
+        "record_first_poll.after-an-interval",
+        "record_first_poll",
+        "The helper sleeps an interval before its first poll.",
+        Hooks(on_wait=sleeping_first),
+        ending=Ending.RECORDED,
+    )
+    yield Defect(
+        "record_interval_counted_from.the-request",
+        "record_interval_counted_from",
+        "The interval is counted from the request.",
+        Hooks(on_sleep=lambda wait, s: min(wait.polled_s + wait.interval_s - wait.now(), s)),
+        ending=Ending.RECORDED,
+    )
+    yield Defect(
+        "record_sub_second.whole-seconds",
+        "record_sub_second",
+        "The helper's options are whole seconds.",
+        Hooks(on_options=_whole_seconds_alone),
+        ending=Ending.RECORDED,
+        capabilities={"poll_interval_resolution": 1, "timeout_resolution": 1},
+    )
+
+
+def sleeping_first(wait: Wait, steps: Steps) -> Steps:
+    """Sleep an interval before the first poll."""
+    yield Sleep(min(wait.interval_s, wait.timeout_s))
+    return (yield from steps)
+
+
+def _whole_seconds_alone(_contract: Contract, options: Options) -> Options:
+    if any(value != int(value) for value in options.values()):
+        raise ValueError("whole seconds, please")
+    return options

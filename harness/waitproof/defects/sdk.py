@@ -1,0 +1,183 @@
+"""The model client as an SDK with an adapter: what the simulator plays, and what a live adapter serves.
+
+Two drivers carry out the steps of a call on a machine: one blocks, the other is a coroutine. The machine
+may be the simulator's or a live one of the same methods.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from waitproof.defects.client import Fork, ModelClient, Send, Sleep, Steps
+from waitproof.defects.defect import CLEAN, Defect
+from waitproof.defects.wire import ModelError, Task, Wire
+from waitproof.protocol import JsonObject
+from waitproof.simulate import Answer, Machine, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.suite.contract import Contract
+
+__all__ = ["LiveMachine", "ModelSdk"]
+
+
+class LiveMachine(Protocol):
+    """What a client does to the world: the simulator's `Machine`, or one with a real clock and network."""
+
+    def now(self) -> float:
+        """Return the monotonic clock, in seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Block for so long."""
+
+    def send(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+        """Exchange a request for its answer; errors are the simulator's."""
+
+    def start(self, body: Any) -> None:
+        """Run `body` in the background, and ignore what it raises."""
+
+    async def sleep_async(self, seconds: float) -> None:
+        """Let others run for so long."""
+
+    async def send_async(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+        """Exchange a request for its answer, and let others run in the meantime."""
+
+
+@dataclass(frozen=True)
+class _Connected:
+    client: ModelClient
+    machine: LiveMachine | Machine
+
+
+class ModelSdk:
+    """The model client of one contract, with or without a defect; keeps the simulator's `Sdk` protocol."""
+
+    def __init__(self, contract: Contract, defect: Defect = CLEAN) -> None:
+        self._contract = contract
+        self._wire = Wire(contract)
+        self._defect = defect
+
+    @property
+    def non_blocking(self) -> bool:
+        """Whether its calls are coroutines."""
+        return self._defect.is_async
+
+    def hello(self) -> JsonObject:
+        """Return its introduction."""
+        defect = self._defect
+        return {
+            "sdk": {
+                "name": defect.name,
+                "version": "1",
+                "language": defect.language,
+                "runtime": "the model client",
+            },
+            "helper": "wait",
+            "result_path": defect.result_path,
+            "capabilities": {
+                "max_concurrency": 0,
+                "non_blocking": defect.is_async,
+                "operations": sorted(self._contract.operations),
+                **defect.capabilities,
+            },
+        }
+
+    def connect(self, machine: LiveMachine | Machine) -> _Connected:
+        """Return a client on that machine."""
+        return _Connected(ModelClient(self._wire, machine.now, self._defect.hooks), machine)
+
+    def call(self, connected: _Connected, request: JsonObject) -> Any:
+        """Carry out a request of the protocol: return what the call returns, or a coroutine that does."""
+        steps = _steps(connected.client, request)
+        if self.non_blocking:
+            return _drive_async(connected.machine, steps, self._defect)
+        return _drive(connected.machine, steps, self._defect)
+
+    def returned(self, request: JsonObject, value: Any) -> JsonObject:
+        """Return the answer's members for what a call returned."""
+        match request["op"]:
+            case "wait":
+                for step in filter(None, self._defect.result_path.split(".")):
+                    value = value[step]
+                return {"outcome": "returned", "result": value}
+            case "get_task":
+                assert isinstance(value, Task)
+                names = ("task_id", "status", "result", "error")
+                return {"outcome": "returned", "task": {name: getattr(value, name) for name in names}}
+            case _:
+                return {"outcome": "returned", "task_id": value}
+
+    def raised(self, request: JsonObject, error: BaseException) -> JsonObject:  # noqa: ARG002 - Sdk's
+        """Return the answer's members for what a call raised."""
+        exception: JsonObject = {
+            "kind": "other",
+            "type": type(error).__name__,
+            "message": str(error),
+            "fields": {},
+            "native_stack_frames": self._defect.native_stack_frames,
+        }
+        if isinstance(error, ModelError):
+            exception |= {"kind": error.kind.value, "type": error.type_name, "fields": error.fields}
+        return {"outcome": "raised", "exception": exception}
+
+    def elapsed_s(self, seconds: float) -> float:
+        """Return how long its adapter says that a wait took."""
+        return seconds + self._defect.adds_to_elapsed_s
+
+
+def _steps(client: ModelClient, request: JsonObject) -> Steps:
+    match request["op"]:
+        case "wait":
+            return client.wait(request["task_id"], request["options"])
+        case "get_task":
+            return client.get_task(request["task_id"])
+        case _:
+            return client.begin(request["operation"], request["arguments"])
+
+
+_NETWORK_ERRORS = (SimulatedTimeoutError, SimulatedDropError)
+
+
+def _drive(machine: Any, steps: Steps, defect: Defect) -> Any:
+    answer: Answer | None = None
+    error: Exception | None = None
+    try:
+        while True:
+            step = steps.send(answer) if error is None else steps.throw(error)
+            answer = error = None
+            match step:
+                case Sleep(seconds):
+                    machine.sleep(seconds)
+                case Send(request, timeout_s):
+                    try:
+                        answer = machine.send(request, timeout_s, blind=defect.is_blind)
+                    except _NETWORK_ERRORS as raised:
+                        error = raised
+                case Fork(others):
+                    machine.start(lambda others=others: _drive(machine, others, defect))
+    except StopIteration as end:
+        return end.value
+
+
+async def _drive_async(machine: Any, steps: Steps, defect: Defect) -> Any:
+    answer: Answer | None = None
+    error: Exception | None = None
+    try:
+        while True:
+            step = steps.send(answer) if error is None else steps.throw(error)
+            answer = error = None
+            match step:
+                case Sleep(seconds) if "sleep" in defect.blocks:
+                    machine.sleep(seconds)
+                case Sleep(seconds):
+                    await machine.sleep_async(seconds)
+                case Send(request, timeout_s):
+                    try:
+                        if "send" in defect.blocks:
+                            answer = machine.send(request, timeout_s, blind=defect.is_blind)
+                        else:
+                            answer = await machine.send_async(request, timeout_s, blind=defect.is_blind)
+                    except _NETWORK_ERRORS as raised:
+                        error = raised
+                case Fork():
+                    raise AssertionError("only a blocking client works in the background")
+    except StopIteration as end:
+        return end.value

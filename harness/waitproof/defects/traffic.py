@@ -1,0 +1,235 @@
+"""Defects of requests: the endpoint, credentials, operations, looks by hand, and connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, ModelClient, Reaction, Steps, Wait
+from waitproof.defects.defect import Defect, Ending
+from waitproof.defects.outcomes import without_failures
+from waitproof.defects.wire import Cause, ModelError, Task, TaskId
+from waitproof.simulate import Request
+from waitproof.suite.contract import Contract
+
+__all__ = ["traffic_defects"]
+
+
+def traffic_defects(contract: Contract) -> Iterator[Defect]:
+    """Yield the defects of this module for one contract."""
+    yield from _endpoint(contract)
+    yield from _credentials(contract)
+    yield from _operations(contract)
+    yield from _looks(contract)
+    yield from _connections()
+
+
+def with_headers(request: Request, more: Mapping[str, str]) -> Request:
+    """Return a request with more headers."""
+    return replace(request, headers={**request.headers, **more})
+
+
+# --- the endpoint and its credentials -----------------------------------------------------------------
+
+
+def _endpoint(contract: Contract) -> Iterator[Defect]:
+    check = "polls_endpoint"
+    other_method = "GET" if contract.endpoint.method == "POST" else "POST"
+    every: tuple[tuple[str, str, Hooks], ...] = (
+        (
+            "asks-for-settings",
+            "The helper sends another request beside its polls.",
+            Hooks(after_poll=_ask_for_settings),
+        ),
+        (
+            "other-path",
+            "The helper polls at another path than the documented one.",
+            Hooks(on_request=lambda _wait, request: replace(request, target=f"/v0{request.target}")),
+        ),
+        (
+            "other-method",
+            f"The helper polls with {other_method}.",
+            Hooks(on_request=lambda _wait, request: replace(request, method=other_method)),
+        ),
+    )
+    for name, sentence, hooks in every:
+        yield Defect(f"{check}.{name}", check, sentence, hooks)
+    yield Defect(
+        "record_escaping.not-escaped",
+        "record_escaping",
+        "The task id is put into the path without being escaped.",
+        Hooks(on_request=_unescaped(contract)),
+        ending=Ending.RECORDED,
+    )
+
+
+def _ask_for_settings(wait: Wait, _task: Task) -> Steps:
+    if wait.polls == 1:
+        yield from wait.client.send(wait.client.wire.request("GET", "/settings"), REQUEST_TIMEOUT_S)
+
+
+def _unescaped(contract: Contract) -> Callable[[Wait | None, Request], Request]:
+    def on_request(wait: Wait | None, request: Request) -> Request:
+        if wait is None:
+            return request
+        plain = str(wait.task_id).replace(" ", "%20").encode("ascii", "ignore").decode()
+        path = contract.endpoint.path.replace("{task_id}", plain)
+        return replace(request, target=wait.client.wire.target(path))
+
+    return on_request
+
+
+def _credentials(contract: Contract) -> Iterator[Defect]:
+    check = "polls_carry_credentials"
+
+    def later(change: Callable[[Request], Request]) -> Hooks:
+        return Hooks(on_request=lambda wait, request: change(request) if wait and wait.polls else request)
+
+    for name in contract.credentials.headers:
+        yield Defect(
+            f"{check}.{name.lower()}-once",
+            check,
+            f"Only the first poll carries the header {name}.",
+            later(lambda request, name=name: _without_header(request, name)),  # type: ignore[misc]
+        )
+    for name in contract.credentials.query:
+        yield Defect(
+            f"{check}.{name}-once",
+            check,
+            f"Only the first poll carries {name} in its query.",
+            later(lambda request, name=name: _without_query(request, name)),  # type: ignore[misc]
+        )
+
+
+def _without_header(request: Request, name: str) -> Request:
+    return replace(request, headers={key: value for key, value in request.headers.items() if key != name})
+
+
+def _without_query(request: Request, name: str) -> Request:
+    path, _, query = request.target.partition("?")
+    others = [(key, value) for key, value in parse_qsl(query) if key != name]
+    return replace(request, target=f"{path}?{urlencode(others)}" if others else path)
+
+
+# --- operations and looks by hand ---------------------------------------------------------------------
+
+
+def _operations(contract: Contract) -> Iterator[Defect]:
+    check = "begin_returns_task_id"
+    every: tuple[tuple[str, str, Callable[[TaskId], Any]], ...] = (
+        ("shortened", "Operations return only a part of the task id.", lambda task_id: str(task_id)[:-1]),
+        ("capitals", "Operations return the task id in capitals.", lambda task_id: str(task_id).upper()),
+        (
+            "a-duration",
+            "Operations return another field of the answer than the task id.",
+            lambda _id: "1.20ms",
+        ),
+    )
+    for name, sentence, change in every:
+        on_task_id = Hooks(on_task_id=lambda _name, _arguments, task_id, change=change: change(task_id))  # type: ignore[misc]
+        yield Defect(f"{check}.{name}", check, sentence, on_task_id)
+    for name in contract.operations:
+        where = {"operations": name}
+        yield Defect(
+            f"{check}.{name}-returns-nothing",
+            check,
+            f"{name} returns nothing.",
+            _of_operation(name, lambda _arguments: None),
+            where,
+        )
+        yield Defect(
+            f"{check}.{name}-returns-its-argument",
+            check,
+            f"{name} returns what it was given, and not the task id.",
+            _of_operation(name, lambda arguments: next(iter(arguments.values()), None)),
+            where,
+        )
+        yield Defect(
+            f"{check}.{name}-is-missing",
+            check,
+            f"The SDK has no {name}.",
+            where=where,
+            capabilities={"operations": sorted(contract.operations.keys() - {name})},
+        )
+
+
+def _of_operation(name: str, change: Callable[[Mapping[str, Any]], Any]) -> Hooks:
+    return Hooks(on_task_id=lambda begun, args, task_id: change(args) if begun == name else task_id)
+
+
+def _looks(contract: Contract) -> Iterator[Defect]:
+    check = "one_request_per_call"
+
+    def twice(client: ModelClient, task_id: TaskId, steps: Steps) -> Steps:
+        yield from steps
+        return (yield from client.look(task_id, REQUEST_TIMEOUT_S))
+
+    def raising(client: ModelClient, _task_id: TaskId, steps: Steps) -> Steps:
+        task = yield from steps
+        if task.ends_the_wait:
+            client.outcome(task)
+        return task
+
+    def known(_client: ModelClient, _task_id: TaskId, steps: Steps) -> Steps:
+        task = yield from steps
+        return (
+            task if task.status in contract.statuses else replace(task, status=next(iter(contract.statuses)))
+        )
+
+    def remembering(client: ModelClient, task_id: TaskId, steps: Steps) -> Steps:
+        key = f"task {task_id}"
+        if key not in client.memory:
+            client.memory[key] = yield from steps
+        steps.close()
+        return client.memory[key]
+
+    yield Defect(
+        f"{check}.raises-for-a-failed-task",
+        check,
+        "A look at a task that has failed raises.",
+        Hooks(on_look=raising),
+        not_applicable=without_failures(contract),
+    )
+    every = (
+        ("twice", "A look at a task sends two requests.", twice),
+        ("unknown-status-is-replaced", "A status that the SDK does not know is shown as another.", known),
+        ("remembers", "A second look at a task shows the first answer again.", remembering),
+    )
+    for name, sentence, on_look in every:
+        yield Defect(f"{check}.{name}", check, sentence, Hooks(on_look=on_look))
+
+
+# --- connections --------------------------------------------------------------------------------------
+
+
+def _connections() -> Iterator[Defect]:
+    check = "outcome_expected"
+
+    def repairs_once(wait: Wait, error: ModelError) -> Exception | Reaction:
+        if error.cause is not Cause.DROPPED or wait.client.memory.setdefault("repaired", False):
+            return error
+        wait.client.memory["repaired"] = True
+        return Reaction.REPEAT
+
+    yield Defect(
+        f"{check}.blind-to-closed-connections",
+        check,
+        "The next poll is sent on a connection that the server has closed: look at the pool of connections.",
+        is_blind=True,
+    )
+    yield Defect(
+        f"{check}.repairs-one-connection",
+        check,
+        "A connection that the server has closed is replaced once, and not a second time.",
+        Hooks(on_poll_error=repairs_once),
+        is_blind=True,
+    )
+    yield Defect(
+        "record_connections.one-each",
+        "record_connections",
+        "Each request opens a connection.",
+        Hooks(on_request=lambda _wait, request: with_headers(request, {"Connection": "close"})),
+        ending=Ending.RECORDED,
+    )

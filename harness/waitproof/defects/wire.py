@@ -1,0 +1,279 @@
+"""A contract on the wire: how the model client writes its requests and reads the answers. No I/O.
+
+The contract's templates are read backwards: wherever `answer.body` has `${status}`, the answer has the
+status. Nothing here knows a vendor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+from urllib.parse import quote, urlencode
+
+from waitproof.errors import InputError, Mistake
+from waitproof.protocol import ExceptionKind
+from waitproof.simulate import Answer, Request
+from waitproof.suite.contract import Contract, Operation, StatusMeaning
+from waitproof.suite.template import at_path
+from waitproof.suite.yaml import Json
+
+__all__ = ["Cause", "ModelError", "Task", "TaskId", "Wire", "read_object", "set_at"]
+
+TaskId: TypeAlias = str | int
+Path: TypeAlias = tuple[str | int, ...]
+
+
+class Cause(StrEnum):
+    """What led to an exception of the model client."""
+
+    TASK_FAILED = "the task failed"
+    DEADLINE = "the wait's deadline passed"
+    HTTP = "the answer was an HTTP error"
+    MALFORMED = "the answer is not a task"
+    DROPPED = "the connection was dropped"
+    NO_ANSWER = "no answer came in time"
+
+
+class ModelError(Exception):
+    """What the model client raises; `kind` and `fields` are what its adapter reports.
+
+    Attributes:
+        fields: The documented fields by name; a defect may change them.
+        http: The HTTP status of an error answer, else 0.
+    """
+
+    def __init__(
+        self,
+        kind: ExceptionKind,
+        cause: Cause,
+        message: str,
+        *,
+        fields: Mapping[str, Json] | None = None,
+        http: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.cause = cause
+        self.message = message
+        self.fields: dict[str, Json] = dict(fields or {})
+        self.http = http
+
+    @property
+    def type_name(self) -> str:
+        """What the exception is called, whatever the language."""
+        return f"{self.kind.value.capitalize()}Exception"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One answer to a poll.
+
+    Attributes:
+        meaning: What the status leads the wait to do.
+        body: The whole answer.
+    """
+
+    task_id: Json
+    status: str
+    meaning: StatusMeaning
+    result: Json = None
+    error: Json = None
+    body: Mapping[str, Json] | None = None
+
+    @property
+    def ends_the_wait(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.meaning is not StatusMeaning.KEEP_POLLING
+
+
+class Wire:
+    """Writes the requests of one contract and reads their answers.
+
+    Args:
+        contract: The documentation.
+        api_key: Sent as the value of every credential; the mock server asks only that there is one.
+
+    Raises:
+        InputError: `answer.body` has no `${status}`, so nobody can wait for anything.
+    """
+
+    def __init__(self, contract: Contract, api_key: str = "key") -> None:
+        self.contract = contract
+        names = {
+            name: _path_of(contract.answer.body, name) for name in ("status", "task_id", "result", "error")
+        }
+        if names["status"] is None:
+            fix = "write ${status} where the answer to a poll has the task's status"
+            raise InputError(Mistake("contract.yaml", "answer.body has no ${status}", fix=fix))
+        self._places = {name: place for name, place in names.items() if place is not None}
+        self._headers = dict.fromkeys(contract.credentials.headers, api_key)
+        self._query = urlencode(dict.fromkeys(contract.credentials.query, api_key))
+
+    def poll(self, task_id: TaskId) -> Request:
+        """Return the request for a task's status."""
+        endpoint = self.contract.endpoint
+        path = endpoint.path.replace("{task_id}", quote(str(task_id), safe=""))
+        return Request(endpoint.method, self.target(path), self._headers)
+
+    def target(self, path: str) -> str:
+        """Return a path with the credentials that belong into the query."""
+        return f"{path}?{self._query}" if self._query else path
+
+    def request(self, method: str, path: str, body: Json = None) -> Request:
+        """Return any other request, with the credentials of a poll."""
+        if body is None:
+            return Request(method, self.target(path), self._headers)
+        headers = {**self._headers, "Content-Type": "application/json"}
+        return Request(method, self.target(path), headers, json.dumps(body).encode())
+
+    def begin(self, operation: Operation, arguments: Mapping[str, Json]) -> Request:
+        """Return the request that begins an operation.
+
+        A contract says where in the request's body the server looks for the scenario's token, and has an
+        example of the arguments that hold it: the arguments are sent as they are, and that one where it
+        belongs as well.
+        """
+        body: Any = dict(arguments)
+        place = _path_of(operation.arguments, "token", is_part=True)
+        if place is not None:
+            body = set_at(body, operation.token.split("."), at_path(dict(arguments), _dotted(place)))
+        return self.request(operation.method, operation.path, body)
+
+    def read_task(self, task_id: TaskId, answer: Answer) -> Task:
+        """Return the task that an answer shows.
+
+        Raises:
+            ModelError: It is an HTTP error, or not a task.
+        """
+        body = self._object(answer)
+        status = self._at(body, "status")
+        if not isinstance(status, str):
+            raise self.failure(Cause.MALFORMED, "the answer has no status")
+        return Task(
+            task_id=self._at(body, "task_id") or task_id,
+            status=status,
+            meaning=self.contract.meaning(status),
+            result=self._at(body, "result"),
+            error=self._at(body, "error"),
+            body=body,
+        )
+
+    def read_task_id(self, operation: Operation, answer: Answer) -> TaskId:
+        """Return the id of the task that an operation began.
+
+        Raises:
+            ModelError: It is an HTTP error, or names no task.
+        """
+        body = self._object(answer)
+        place = _path_of(operation.body, "task_id")
+        task_id = None if place is None else at_path(body, _dotted(place))
+        if not isinstance(task_id, str | int):
+            raise self.failure(Cause.MALFORMED, "the answer names no task")
+        return task_id
+
+    def task_failed(self, task: Task) -> ModelError:
+        """Return the exception for a failed task, with every documented field."""
+        fields = {name: at_path(task.body, path) for name, path in self.contract.exception_fields.items()}
+        return ModelError(
+            ExceptionKind.TASK, Cause.TASK_FAILED, f"task {task.task_id} failed: {task.error}", fields=fields
+        )
+
+    def timed_out(self, message: str) -> ModelError:
+        """Return the exception that the contract promises for a wait that outlasts its deadline."""
+        promise = self.contract.timeout
+        return ModelError(ExceptionKind(promise.kind), Cause.DEADLINE, message, fields=promise.fields)
+
+    def failure(self, cause: Cause, message: str, *, http: int = 0) -> ModelError:
+        """Return the exception for a request that brought no task.
+
+        An HTTP error is the API's exception and everything else a transport exception, unless the contract
+        accepts neither where faults must surface.
+        """
+        kind = ExceptionKind.API if cause is Cause.HTTP else ExceptionKind.TRANSPORT
+        accepted = accepted_kinds(self.contract)
+        if accepted and kind not in accepted:
+            kind = accepted[0]
+        return ModelError(kind, cause, message, http=http)
+
+    def _object(self, answer: Answer) -> dict[str, Json]:
+        if not 200 <= answer.http < 300:
+            raise self.failure(Cause.HTTP, f"HTTP {answer.http}", http=answer.http)
+        try:
+            return read_object(answer.body)
+        except ValueError as error:
+            raise self.failure(Cause.MALFORMED, str(error)) from error
+
+    def _at(self, body: Json, name: str) -> Json:
+        place = self._places.get(name)
+        return None if place is None else at_path(body, _dotted(place))
+
+
+def accepted_kinds(contract: Contract) -> list[ExceptionKind]:
+    """Return the kinds of exception that may surface for a failed poll, none where the contract is silent."""
+    found: list[ExceptionKind] = []
+    for requirement in contract.requirements:
+        if requirement.check == "fault_surfaces":
+            found += [ExceptionKind(str(kind)) for kind in requirement.with_.get("kinds", ())]
+    return found
+
+
+def read_object(body: bytes) -> dict[str, Json]:
+    """Return the JSON object that a body holds.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    try:
+        # Decoded first: json.loads would guess among UTF-8, 16 and 32, and let lone surrogates through.
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the body is not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise ValueError("the body is not an object")  # noqa: TRY004 - the server's mistake, not a caller's
+    return value
+
+
+def set_at(value: Any, steps: list[str], leaf: Json) -> Any:
+    """Return `value` with `leaf` at a dotted path; objects and lists are made where there are none."""
+    if not steps:
+        return leaf
+    step, *others = steps
+    if step.isdigit():
+        items = list(value) if isinstance(value, list) else []
+        items += [None] * (int(step) + 1 - len(items))
+        items[int(step)] = set_at(items[int(step)], others, leaf)
+        return items
+    members = dict(value) if isinstance(value, Mapping) else {}
+    members[step] = set_at(members.get(step), others, leaf)
+    return members
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _dotted(place: Path) -> str:
+    return ".".join(str(step) for step in place)
+
+
+def _path_of(template: Json, name: str, *, is_part: bool = False) -> Path | None:
+    """Return where a template has `${name}`, alone unless it may be a part of a text, or None."""
+    placeholder = "${" + name + "}"
+    for place, text in _texts(template):
+        if text == placeholder or (is_part and placeholder in text):
+            return place
+    return None
+
+
+def _texts(value: Json, place: Path = ()) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from _texts(child, (*place, key))
+    elif isinstance(value, list | tuple):
+        for number, child in enumerate(value):
+            yield from _texts(child, (*place, number))

@@ -1,0 +1,110 @@
+"""The library of defects and equivalents: what is in it, for a contract."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from fakes import MINI
+from waitproof.defects import Defect, Ending, Library, library
+from waitproof.judge import checks
+from waitproof.suite.contract import Contract, Level, StatusMeaning
+from waitproof.suite.files import CONTRACT, bundled_suite, load_contract
+
+
+@pytest.fixture(scope="module")
+def stream() -> Contract:
+    return load_contract(bundled_suite() / CONTRACT)
+
+
+@pytest.fixture(scope="module")
+def known(stream: Contract) -> Library:
+    return library(stream)
+
+
+@pytest.fixture(scope="module")
+def mini() -> Contract:
+    return load_contract(MINI / CONTRACT)
+
+
+def test_every_defect_is_named_after_its_check_and_says_in_a_sentence_what_is_wrong(known: Library) -> None:
+    for name, defect in known.defects.items():
+        assert name.partition(".")[0] == defect.check, name
+        assert defect.check in checks(), name
+    for name, defect in {**known.defects, **known.equivalents}.items():
+        assert defect.sentence.endswith("."), name
+
+
+def test_no_defect_and_no_equivalent_names_a_vendor(mini: Contract) -> None:
+    known = library(mini)
+
+    for name, defect in {**known.defects, **known.equivalents}.items():
+        assert "stream" not in f"{name} {defect.sentence}".lower()
+
+
+def test_every_kind_of_check_has_a_defect(known: Library) -> None:
+    assert {defect.check for defect in known.defects.values()} == set(checks())
+
+
+def test_every_must_and_should_has_two_defects_and_every_info_has_one(
+    stream: Contract, known: Library
+) -> None:
+    counts = {ending: Counter[str]() for ending in Ending}
+    for defect in known.defects.values():
+        counts[defect.ending].update(defect.requirements(stream))
+
+    for requirement in stream.requirements:
+        if requirement.level is Level.INFO:
+            assert counts[Ending.RECORDED][requirement.id] >= 1, requirement.id
+        else:
+            assert counts[Ending.ACCUSED][requirement.id] >= 2, requirement.id
+
+
+def test_a_contract_with_every_check_has_room_for_every_defect(known: Library) -> None:
+    assert (len(known.defects), len(known.equivalents)) == (189, 14)
+    assert known.not_applicable == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("fault_surfaces.polls-over-500", "no requirement is judged by fault_surfaces"),
+        ("interval_kept.option-ignored", "no requirement is judged by interval_kept, option passed"),
+        ("raises_kind.returned", "no status of this API makes a wait raise"),
+        ("returns_result.old-errors-count", "no status of this API makes a wait raise"),
+        ("one_request_per_call.raises-for-a-failed-task", "no status of this API makes a wait raise"),
+        ("raises_timeout.bare-error", "the timeout's exception is of kind other"),
+        ("raises_timeout.no-fields", "the timeout's exception has no documented fields"),
+    ],
+)
+def test_a_defect_that_a_contract_has_no_room_for_says_why(mini: Contract, name: str, reason: str) -> None:
+    known = library(mini)
+
+    assert known.not_applicable[name] == reason
+    assert name not in known.defects
+
+
+def test_an_unknown_status_that_ends_a_wait_cannot_be_mistaken_for_an_end(mini: Contract) -> None:
+    contract = mini.model_copy(update={"unknown_status": StatusMeaning.RETURN_RESULT})
+
+    reasons = library(contract).not_applicable
+
+    assert reasons["outcome_expected.unknown-status-raises"] == "an unknown status ends a wait of this API"
+
+
+def test_statuses_credentials_and_operations_are_the_contracts_own(mini: Contract) -> None:
+    names = {*library(mini).defects, *library(mini).not_applicable}
+
+    assert {"polls_until_terminal.queued-is-an-end", "polls_carry_credentials.x-mini-key-once"} <= names
+    assert "begin_returns_task_id.print_parcel_label-is-missing" in names
+
+
+def test_a_defect_of_one_argument_is_stated_by_the_requirements_that_have_it(stream: Contract) -> None:
+    def stated(check: str, **where: str) -> tuple[str, ...]:
+        return Defect(f"{check}.x", check, where=where).requirements(stream)
+
+    operations = ("operation-returns-task-id", "similar-operation-returns-task-id")
+    assert stated("interval_kept", option="passed") == ("override-poll-interval",)
+    assert stated("exception_field", field="version") == ("exception-version",)
+    assert stated("begin_returns_task_id", operations="delete_users") == operations[1:]
+    assert stated("begin_returns_task_id") == operations
