@@ -73,10 +73,10 @@ def stopping(runner: Runner, seed: int) -> Iterator[Counter[str]]:
 
     def body() -> None:
         while not over.wait(chance.uniform(*BETWEEN_STOPS_S)):
-            processes = runner.processes()
-            if not processes:
+            groups = runner.process_groups()
+            if not groups:
                 continue
-            group = chance.choice(processes).pid
+            group = chance.choice(groups)
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGSTOP)
                 try:

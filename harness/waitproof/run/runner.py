@@ -121,6 +121,10 @@ class Runner:
             raise self._errors[0]
         return self.result
 
+    def process_groups(self) -> list[int]:
+        """Return the ids of the adapters' process groups, for a benchmark that stops them at random."""
+        return self._processes.process_groups()
+
     def cancel(self) -> None:
         """End the run as soon as possible; what is known so far stays in `result`."""
         self._cancelled.set()

@@ -67,6 +67,10 @@ class Processes:
         """Return the processes of one adapter, except those ended by `close`."""
         return [each for each in self._all() if each.command is command]
 
+    def process_groups(self) -> list[int]:
+        """Return the ids of the process groups, one for each process."""
+        return [process.pid for process in self._all()]
+
     def finish(self) -> None:
         """Let every process finish what is in flight, then end it; what it wrote can still be read."""
         close_all(self._all())
