@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The tests start hundreds of Pythons: each would compile the package again where no bytecode may be written.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test lint types unit suite prove schema clean
 
@@ -19,7 +21,7 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## run the whole Stream suite against the reference client
 	@$(BIN)/waitproof run adapters/reference-client
 
-test: lint types unit suite ## everything that CI does: lint, types, tests, and the suite through pytest
+test: lint types unit ## lint, types and the project's own tests
 
 lint: $(STAMP) ## style, layers and scenario files
 	$(BIN)/ruff check .
@@ -32,16 +34,15 @@ types: $(STAMP) ## static types, strict
 	$(BIN)/mypy adapters/kits/python/waitproof_kit.py
 
 unit: $(STAMP) ## the project's own tests
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n auto --dist loadfile
 
-# Apart from the tests: what they start would make every stamp of the suite late.
-suite: $(STAMP) ## the suite through pytest: the reference client, and the kit of each language that is here
+suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
 	$(BIN)/python -m pytest scenarios
 
 prove: $(STAMP) ## show that the suite catches every defect, simulated and then live (a quarter of an hour)
 	$(BIN)/waitproof prove --simulated --live
 
-schema: $(STAMP) ## write scenarios/scenario.schema.json anew from the model
+schema: $(STAMP) ## regenerate scenarios/scenario.schema.json from the model
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json
 
 clean: ## remove what setting up has made

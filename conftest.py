@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from waitproof.adapter.folder import read_adapter
+from waitproof.adapter import read_adapter
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -35,12 +35,9 @@ from collections.abc import Iterator, Sequence
 
 from waitproof.defects import Bench, Defect, Ending, Library, Line, library, weigh
 from waitproof.judge import MAX_RERUNS, Status, Verdict, checks
-from waitproof.run import Runner
-from waitproof.run.prove import live_command
+from waitproof.run import Runner, live_command
 from waitproof.simulate import Conditions, Stop
-from waitproof.suite.files import Suite, bundled_suite, load_suite
-from waitproof.suite.scenario import Scenario
-from waitproof.suite.select import select
+from waitproof.suite import Scenario, Suite, bundled_suite, load_suite, select
 
 STOP_S = 0.3  # a stop of this length is invisible to the server, and longer than any tolerance
 BETWEEN_STOPS_S = (0.2, 2.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from waitproof.errors import AdapterError, HarnessError, InputError, WaitproofError
-    from waitproof.mock.server import TaskServer
+    from waitproof.mock import TaskServer
     from waitproof.pytest_plugin import WaitproofWarning
 
 __all__ = ["AdapterError", "HarnessError", "InputError", "TaskServer", "WaitproofError", "WaitproofWarning"]

@@ -14,7 +14,7 @@ from waitproof.adapter.folder import (
     parse_adapter,
     read_adapter,
 )
-from waitproof.adapter.prepare import prepare
+from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess
 from waitproof.errors import InputError
 

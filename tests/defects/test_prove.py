@@ -12,7 +12,7 @@ from waitproof.judge import Status
 from waitproof.run import Runner
 from waitproof.run.prove import live_command, prove_live
 from waitproof.suite.files import Suite, bundled_suite, load_suite
-from waitproof.suite.select import select
+from waitproof.suite.selection import select
 
 NATIVE = "native_stack_trace_is_apart"
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from observations import COMPLETED, CREDENTIALS, FOREVER, PENDING, RUNNING, STREAM, TARGET, TASK_ID, scenario
-from waitproof.judge import Sighting, Status, sight
-from waitproof.judge.by_journal import verdicts
+from waitproof.judge import Sighting, Status, journal_verdicts, judge_by_journal
 from waitproof.judge.journal import Ended, Progress
 from waitproof.judge.observation import Poll, TaskRecord
 from waitproof.suite.scenario import Scenario, WaitOptions
@@ -49,11 +48,11 @@ def seen(
 
 
 def looked(of: Scenario, task: TaskRecord, now_s: float, **more: Any) -> Sighting:
-    return sight(STREAM, of, task, now_s=START_S + now_s, **more)
+    return judge_by_journal(STREAM, of, task, now_s=START_S + now_s, **more)
 
 
 def statuses(of: Scenario, *sightings: Sighting) -> dict[str, Status]:
-    return {verdict.requirement: verdict.status for verdict in verdicts(STREAM, of, sightings)}
+    return {verdict.requirement: verdict.status for verdict in journal_verdicts(STREAM, of, sightings)}
 
 
 ALWAYS = {
@@ -102,7 +101,9 @@ def test_a_client_that_stops_before_the_task_is_done_and_before_its_timeout_has_
     assert (polling.progress, stopped.progress) == (Progress.POLLING, Progress.STOPPED)
     assert "polls-until-terminal" not in statuses(COMPLETES, polling)
     (verdict,) = (
-        each for each in verdicts(STREAM, COMPLETES, [stopped]) if each.requirement == "polls-until-terminal"
+        each
+        for each in journal_verdicts(STREAM, COMPLETES, [stopped])
+        if each.requirement == "polls-until-terminal"
     )
     assert verdict.status is Status.FAIL
     assert verdict.seen == (
@@ -114,7 +115,9 @@ def test_a_client_that_stops_before_the_task_is_done_and_before_its_timeout_has_
 def test_a_client_that_stops_is_told_by_what_it_heard_last() -> None:
     stopped = seen(COMPLETES, [0.0], now_s=4.1)
 
-    (told,) = (each.seen for each in verdicts(STREAM, COMPLETES, [stopped]) if each.status is Status.FAIL)
+    (told,) = (
+        each.seen for each in journal_verdicts(STREAM, COMPLETES, [stopped]) if each.status is Status.FAIL
+    )
     assert told.startswith("1 poll in 0 ms, the last answered pending, and then none: ")
 
 
@@ -168,7 +171,9 @@ def test_the_last_poll_may_come_an_interval_after_the_timeout(
         told = looked(NEVER_ENDS, replace(task, polls=(*task.polls[:4], slow, task.polls[5])), 100.0)
 
     (verdict,) = (
-        each for each in verdicts(STREAM, NEVER_ENDS, [told]) if each.requirement == "override-timeout"
+        each
+        for each in journal_verdicts(STREAM, NEVER_ENDS, [told])
+        if each.requirement == "override-timeout"
     )
     assert verdict.status is status
 
@@ -214,7 +219,7 @@ def test_the_newest_of_some_waits_is_the_one_that_is_told_of() -> None:
 
     assert statuses(COMPLETES, short, right)["polls-until-terminal"] is Status.PASS
     assert statuses(COMPLETES, right, short)["polls-until-terminal"] is Status.FAIL
-    assert {each.timeline for each in verdicts(STREAM, COMPLETES, [right, short])} == {short.timeline}
+    assert {each.timeline for each in journal_verdicts(STREAM, COMPLETES, [right, short])} == {short.timeline}
 
 
 def test_four_waits_on_end_are_no_less_a_fact_than_three() -> None:
@@ -267,7 +272,7 @@ def test_a_suspicion_about_time_is_a_fact_when_three_waits_in_a_row_show_it() ->
     right = seen(NEVER_ENDS, [float(n) for n in range(6)])
 
     def told(*sightings: Sighting) -> tuple[Status, str]:
-        found = {verdict.requirement: verdict for verdict in verdicts(STREAM, NEVER_ENDS, sightings)}
+        found = {verdict.requirement: verdict for verdict in journal_verdicts(STREAM, NEVER_ENDS, sightings)}
         verdict = found["override-poll-interval"]
         return verdict.status, verdict.explanation
 
@@ -282,7 +287,7 @@ def test_a_server_that_was_as_late_as_the_client_was_wrong_settles_nothing() -> 
     hasty = seen(NEVER_ENDS, [0.0, 1.0, 2.3, 3.1, 4.1], lag_s=0.4)
     (verdict,) = (
         each
-        for each in verdicts(STREAM, NEVER_ENDS, [hasty] * 3)
+        for each in journal_verdicts(STREAM, NEVER_ENDS, [hasty] * 3)
         if each.requirement == "override-poll-interval"
     )
 
@@ -293,7 +298,9 @@ def test_a_server_that_was_as_late_as_the_client_was_wrong_settles_nothing() -> 
 def test_the_lateness_that_is_told_of_is_the_newest_waits() -> None:
     waits = [seen(NEVER_ENDS, [0.0, 1.0, 2.3, 3.1, 4.1], lag_s=lag_s) for lag_s in (0.0, 0.5, 0.4)]
 
-    told = next(e for e in verdicts(STREAM, NEVER_ENDS, waits) if e.requirement == "override-poll-interval")
+    told = next(
+        e for e in journal_verdicts(STREAM, NEVER_ENDS, waits) if e.requirement == "override-poll-interval"
+    )
 
     assert told.explanation == "the machine was as late as that (worst scheduling delay: 0.40 s)"
 
@@ -303,7 +310,9 @@ def test_who_gives_up_is_told_with_all_its_polls_after_two_intervals_of_silence_
     polling = seen(slow, [0.0, 2.0, 4.0], now_s=8.9)
     stopped = seen(slow, [0.0, 2.0, 4.0], now_s=9.1)
 
-    told = next(e for e in verdicts(STREAM, slow, [stopped]) if e.requirement == "polls-until-terminal")
+    told = next(
+        e for e in journal_verdicts(STREAM, slow, [stopped]) if e.requirement == "polls-until-terminal"
+    )
 
     assert (polling.progress, stopped.progress) == (Progress.POLLING, Progress.STOPPED)
     assert told.seen.startswith("3 polls in 4.00 s, the last answered running, and then none")

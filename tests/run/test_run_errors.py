@@ -15,7 +15,7 @@ from waitproof.errors import HarnessError
 from waitproof.run import Runner, SilentListener
 from waitproof.suite.files import load_suite
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.select import select
+from waitproof.suite.selection import select
 
 SOON_S = LIMIT_S  # the long wait takes three times as long
 LONG = "timing/gives-up-when-told"  # with a timeout of a minute

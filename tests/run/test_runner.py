@@ -18,7 +18,7 @@ from waitproof.mock.process import ServerProcess
 from waitproof.run import AdapterResult, LivePoll, Runner, RunResult, SilentListener, parse_baseline, player
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.select import select
+from waitproof.suite.selection import select
 
 Results = dict[str, AdapterResult]
 

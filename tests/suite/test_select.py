@@ -3,7 +3,7 @@ from waitproof.errors import InputError
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
 from waitproof.suite.scenario import Scenario
-from waitproof.suite.select import select
+from waitproof.suite.selection import select
 
 
 def scenario(name: str, *proves: str) -> Scenario:

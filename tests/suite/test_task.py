@@ -11,7 +11,7 @@ from waitproof.suite.contract import Contract
 from waitproof.suite.document import Document
 from waitproof.suite.model import build
 from waitproof.suite.scenario import FOREVER, Step
-from waitproof.suite.task import Answer, Response, TaskState, answer, render_body, respond
+from waitproof.suite.task import Response, TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.yaml import Json
 
 CONTRACT = """
@@ -133,8 +133,8 @@ def test_an_answer_says_its_number_and_its_step() -> None:
     state, first = answer(state, 0.0)
     state, second = answer(state, 1.0, connection=9, fresh=False)
 
-    assert first == Answer(1, 0, state.steps[0])
-    assert second == Answer(2, 1, state.steps[1])
+    assert first == TaskAnswer(1, 0, state.steps[0])
+    assert second == TaskAnswer(2, 1, state.steps[1])
     assert (state.step, state.used, state.began_s, state.polls, state.dropped) == (1, 1, 1.0, 2, None)
 
 
@@ -406,7 +406,7 @@ def test_any_task_has_an_answer_for_any_poll(
     written: list[str], requests: list[tuple[float, int, bool]]
 ) -> None:
     state = task(*written)
-    said: list[Answer] = []
+    said: list[TaskAnswer] = []
     now_s = 0.0
     for pause_s, connection, fresh in requests:
         now_s += pause_s

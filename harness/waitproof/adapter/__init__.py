@@ -10,7 +10,8 @@ from waitproof.adapter.folder import (
     read_adapter,
     unique_names,
 )
-from waitproof.adapter.prepare import prepare
+from waitproof.adapter.kits import languages, new_adapter
+from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "clean_environment",
     "close_all",
     "find_adapter",
+    "languages",
+    "new_adapter",
     "prepare",
     "read_adapter",
     "unique_names",

@@ -21,9 +21,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake, nearest
-from waitproof.suite.document import Document, shown
-from waitproof.suite.files import read_file
-from waitproof.suite.model import Format, Model, build, invalid
+from waitproof.suite import Document, Format, Model, build, invalid, read_file, shown
 
 __all__ = [
     "FILE_NAME",

@@ -9,7 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
-from waitproof.adapter.prepare import GENERATED_FILES
+from waitproof.adapter.preparation import GENERATED_FILES
 from waitproof.errors import InputError, Mistake, nearest
 
 __all__ = ["languages", "new_adapter"]

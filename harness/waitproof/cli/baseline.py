@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from waitproof.adapter.folder import baseline_file
+from waitproof.adapter import baseline_file
 from waitproof.errors import InputError, Mistake
 from waitproof.report import Report, load
 from waitproof.run import ExitCode, Run, Update, update
-from waitproof.suite.files import read_file
+from waitproof.suite import read_file
 from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from waitproof.adapter.folder import find_adapter
+from waitproof.adapter import find_adapter
 from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import add_suite_option, prepare_all, suite_folder
 from waitproof.run import ExitCode, examine
-from waitproof.suite.files import contract_file, load_contract
+from waitproof.suite import contract_file, load_contract
 from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]

@@ -12,8 +12,7 @@ from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, suite_folder
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.run import ExitCode
-from waitproof.suite.contract import Requirement
-from waitproof.suite.files import Suite, load_scenario, read_file, read_suite
+from waitproof.suite import Requirement, Suite, load_scenario, read_file, read_suite
 from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from waitproof.cli.options import add_suite_option, suite_folder
 from waitproof.errors import InputError, Mistake
 from waitproof.run import ExitCode
-from waitproof.suite.files import lint_file, lint_suite
+from waitproof.suite import lint_file, lint_suite
 
 __all__ = ["add_options", "execute"]
 

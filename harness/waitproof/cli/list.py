@@ -9,7 +9,7 @@ from waitproof.cli.console import make_console
 from waitproof.cli.options import add_suite_option, suite_folder
 from waitproof.errors import InputError
 from waitproof.run import ExitCode
-from waitproof.suite.files import read_suite
+from waitproof.suite import read_suite
 
 __all__ = ["add_options", "execute"]
 

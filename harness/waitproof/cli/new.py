@@ -6,7 +6,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from waitproof.adapter.kits import languages, new_adapter
+from waitproof.adapter import languages, new_adapter
 from waitproof.run import ExitCode
 
 __all__ = ["add_options", "execute"]

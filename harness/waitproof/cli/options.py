@@ -8,11 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from waitproof.adapter.folder import AdapterSpec
-from waitproof.adapter.prepare import prepare
+from waitproof.adapter import AdapterSpec, prepare
 from waitproof.cli.console import print_plain
 from waitproof.errors import InputError, Mistake
-from waitproof.suite.files import bundled_suite
+from waitproof.suite import bundled_suite
 
 __all__ = ["DEFAULT_SUITE", "add_suite_option", "prepare_all", "suite_folder"]
 

@@ -13,9 +13,8 @@ from rich.console import Console
 from waitproof.cli.options import add_suite_option, suite_folder
 from waitproof.defects import Line, library, markdown, reasons, sentence_of, summary
 from waitproof.errors import InputError, Mistake
-from waitproof.run import ExitCode
-from waitproof.run.prove import prove_live, prove_simulated
-from waitproof.suite.files import load_suite
+from waitproof.run import ExitCode, prove_live, prove_simulated
+from waitproof.suite import load_suite
 
 __all__ = ["add_options", "execute"]
 

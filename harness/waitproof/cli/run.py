@@ -16,22 +16,13 @@ from pathlib import Path
 from rich.console import Console
 
 from waitproof import report
-from waitproof.adapter.folder import (
-    FILE_NAME,
-    AdapterSpec,
-    adapters_in,
-    find_adapter,
-    unique_names,
-)
+from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter, unique_names
 from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all, suite_folder
 from waitproof.errors import InputError, Mistake
 from waitproof.run import Baseline, ExitCode, Runner, RunResult, exit_code, load_baseline
 from waitproof.signals import heard
-from waitproof.suite.contract import Level
-from waitproof.suite.files import Suite, load_suite
-from waitproof.suite.scenario import Scenario
-from waitproof.suite.select import select
+from waitproof.suite import Level, Scenario, Suite, load_suite, select
 from waitproof.text import escape, plural
 
 __all__ = ["add_options", "execute"]

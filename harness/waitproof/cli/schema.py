@@ -7,7 +7,7 @@ import json
 
 from waitproof.report import report_schema
 from waitproof.run import ExitCode
-from waitproof.suite.scenario import scenario_schema
+from waitproof.suite import scenario_schema
 
 __all__ = ["add_options", "execute"]
 

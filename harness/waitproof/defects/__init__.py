@@ -5,9 +5,9 @@
 """
 
 from waitproof.defects.bench import Bench
+from waitproof.defects.catalog import Library, library
 from waitproof.defects.client import ModelClient
 from waitproof.defects.defect import CLEAN, CLEAN_ASYNC, Defect, Ending, clean
-from waitproof.defects.library import Library, library
 from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
 from waitproof.defects.page import markdown, reasons, sentence_of, summary
 from waitproof.defects.sdk import LiveMachine, ModelSdk

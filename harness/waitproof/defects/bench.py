@@ -10,8 +10,7 @@ from waitproof.defects.sdk import ModelSdk
 from waitproof.judge import Status, Trial, Verdict, rounds, unplayed
 from waitproof.protocol import Capabilities
 from waitproof.simulate import Conditions, Simulator, forecast, scale_for, scaled
-from waitproof.suite.files import Suite
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Scenario, Suite
 
 __all__ = ["Bench"]
 

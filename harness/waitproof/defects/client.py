@@ -19,8 +19,7 @@ from typing import Any, TypeAlias
 
 from waitproof.defects.wire import Cause, ModelError, Task, TaskId, Wire
 from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
-from waitproof.suite.contract import Contract, StatusMeaning
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, StatusMeaning
 
 __all__ = ["Fork", "Hooks", "Instead", "ModelClient", "Options", "Reaction", "Send", "Sleep", "Steps", "Wait"]
 

@@ -8,7 +8,7 @@ from waitproof.defects.client import REQUEST_TIMEOUT_S, Fork, Hooks, Sleep, Step
 from waitproof.defects.defect import Defect
 from waitproof.defects.intervals import ignoring
 from waitproof.defects.wire import ModelError, Task
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["concurrency_defects"]
 

@@ -9,7 +9,7 @@ from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.intervals import ignoring, option_changed
 from waitproof.defects.wire import Task
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["deadline_defects"]
 

@@ -12,8 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from waitproof.defects.client import Hooks
-from waitproof.suite.contract import Contract, Requirement
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, Requirement
 
 __all__ = ["CLEAN", "CLEAN_ASYNC", "Defect", "Ending", "clean", "equivalent"]
 

@@ -10,7 +10,7 @@ from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
 from waitproof.defects.intervals import sleeping_first
 from waitproof.defects.traffic import with_headers
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["equivalents"]
 

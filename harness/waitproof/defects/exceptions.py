@@ -11,11 +11,7 @@ from waitproof.defects.defect import Defect
 from waitproof.defects.outcomes import without_failures
 from waitproof.defects.wire import ModelError, Task
 from waitproof.protocol import ExceptionKind
-from waitproof.suite.contract import Contract, StatusMeaning
-from waitproof.suite.scenario import Step
-from waitproof.suite.task import render_body
-from waitproof.suite.template import at_path
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, StatusMeaning, Step, at_path, render_body
 
 __all__ = ["JAVA_FRAMES", "exception_defects", "language_of", "native_check"]
 

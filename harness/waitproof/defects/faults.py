@@ -11,7 +11,7 @@ from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.wire import Cause, ModelError, read_object, set_at
 from waitproof.protocol import ExceptionKind
 from waitproof.simulate import Answer
-from waitproof.suite.contract import Contract, StatusMeaning
+from waitproof.suite import Contract, StatusMeaning
 
 __all__ = ["fault_defects"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Options, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["ignoring", "interval_defects", "option_changed"]
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from waitproof.defects.defect import Defect, Ending
 from waitproof.judge import Status, Verdict
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["Line", "Outcome", "usual_words", "weigh"]
 

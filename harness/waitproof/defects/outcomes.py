@@ -11,8 +11,7 @@ from waitproof.defects.client import Hooks, Instead, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.wire import Task
 from waitproof.simulate import Answer
-from waitproof.suite.contract import Contract, StatusMeaning
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, StatusMeaning
 
 __all__ = ["outcome_defects", "without_failures"]
 

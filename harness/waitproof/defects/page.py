@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from waitproof.defects.library import Library
+from waitproof.defects.catalog import Library
 from waitproof.defects.matrix import Line, Outcome
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 from waitproof.text import plural
 
 __all__ = ["markdown", "reasons", "sentence_of", "summary"]

@@ -14,7 +14,7 @@ from waitproof.defects.defect import CLEAN, Defect
 from waitproof.defects.wire import ModelError, Task, Wire
 from waitproof.protocol import JsonObject
 from waitproof.simulate import Answer, Machine, Request, SimulatedDropError, SimulatedTimeoutError
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["LiveMachine", "ModelSdk"]
 

@@ -12,7 +12,7 @@ from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.outcomes import without_failures
 from waitproof.defects.wire import Cause, ModelError, Task, TaskId
 from waitproof.simulate import Request
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["traffic_defects"]
 

@@ -16,9 +16,7 @@ from urllib.parse import quote, urlencode
 from waitproof.errors import InputError, Mistake
 from waitproof.protocol import ExceptionKind
 from waitproof.simulate import Answer, Request
-from waitproof.suite.contract import Contract, Operation, StatusMeaning
-from waitproof.suite.template import at_path
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, Operation, StatusMeaning, at_path
 
 __all__ = ["Cause", "ModelError", "Task", "TaskId", "Wire", "read_object", "set_at"]
 

@@ -1,36 +1,65 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
-`case` says what a check is, `outcomes`, `timing`, `traffic` and `records` hold the checks, `verdicts`
-makes findings into verdicts. `witness` judges a client that has no adapter by the journal alone.
+`check` defines what a check is; `outcomes`, `timing`, `traffic` and `records` hold the checks; `verdicts`
+turns findings into verdicts, `settle` with the isolated re-runs that `policy` asks for. `by_journal` judges a
+client that has no adapter. `observation` and `journal` are what was seen, and `words` puts it into text.
 """
 
 from waitproof.judge import outcomes, records, timing, traffic
-from waitproof.judge.by_journal import Sighting, sight
+from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.journal import Ended, JournalEntry, Progress
+from waitproof.judge.observation import (
+    CallRecord,
+    NoAnswer,
+    Observation,
+    Poll,
+    Seen,
+    StillWaiting,
+    TaskRecord,
+)
 from waitproof.judge.policy import Round, RoundKind, Trial, TrialState, rounds
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
+from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
 
 __all__ = [
+    "JOURNAL_RUNS",
     "MAX_RERUNS",
+    "CallRecord",
     "Case",
     "Check",
+    "Ended",
     "Finding",
+    "JournalEntry",
     "Mark",
+    "NoAnswer",
+    "Observation",
+    "Poll",
+    "Progress",
     "Round",
     "RoundKind",
+    "Seen",
     "Sighting",
     "Status",
+    "StillWaiting",
+    "TaskRecord",
     "Trial",
     "TrialState",
     "Verdict",
     "checks",
+    "describe",
     "is_suspicious",
+    "journal_verdicts",
+    "json_equal",
     "judge",
+    "judge_by_journal",
     "outcomes",
     "records",
     "rounds",
-    "sight",
+    "seconds",
+    "shown",
+    "timeline_line",
     "timing",
     "traffic",
     "unplayed",

@@ -20,14 +20,13 @@ from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stal
 from waitproof.judge.verdicts import Status, Verdict, status_of
 from waitproof.judge.words import how_many_polls, seconds, timeline_line
 from waitproof.protocol import Hello
-from waitproof.suite.contract import Contract, Level, Requirement
-from waitproof.suite.scenario import Call, Scenario, WaitOptions, watched_after_s
+from waitproof.suite import Call, Contract, Level, Requirement, Scenario, WaitOptions, watched_after_s
 
-__all__ = ["Sighting", "sight", "verdicts"]
+__all__ = ["JOURNAL_RUNS", "Sighting", "journal_verdicts", "judge_by_journal"]
 
 SILENCE_INTERVALS = 2  # without a poll, and a second more: a client that has not polled by then has stopped
 SILENCE_S = 1.0
-RUNS = 3  # waits in a row that must show the same suspicion before it is a fact
+JOURNAL_RUNS = 3  # waits in a row that must show the same suspicion before it is a fact
 
 _NOBODY = Hello("", "", "", "", "", "")
 
@@ -49,7 +48,7 @@ class Sighting:
     timeline: str = ""
 
 
-def sight(
+def judge_by_journal(
     contract: Contract,
     scenario: Scenario,
     task: TaskRecord,
@@ -81,7 +80,9 @@ def sight(
     return Sighting(progress, findings, lag_s, timeline_line(task.polls))
 
 
-def verdicts(contract: Contract, scenario: Scenario, sightings: Sequence[Sighting]) -> tuple[Verdict, ...]:
+def journal_verdicts(
+    contract: Contract, scenario: Scenario, sightings: Sequence[Sighting]
+) -> tuple[Verdict, ...]:
     """Return the verdicts about the last of some waits on tasks of one scenario.
 
     Args:
@@ -118,18 +119,20 @@ def _verdict(
 
 def _settled(requirement: Requirement, sightings: Sequence[Sighting], against: Status) -> tuple[Status, str]:
     same = 0
-    for sighting in reversed(sightings[-RUNS:]):
+    for sighting in reversed(sightings[-JOURNAL_RUNS:]):
         finding = sighting.findings.get(requirement.id)
         if finding is None or finding.mark is not Mark.SUSPECT or finding.excess_s <= sighting.lag_s:
             break
         same += 1
-    if same == RUNS:
-        return against, f"seen in {RUNS} waits in a row"
+    if same == JOURNAL_RUNS:
+        return against, f"seen in {JOURNAL_RUNS} waits in a row"
     if same == 0:
         delay = f"worst scheduling delay: {seconds(sightings[-1].lag_s)}"
         return Status.INCONCLUSIVE, f"the machine was as late as that ({delay})"
     ordinal = "1st" if same == 1 else "2nd"
-    explanation = f"could be a busy machine: counted after {RUNS} waits in a row, this is the {ordinal}"
+    explanation = (
+        f"could be a busy machine: counted after {JOURNAL_RUNS} waits in a row, this is the {ordinal}"
+    )
     return Status.INCONCLUSIVE, explanation
 
 

@@ -16,10 +16,7 @@ from waitproof.judge.journal import Ended
 from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting
 from waitproof.judge.words import describe
 from waitproof.protocol import Capabilities
-from waitproof.suite.checks import register_check
-from waitproof.suite.contract import Contract, Requirement
-from waitproof.suite.model import Model
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Contract, Model, Requirement, Scenario, register_check
 
 __all__ = [
     "Case",

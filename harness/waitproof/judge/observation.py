@@ -12,9 +12,7 @@ from typing import TypeAlias
 
 from waitproof.judge.journal import Ended, JournalEntry
 from waitproof.protocol import AdapterFault, Hello, Raised, Returned, Unsupported
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Call, WaitOptions
-from waitproof.suite.yaml import Json
+from waitproof.suite import Call, Contract, Json, WaitOptions
 
 __all__ = ["CallRecord", "NoAnswer", "Observation", "Poll", "Seen", "StillWaiting", "TaskRecord"]
 

@@ -21,11 +21,7 @@ from waitproof.judge.words import (
     shown,
 )
 from waitproof.protocol import ExceptionKind, Raised, Returned
-from waitproof.suite.model import Model
-from waitproof.suite.scenario import PollCount
-from waitproof.suite.task import render_body
-from waitproof.suite.template import at_path, fill
-from waitproof.suite.yaml import Json
+from waitproof.suite import Json, Model, PollCount, at_path, fill, render_body
 
 __all__: list[str] = []
 

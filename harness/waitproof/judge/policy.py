@@ -19,8 +19,7 @@ from enum import StrEnum
 from waitproof.judge.observation import Observation
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge
 from waitproof.protocol import Hello
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Contract, Scenario
 
 __all__ = ["Round", "RoundKind", "Trial", "TrialState", "rounds"]
 

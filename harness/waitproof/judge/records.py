@@ -14,7 +14,7 @@ from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.timing import EARLY_SLACK_S, median_period_s
 from waitproof.judge.words import describe, differs_at, how_many_polls, json_equal, seconds, shown
 from waitproof.protocol import ExceptionKind, Raised, Returned
-from waitproof.suite.template import fill
+from waitproof.suite import fill
 
 __all__: list[str] = []
 

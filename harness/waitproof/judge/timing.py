@@ -15,7 +15,7 @@ from waitproof.judge.check import Case, Finding, Mark, broken, kept, kind, suspe
 from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.words import cut, describe, is_outcome_named, seconds
 from waitproof.protocol import Raised
-from waitproof.suite.model import Model
+from waitproof.suite import Model
 
 __all__ = [
     "EARLY_SLACK_S",

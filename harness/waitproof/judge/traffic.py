@@ -10,8 +10,7 @@ from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.outcomes import task_seen
 from waitproof.judge.words import cut, describe, how_many_polls, json_equal, seconds
 from waitproof.protocol import Raised, Returned
-from waitproof.suite.model import Model
-from waitproof.suite.template import fill
+from waitproof.suite import Model, fill
 
 __all__: list[str] = []
 

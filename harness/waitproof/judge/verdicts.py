@@ -18,8 +18,7 @@ from waitproof.judge.settle import RULES, Settlement, is_decided, settle
 from waitproof.judge.witnesses import contradiction
 from waitproof.judge.words import cut, seconds, timeline_line
 from waitproof.protocol import AdapterFault, Hello, Unsupported
-from waitproof.suite.contract import Contract, Level, Requirement
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Contract, Level, Requirement, Scenario
 
 __all__ = ["Status", "Verdict", "is_suspicious", "judge", "status_of", "unplayed"]
 

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 
 from waitproof.judge.observation import NoAnswer, Poll, Seen, StillWaiting
 from waitproof.protocol import AdapterFault, Raised, Returned, Unsupported
-from waitproof.suite.yaml import Json
+from waitproof.suite import Json
 
 __all__ = [
     "MISSING",

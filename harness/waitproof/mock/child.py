@@ -23,11 +23,10 @@ from dataclasses import asdict
 from typing import Any
 
 from waitproof.errors import InputError
-from waitproof.judge.journal import JournalEntry
+from waitproof.judge import JournalEntry
 from waitproof.mock.lag import LagMeter
 from waitproof.mock.server import TaskServer, raise_file_limit
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Step
+from waitproof.suite import Contract, Step
 
 __all__ = ["main"]
 

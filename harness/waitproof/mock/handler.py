@@ -18,15 +18,12 @@ from typing import TypeVar
 
 from werkzeug.serving import BaseWSGIServer
 
-from waitproof.judge.journal import Ended
+from waitproof.judge import Ended
 from waitproof.mock.connections import Connection
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head, Refused, Request
 from waitproof.mock.matchers import After, Matchers, error_text
 from waitproof.mock.tasks import Route, ServerState, Task, WrittenAnswer, why_not_written, write_answer
-from waitproof.suite.contract import Operation
-from waitproof.suite.scenario import Drop, Step
-from waitproof.suite.task import Response
-from waitproof.suite.template import fill
+from waitproof.suite import Drop, Operation, Response, Step, fill
 from waitproof.text import shorten
 
 __all__ = ["RequestHandler"]

@@ -16,11 +16,11 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
-from waitproof.judge.journal import Ended
+from waitproof.judge import Ended
 from waitproof.mock import http1
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Request
 from waitproof.mock.tasks import ServerState, write_answer
-from waitproof.suite.task import Response
+from waitproof.suite import Response
 from waitproof.text import shorten
 
 __all__ = ["NEAREST", "After", "Matchers", "error_text"]

@@ -22,11 +22,10 @@ from typing import Any, Self
 
 from waitproof.child_process import ChildProcess, exit_text
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.judge import Ended, JournalEntry
 from waitproof.mock.lag import MAX_SAMPLES, worst_lag_s
 from waitproof.mock.server import TaskServer, is_stray
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Step
+from waitproof.suite import Contract, Step
 
 __all__ = ["ServerProcess", "TaskPlan"]
 

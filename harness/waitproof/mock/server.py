@@ -26,17 +26,14 @@ from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.judge.journal import JournalEntry
+from waitproof.judge import JournalEntry
 from waitproof.mock.handler import RequestHandler
 from waitproof.mock.http1 import MAX_SHOWN_CHARS
 from waitproof.mock.journal import Journal
 from waitproof.mock.loop import Loop
 from waitproof.mock.matchers import NEAREST
 from waitproof.mock.tasks import CatalogTaskFactory, ServerState, Task, TaskFactory
-from waitproof.suite.catalog import SEPARATOR, Catalog
-from waitproof.suite.contract import Contract, TaskIdFormat
-from waitproof.suite.scenario import Scenario, Step
-from waitproof.suite.task import TaskState
+from waitproof.suite import SEPARATOR, Catalog, Contract, Scenario, Step, TaskIdFormat, TaskState
 from waitproof.text import shorten
 
 __all__ = ["TaskServer", "is_stray", "raise_file_limit"]

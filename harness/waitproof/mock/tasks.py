@@ -23,12 +23,23 @@ from waitproof.errors import InputError
 from waitproof.mock import http1
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head
 from waitproof.mock.journal import Journal
-from waitproof.suite.catalog import Catalog, told_in_a_line
-from waitproof.suite.contract import Contract, Operation, TaskIdFormat
-from waitproof.suite.scenario import Scenario, Step
-from waitproof.suite.task import Answer, Response, TaskState, answer, respond
-from waitproof.suite.template import at_path, fill
-from waitproof.suite.yaml import Json
+from waitproof.suite import (
+    Catalog,
+    Contract,
+    Json,
+    Operation,
+    Response,
+    Scenario,
+    Step,
+    TaskAnswer,
+    TaskIdFormat,
+    TaskState,
+    answer,
+    at_path,
+    fill,
+    respond,
+    told_in_a_line,
+)
 from waitproof.text import shorten
 
 __all__ = [
@@ -141,7 +152,7 @@ class Task:
         with self.lock:
             self.state = change(self.state)
 
-    def poll(self, arrived_ns: int, *, connection: int, fresh: bool) -> Answer:
+    def poll(self, arrived_ns: int, *, connection: int, fresh: bool) -> TaskAnswer:
         """Return what the task answers to a poll; the caller holds the lock."""
         self._latest_s = max(self._latest_s, arrived_ns / 1e9)
         self.state, said = answer(self.state, self._latest_s, connection=connection, fresh=fresh)

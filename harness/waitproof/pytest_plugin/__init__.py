@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from waitproof.mock.server import TaskServer
+    from waitproof.mock import TaskServer
     from waitproof.pytest_plugin.session import Session
 
 __all__ = ["SESSION", "WaitproofWarning", "task_server", "task_server_suite"]
@@ -39,8 +39,8 @@ def task_server_suite() -> Path | None:
 @pytest.fixture
 def task_server(task_server_suite: Path | None) -> Iterator[TaskServer]:
     """Yield a mock task server that listens: `add` a scenario's task, point a client at `base_url`."""
-    from waitproof.mock.server import TaskServer  # noqa: PLC0415 - see the module's docstring
-    from waitproof.suite.catalog import Catalog  # noqa: PLC0415
+    from waitproof.mock import TaskServer  # noqa: PLC0415 - see the module's docstring
+    from waitproof.suite import Catalog  # noqa: PLC0415
 
     with TaskServer(catalog=Catalog(task_server_suite)) as server:
         yield server

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from waitproof.adapter.folder import AdapterSpec
+from waitproof.adapter import AdapterSpec
 from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.pytest_plugin import SESSION, WaitproofWarning
 from waitproof.report import RequirementEntry, explain_verdict
 from waitproof.run import Entry, Stale
-from waitproof.suite.files import load_scenario
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Scenario, load_scenario
 from waitproof.text import escape
 
 __all__ = [

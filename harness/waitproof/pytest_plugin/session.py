@@ -8,15 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from waitproof.adapter.folder import AdapterSpec, find_adapter, unique_names
-from waitproof.adapter.prepare import prepare
+from waitproof.adapter import AdapterSpec, find_adapter, prepare, unique_names
 from waitproof.errors import InputError
 from waitproof.judge import Verdict
 from waitproof.pytest_plugin.items import BaselineItem, ScenarioFile, UnjudgedError, VerdictItem
 from waitproof.run import Baseline, Entry, Runner, SilentListener, Stale, load_baseline
-from waitproof.suite.contract import Contract
-from waitproof.suite.files import CONTRACT, Suite, load_contract, load_suite, scenario_paths, suite_above
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import (
+    CONTRACT,
+    Contract,
+    Scenario,
+    Suite,
+    load_contract,
+    load_suite,
+    scenario_paths,
+    suite_above,
+)
 
 __all__ = ["Session"]
 

@@ -8,7 +8,7 @@ from waitproof.judge import Status
 from waitproof.report.matrix import Cell, cell
 from waitproof.report.merge import Adapter, Merged
 from waitproof.run import ExitCode
-from waitproof.suite.contract import Level
+from waitproof.suite import Level
 from waitproof.text import plural, shorten
 
 __all__ = ["badge"]

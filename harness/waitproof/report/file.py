@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from waitproof.errors import InputError, Mistake
 from waitproof.report.model import SCHEMA, Report
-from waitproof.suite.yaml import Json
+from waitproof.suite import Json
 from waitproof.text import escape
 
 __all__ = ["document", "load", "parse", "report_schema", "shown", "write"]

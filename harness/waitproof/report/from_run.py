@@ -14,8 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from waitproof.judge import Verdict
-from waitproof.judge.observation import CallRecord, Observation, Poll
+from waitproof.judge import CallRecord, Observation, Poll, Verdict
 from waitproof.protocol import Capabilities, Hello
 from waitproof.report.model import (
     AdapterEntry,
@@ -36,14 +35,9 @@ from waitproof.report.model import (
     StrayEntry,
     VerdictEntry,
 )
-from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
-from waitproof.run.baseline import Stale
+from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult, Stale
 from waitproof.simulate import scaled
-from waitproof.suite.contract import Contract, Level
-from waitproof.suite.files import Suite
-from waitproof.suite.scenario import Drop, Step
-from waitproof.suite.task import respond
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
 from waitproof.text import shorten
 
 __all__ = ["report_of"]

@@ -16,7 +16,7 @@ from waitproof.judge import Status
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import StaleEntry, VerdictEntry
 from waitproof.report.text import explain_verdict, labelled
-from waitproof.suite.contract import Level
+from waitproof.suite import Level
 
 __all__ = ["junit_xml"]
 

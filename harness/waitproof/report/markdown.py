@@ -14,7 +14,7 @@ from waitproof.report.matrix import cell
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import ATTENTION, Report, RequirementEntry, StaleEntry, VerdictEntry
 from waitproof.run import ExitCode
-from waitproof.suite.contract import Level
+from waitproof.suite import Level
 from waitproof.text import plural, shorten
 
 __all__ = ["MAX_BYTES", "markdown_summary", "markdown_text", "results_page"]

@@ -18,7 +18,7 @@ from waitproof.report.model import (
     VerdictEntry,
 )
 from waitproof.run import ORDER, ExitCode, sentence, tally, unproved
-from waitproof.suite.contract import Level
+from waitproof.suite import Level
 from waitproof.text import plural
 
 __all__ = ["Adapter", "Merged", "merge_reports", "outcome"]

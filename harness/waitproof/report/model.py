@@ -14,13 +14,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, AliasChoices, ConfigDict, Field
 
 from waitproof.errors import Mistake
-from waitproof.judge import Status, Verdict
-from waitproof.judge.journal import Ended
-from waitproof.run import ExitCode
-from waitproof.run.baseline import Problem
-from waitproof.suite.contract import Level, Requirement
-from waitproof.suite.scenario import Drop
-from waitproof.suite.yaml import Json
+from waitproof.judge import Ended, Status, Verdict
+from waitproof.run import ExitCode, Problem
+from waitproof.suite import Drop, Json, Level, Requirement
 from waitproof.text import shorten
 
 __all__ = [

@@ -18,8 +18,7 @@ from rich.text import Text
 from waitproof.judge import Status, Verdict
 from waitproof.report.text import STYLES
 from waitproof.run import LivePoll, count
-from waitproof.suite.contract import StatusMeaning
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Scenario, StatusMeaning
 from waitproof.text import escape
 
 __all__ = ["BarListener", "LineListener"]

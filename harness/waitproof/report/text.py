@@ -20,7 +20,7 @@ from waitproof.judge import Status, Verdict
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import RequirementEntry, VerdictEntry
-from waitproof.suite.contract import Level
+from waitproof.suite import Level
 from waitproof.text import escape, plural
 
 __all__ = ["STYLES", "explain_verdict", "labelled", "print_report"]

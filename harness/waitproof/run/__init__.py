@@ -1,7 +1,7 @@
 """Play a suite against adapters, and what follows from the verdicts.
 
-`Runner` and `examine` are imported when they are first used: the mock server that they start takes a while to
-import, and most commands only need an exit code.
+`Runner`, `examine` and the proof are imported when they are first used: the mock server that they start takes
+a while to import, and most commands only need an exit code.
 """
 
 from importlib import import_module
@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, load_baseline, parse_baseline
 from waitproof.run.baseline_update import Run, Update, update
-from waitproof.run.exit_code import ExitCode, exit_code, unproved
+from waitproof.run.exit_codes import ExitCode, exit_code, unproved
 from waitproof.run.listener import Listener, LivePoll, SilentListener
 from waitproof.run.result import AdapterResult, RunResult, ScenarioResult
-from waitproof.run.tally import ORDER, count, sentence, tally, worst
+from waitproof.run.tallies import ORDER, count, sentence, tally, worst
 
 if TYPE_CHECKING:
     from waitproof.run.doctor import examine
+    from waitproof.run.prove import live_command, prove_live, prove_simulated
     from waitproof.run.runner import Runner
 else:
 
     def __getattr__(name: str) -> Any:
         modules = {"Runner": "runner", "examine": "doctor"}
+        modules |= dict.fromkeys(("live_command", "prove_live", "prove_simulated"), "prove")
         if name not in modules:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module(f"{__name__}.{modules[name]}"), name)
@@ -46,8 +48,11 @@ __all__ = [
     "count",
     "examine",
     "exit_code",
+    "live_command",
     "load_baseline",
     "parse_baseline",
+    "prove_live",
+    "prove_simulated",
     "sentence",
     "tally",
     "unproved",

@@ -18,11 +18,8 @@ from pydantic import AfterValidator, Field
 
 from waitproof.errors import Mistake, nearest
 from waitproof.judge import Status, Verdict
-from waitproof.suite.document import Document
-from waitproof.suite.files import read_file
-from waitproof.suite.model import Format, Model, build, invalid
-from waitproof.suite.scenario import Scenario
-from waitproof.suite.yaml import Path as YamlPath
+from waitproof.suite import Document, Format, Model, Scenario, build, invalid, read_file
+from waitproof.suite import Path as YamlPath
 
 __all__ = ["Baseline", "Deviation", "Entry", "Problem", "Stale", "load_baseline", "parse_baseline"]
 

@@ -15,8 +15,7 @@ from datetime import date
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status, Verdict
 from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, parse_baseline
-from waitproof.suite.document import read
-from waitproof.suite.yaml import Node
+from waitproof.suite import Node, read
 
 __all__ = ["Run", "Update", "quoted", "update"]
 

@@ -10,17 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from waitproof.adapter.command import AdapterCommand
-from waitproof.adapter.process import AdapterProcess, PendingCall
+from waitproof.adapter import AdapterCommand, AdapterProcess, PendingCall
 from waitproof.errors import AdapterError
-from waitproof.judge.words import describe, json_equal, shown
-from waitproof.mock.process import ServerProcess, TaskPlan
+from waitproof.judge import describe, json_equal, shown
+from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import AdapterFault, ExceptionKind, Hello, Outcome, Raised, Returned, Unsupported
 from waitproof.run.player import new_task_id
-from waitproof.suite.contract import Contract, StatusMeaning
-from waitproof.suite.scenario import Step
-from waitproof.suite.template import fill
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, StatusMeaning, Step, fill
 
 __all__ = ["examine"]
 

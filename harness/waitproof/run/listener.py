@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from waitproof.judge import Verdict
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Scenario
 
 __all__ = ["Listener", "LivePoll", "SilentListener"]
 

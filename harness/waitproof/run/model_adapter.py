@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from waitproof.defects import ModelSdk, library
 from waitproof.protocol import PROTOCOL_VERSION, JsonObject
 from waitproof.run.live_machine import RealMachine
-from waitproof.suite.files import CONTRACT, load_contract
+from waitproof.suite import CONTRACT, load_contract
 
 __all__ = ["ModelAdapter", "main"]
 

@@ -14,21 +14,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from waitproof.adapter.process import AdapterProcess, PendingCall
-from waitproof.judge.observation import (
-    CallRecord,
-    NoAnswer,
-    Observation,
-    Poll,
-    Seen,
-    StillWaiting,
-    TaskRecord,
-)
-from waitproof.mock.process import ServerProcess, TaskPlan
+from waitproof.adapter import AdapterProcess, PendingCall
+from waitproof.judge import CallRecord, NoAnswer, Observation, Poll, Seen, StillWaiting, TaskRecord
+from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import Capabilities, Hello
 from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, play_steps
-from waitproof.suite.contract import Contract, StatusMeaning, TaskIdFormat
-from waitproof.suite.scenario import Scenario, Step
+from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat
 
 __all__ = ["Player", "new_task_id"]
 

@@ -14,8 +14,7 @@ from waitproof.adapter import AdapterCommand
 from waitproof.defects import Bench, Defect, Ending, Line, clean, library, usual_words, weigh
 from waitproof.judge import checks
 from waitproof.run.runner import Runner
-from waitproof.suite.files import Suite
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Scenario, Suite
 
 __all__ = ["live_command", "prove_live", "prove_simulated"]
 

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from waitproof.judge import Verdict
-from waitproof.judge.journal import JournalEntry
-from waitproof.judge.observation import Observation
+from waitproof.judge import JournalEntry, Observation, Verdict
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Stale
-from waitproof.suite.files import Suite
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Scenario, Suite
 
 __all__ = ["AdapterResult", "RunResult", "ScenarioResult"]
 

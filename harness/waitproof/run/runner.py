@@ -18,17 +18,15 @@ from datetime import UTC, datetime
 
 from waitproof.adapter import AdapterCommand
 from waitproof.errors import HarnessError
-from waitproof.judge.journal import Ended, JournalEntry
-from waitproof.judge.observation import TaskRecord
-from waitproof.mock.process import ServerProcess
+from waitproof.judge import Ended, JournalEntry, TaskRecord
+from waitproof.mock import ServerProcess
 from waitproof.run.baseline import Baseline, Stale
 from waitproof.run.budget import Budget
 from waitproof.run.listener import Listener, LivePoll, SilentListener
 from waitproof.run.result import AdapterResult, RunResult, ScenarioResult
 from waitproof.run.session import AdapterSession, RunContext
 from waitproof.run.workers import Processes
-from waitproof.suite.files import Suite
-from waitproof.suite.scenario import Scenario
+from waitproof.suite import Scenario, Suite
 
 __all__ = ["Runner"]
 

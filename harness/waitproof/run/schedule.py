@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from waitproof.simulate.forecast import is_timed, pack
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Scenario
+from waitproof.simulate import is_timed, pack
+from waitproof.suite import Contract, Scenario
 
 __all__ = ["ProcessPlan", "plan_processes"]
 

@@ -16,9 +16,21 @@ from dataclasses import dataclass
 
 from waitproof.adapter import AdapterCommand, AdapterProcess
 from waitproof.errors import AdapterError, WaitproofError
-from waitproof.judge import Round, RoundKind, Status, Trial, TrialState, Verdict, rounds, unplayed
-from waitproof.judge.observation import NoAnswer, Observation, StillWaiting, TaskRecord
-from waitproof.mock.process import ServerProcess
+from waitproof.judge import (
+    NoAnswer,
+    Observation,
+    Round,
+    RoundKind,
+    Status,
+    StillWaiting,
+    TaskRecord,
+    Trial,
+    TrialState,
+    Verdict,
+    rounds,
+    unplayed,
+)
+from waitproof.mock import ServerProcess
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
 from waitproof.run.budget import Budget
@@ -27,9 +39,8 @@ from waitproof.run.player import Player
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
 from waitproof.run.workers import Lease, Processes, WorkerSlot
-from waitproof.simulate.forecast import Forecast, forecast, scale_for, scaled
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Scenario
+from waitproof.simulate import Forecast, forecast, scale_for, scaled
+from waitproof.suite import Contract, Scenario
 
 __all__ = ["AdapterSession", "Lane", "RunContext"]
 

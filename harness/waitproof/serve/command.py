@@ -16,14 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from waitproof.errors import InputError, Mistake, WaitproofError
-from waitproof.mock.server import raise_file_limit
+from waitproof.mock import raise_file_limit
 from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
 from waitproof.serve.terminal import Printer, Terminal
 from waitproof.signals import heard
-from waitproof.suite.catalog import Change
-from waitproof.suite.files import CONTRACT, bundled_suite
-from waitproof.suite.scenario import WaitOptions
+from waitproof.suite import CONTRACT, Change, WaitOptions, bundled_suite
 from waitproof.text import escape
 
 __all__ = ["add_options", "main", "serve"]

@@ -30,9 +30,7 @@ from waitproof.serve.request import Refused, check_site, parsed
 from waitproof.serve.steer import STALL_S, Action
 from waitproof.serve.task import TaskView
 from waitproof.serve.waits import Waits
-from waitproof.suite.scenario import Scenario, WaitOptions
-from waitproof.suite.task import respond
-from waitproof.suite.yaml import Json
+from waitproof.suite import Json, Scenario, WaitOptions, respond
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from waitproof.serve import models
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.waits import Waits
-from waitproof.suite.yaml import Json
+from waitproof.suite import Json
 
 __all__ = ["stream"]
 

@@ -16,14 +16,11 @@ import uuid
 from collections.abc import Mapping
 
 from waitproof.errors import InputError, Mistake
-from waitproof.judge.journal import JournalEntry, Progress
-from waitproof.mock.server import TaskServer
+from waitproof.judge import JournalEntry, Progress
+from waitproof.mock import TaskServer
 from waitproof.serve.steer import STALL_S, Action, steering
 from waitproof.serve.task import Limits, ServedTask
-from waitproof.suite.catalog import Catalog, told_in_a_line
-from waitproof.suite.contract import Contract, TaskIdFormat
-from waitproof.suite.scenario import Scenario, WaitOptions
-from waitproof.suite.yaml import Json
+from waitproof.suite import Catalog, Contract, Json, Scenario, TaskIdFormat, WaitOptions, told_in_a_line
 
 __all__ = ["TaskManager"]
 

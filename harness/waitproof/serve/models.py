@@ -15,11 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, InstanceOf, StrictInt, field_
 from pydantic_core import PydanticCustomError
 
 from waitproof import errors
-from waitproof.judge.journal import Ended, JournalEntry, Progress
+from waitproof.judge import Ended, JournalEntry, Progress
 from waitproof.serve.steer import STALL_S
 from waitproof.serve.task import Limits, TaskView
-from waitproof.suite.catalog import Entry
-from waitproof.suite.contract import Level, StatusMeaning
+from waitproof.suite import Entry, Level, StatusMeaning
 
 MAX_POLLS_LISTED = 60  # of each task in a list: the page draws no more
 MASK = "…"

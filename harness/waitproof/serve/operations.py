@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from waitproof.suite.yaml import Json
+from waitproof.suite import Json
 
 __all__ = ["OPERATIONS", "PREFIX", "Operation", "operation"]
 

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from werkzeug import Request, Response
 
-from waitproof.mock.server import TaskServer
+from waitproof.mock import TaskServer
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.task import Limits, TaskView
 from waitproof.serve.waits import Waits
 from waitproof.serve.watch import Watcher
-from waitproof.suite.catalog import Catalog, Change
-from waitproof.suite.contract import Answer, Contract, ErrorAnswer
-from waitproof.suite.scenario import Step, WaitOptions
-from waitproof.suite.task import TaskState
+from waitproof.suite import Answer, Catalog, Change, Contract, ErrorAnswer, Step, TaskState, WaitOptions
 
 if TYPE_CHECKING:
     from waitproof.serve.control import Control

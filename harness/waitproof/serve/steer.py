@@ -10,11 +10,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from waitproof.errors import InputError, Mistake
-from waitproof.suite.contract import Contract, StatusMeaning
-from waitproof.suite.scenario import Scenario, Step
-from waitproof.suite.task import TaskState
-from waitproof.suite.template import check
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, TaskState, check
 
 __all__ = ["STALL_S", "Action", "steering"]
 

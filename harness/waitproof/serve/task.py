@@ -18,11 +18,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from waitproof.judge.journal import Ended, JournalEntry, Progress
-from waitproof.mock.server import TaskServer
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Scenario, WaitOptions, watched_after_s
-from waitproof.suite.task import TaskState
+from waitproof.judge import Ended, JournalEntry, Progress
+from waitproof.mock import TaskServer
+from waitproof.suite import Contract, Scenario, TaskState, WaitOptions, watched_after_s
 
 if TYPE_CHECKING:
     from waitproof.judge import Status, Verdict

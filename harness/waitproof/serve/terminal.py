@@ -19,7 +19,7 @@ from typing import TextIO
 
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.task import TaskView
-from waitproof.suite.catalog import SCENARIO_HEADER, Change
+from waitproof.suite import SCENARIO_HEADER, Change
 from waitproof.text import escape, plural
 
 __all__ = ["Printer", "Terminal"]

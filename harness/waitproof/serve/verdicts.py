@@ -9,13 +9,21 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from waitproof.judge import Sighting, Status, Verdict, sight
-from waitproof.judge.by_journal import RUNS, verdicts
-from waitproof.judge.journal import Progress
-from waitproof.judge.observation import Poll, TaskRecord
-from waitproof.judge.words import seconds, timeline_line
+from waitproof.judge import (
+    JOURNAL_RUNS,
+    Poll,
+    Progress,
+    Sighting,
+    Status,
+    TaskRecord,
+    Verdict,
+    journal_verdicts,
+    judge_by_journal,
+    seconds,
+    timeline_line,
+)
 from waitproof.serve.task import TaskView
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 from waitproof.text import plural
 
 __all__ = ["WaitJudge", "report_lines"]
@@ -56,7 +64,7 @@ class WaitJudge:
         polls = tuple(Poll.of(entry, origin_ns) for entry in view.polls)
         others = tuple(Poll.of(entry, origin_ns) for entry in view.others)
         played = view.scenario.model_copy(update={"task": view.state.steps})
-        sighting = sight(
+        sighting = judge_by_journal(
             self._contract,
             played,
             TaskRecord(1, wait_id, polls=polls, others=others),
@@ -66,7 +74,7 @@ class WaitJudge:
         )
         with self._lock:
             before = self._before(view, wait_id, sighting, ended_ns)
-        return sighting.progress, verdicts(self._contract, played, [*before, sighting])
+        return sighting.progress, journal_verdicts(self._contract, played, [*before, sighting])
 
     def _before(
         self, view: TaskView, wait_id: str, sighting: Sighting, ended_ns: int
@@ -89,7 +97,7 @@ class WaitJudge:
         found: list[Sighting] = []
         until_ns = view.origin_ns
         for each in sorted(past.values(), key=lambda each: each.began_ns, reverse=True):
-            if each.ended_ns <= until_ns and len(found) < RUNS - 1:
+            if each.ended_ns <= until_ns and len(found) < JOURNAL_RUNS - 1:
                 found.insert(0, each.sighting)
                 until_ns = each.began_ns
         before = tuple(found)

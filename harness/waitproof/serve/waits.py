@@ -17,8 +17,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from waitproof.judge.journal import Progress
-from waitproof.mock.lag import LagMeter
+from waitproof.judge import Progress
+from waitproof.mock import LagMeter
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.task import ServedTask, TaskView
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.waits import Waits
-from waitproof.suite.catalog import Change
+from waitproof.suite import Change
 
 __all__ = ["Watcher"]
 

@@ -3,7 +3,7 @@
 How a scenario is played is decided here once, by `script`, for live runs too.
 """
 
-from waitproof.simulate.forecast import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
+from waitproof.simulate.forecasts import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
 from waitproof.simulate.machine import Machine, Sdk
 from waitproof.simulate.network import Answer, Request, SimulatedDropError, SimulatedTimeoutError
 from waitproof.simulate.player import Simulator

@@ -13,16 +13,21 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from waitproof.judge.journal import Ended
-from waitproof.judge.observation import Poll, TaskRecord
+from waitproof.judge import Ended, Poll, TaskRecord
 from waitproof.simulate.clock import Wake
 from waitproof.simulate.world import World
-from waitproof.suite.contract import Contract, Operation
-from waitproof.suite.scenario import Drop
-from waitproof.suite.task import Answer as TaskAnswer
-from waitproof.suite.task import TaskState, answer, respond
-from waitproof.suite.template import at_path, fill
-from waitproof.suite.yaml import Json
+from waitproof.suite import (
+    Contract,
+    Drop,
+    Json,
+    Operation,
+    TaskAnswer,
+    TaskState,
+    answer,
+    at_path,
+    fill,
+    respond,
+)
 
 __all__ = [
     "Answer",

@@ -12,18 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waitproof.judge.observation import CallRecord, Observation, Seen, StillWaiting
+from waitproof.judge import CallRecord, Observation, Seen, StillWaiting
 from waitproof.protocol import Hello, JsonObject, LogLine, read_answer, read_hello
 from waitproof.simulate.clock import Loop, Strand, Wake
-from waitproof.simulate.forecast import forecast
+from waitproof.simulate.forecasts import forecast
 from waitproof.simulate.machine import Machine, Sdk
 from waitproof.simulate.network import AnswerCache, Network, ServedTask
 from waitproof.simulate.script import PlannedCall, Send, Watch, drive, new_task, play_steps
 from waitproof.simulate.world import Conditions, World
-from waitproof.suite.contract import Contract, TaskIdFormat
-from waitproof.suite.scenario import Scenario
-from waitproof.suite.task import TaskState
-from waitproof.suite.yaml import Json
+from waitproof.suite import Contract, Json, Scenario, TaskIdFormat, TaskState
 
 __all__ = ["Simulator"]
 

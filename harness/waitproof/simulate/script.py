@@ -11,13 +11,10 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from waitproof.judge.observation import NoAnswer, Seen, StillWaiting, TaskRecord
+from waitproof.judge import NoAnswer, Seen, StillWaiting, TaskRecord
 from waitproof.protocol import Capabilities, JsonObject, Returned, Unsupported
-from waitproof.simulate.forecast import watch_s
-from waitproof.suite.contract import Contract
-from waitproof.suite.scenario import Call, Scenario
-from waitproof.suite.template import fill
-from waitproof.suite.yaml import Json
+from waitproof.simulate.forecasts import watch_s
+from waitproof.suite import Call, Contract, Json, Scenario, fill
 
 __all__ = ["PlannedCall", "Send", "Steps", "Watch", "drive", "lacking", "new_task", "play_steps"]
 

@@ -53,8 +53,8 @@ from waitproof.suite.scenario import (
     scenario_schema,
     watched_after_s,
 )
-from waitproof.suite.select import select
-from waitproof.suite.task import Response, TaskState, answer, render_body, respond
+from waitproof.suite.selection import select
+from waitproof.suite.task import Response, TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, fill, placeholders
 from waitproof.suite.yaml import Json, Node, Path
 
@@ -93,6 +93,7 @@ __all__ = [
     "StatusMeaning",
     "Step",
     "Suite",
+    "TaskAnswer",
     "TaskIdFormat",
     "TaskState",
     "WaitOptions",

@@ -16,7 +16,7 @@ from waitproof.suite.scenario import FOREVER, Step
 from waitproof.suite.template import fill
 from waitproof.suite.yaml import Json
 
-__all__ = ["Answer", "Response", "TaskState", "answer", "render_body", "respond"]
+__all__ = ["Response", "TaskAnswer", "TaskState", "answer", "render_body", "respond"]
 
 REPEAT_WITHIN_S = 0.100  # an HTTP stack that repeats a request after a drop does so at once
 
@@ -51,7 +51,7 @@ class TaskState:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TaskAnswer:
     """What to say to one request.
 
     Attributes:
@@ -69,7 +69,7 @@ class Answer:
 
 def answer(
     state: TaskState, arrived_s: float, *, connection: int = 0, fresh: bool = True
-) -> tuple[TaskState, Answer]:
+) -> tuple[TaskState, TaskAnswer]:
     """Return the state after a poll, and what to say to it.
 
     Args:
@@ -80,7 +80,7 @@ def answer(
     """
     if _is_repeat(state, arrived_s, connection):
         assert state.dropped is not None
-        hit = Answer(state.polls, state.step, state.steps[state.step], repeat=True)
+        hit = TaskAnswer(state.polls, state.step, state.steps[state.step], repeat=True)
         if state.dropped.was_fresh:
             return replace(state, dropped=None), hit
         dropped = _Dropped(arrived_s, connection, fresh)
@@ -100,7 +100,7 @@ def answer(
         polls=state.polls + 1,
         dropped=_Dropped(arrived_s, connection, fresh) if drops else None,
     )
-    return state, Answer(state.polls, index, step)
+    return state, TaskAnswer(state.polls, index, step)
 
 
 def _is_repeat(state: TaskState, arrived_s: float, connection: int) -> bool:

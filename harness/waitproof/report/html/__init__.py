@@ -22,8 +22,7 @@ from waitproof.report.matrix import Cell, Row, rows, status_word
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import AnswerEntry, CallEntry, RequirementEntry, VerdictEntry
 from waitproof.run import ORDER
-from waitproof.suite.contract import Level
-from waitproof.suite.yaml import Json
+from waitproof.suite import Json, Level
 from waitproof.text import plural, shorten
 
 __all__ = ["html_page"]

@@ -14,7 +14,7 @@ from waitproof.defects.faults import fault_defects
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
 from waitproof.defects.traffic import traffic_defects
-from waitproof.suite.contract import Contract
+from waitproof.suite import Contract
 
 __all__ = ["Library", "library"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from waitproof.judge import Status, Verdict
-from waitproof.suite.contract import Level
+from waitproof.suite import Level
 
 __all__ = ["ExitCode", "exit_code", "unproved"]
 

@@ -14,10 +14,7 @@ from typing import TypeVar
 
 from waitproof.judge import Check, checks
 from waitproof.protocol import Capabilities
-from waitproof.suite.contract import Contract
-from waitproof.suite.model import MAX_DURATION_S
-from waitproof.suite.scenario import Scenario, watched_after_s
-from waitproof.suite.task import TaskState, answer
+from waitproof.suite import MAX_DURATION_S, Contract, Scenario, TaskState, answer, watched_after_s
 
 __all__ = ["Forecast", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
 
