@@ -189,7 +189,7 @@ class Tally:
     def told(self) -> str:
         """Return the counts."""
         return (
-            f"correct clients {dict(self.statuses)}, {self.runs_alone} runs alone "
+            f"correct clients {dict(self.statuses)}, {self.runs_alone} isolated re-runs "
             f"settled {dict(self.settled)}, {self.stops} stops, "
             f"defects {dict(self.defect_statuses)}, wrong {len(self.wrong)}, missed {len(self.missed)}"
         )

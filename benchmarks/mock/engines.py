@@ -1,6 +1,6 @@
 """The servers that are compared: how each is found, and how each is made to play the same tasks.
 
-Every engine is to answer a task's polls with `STATUSES`, each task on its own, the last status for ever, in a
+Every engine is to answer a task's polls with `STATUSES`, each task on its own, the last status forever, in a
 body with the same fields. waitproof makes a task of its scenario with the first poll of an id. What a peer
 cannot do of that stands in its note.
 """

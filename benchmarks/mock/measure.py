@@ -177,7 +177,7 @@ def _body(answer: bytes) -> dict[str, Any]:
         body = b"".join(body.split(b"\r\n")[1::2])  # these bodies hold no line break of their own
     told = json.loads(body)
     if not isinstance(told, dict):
-        raise TypeError(f"its body is no object: {body!r}")
+        raise TypeError(f"its body is not an object: {body!r}")
     return told
 
 

@@ -190,7 +190,7 @@ class Crowd:
             self._broken(poller)
 
     def _broken(self, poller: Poller) -> None:
-        """Go on after the server has closed a connection: a poll that met an old one is sent anew."""
+        """Go on after the server has closed a connection: a poll that met an old one is sent again."""
         was_fresh = poller.is_fresh
         self._close(poller)
         if not poller.sent_s:

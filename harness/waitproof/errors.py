@@ -1,8 +1,8 @@
 """Whose mistake it is: three kinds of trouble that are never a verdict about an SDK.
 
-`InputError` belongs to whoever wrote a file or a command line, `AdapterError` to whoever wrote an
+`InputError` is for the author of a file or a command line, `AdapterError` for the author of an
 adapter, `HarnessError` to us. A verdict is a value (see `judge`); an exception is always one of these.
-Every message has the same shape: place and fact in the first line, which stands alone, then what was
+Every message has the same shape: place and fact in the first line, which makes sense by itself, then what was
 found, what was expected and how to fix it.
 """
 
@@ -17,7 +17,7 @@ __all__ = ["AdapterError", "HarnessError", "InputError", "Mistake", "WaitproofEr
 
 @dataclass(frozen=True)
 class Mistake:
-    """One mistake of an input, told so that its author can fix it.
+    """One mistake of an input, described so that its author can fix it.
 
     Attributes:
         place: `file:line:column` where known, else a file, an option or a program.
@@ -34,7 +34,7 @@ class Mistake:
     fix: str = ""
 
     def __str__(self) -> str:
-        """Return the message: the first line stands alone, a line follows for each thing known."""
+        """Return the message: the first line makes sense by itself, a line follows for each thing known."""
         lines = [f"{self.place}: {self.fact}" if self.place else self.fact]
         rows = (("found", self.found), ("expected", self.expected), ("fix", self.fix))
         lines += [f"  {f'{name}:':<10}{text}" for name, text in rows if text]

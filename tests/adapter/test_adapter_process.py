@@ -337,7 +337,7 @@ def test_an_adapter_that_ignores_the_end_of_stdin_and_sigterm_is_killed(start: S
 
 @pytest.fixture
 def fifo(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    """A fifo's path and our end of it: whoever opens the other end is seen to live, and seen to end."""
+    """A fifo's path and our end of it: whether a process has the other end open can be seen."""
     path = tmp_path / "held"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -15,7 +15,7 @@ def test_the_how_to_leads_to_an_adapter_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    told = re.findall(r"^ +(ok .*|the adapter keeps the protocol)$", HOW_TO.read_text(), re.MULTILINE)
+    told = re.findall(r"^ +(ok .*|the adapter follows the protocol)$", HOW_TO.read_text(), re.MULTILINE)
 
     assert main(["new", "adapter", "python", "my-sdk"]) == 0
     assert main(["doctor", "my-sdk"]) == 0
@@ -59,8 +59,8 @@ def test_an_unknown_language_and_a_folder_in_use_are_told(
         "new adapter: there is no kit for 'pyton'\n"
         "  expected: dotnet, go, java, node, php, python, ruby\n"
         "  fix:      did you mean 'python'?\n"
-        f"{tmp_path}: something is there already\n"
-        "  fix:      name a folder that is not\n"
+        f"{tmp_path}: it already exists\n"
+        "  fix:      name a folder that does not exist yet\n"
     )
 
 
@@ -70,4 +70,4 @@ def test_another_languages_kit_works_too(tmp_path: Path, capsys: pytest.CaptureF
 
     assert main(["new", "adapter", "node", str(folder)]) == 0
     assert main(["doctor", str(folder)]) == 0
-    assert capsys.readouterr().out.endswith("the adapter keeps the protocol\n")
+    assert capsys.readouterr().out.endswith("the adapter follows the protocol\n")

@@ -520,7 +520,7 @@ def test_list_shows_each_scenario_with_what_it_proves(cli: Cli) -> None:
 def test_explain_tells_a_requirement(cli: Cli) -> None:
     assert cli("explain", "usual-interval", "--suite", MINI) == (
         0,
-        "usual-interval (MUST, says the made-up manual of Mini jobs)\n"
+        "usual-interval (MUST, quoted from the made-up manual of Mini jobs)\n"
         "  The helper asks every 100 ms unless told otherwise.\n"
         '  check: interval_kept {"option": "default"}\n'
         "  proved by:\n"
@@ -599,7 +599,7 @@ def test_list_shows_what_can_be_read_and_then_what_cannot(cli: Cli, broken_suite
 def test_doctor_asks_for_no_scenario(cli: Cli, broken_suite: Path, mark: Mark, tmp_path: Path) -> None:
     code, out, err = cli("doctor", mark.folder(tmp_path, "MiniAdapter"), "--suite", broken_suite)
 
-    assert (code, err, out.splitlines()[-1]) == (0, "", "the adapter keeps the protocol")
+    assert (code, err, out.splitlines()[-1]) == (0, "", "the adapter follows the protocol")
 
 
 def test_lint_is_content_with_good_suites_and_files(cli: Cli) -> None:
@@ -634,6 +634,12 @@ def test_lint_of_a_single_file_needs_a_contract_above_it(tmp_path: Path, cli: Cl
         f"{file}: there is no contract.yaml above this file\n"
         "  fix:      put it below the folder of a suite\n",
     )
+
+
+def test_lint_of_a_missing_file_outside_any_suite_says_that_it_is_missing(tmp_path: Path, cli: Cli) -> None:
+    file = tmp_path / "missing.yaml"
+
+    assert cli("lint", file) == (2, "", f"{file}: the file cannot be read: no such file or directory\n")
 
 
 def test_lint_of_a_file_that_is_not_there_says_so(cli: Cli) -> None:

@@ -1,4 +1,4 @@
-"""Leaves a child behind that holds its pipes, and the fifo it is given, open for ever."""
+"""Leaves a child behind that holds its pipes, and the fifo it is given, open forever."""
 
 import os
 import signal

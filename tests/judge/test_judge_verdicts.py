@@ -1,4 +1,4 @@
-"""Findings into verdicts: levels, runs alone, and what stands in the way of any judgement."""
+"""Findings into verdicts: levels, isolated re-runs, and what prevents any judgement."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import FrozenInstanceError, fields, replace
@@ -53,7 +53,7 @@ def settle(*runs: Observation, level: str = "MUST") -> tuple[Verdict, bool]:
     return judged(of, TIMES_OUT, *runs), is_suspicious(of, TIMES_OUT, runs)
 
 
-# --- suspicions and their runs alone ------------------------------------------------------------------
+# --- suspicions and their isolated re-runs ------------------------------------------------------------------
 
 
 def test_what_was_kept_at_once_needs_no_run_alone() -> None:

@@ -108,7 +108,7 @@ def test_a_client_that_stops_before_the_task_is_done_and_before_its_timeout_has_
     assert verdict.status is Status.FAIL
     assert verdict.seen == (
         "2 polls in 1.00 s, the last answered running, and then none: the task was not done, and the "
-        "timeout of 10.00 s had not come"
+        "timeout of 10.00 s had not passed"
     )
 
 

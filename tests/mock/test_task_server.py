@@ -1,4 +1,4 @@
-"""A server of scenarios by name: the fixture of the plugin, and the class for whoever uses no pytest."""
+"""A server of scenarios by name: the fixture of the plugin, and the class for use without pytest."""
 
 from __future__ import annotations
 

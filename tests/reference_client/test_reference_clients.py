@@ -517,7 +517,7 @@ def test_a_stalled_or_dribbling_answer_is_cut_off_at_the_deadline(
 ) -> None:
     def serve(connection: socket.socket, n: int) -> bool:
         connection.sendall(start)
-        # Pauses far shorter than the timeout, which each byte might start anew, and long enough in all.
+        # Pauses far shorter than the timeout, which each byte might restart, and long enough in all.
         for _ in range(120):
             if server.stopped.wait(0.05):
                 break

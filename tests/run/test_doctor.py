@@ -60,7 +60,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
         "ok    two at once: two waits were in flight together",
         "ok    print_parcel_label: returned the task id",
         "ok    end of stdin: exited with 0 after … s",
-        "the adapter keeps the protocol",
+        "the adapter follows the protocol",
     ]
 
 

@@ -70,7 +70,7 @@ schema = schemathesis.openapi.from_dict(DESCRIPTION).exclude(path="/_waitproof/e
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_every_answer_is_as_described(case: schemathesis.Case[Any], served: Service) -> None:
-    # Text that is no scenario is right by the description, and refused with its mistakes all the same.
+    # Text that isn't a scenario fits the description, and is still refused with its mistakes.
     free_text = {"/_waitproof/tasks", "/_waitproof/check"}
     excluded = [positive_data_acceptance] if case.path in free_text else []
     # Which other methods a path knows is tested below.

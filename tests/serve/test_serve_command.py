@@ -305,7 +305,10 @@ def test_a_folder_that_is_called_as_a_bundled_suite_is_and_is_none_is_left_alone
     [
         (["--scenarios", "nowhere"], "--scenarios: no suite is called 'nowhere'"),
         (["--scenarios", "tests"], "tests: this is not a suite"),
-        (["--default-scenario", "completes-aftr"], "no scenario is called 'completes-aftr'"),
+        (
+            ["--default-scenario", "completes-aftr"],
+            "--default-scenario: no scenario is called 'completes-aftr'",
+        ),
         (["--poll-interval", "1"], "--poll-interval 1: this is not a duration"),
         (["--port", "70000"], "there is no such port"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),

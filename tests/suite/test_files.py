@@ -408,7 +408,7 @@ DOES_NOT_FAIL = "a task that does not fail\n  expected: a step that says 'lost',
     [
         ("{status: lost}", HAS_NONE),
         (NO_WHY, HAS_NONE),
-        (f"{NO_WHY}, {WHY}", HAS_NONE),  # whoever waits sees the first end
+        (f"{NO_WHY}, {WHY}", HAS_NONE),  # a waiting caller sees the first end
         ("{status: queued}", DOES_NOT_FAIL),
         ("{fault: {http: 500}}", DOES_NOT_FAIL),
         (f"{{status: done}}, {WHY}", DOES_NOT_FAIL),

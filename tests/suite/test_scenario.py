@@ -197,7 +197,7 @@ def test_times_is_nothing_else(written: str, shown: str) -> None:
         ),
         (
             "{fault: {drop: reset, headers: {A: b}}}",
-            "6\na dropped connection sends no headers\n  fix:      take 'headers' out",
+            "6\na dropped connection sends no headers\n  fix:      remove 'headers'",
         ),
         ("{fault: {http: 200}}", "14\n'http' cannot be 200\n  expected: 300 or more"),
         ("{fault: {http: 600}}", "14\n'http' cannot be 600\n  expected: 599 or less"),
@@ -306,8 +306,7 @@ def test_a_call_is_one_thing(written: str, message: str) -> None:
         ),
         (
             ['{begin: a, arguments: {b: "${token}"}}', "{wait: {}, parallel: 2}"],
-            "a task that is begun is one task\n  found:    summary: It ends.\n"
-            "  fix:      take 'parallel' out",
+            "a task that is begun is one task\n  found:    summary: It ends.\n  fix:      remove 'parallel'",
         ),
         (
             ["{wait: {}, parallel: 2, task_id: a}"],
@@ -425,7 +424,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
             {"proves": "default-timeout, default-timeout"},
             "2:27: 'default-timeout' appears twice\n"
             "  found:    proves: [default-timeout, default-timeout]\n"
-            "  fix:      take one of them out",
+            "  fix:      remove one of them",
         ),
         (
             {"call": '{begin: delete_channel, arguments: {a: "${token}"}}'},

@@ -1,4 +1,4 @@
-"""Lays down a language's kit for a new SDK: a folder that is a working adapter, of a small task client.
+"""Copies a language's kit for a new SDK: a folder that is a working adapter of a small task client.
 
 The kits are `adapters/kits/<language>` of a checkout, or `harness/waitproof/_kits` of an installed package.
 """
@@ -37,7 +37,7 @@ def new_adapter(language: str, folder: Path) -> list[Path]:
         The files, relative to the folder.
 
     Raises:
-        InputError: There is no such kit, or the folder is there already and not empty.
+        InputError: There is no such kit, or the folder already exists and is not empty.
     """
     known = languages()
     if language not in known:
@@ -45,7 +45,9 @@ def new_adapter(language: str, folder: Path) -> list[Path]:
         fact = f"there is no kit for '{language}'"
         raise InputError(Mistake("new adapter", fact, expected=", ".join(known), fix=fix))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(Mistake(str(folder), "something is there already", fix="name a folder that is not"))
+        raise InputError(
+            Mistake(str(folder), "it already exists", fix="name a folder that does not exist yet")
+        )
     try:
         shutil.copytree(_kits() / language, folder, ignore=IGNORED, dirs_exist_ok=True)
         file = folder / "adapter.yaml"

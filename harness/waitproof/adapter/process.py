@@ -254,7 +254,7 @@ class AdapterProcess:
         if isinstance(error, BrokenAdapterError):
             self._fail(error.mistake)
         elif not isinstance(error, AdapterError | HarnessError):
-            self._fail(HarnessError(f"{self.command.name}: a pipe of it failed: {error!r}"))
+            self._fail(HarnessError(f"{self.command.name}: one of its pipes failed: {error!r}"))
 
     def on_closed(self, pipe: str) -> None:
         """Fail: the adapter closed a pipe and runs on."""

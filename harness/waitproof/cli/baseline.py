@@ -26,11 +26,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "update", help="add new deviations to deviations.yaml, remove entries that now pass"
     )
     updating.add_argument("adapters", nargs="+", metavar="ADAPTER", help="folder with an adapter.yaml")
-    updating.add_argument("--report", type=Path, metavar="FILE", help="written by waitproof run --json")
     updating.add_argument(
-        "--wide", action="store_true", help="one entry for a requirement that fails in every scenario"
+        "--report", type=Path, metavar="FILE", help="report.json of the run, written by waitproof run --json"
     )
-    updating.add_argument("--check", action="store_true", help="change nothing; exit with 1 if it would")
+    updating.add_argument(
+        "--wide",
+        action="store_true",
+        help="add one entry, not many, for a requirement that fails in every scenario",
+    )
+    updating.add_argument(
+        "--check", action="store_true", help="change nothing; exit with 1 if something would change"
+    )
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
@@ -38,7 +44,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     if options.report is None:
         run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
         fix = f"{run}; then the same command with --report report.json"
-        raise InputError(Mistake("--report", "a baseline is updated from a run's report: name it", fix=fix))
+        raise InputError(Mistake("--report", "a run's report is needed to update a baseline", fix=fix))
     report = load(options.report)
     updates = [_update_of(argument, report, options) for argument in options.adapters]
     for file, new in updates:

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
-    """Print what is known of the name."""
+    """Print the requirement or scenario with that name."""
     suite, mistakes = read_suite(suite_folder(options.suite))
     console = make_console(sys.stdout)
     for line in _lines(suite, options.name):
@@ -56,7 +56,7 @@ def _lines(suite: Suite, name: str | None) -> list[str]:
 
 
 def _explain_requirement(suite: Suite, requirement: Requirement) -> list[str]:
-    origin = f"says {suite.contract.source}" if requirement.quote else "by reason"
+    origin = f"quoted from {suite.contract.source}" if requirement.quote else "not documented"
     arguments = f" {json.dumps(requirement.with_)}" if requirement.with_ else ""
     lines = [f"{requirement.id} ({requirement.level.value}, {origin})"]
     lines += textwrap.wrap(requirement.sentence, 96, initial_indent="  ", subsequent_indent="  ")

@@ -22,17 +22,21 @@ __all__ = ["add_options", "execute"]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_suite_option(parser)
-    parser.add_argument("--simulated", action="store_true", help="in virtual time (the default)")
-    parser.add_argument("--live", action="store_true", help="over real sockets, which takes minutes")
+    parser.add_argument(
+        "--simulated", action="store_true", help="run the defects in virtual time (the default)"
+    )
+    parser.add_argument("--live", action="store_true", help="run them over real sockets, which takes minutes")
     parser.add_argument(
         "-k",
         action="append",
         default=[],
         metavar="PATTERN",
         dest="patterns",
-        help="only defects and equivalents whose name contains PATTERN; repeatable",
+        help="run only defects and correct clients whose name contains PATTERN; repeatable",
     )
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the results to FILE as a page")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the results to FILE as a Markdown page"
+    )
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
@@ -55,7 +59,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     if not chosen and not not_applicable:
         fix = "'waitproof prove' shows all names"
         raise InputError(
-            Mistake("-k", f"no defect or equivalent matches {', '.join(options.patterns)}", fix=fix)
+            Mistake("-k", f"no defect or correct client matches {', '.join(options.patterns)}", fix=fix)
         )
     console = Console(width=None if sys.stdout.isatty() else 200, color_system=None)
 

@@ -16,7 +16,13 @@ __all__ = ["add_options", "execute"]
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="written by run --json")
+    parser.add_argument(
+        "reports",
+        nargs="+",
+        type=Path,
+        metavar="REPORT",
+        help="a report.json, written by waitproof run --json",
+    )
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help="write a Markdown page of results to FILE"
     )
@@ -26,10 +32,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="only this adapter in --html, --markdown, --junit and --badge; repeatable",
+        help="show only this adapter in --html, --markdown, --junit and --badge; repeatable",
     )
     parser.add_argument(
-        "--not-run", action="append", default=[], metavar="NAME", help="an adapter that was not run"
+        "--not-run",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="list NAME in the results as an adapter that was not run; repeatable",
     )
 
 

@@ -1,6 +1,6 @@
-"""`waitproof run`: plays a suite against adapters, shows it as it goes, and writes the reports.
+"""`waitproof run`: runs a suite against adapters, shows the progress, and writes the reports.
 
-What is not obvious: the run has a thread of its own, so that Ctrl-C and SIGTERM are noticed at once and every
+What is not obvious: the run has its own thread, so that Ctrl-C and SIGTERM are noticed at once and every
 verdict known by then is kept.
 """
 
@@ -32,7 +32,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("adapters", nargs="*", metavar="ADAPTER", help="folder with an adapter.yaml")
     parser.add_argument(
-        "--adapter", action="append", default=[], metavar="X", help="a folder, or a command; repeatable"
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="X",
+        help="a folder with an adapter.yaml, or a command; repeatable",
     )
     add_suite_option(parser)
     parser.add_argument(

@@ -218,7 +218,7 @@ def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding
         expected,
         f"{how_many_polls(len(polls))} in {seconds(polls[-1].arrived_s - call.sent_s)}, the last answered "
         f"{polls[-1].status}, and then none: the task was not done, and the timeout of "
-        f"{seconds(call.timeout_s(case.contract))} had not come",
+        f"{seconds(call.timeout_s(case.contract))} had not passed",
     )
 
 

@@ -38,7 +38,7 @@ class Mark(StrEnum):
 
     KEPT = "kept"
     BROKEN = "broken"
-    SUSPECT = "suspect"  # a fact that the machine may have caused: seen again alone, or not
+    SUSPECT = "suspect"  # a fact that the machine may have caused: reproduced in isolation, or not
     RECORDED = "recorded"
     UNSUPPORTED = "unsupported"
     NOT_APPLICABLE = "not_applicable"
@@ -54,8 +54,8 @@ class Finding:
             was as late as that itself can be told from an SDK; infinite where no single event did.
         missed_s: For a suspicion: by how many seconds a bound was missed, by one event or by a median of
             many, so that one run can be held against another; infinite where no time did.
-        settles: For a suspicion: what it is when it is seen again in each run alone.
-        is_extreme: For a suspicion: where no run alone shows it, nobody knows what it was.
+        settles: For a suspicion: what it becomes when each isolated re-run reproduces it.
+        is_extreme: For a suspicion: if no isolated re-run reproduces it, the cause stays unknown.
     """
 
     mark: Mark

@@ -210,7 +210,7 @@ def record_sub_second(case: Case, _arguments: NoArguments) -> Finding:
     period_s = median_period_s(polls)
     interval_s = call.interval_s(case.contract)
     is_kept = abs(period_s - interval_s) <= interval_s / 2
-    word = "accepted" if is_kept else "accepted and not kept"
+    word = "accepted" if is_kept else "accepted but not followed"
     return recorded(f"{word}: an interval of {seconds(interval_s)} gave periods of {seconds(period_s)}")
 
 

@@ -2,7 +2,7 @@
 
 A helper may count its interval from the request or from the response, so the lower bound is held
 against arrivals and the upper one against pauses. Arrivals are late, never early: only what no machine
-can cause is final here, all else is a suspicion that is seen again alone, or dropped.
+can cause is final here, all else is a suspicion that is reproduced in isolation, or dropped.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _interval(case: Case, call: CallRecord) -> Finding:
 def regularity(case: Case, call: CallRecord) -> Finding | None:
     """Return what a wait's polls alone say about its interval, None while they are too few to say.
 
-    For whoever does not know when the call began: a poll that is too early for it is a suspicion here.
+    For a judge that does not know when the call began: a poll that is too early for it is a suspicion here.
     """
     interval_s = call.interval_s(case.contract)
     polls = _without_clamped(case, call, case.polls(call))
@@ -246,7 +246,7 @@ def timeout_not_early(case: Case, _arguments: Model) -> Finding:
 
 @kind("timeout_not_late", timed=True)
 def timeout_not_late(case: Case, _arguments: Model) -> Finding:
-    """A wait that never ends does not outlast its timeout, but for the poll in flight at the deadline."""
+    """A wait that never ends does not outlast its timeout, except for the poll in flight at the deadline."""
     return _worst(
         [
             _between(
@@ -277,7 +277,7 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
 
 
 def late_bound_s(timeout_s: float) -> float:
-    """Return how long a wait may last at the most that hardly outlasts its timeout."""
+    """Return how long a wait may last at most without outlasting its timeout too far."""
     return timeout_s + LATE_RATIO * timeout_s + LATE_SLACK_S
 
 
@@ -301,7 +301,7 @@ def _timed_out(case: Case) -> list[CallRecord]:
 def stalled_s(case: Case, call: CallRecord) -> float:
     """Return how long the poll lasted that was in flight at the deadline, 0 when none was.
 
-    One without an answer lasts for ever: however late its caller's outcome came, it came before that.
+    One without an answer lasts forever: however late its caller's outcome came, it came before that.
     """
     deadline_s = call.sent_s + call.timeout_s(case.contract)
     longest_s = 0.0

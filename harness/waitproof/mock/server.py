@@ -185,7 +185,7 @@ class TaskServer(HTTPServer):
         state = self._checked()
         if isinstance(scenario, str):
             if self._catalog is None:
-                fact = "this server was made with a contract alone, and knows no scenario by name"
+                fact = "this server has only a contract, so it knows no scenario by name"
                 raise InputError(
                     Mistake(scenario, fact, fix="pass the scenario itself, or make it with a catalog")
                 )

@@ -158,7 +158,7 @@ def _object(line: bytes) -> JsonObject | LogLine:
     except UnicodeDecodeError as error:
         raise _FaultError(
             f"an answer is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}",
-            fix="open stdout as UTF-8, whatever the locale says",
+            fix="open stdout as UTF-8, not in the locale's encoding",
         ) from None
     except json.JSONDecodeError as error:
         raise _FaultError(

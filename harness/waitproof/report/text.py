@@ -239,7 +239,7 @@ def _verdict_lines(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> l
 
 def explain_verdict(adapter: str, verdict: Verdict, requirement: RequirementEntry) -> list[str]:
     """Return a verdict in full, except for the command that repeats it; the first line stands alone."""
-    origin = {True: ", quoted", False: ", by reason", None: ""}[requirement.quoted]
+    origin = {True: ", quoted", False: ", not documented", None: ""}[requirement.quoted]
     lines = verdict.seen.splitlines() or [""]
     rows_of_text = [
         ("requirement", f"{verdict.requirement} ({requirement.level.value}{origin}): {requirement.sentence}"),

@@ -48,7 +48,7 @@ class Budget:
 
     @contextlib.contextmanager
     def taken(self, live: int, polls_per_s: float) -> Iterator[None]:
-        """Wait for a turn and for room, then hold it; a scenario larger than the budget runs alone."""
+        """Wait for a turn and for room, then hold it; a scenario larger than the budget runs by itself."""
         ticket = object()
         with self._changed:
             self._queue.append(ticket)

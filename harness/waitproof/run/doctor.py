@@ -66,7 +66,7 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
         finally:
             process.close()
     say(
-        "the adapter keeps the protocol"
+        "the adapter follows the protocol"
         if passed
         else "something is wrong with the adapter or with the SDK that it calls: see above"
     )

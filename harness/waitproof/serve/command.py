@@ -41,9 +41,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--port",
         type=int,
         default=DEFAULT_PORT,
-        help="port to listen on, 0: a free one; default: %(default)s",
+        help="port to listen on, 0 for a free one (default: %(default)s)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: %(default)s")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--allow-host",
         action="append",
@@ -55,43 +55,45 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--scenarios",
         default=DEFAULT_SUITE,
         metavar="DIR",
-        help="folder with a contract.yaml, or a suite that comes with waitproof; default: %(default)s",
+        help="folder with a contract.yaml, or the name of a bundled suite (default: %(default)s)",
     )
     parser.add_argument(
         "--default-scenario",
         default="",
         metavar="NAME",
-        help="scenario of operations that name none; default: the contract's example",
+        help="scenario of operations that name none (default: the contract's example)",
     )
     parser.add_argument("--judge", action="store_true", help="print verdicts about each wait when it is over")
     parser.add_argument(
         "--poll-interval",
         metavar="DURATION",
-        help="interval that your code passes, such as 1s; default: the scenario's",
+        help="interval that your code passes, such as 1s (default: the scenario's)",
     )
     parser.add_argument(
-        "--timeout", metavar="DURATION", help="timeout that your code passes; default: the scenario's"
+        "--timeout",
+        metavar="DURATION",
+        help="timeout that your code passes, such as 60s (default: the scenario's)",
     )
     parser.add_argument(
         "--max-tasks",
         type=_count,
         default=defaults.tasks,
         metavar="N",
-        help="tasks to keep; default: %(default)s",
+        help="tasks to keep at most (default: %(default)s)",
     )
     parser.add_argument(
         "--keep",
         type=_count,
         default=round(defaults.finished_s),
         metavar="S",
-        help="seconds to keep a finished task; six times as long for an unfinished one; default: %(default)s",
+        help="seconds to keep a finished task; six times as long for an unfinished one (default: %(default)s)",
     )
     parser.add_argument(
         "--journal",
         type=_count,
         default=DEFAULT_JOURNAL,
         metavar="N",
-        help="requests to keep; default: %(default)s",
+        help="requests to keep at most (default: %(default)s)",
     )
 
 

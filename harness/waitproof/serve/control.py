@@ -282,7 +282,7 @@ class Control:
 
     @operation("GET", "/tasks/{task_id}/verdicts", "getVerdicts", answer=models.Verdicts)
     def get_verdicts(self, _request: Request, task_id: str) -> models.Verdicts:
-        """What the journal alone shows about whoever waits on a task."""
+        """What the journal alone shows about the client that waits on a task."""
         view = self._view(task_id)
         verdicts = [models.Verdict.model_validate(each) for each in view.verdicts]
         return models.Verdicts(progress=view.progress, verdicts=verdicts)

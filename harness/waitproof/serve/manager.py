@@ -14,6 +14,7 @@ import itertools
 import threading
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import JournalEntry, Progress
@@ -55,7 +56,7 @@ class TaskManager:
         self._options = options
         self._default = default_scenario
         if default_scenario:
-            catalog.get(default_scenario)
+            _check_default(catalog, default_scenario)
         self._server: TaskServer | None = None
         self._lock = threading.RLock()
         self._tasks: dict[str, ServedTask] = {}  # in the order in which they were made
@@ -181,7 +182,7 @@ class TaskManager:
                 self.delete(str(task.task_id))
 
     def touch(self, task: ServedTask | None = None) -> None:
-        """Raise the version, and a task's with it: whoever sees the new one of all sees the task's change."""
+        """Raise the version, then a task's: a reader that sees the new version also sees the change."""
         with self._version_lock:
             if task is not None:
                 task.stamp(self.version + 1)
@@ -248,6 +249,14 @@ class TaskManager:
             fix = "choose an id that can be part of a URL"
             raise InputError(Mistake("task_id", "a task with this id could not be polled", fix=fix))
         return text
+
+
+def _check_default(catalog: Catalog, name: str) -> None:
+    try:
+        catalog.get(name)
+    except InputError as error:
+        option = "--default-scenario"
+        raise InputError([replace(each, place=each.place or option) for each in error.mistakes]) from None
 
 
 def _is_unicode(text: str) -> bool:

@@ -372,7 +372,7 @@ class Verdict(_Model):
 
 
 class Verdicts(_Model):
-    """What the journal shows about whoever waits on a task."""
+    """What the journal shows about the client that waits on a task."""
 
     progress: Progress
     verdicts: list[Verdict]

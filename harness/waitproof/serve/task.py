@@ -2,7 +2,7 @@
 
 Four kinds of threads touch it: the one that answers polls, those that make tasks and serve the control API,
 and the watcher's. Everything that changes is behind one lock, which is never held for longer than a few
-assignments; whoever reads gets a frozen `TaskView`.
+assignments; readers get a frozen `TaskView`.
 
 One fact to know before reading on: a task's journal and its state belong to the mock server and can't be read
 in one go. Each wait therefore has a number, which a reset raises; a reader whose number is no longer the

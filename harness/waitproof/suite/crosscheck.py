@@ -83,7 +83,7 @@ def check_words(document: Document, contract: Contract) -> None:
         if document.is_full:
             return
         if name in seen:
-            document.add(("proves", number), f"'{name}' appears twice", fix="take one of them out")
+            document.add(("proves", number), f"'{name}' appears twice", fix="remove one of them")
         elif name not in requirements:
             fix = nearest(name, requirements) or "'waitproof explain' lists them"
             document.add(("proves", number), f"no requirement is called '{name}'", fix=fix)

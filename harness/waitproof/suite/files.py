@@ -191,6 +191,7 @@ def lint_file(path: Path) -> None:
     whole = path.absolute()
     folder = suite_above(whole)
     if folder is None:
+        read_file(path)  # a file that does not exist is reported as that
         fix = "put it below the folder of a suite"
         raise InputError(Mistake(shown_path(path), f"there is no {CONTRACT} above this file", fix=fix))
     mistakes: list[Mistake] = []

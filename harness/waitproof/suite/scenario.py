@@ -89,7 +89,7 @@ class Fault(Model):
         if written.has("body") and written.has("text") and written.has("http"):
             yield Wrong("an answer has one body", expected="one of 'body' and 'text'")
         if written.names("headers") and has_drop:
-            yield Wrong("a dropped connection sends no headers", fix="take 'headers' out")
+            yield Wrong("a dropped connection sends no headers", fix="remove 'headers'")
 
 
 class Step(Model):
@@ -342,7 +342,7 @@ class Scenario(Model):
         if is_parallel and any(not {"n", "token"} & {*placeholders(each.plain())} for each in task_ids):
             yield Wrong("every copy would have the same task_id", fix="put ${n} or ${token} into it")
         if begins and is_parallel:
-            yield Wrong("a task that is begun is one task", fix="take 'parallel' out")
+            yield Wrong("a task that is begun is one task", fix="remove 'parallel'")
 
     @property
     def id(self) -> str:
