@@ -1,8 +1,8 @@
 """A timeout for `requests` that bounds the whole exchange.
 
 The timeout that requests takes bounds the connecting once and every single read separately: a server that
-sends a byte now and then holds its caller forever. With this adapter mounted, the same number of seconds bounds
-connecting, sending, headers and body together. Only looking up the host's name stays outside.
+sends a byte now and then holds its caller forever. With this adapter mounted, the same number of seconds
+bounds connecting, sending, headers and body together. Only looking up the host's name stays outside.
 """
 
 from __future__ import annotations

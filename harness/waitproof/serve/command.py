@@ -86,7 +86,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_count,
         default=round(defaults.finished_s),
         metavar="S",
-        help="seconds to keep a finished task; six times as long for an unfinished one (default: %(default)s)",
+        help="seconds to keep a finished task; an unfinished one: six times as long (default: %(default)s)",
     )
     parser.add_argument(
         "--journal",
