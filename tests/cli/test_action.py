@@ -33,14 +33,19 @@ class Job:
     Attributes:
         outputs: Of each step, by its id.
         ended: The exit code of each step that was run, by its name.
+        said: What each of them printed.
     """
 
     folder: Path
     inputs: dict[str, str]
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     ended: dict[str, int] = field(default_factory=dict)
-    log: str = ""
+    said: dict[str, str] = field(default_factory=dict)
     summary: str = ""
+
+    @property
+    def log(self) -> str:
+        return "".join(self.said.values())
 
     def run(self, *names: str) -> Job:
         """Take these steps; each is taken whatever became of those before it, as `always()` has it."""
@@ -84,7 +89,7 @@ class Job:
             check=False,
         )
         self.ended[step["name"]] = ended.returncode
-        self.log += ended.stdout
+        self.said[step["name"]] = ended.stdout
         self.summary += files["STEP_SUMMARY"].read_text(encoding="utf-8")
         lines = files["OUTPUT"].read_text(encoding="utf-8").splitlines()
         self.outputs[step.get("id", "")] = dict(line.split("=", 1) for line in lines)
@@ -113,19 +118,41 @@ def mark() -> Iterator[Mark]:
     mark.assert_gone()
 
 
+def installed(folder: Path) -> Path:
+    """Make of a folder a job's, in which waitproof is installed: it is this tree's."""
+    (folder / "temp").mkdir()
+    (folder / "temp" / "waitproof").symlink_to(sys.prefix)
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A job's folder in which waitproof is installed: it is this tree's."""
-    (tmp_path / "temp").mkdir()
-    (tmp_path / "temp" / "waitproof").symlink_to(sys.prefix)
-    return tmp_path
+    return installed(tmp_path)
 
 
-def test_a_kept_suite_ends_with_0_and_leaves_its_reports(folder: Path, mark: Mark) -> None:
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """The job of an SDK that keeps every promise."""
+    folder, mark = installed(tmp_path_factory.mktemp("kept")), Mark()
     one = mark.folder(folder, "MiniAdapter")
     inputs = {"adapter": f"  {one}\n\n", "suite": f"{MINI}\n", "patterns": "outcomes/*\n*:usual-timeout\n"}
-
     job = Job(folder, inputs).run("Run the suite", "Verdict")
+    mark.assert_gone()
+    return job
+
+
+@pytest.fixture(scope="module")
+def lenient(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """The job of an SDK that breaks a SHOULD, where only a MUST fails it."""
+    folder, mark = installed(tmp_path_factory.mktemp("lenient")), Mark()
+    inputs = {"adapter": str(mark.folder(folder, "NoKey")), "suite": str(MINI), "patterns": "*:sends-its-key"}
+    job = Job(folder, inputs).run("Run the suite", "Verdict")
+    mark.assert_gone()
+    return job
+
+
+def test_a_kept_suite_ends_with_0_and_leaves_its_reports(kept: Job) -> None:
+    folder, job = kept.folder, kept
 
     assert job.ended == {"Run the suite": 0, "Verdict": 0}
     outputs = job.outputs["run"]
@@ -156,12 +183,10 @@ def test_a_broken_must_fails_the_last_step_alone(folder: Path, mark: Mark) -> No
     assert (folder / job.outputs["run"]["json"]).is_file()
 
 
-def test_a_should_fails_the_job_where_it_is_asked_to(folder: Path, mark: Mark) -> None:
-    inputs = {"adapter": str(mark.folder(folder, "NoKey")), "suite": str(MINI), "patterns": "*:sends-its-key"}
+def test_a_should_fails_the_job_where_it_is_asked_to(lenient: Job, folder: Path) -> None:
+    strict = Job(folder, {**lenient.inputs, "fail-on": "should"}).run("Run the suite", "Verdict")
 
-    assert Job(folder, inputs).run("Run the suite", "Verdict").ended["Verdict"] == 0
-    strict = {**inputs, "fail-on": "should"}
-    assert Job(folder, strict).run("Run the suite", "Verdict").ended["Verdict"] == 1
+    assert (lenient.ended["Verdict"], strict.ended["Verdict"]) == (0, 1)
 
 
 def test_wrong_use_is_told_and_the_report_of_an_earlier_step_is_not_taken_for_its_own(folder: Path) -> None:
@@ -198,10 +223,8 @@ def test_an_input_of_one_line_cannot_be_two_outputs(report: str, folder: Path) -
     assert "the input 'report' needs one line" in job.log
 
 
-def test_what_an_sdk_prints_is_no_command_to_the_runner(folder: Path, mark: Mark) -> None:
-    inputs = {"adapter": str(mark.folder(folder, "MiniAdapter")), "suite": str(MINI), "patterns": "broken"}
-
-    lines = Job(folder, inputs).run("Run the suite").log.splitlines()
+def test_what_an_sdk_prints_is_no_command_to_the_runner(kept: Job) -> None:
+    lines = kept.said["Run the suite"].splitlines()
 
     told = [line for line in lines if "MiniAdapter" in line and not line.startswith("::")]
     assert told
@@ -212,13 +235,9 @@ def test_what_an_sdk_prints_is_no_command_to_the_runner(folder: Path, mark: Mark
         assert any(start < number < end for start, end in zip(starts, ends, strict=True)), line
 
 
-def test_the_summary_is_written_once_and_failures_are_annotations(folder: Path, mark: Mark) -> None:
-    inputs = {"adapter": str(mark.folder(folder, "NoKey")), "suite": str(MINI), "patterns": "*:sends-its-key"}
-
-    job = Job(folder, inputs).run("Run the suite")
-
-    assert job.summary.count("## waitproof") == 1
-    assert [line for line in job.log.splitlines() if line.startswith("::warning file=")]
+def test_the_summary_is_written_once_and_failures_are_annotations(lenient: Job) -> None:
+    assert lenient.summary.count("## waitproof") == 1
+    assert [line for line in lenient.log.splitlines() if line.startswith("::warning file=")]
 
 
 def test_what_needs_attention_is_annotated_where_commands_are_on_again(folder: Path, mark: Mark) -> None:

@@ -96,10 +96,13 @@ def test_a_run_of_a_good_adapter_prints_plain_lines_and_exits_with_0(mark: Mark,
     assert (len(played), polled) == (6, {"working"})
 
 
-def test_a_broken_must_exits_with_1_and_is_told_in_full(mark: Mark, tmp_path: Path) -> None:
+def test_a_broken_must_exits_with_1_and_is_told_in_full(
+    mark: Mark, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = mark.folder(tmp_path, "HalfTheTime")
+    monkeypatch.chdir(tmp_path)
 
-    code, out, _ = waitproof("run", str(folder), "--suite", str(MINI), "-k", "*:own-timeout", cwd=tmp_path)
+    code, out, _ = cli("run", folder, "--suite", MINI, "-k", "*:own-timeout")
 
     assert code == 1
     told = out[out.index("FAIL timing/gives-up-when-told (HalfTheTime): the call raised GaveUp after") :]
@@ -200,11 +203,11 @@ def test_a_selection_that_does_not_play_an_entry_leaves_it_alone(
     assert "MiniAdapter: 3 PASS; 2 stale deviations\n" in out
 
 
-def test_an_adapter_that_dies_exits_with_3(mark: Mark, tmp_path: Path) -> None:
+def test_an_adapter_that_dies_exits_with_3(mark: Mark, tmp_path: Path, cli: Cli) -> None:
     folder = mark.folder(tmp_path, "dies_at_start")
     file = tmp_path / "report.json"
 
-    code, out, err = waitproof("run", str(folder), "--suite", str(MINI), "--json", str(file))
+    code, out, err = cli("run", folder, "--suite", MINI, "--json", file)
 
     assert (code, err) == (3, "")
     assert "ERROR dies_at_start: exited with code 3 before it answered hello\n" in out
@@ -359,10 +362,10 @@ def test_a_port_in_use_is_wrong_use(mark: Mark, tmp_path: Path, cli: Cli) -> Non
 
 
 @pytest.mark.parametrize("port", ["70000", "-1"])
-def test_a_port_that_is_none_is_wrong_use(port: str, mark: Mark, tmp_path: Path) -> None:
+def test_a_port_that_is_none_is_wrong_use(port: str, mark: Mark, tmp_path: Path, cli: Cli) -> None:
     folder = mark.folder(tmp_path, "MiniAdapter")
 
-    code, _, err = waitproof("run", str(folder), "--suite", str(MINI), f"--port={port}")
+    code, _, err = cli("run", folder, "--suite", MINI, f"--port={port}")
 
     assert (code, "Traceback" in err) == (2, False)
     assert port in err

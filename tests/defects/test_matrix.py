@@ -62,7 +62,7 @@ def test_the_page_of_the_matrix_is_up_to_date(lines: dict[str, Line], known: Lib
 
 
 def test_processes_change_nothing(suite: Suite, known: Library, lines: dict[str, Line]) -> None:
-    names = list(known.defects)[:12]
+    names = list(known.defects)[:9]  # one more than are played in this process
 
     proved = prove_simulated(suite, [known.defects[name] for name in names], processes=2)
 

@@ -34,7 +34,14 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(project: pytest.Pytester, *argv: str | Path) -> pytest.RunResult:
-    """Run pytest with our plugin alone: those of this environment take longer to load than our tests."""
+    """Run pytest in this process, with our plugin alone: processes and other plugins take long to load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        return project.runpytest_inprocess("-p", "waitproof.pytest_plugin", *argv)
+
+
+def run_apart(project: pytest.Pytester, *argv: str | Path) -> pytest.RunResult:
+    """Run pytest as `run` does, but in a process, where no module of ours has been imported before."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         return project.runpytest_subprocess("-p", "waitproof.pytest_plugin", *argv, timeout=LIMIT_S)
@@ -86,7 +93,7 @@ def test_a_project_without_a_contract_keeps_its_yaml_files_to_itself(
     (pytester.path / "settings.yaml").write_text("a: [1\n")
     pytester.makepyfile("def test_one(): pass")
 
-    result = run(pytester, "-W", "error", "--adapter", folder)
+    result = run_apart(pytester, "-W", "error", "--adapter", folder)
 
     result.assert_outcomes(passed=1)
 
@@ -123,7 +130,7 @@ def test_xdist_is_refused_with_the_fix(project: pytest.Pytester, mark: Mark) -> 
     pytest.importorskip("xdist")
     folder = mark.folder(project.path, "MiniAdapter")
 
-    result = run_as_installed(project, "mini/outcomes", "--adapter", folder, "-n", "1")
+    result = run_apart(project, "-p", "xdist.plugin", "mini/outcomes", "--adapter", folder, "-n", "1")
 
     assert result.ret != 0
     assert "run the suite without -n (all its waits are in flight at once anyway)" in lines(result)
@@ -134,7 +141,7 @@ def test_xdist_may_split_what_is_no_suite(pytester: pytest.Pytester) -> None:
     pytest.importorskip("xdist")
     pytester.makepyfile("def test_one(): pass")
 
-    run_as_installed(pytester, "-n", "1").assert_outcomes(passed=1)
+    run_apart(pytester, "-p", "xdist.plugin", "-n", "1").assert_outcomes(passed=1)
 
 
 # --- verdicts -----------------------------------------------------------------------------------------
@@ -244,11 +251,12 @@ def test_an_entry_that_matches_nothing_or_has_expired_is_an_item_that_fails(
     folder = mark.folder(project.path, "HalfTheTime", deviations=known)
     argv = ("mini", "--adapter", folder)
 
-    without_one = run(project, *argv, "--deselect", "mini/timing/gives-up.yaml")
+    without_one = run(project, *argv, "--deselect", "mini/timing/gives-up.yaml", "--collect-only", "-q")
     selected = run(project, *argv, "-k", "own-timeout")
     (project.path / "mini" / "timing" / "gives-up.yaml").unlink()
     smaller = run(project, *argv)
 
+    assert "11/14 tests collected (3 deselected)" in lines(without_one)
     assert "gives-in" not in lines(without_one)
     selected.assert_outcomes(failed=2, deselected=13)  # what it no longer excuses, and the entry
     assert "deviations.yaml:3:3: the deviation 'own-timeout' expired on 2020-01-01" in lines(selected)
@@ -303,19 +311,21 @@ def test_what_fails_or_errs_fails_the_session(session: Session) -> None:
 def test_a_broken_should_fails_where_warnings_are_errors(project: pytest.Pytester, mark: Mark) -> None:
     folder = mark.folder(project.path, "NoKey")
 
-    result = run(project, "mini", "--adapter", folder, "-k", "sends-its-key", "-W", "error")
+    result = run_apart(project, "mini", "--adapter", folder, "-k", "sends-its-key", "-W", "error")
 
     result.assert_outcomes(failed=1, deselected=13)
     assert "WARN outcomes/completes (NoKey): poll 1 came without X-Mini-Key" in result.outlines
 
 
-def test_a_failure_shows_the_promise_what_was_seen_and_the_way_to_see_it_again(
+def test_a_failure_shows_the_promise_what_was_seen_and_the_way_to_see_it_again_and_lf_plays_it_alone(
     project: pytest.Pytester, mark: Mark
 ) -> None:
     folder = mark.folder(project.path, "HalfTheTime")
 
     result = run(project, "mini/timing/gives-up-when-told.yaml", "--adapter", folder)
+    again = run(project, "mini/timing/gives-up-when-told.yaml", "--adapter", folder, "--lf")
 
+    again.assert_outcomes(failed=1, deselected=1)
     result.assert_outcomes(passed=1, failed=1)
     item = "mini/timing/gives-up-when-told.yaml::own-timeout[HalfTheTime]"
     result.stdout.fnmatch_lines(
@@ -341,16 +351,6 @@ def test_the_first_failure_ends_a_run_with_x(project: pytest.Pytester, mark: Mar
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(failed=1)
-
-
-def test_lf_plays_again_only_what_failed(project: pytest.Pytester, mark: Mark) -> None:
-    folder = mark.folder(project.path, "HalfTheTime")
-    argv = ("mini/timing/gives-up-when-told.yaml", "--adapter", str(folder))
-    run(project, *argv)
-
-    result = run(project, *argv, "--lf")
-
-    result.assert_outcomes(failed=1, deselected=1)
 
 
 def test_line_and_title_of_an_item_are_those_of_the_requirement(project: pytest.Pytester, mark: Mark) -> None:

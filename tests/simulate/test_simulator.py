@@ -487,7 +487,7 @@ def timing_out(interval_s: float, intervals: int) -> Scenario:
     return scenario(FOREVER, calls=calls, proves=("own-timeout", "gives-up"))
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=50)
 @given(st.sampled_from(HELPERS), INTERVALS, st.integers(6, 40), BUSY)
 def test_no_lateness_and_no_stop_finally_fails_a_helper_that_keeps_its_interval(
     next_s: Callable[[float, float, float, float], float], interval_s: float, polls: int, busy: Conditions
@@ -498,7 +498,7 @@ def test_no_lateness_and_no_stop_finally_fails_a_helper_that_keeps_its_interval(
     assert judged(Mini(next_s), played, busy, Conditions()) == {Status.PASS}
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=50)
 @given(st.sampled_from(HELPERS), INTERVALS, st.integers(5, 20), BUSY)
 def test_no_lateness_and_no_stop_finally_fails_a_helper_that_keeps_its_timeout(
     next_s: Callable[[float, float, float, float], float], interval_s: float, intervals: int, busy: Conditions
@@ -515,7 +515,7 @@ def ten_percent_short(
     return lambda began_s, sent_s, now_s, interval_s: next_s(began_s, sent_s, now_s, 0.9 * interval_s)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=50)
 @given(
     st.sampled_from(HELPERS),
     INTERVALS,

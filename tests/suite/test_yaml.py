@@ -178,7 +178,7 @@ def test_a_key_is_held_to_the_same_rules_as_a_value() -> None:
     assert mistakes("a: {<<: {b: 1}}\n")[0].startswith("bike.yaml:1:5: '<<' is ambiguous")
 
 
-@settings(FAST, max_examples=400)
+@settings(FAST, max_examples=200)
 @given(st.text("0123456789_.:+-eExXoOnNaAfFtTyYsSlLiIuUrR~<= ", min_size=1, max_size=8))
 def test_no_plain_scalar_is_read_otherwise_than_pyyaml_reads_it(text: str) -> None:
     try:
