@@ -23,11 +23,12 @@ run: $(STAMP) ## run the whole Stream suite against the reference client
 
 test: lint types unit ## lint, types and the project's own tests
 
-lint: $(STAMP) ## style, layers and scenario files
+lint: $(STAMP) ## style, layers, wording and scenario files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/waitproof lint
+	$(BIN)/python -m pytest -q tests/test_words.py
 
 types: $(STAMP) ## static types, strict
 	$(BIN)/mypy
