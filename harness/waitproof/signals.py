@@ -8,14 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["heard"]
+__all__ = ["on_termination"]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
 @contextlib.contextmanager
-def heard(callback: Callable[[], object]) -> Iterator[None]:
-    """Call a function at each such signal while the context lasts; outside the main thread nothing is heard.
+def on_termination(callback: Callable[[], object]) -> Iterator[None]:
+    """Call a function at each such signal while the context lasts; outside the main thread none is noticed.
 
     Args:
         callback: Called in the main thread, between any two of its instructions: it must be quick, and take

@@ -21,7 +21,7 @@ from waitproof.cli.console import make_console, print_plain
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all, suite_folder
 from waitproof.errors import InputError, Mistake
 from waitproof.run import Baseline, ExitCode, Runner, RunResult, exit_code, load_baseline
-from waitproof.signals import heard
+from waitproof.signals import on_termination
 from waitproof.suite import Level, Scenario, Suite, load_suite, select
 from waitproof.text import escape, plural
 
@@ -160,7 +160,7 @@ def _run_in_thread(runner: Runner) -> RunResult:
 
     thread = threading.Thread(target=body, name="run", daemon=True)
     # In a thread, so that a second Ctrl-C breaks nothing.
-    with heard(lambda: threading.Thread(target=runner.cancel, daemon=True).start()):
+    with on_termination(lambda: threading.Thread(target=runner.cancel, daemon=True).start()):
         thread.start()
         while thread.is_alive():
             thread.join(0.2)

@@ -37,8 +37,8 @@ from waitproof.suite import (
     answer,
     at_path,
     fill,
+    one_line,
     respond,
-    told_in_a_line,
 )
 from waitproof.text import shorten
 
@@ -95,7 +95,7 @@ class CatalogTaskFactory:
         try:
             self._add(self._catalog.named_by(task_id), task_id)
         except InputError as error:
-            return told_in_a_line(error)
+            return one_line(error)
         return ""
 
     def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
@@ -103,7 +103,7 @@ class CatalogTaskFactory:
         try:
             scenario = self._catalog.begun_by(name, headers, body)
         except InputError as error:
-            return "", told_in_a_line(error)
+            return "", one_line(error)
         return str(self._add(scenario, None)), ""
 
 

@@ -20,7 +20,7 @@ from waitproof.mock import raise_file_limit
 from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
 from waitproof.serve.terminal import Printer, Terminal
-from waitproof.signals import heard
+from waitproof.signals import on_termination
 from waitproof.suite import CONTRACT, Change, WaitOptions, bundled_suite
 from waitproof.text import escape
 
@@ -158,7 +158,7 @@ def serve(options: argparse.Namespace) -> int:
     on_over = printer.judged if options.judge else None
     ended: list[bool] = []  # not an Event: the thread that a signal interrupts may hold its lock
     with (
-        heard(lambda: ended.append(True)),
+        on_termination(lambda: ended.append(True)),
         serving(settings, on_over=on_over, on_change=printer.changed) as service,
     ):
         gc.freeze()  # what has been imported is never garbage

@@ -21,7 +21,7 @@ from waitproof.judge import JournalEntry, Progress
 from waitproof.mock import TaskServer
 from waitproof.serve.steer import STALL_S, Action, steering
 from waitproof.serve.task import Limits, ServedTask
-from waitproof.suite import Catalog, Contract, Json, Scenario, TaskIdFormat, WaitOptions, told_in_a_line
+from waitproof.suite import Catalog, Contract, Json, Scenario, TaskIdFormat, WaitOptions, one_line
 
 __all__ = ["TaskManager"]
 
@@ -89,7 +89,7 @@ class TaskManager:
         try:
             self.add(self.catalog.named_by(task_id), task_id)
         except InputError as error:
-            return told_in_a_line(error)
+            return one_line(error)
         return ""
 
     def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
@@ -97,7 +97,7 @@ class TaskManager:
         try:
             scenario = self.catalog.begun_by(name, headers, body, self._default)
         except InputError as error:
-            return "", told_in_a_line(error)
+            return "", one_line(error)
         return str(self.add(scenario).task_id), ""
 
     def on_entry(self, entry: JournalEntry) -> None:

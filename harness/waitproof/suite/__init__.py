@@ -7,7 +7,7 @@ what the server answers to the next poll. Only `files` and `catalog` touch the f
 read once, and scenarios that are read again when their files change. `select` finds scenarios by pattern.
 """
 
-from waitproof.suite.catalog import SCENARIO_HEADER, SEPARATOR, Catalog, Change, Entry, told_in_a_line
+from waitproof.suite.catalog import SCENARIO_HEADER, SEPARATOR, Catalog, Change, Entry, one_line
 from waitproof.suite.checks import CheckSpec, known_checks, register_check
 from waitproof.suite.contract import (
     Answer,
@@ -112,6 +112,7 @@ __all__ = [
     "load_contract",
     "load_scenario",
     "load_suite",
+    "one_line",
     "parse_scenario",
     "placeholders",
     "read",
@@ -125,7 +126,6 @@ __all__ = [
     "select",
     "shown",
     "suite_above",
-    "told_in_a_line",
     "validate",
     "watched_after_s",
 ]

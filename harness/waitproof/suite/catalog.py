@@ -41,7 +41,7 @@ from waitproof.suite.template import at_path, fill
 from waitproof.suite.yaml import Json
 from waitproof.text import shorten
 
-__all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "told_in_a_line"]
+__all__ = ["SCENARIO_HEADER", "SEPARATOR", "Catalog", "Change", "Entry", "one_line"]
 
 SCENARIO_HEADER = "x-waitproof-scenario"
 SEPARATOR = "~"  # in a task id, between a scenario's name and what distinguishes its tasks
@@ -293,7 +293,7 @@ class Catalog:
         yield from difflib.get_close_matches(_short(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
 
 
-def told_in_a_line(error: InputError) -> str:
+def one_line(error: InputError) -> str:
     """Return the first mistake of an error in one line."""
     first = error.mistakes[0]
     place = f"{first.place}: " if first.place else ""
