@@ -15,7 +15,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waitproof.child_process import MAX_LINE_BYTES, ChildProcess, LineSplitter, LineTooLongError, exit_text
+from waitproof.child_process import ChildProcess, exit_text
+from waitproof.lines import MAX_LINE_BYTES, LineSplitter, LineTooLongError
 
 LIMIT_S = 10.0  # for what takes milliseconds on a quiet machine
 

@@ -10,7 +10,6 @@ group has inherited it. So every thread waits for its pipe or for a stop pipe, w
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import queue
@@ -19,65 +18,19 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
-from waitproof.text import shorten
+from waitproof.lines import LineSplitter, LineTooLongError, Tail
 
-__all__ = ["ChildProcess", "LineSplitter", "LineTooLongError", "Owner", "exit_text"]
+__all__ = ["ChildProcess", "LineTooLongError", "Owner", "exit_text"]
 
 CHUNK_BYTES = 64 * 1024  # the capacity of a pipe on Linux
-MAX_LINE_BYTES = 16 * 1024 * 1024
-MAX_STDERR_LINES = 200
-MAX_STDERR_CHARS = 2000  # kept of each line of stderr, which is only shown to people
-SHOWN_BYTES = 1000  # of a line that is too long, for the message
 DRAIN_S = 1.0  # to read what a dead process left in its pipes; only a grandchild can write any more
 TERM_S = 1.0  # between SIGTERM and SIGKILL
 KILL_S = 5.0  # for the kernel to end a killed process, and for our threads to stop
-
-
-class LineTooLongError(Exception):
-    """The child wrote a line that is longer than allowed; `start` is how it begins."""
-
-    def __init__(self, limit_bytes: int, start: bytes) -> None:
-        super().__init__(f"a line on stdout is longer than {limit_bytes} bytes")
-        self.limit_bytes = limit_bytes
-        self.start = start
-
-
-class LineSplitter:
-    """Splits a stream of chunks into lines, and never holds more than one line's limit and one chunk."""
-
-    def __init__(self, limit_bytes: int = MAX_LINE_BYTES) -> None:
-        self._limit_bytes = limit_bytes
-        self._rest = bytearray()
-
-    def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield every line that this chunk completes, without its LF; exhaust it before the next chunk.
-
-        Raises:
-            LineTooLongError: A line is longer than the limit; the lines before it have been yielded.
-        """
-        head, *others = chunk.split(b"\n")
-        self._rest += head
-        for other in others:
-            self._check()
-            line, self._rest = bytes(self._rest), bytearray(other)
-            yield line
-        self._check()
-
-    @property
-    def rest(self) -> bytes:
-        """What came after the last LF."""
-        return bytes(self._rest)
-
-    def _check(self) -> None:
-        if len(self._rest) > self._limit_bytes:
-            start = bytes(self._rest[:SHOWN_BYTES])
-            self._rest = bytearray()
-            raise LineTooLongError(self._limit_bytes, start)
 
 
 class Owner(Protocol):
@@ -148,7 +101,7 @@ class ChildProcess:
         self._outbox: queue.SimpleQueue[tuple[bytes, Callable[[], object] | None] | None] = (
             queue.SimpleQueue()
         )
-        self._stderr = _Tail()
+        self._stderr = Tail()
         self._process = subprocess.Popen(  # noqa: S603 - the owner decides what runs
             argv,
             cwd=cwd,
@@ -354,37 +307,6 @@ class _Pipe:
             except BrokenPipeError:
                 return False
         return not rest
-
-
-class _Tail:
-    """The last lines of a stream, in bounded memory whatever comes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lines: collections.deque[str] = collections.deque(maxlen=MAX_STDERR_LINES)
-        self._rest = b""
-
-    def feed(self, chunk: bytes) -> None:
-        head, *others = chunk.split(b"\n")
-        with self._lock:
-            self._rest = _start_of(self._rest + head)
-            for other in others:
-                self._lines.append(_text(self._rest))
-                self._rest = _start_of(other)
-
-    def lines(self, count: int) -> tuple[str, ...]:
-        with self._lock:
-            lines = (*self._lines, _text(self._rest)) if self._rest else tuple(self._lines)
-        return lines[max(0, len(lines) - count) :]
-
-
-def _start_of(line: bytes) -> bytes:
-    return line[: 4 * MAX_STDERR_CHARS + 4]  # at most four bytes a character, and one to show that it was cut
-
-
-def _text(line: bytes) -> str:
-    text = line.rstrip(b"\r").decode("utf-8", "replace")
-    return shorten(text, MAX_STDERR_CHARS)
 
 
 def _join(threads: Collection[threading.Thread], limit_s: float) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, InstanceOf, StrictBool
 
 from waitproof.errors import AdapterError, Mistake
+from waitproof.lines import MAX_LINE_BYTES
 
 __all__ = [
     "MAX_LINE_BYTES",
@@ -35,7 +36,6 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = 1
-MAX_LINE_BYTES = 16 * 1024 * 1024
 OPTIONS: tuple[Literal["poll_interval", "timeout"], ...] = ("poll_interval", "timeout")
 
 JsonObject: TypeAlias = dict[str, Any]

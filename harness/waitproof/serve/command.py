@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from waitproof.errors import InputError, Mistake, WaitproofError
+from waitproof.errors import HarnessError, InputError, Mistake, WaitproofError
 from waitproof.mock import raise_file_limit
 from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
@@ -29,6 +29,7 @@ __all__ = ["add_options", "main", "serve"]
 DEFAULT_PORT = 8080
 DEFAULT_SUITE = "stream"
 WRONG_USE = 2
+INTERNAL_ERROR = 4
 SIGNAL_PAUSE_S = 0.1  # until a signal is seen, at most
 SWITCH_S = 0.0005  # for which a thread that judges may delay the one that answers polls
 MAX_COUNT = 10**9  # thirty years of seconds
@@ -108,7 +109,7 @@ def main(argv: Sequence[str]) -> int:
         return serve(options)
     except WaitproofError as error:
         print(escape(str(error)), file=sys.stderr)
-        return WRONG_USE
+        return WRONG_USE if isinstance(error, InputError) else INTERNAL_ERROR
 
 
 def _count(text: str) -> int:
@@ -139,7 +140,12 @@ def _suite(named: str) -> Path:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve until a signal comes, and return the exit code."""
+    """Serve until a signal comes, and return the exit code.
+
+    Raises:
+        InputError: An option is wrong.
+        HarnessError: The server ended by a mistake of ours.
+    """
     finished_s = float(options.keep)
     settings = ServeOptions(
         folder=_suite(options.scenarios),
@@ -167,9 +173,13 @@ def serve(options: argparse.Namespace) -> int:
         for entry in service.manager.catalog.entries():
             if entry.mistakes:
                 printer.changed(Change(entry.id, entry))
-        while not ended:
+        while not ended and service.server.is_running():
             time.sleep(SIGNAL_PAUSE_S)
-    if not terminal.finish():
+        failure = service.server.failure
+    finished = terminal.finish()
+    if failure is not None:
+        raise HarnessError(f"the server's loop has ended by a mistake of waitproof: {failure!r}")
+    if not finished:
         os._exit(0)  # the interpreter would wait for the thread that holds stdout
     return 0
 

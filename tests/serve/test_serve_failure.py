@@ -1,0 +1,37 @@
+"""What `serve` does when its own server fails."""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from waitproof.serve import command
+from waitproof.serve.server import Service, serving
+
+
+def test_a_server_whose_loop_has_ended_ends_serve_with_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("in the loop")
+
+    @contextlib.contextmanager
+    def failing_soon(*arguments: Any, **options: Any) -> Iterator[Service]:
+        with serving(*arguments, **options) as service:
+            loop = service.server.server.loop  # type: ignore[union-attr]
+            threading.Timer(0.1, lambda: loop.call(fail)).start()
+            yield service
+
+    monkeypatch.setattr(command, "serving", failing_soon)
+    interval_s = sys.getswitchinterval()
+    try:
+        code = command.main(["--port", "0"])
+    finally:
+        sys.setswitchinterval(interval_s)
+
+    assert code == 4
+    assert capsys.readouterr().err == (
+        "the server's loop has ended by a mistake of waitproof: ZeroDivisionError('in the loop')\n"
+    )
