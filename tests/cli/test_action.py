@@ -298,7 +298,7 @@ def test_the_how_to_lists_every_input_with_its_default_and_every_output() -> Non
 
     shown = {name: default.strip("`").strip() for name, default in rows.items()}
     declared = {name: str(each.get("default", "")) for name, each in ACTION["inputs"].items()}
-    assert shown == {**declared, "adapter": "must be given", "patterns": "everything"}
+    assert shown == {**declared, "adapter": "required", "patterns": "everything"}
     assert all(f"`{name}`" in HOW_TO for name in ACTION["outputs"])
 
 
