@@ -15,13 +15,13 @@ from waitproof.judge.words import (
     describe,
     difference,
     differs_at,
-    how_many_polls,
     json_equal,
     seconds,
     shown,
     timeline_line,
 )
 from waitproof.protocol import AdapterFault, ExceptionKind, Given, Raised, Returned, Unsupported
+from waitproof.text import plural
 
 LONG = "x" * (1024 * 1024)
 SURROGATE = "half \ud800 a pair"
@@ -214,7 +214,7 @@ def test_a_time_has_the_precision_of_its_size(value_s: float, told: str) -> None
 
 
 def test_one_poll_is_one_and_all_other_numbers_are_plural() -> None:
-    assert [how_many_polls(count) for count in (0, 1, 2)] == ["0 polls", "1 poll", "2 polls"]
+    assert [plural(count, "poll") for count in (0, 1, 2)] == ["0 polls", "1 poll", "2 polls"]
 
 
 def test_a_timeline_tells_arrivals_answers_and_what_is_special_about_them() -> None:

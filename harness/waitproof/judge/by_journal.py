@@ -18,9 +18,10 @@ from waitproof.judge.journal import Progress
 from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting, TaskRecord
 from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stalled_s
 from waitproof.judge.verdicts import Status, Verdict, status_of
-from waitproof.judge.words import how_many_polls, seconds, timeline_line
+from waitproof.judge.words import seconds, timeline_line
 from waitproof.protocol import Hello
 from waitproof.suite import Call, Contract, Level, Requirement, Scenario, WaitOptions, watched_after_s
+from waitproof.text import plural
 
 __all__ = ["JOURNAL_RUNS", "Sighting", "journal_verdicts", "judge_by_journal"]
 
@@ -207,7 +208,7 @@ def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding
     polls = case.polls(call)
     ended = _end(case, call)
     if ended is not None:
-        return kept(expected, f"{how_many_polls(len(polls))}, the last answered {ended.status}")
+        return kept(expected, f"{plural(len(polls), 'poll')}, the last answered {ended.status}")
     if progress is not Progress.STOPPED or not polls:
         return None
     if polls[-1].arrived_s - call.sent_s >= _earliest_last_s(case, call):
@@ -216,7 +217,7 @@ def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding
         return None  # whether a fault ends the wait is not this requirement's business
     return broken(
         expected,
-        f"{how_many_polls(len(polls))} in {seconds(polls[-1].arrived_s - call.sent_s)}, the last answered "
+        f"{plural(len(polls), 'poll')} in {seconds(polls[-1].arrived_s - call.sent_s)}, the last answered "
         f"{polls[-1].status}, and then none: the task was not done, and the timeout of "
         f"{seconds(call.timeout_s(case.contract))} had not passed",
     )

@@ -14,7 +14,6 @@ from waitproof.judge.words import (
     cut,
     describe,
     difference,
-    how_many_polls,
     is_outcome_named,
     json_equal,
     seconds,
@@ -22,6 +21,7 @@ from waitproof.judge.words import (
 )
 from waitproof.protocol import ExceptionKind, Raised, Returned
 from waitproof.suite import Json, Model, PollCount, at_path, fill, render_body
+from waitproof.text import plural
 
 __all__: list[str] = []
 
@@ -209,7 +209,7 @@ def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
         polls = case.polls(call)
         if call.call.expect.polls is not None and not call.call.expect.polls.holds(len(polls)):
             expected = f"{call.call.expect.polls} until the task is done"
-            return broken(expected, f"{how_many_polls(len(polls))}, then the call {describe(call.seen)}")
+            return broken(expected, f"{plural(len(polls), 'poll')}, then the call {describe(call.seen)}")
         is_done = bool(polls) and case.is_terminal(polls[-1])
         if _says_done(case, call) and not is_done:
             last = f"the last poll said {polls[-1].status!r}" if polls else "no poll arrived"
@@ -260,7 +260,7 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
 def _polls_counted(case: Case, call: CallRecord, wanted: PollCount | None) -> Finding:
     count = len(case.polls(call))
     if wanted is not None and not wanted.holds(count):
-        return broken(str(wanted), f"{how_many_polls(count)}, then the call {describe(call.seen)}")
+        return broken(str(wanted), f"{plural(count, 'poll')}, then the call {describe(call.seen)}")
     return kept("the outcome that the scenario expects", f"the call {describe(call.seen)}")
 
 
@@ -300,7 +300,7 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     if not isinstance(call.seen, Raised) or not (is_own or is_outcome_named(call.seen, arguments.kinds)):
         return broken(expected, f"the call {describe(call.seen)}")
     polls = case.polls(call)
-    count = how_many_polls(len(polls))
+    count = plural(len(polls), "poll")
     if _is_timeout(case, call, call.seen):
         explanation = "the caller cannot tell the fault from a deadline"
         return broken(expected, f"the timeout's exception after {count}", explanation)

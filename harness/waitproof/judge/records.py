@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
 from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.timing import EARLY_SLACK_S, median_period_s
-from waitproof.judge.words import describe, differs_at, how_many_polls, json_equal, seconds, shown
+from waitproof.judge.words import describe, differs_at, json_equal, seconds, shown
 from waitproof.protocol import ExceptionKind, Raised, Returned
 from waitproof.suite import fill
+from waitproof.text import plural
 
 __all__: list[str] = []
 
@@ -91,7 +92,7 @@ def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
 def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
     """How the call ended, where either outcome is right."""
     call = _first_wait(case)
-    count = how_many_polls(len(case.polls(call)))
+    count = plural(len(case.polls(call)), "poll")
     return recorded(f"{_outcome_word(call)}: {count}, {describe(call.seen)}")
 
 

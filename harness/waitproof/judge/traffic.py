@@ -8,9 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.outcomes import task_seen
-from waitproof.judge.words import cut, describe, how_many_polls, json_equal, seconds
+from waitproof.judge.words import cut, describe, json_equal, seconds
 from waitproof.protocol import Raised, Returned
 from waitproof.suite import Model, fill
+from waitproof.text import plural
 
 __all__: list[str] = []
 
@@ -73,7 +74,7 @@ def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
         extra = [poll for poll in polls[len(needed) :] if ended is not None and not _overlap(ended, poll)]
         if extra:
             says = suspect if case.observation.follows_a_wait(call) else broken
-            return says(expected, f"{how_many_polls(len(extra))} after the answer that ended the wait")
+            return says(expected, f"{plural(len(extra), 'poll')} after the answer that ended the wait")
         late = [
             poll
             for poll in polls

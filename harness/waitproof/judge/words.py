@@ -17,7 +17,6 @@ __all__ = [
     "describe",
     "difference",
     "differs_at",
-    "how_many_polls",
     "is_outcome_named",
     "json_equal",
     "seconds",
@@ -55,11 +54,6 @@ def cut(text: str, most: int = MAX_SHOWN) -> str:
 def seconds(value_s: float) -> str:
     """Return a time with a precision that suits its size."""
     return f"{value_s:.2f} s" if value_s >= 0.1 else f"{value_s * 1000:.0f} ms"
-
-
-def how_many_polls(count: int) -> str:
-    """Return a number of polls in words: `1 poll`, `2 polls`."""
-    return "1 poll" if count == 1 else f"{count} polls"
 
 
 def describe(seen: Seen) -> str:
