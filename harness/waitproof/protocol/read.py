@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
@@ -46,6 +46,8 @@ __all__ = ["MAX_DEPTH", "check_answer", "line_too_long", "read_answer", "read_he
 MAX_DEPTH = 200  # scenarios end at 64; far below the depth at which Python's own encoder gives up
 _SHOWN_CHARS = 120  # of a line, in a message: enough for the id and the outcome, and it fits a terminal
 
+_R = TypeVar("_R")
+
 
 def line_too_long(limit_bytes: int, start: bytes) -> BrokenAdapterError:
     """Return the error for a line of stdout that is longer than allowed and begins like this."""
@@ -61,11 +63,7 @@ def read_hello(line: bytes) -> Hello | LogLine:
     Raises:
         BrokenAdapterError: The line is an object, but not a hello as the protocol defines it.
     """
-    try:
-        message = _object(line)
-        return message if isinstance(message, LogLine) else _hello(message)
-    except _FaultError as fault:
-        raise _failure(fault, line) from None
+    return _read(line, _hello)
 
 
 def read_answer(line: bytes) -> Answer | LogLine:
@@ -77,9 +75,13 @@ def read_answer(line: bytes) -> Answer | LogLine:
     Raises:
         BrokenAdapterError: The line is an object, but not an answer as the protocol defines it.
     """
+    return _read(line, _answer)
+
+
+def _read(line: bytes, read: Callable[[JsonObject], _R]) -> _R | LogLine:
     try:
         message = _object(line)
-        return message if isinstance(message, LogLine) else _answer(message)
+        return message if isinstance(message, LogLine) else read(message)
     except _FaultError as fault:
         raise _failure(fault, line) from None
 
