@@ -13,7 +13,7 @@ import pytest
 from fakes import LIMIT_S, MINI, Mark, running
 from made_reports import merged, result, stale
 from markdown_it import MarkdownIt
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 from waitproof.cli import main
 from waitproof.report.github import workflow_commands
 from waitproof.report.html import html_page
@@ -119,7 +119,8 @@ def test_a_badge_is_short_json(ran: Ran) -> None:
     assert badge["color"] == "red"
 
 
-def test_the_page_runs_no_script_of_the_adapters_and_keeps_its_layout(ran: Ran, page: Page) -> None:
+def test_the_page_runs_no_script_of_the_adapters_and_keeps_its_layout(ran: Ran, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
     said: list[str] = []
     asked: list[str] = []
 
@@ -150,6 +151,7 @@ def test_the_page_runs_no_script_of_the_adapters_and_keeps_its_layout(ran: Ran, 
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.close()
     assert said == []
     assert asked == [file.as_uri()]
 

@@ -410,7 +410,7 @@ def test_what_clients_and_scenarios_say_runs_no_script(page: Page, client: httpx
     expect(detail.locator(".summary-whole")).to_have_text(HOSTILE)
     expect(detail.locator(".steps .is-now")).to_have_text(HOSTILE)
     expect(detail.locator(".exchanges pre").first).to_contain_text(f"x-evil: {HOSTILE}")
-    assert page.title() == "(1) waitproof serve"
+    expect(page).to_have_title("(1) waitproof serve")
     assert page.locator("img, body script").count() == 0
 
 
