@@ -646,7 +646,6 @@ def test_without_a_call_nothing_went_as_expected() -> None:
 # --- fault_surfaces -----------------------------------------------------------------------------------
 
 BEFORE_DEADLINE = "an exception of kind api before the deadline"
-AT_THAT_POLL = "an exception of kind transport at the poll that went wrong"
 HTTP_500 = {"fault": {"http": 500}, "times": "forever"}
 DROP = {"fault": {"drop": "before-response"}}
 
@@ -677,13 +676,13 @@ def test_a_fault_that_reaches_the_caller_at_once_is_right() -> None:
 )
 def test_where_any_exception_of_the_sdks_own_will_do_its_name_tells(name: str, is_own: bool) -> None:
     told = scenario(RUNNING, {"fault": {"text": "<p>"}}, expect={"raises": {"kind": "api"}})
-    arguments: dict[str, Any] = {"kinds": ["api"], "at_that_poll": True}
+    arguments: dict[str, Any] = {"kinds": ["api"]}
     other = replace(raised("other"), type=name)
 
     seen = played(contract("fault_surfaces", or_own=True, **arguments), told, other, at=(0.0, 1.0))
     strict = played(contract("fault_surfaces", **arguments), told, other, at=(0.0, 1.0))
 
-    expected = "an exception of kind api, or another of the SDK's own, at the poll that went wrong"
+    expected = "an exception of kind api, or another of the SDK's own, before the deadline"
     words = f'the call raised {name} (kind other): "it failed"'
     assert seen == (passes(expected, words) if is_own else fails(expected, words))
     assert strict.status is Status.FAIL
@@ -705,7 +704,7 @@ def test_a_lasting_fault_may_be_tried_again_before_it_reaches_the_caller() -> No
     assert surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0), {"at_least": 2}).status is Status.PASS
 
 
-def test_a_fault_that_must_come_at_its_poll_may_not_be_tried_again() -> None:
+def test_a_fault_that_comes_after_more_polls_than_the_scenario_allows_is_found_out() -> None:
     assert surfaced(raised("api"), (0.0, 1.0, 2.0, 3.0), 2) == fails(
         f"{BEFORE_DEADLINE}: 2 polls", '4 polls, then the call raised ApiError (kind api): "it failed"'
     )
@@ -735,40 +734,21 @@ def test_a_fault_that_does_not_reach_the_caller_as_what_it_is_is_found_out(
     assert surfaced(seen, at) == fails(BEFORE_DEADLINE, told)
 
 
-def dropped(
-    seen: Seen, at: tuple[float, ...], connections: tuple[int, ...], *steps: Mapping[str, Any], **more: Any
-) -> Verdict:
+def dropped(seen: Seen, at: tuple[float, ...], connections: tuple[int, ...]) -> Verdict:
     told = scenario(
-        *(steps or (RUNNING, DROP, COMPLETED)),
+        RUNNING,
+        {**DROP, "times": "forever"},
         wait={"timeout": "5s"},
-        expect={"raises": {"kind": "transport"}, "polls": 2},
+        expect={"raises": {"kind": "transport"}, "polls": {"at_least": 2}},
     )
-    of = contract("fault_surfaces", kinds=["transport"], at_that_poll=True)
-    return played(of, told, seen, at=at, connections=connections, **more)
+    return played(contract("fault_surfaces", kinds=["transport"]), told, seen, at=at, connections=connections)
 
 
-def test_a_dropped_connection_that_surfaces_at_its_poll_is_right() -> None:
-    assert dropped(raised("transport"), (0.0, 1.0), (1, 2)) == passes(
-        AT_THAT_POLL, 'the call raised TransportError (kind transport): "it failed"'
-    )
-
-
-def test_a_request_that_the_http_stack_repeats_is_not_a_poll_more() -> None:
-    assert dropped(raised("transport"), (0.0, 1.0, 1.01), (1, 1, 2)).status is Status.PASS
-
-
-def test_the_first_of_several_faults_is_the_one_that_was_polled_over() -> None:
-    told = scenario(RUNNING, HTTP_500, expect={"raises": {"kind": "api"}})
-    of = contract("fault_surfaces", kinds=["api"], at_that_poll=True)
-
-    assert played(of, told, raised("api"), at=(0.0, 1.0, 2.0, 3.0)).seen == (
-        "poll 2 went wrong, and 2 more came"
-    )
-
-
-def test_a_dropped_connection_that_is_polled_over_is_found_out() -> None:
-    assert dropped(raised("transport"), (0.0, 1.0, 2.0), (1, 2, 3)) == fails(
-        AT_THAT_POLL, "poll 2 went wrong, and 1 more came"
+@pytest.mark.parametrize("at", [(0.0, 1.0), (0.0, 1.0, 1.01), (0.0, 1.0, 2.0, 3.0)])
+def test_a_lasting_drop_may_be_repeated_and_forgiven_a_few_times(at: tuple[float, ...]) -> None:
+    assert dropped(raised("transport"), at, tuple(range(1, len(at) + 1))) == passes(
+        BEFORE_DEADLINE.replace("api", "transport"),
+        'the call raised TransportError (kind transport): "it failed"',
     )
 
 
@@ -780,7 +760,7 @@ def test_the_timeouts_exception_in_place_of_the_faults_is_found_out(
     at: tuple[float, ...], connections: tuple[int, ...], count: int
 ) -> None:
     assert dropped(TIMED_OUT, at, connections) == fails(
-        AT_THAT_POLL,
+        BEFORE_DEADLINE.replace("api", "transport"),
         f"the timeout's exception after {count} polls",
         "the caller cannot tell the fault from a deadline",
     )
@@ -795,11 +775,10 @@ def test_the_timeouts_exception_in_place_of_the_faults_is_found_out(
         ((0.0, 1.0, 2.0, 3.0, 4.0), 4.981, Status.FAIL),
     ],
 )
-@pytest.mark.parametrize("at_that_poll", [False, True])
 def test_a_timeout_without_fields_of_its_own_is_told_from_a_fault_by_its_time(
-    polls: tuple[float, ...], ended_s: float, status: Status, at_that_poll: bool
+    polls: tuple[float, ...], ended_s: float, status: Status
 ) -> None:
-    of = contract("fault_surfaces", kinds=["transport"], at_that_poll=at_that_poll)
+    of = contract("fault_surfaces", kinds=["transport"])
     plain = of.model_copy(update={"timeout": of.timeout.model_copy(update={"fields": {}})})
     told = scenario(RUNNING, HTTP_500, wait={"timeout": "5s"}, expect={"raises": {"kind": "transport"}})
     seen = observe(told, Play(raised("transport"), polls, received_s=ended_s))

@@ -146,7 +146,13 @@ ONCE = scenario(RUNNING, {"fault": {"http": 503}}, COMPLETED)
         (
             raised("api"),
             (0.0, 1.0, 1.2),
-            'polls on and then surfaces: the next poll 0.20 s later, raised ApiError (kind api): "it failed"',
+            "tries again at once and then surfaces: the next poll 0.20 s later, "
+            'raised ApiError (kind api): "it failed"',
+        ),
+        (
+            raised("api"),
+            (0.0, 1.0, 1.6),
+            'polls on and then surfaces: the next poll 0.60 s later, raised ApiError (kind api): "it failed"',
         ),
         (
             WAITING,

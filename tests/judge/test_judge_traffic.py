@@ -1,5 +1,6 @@
 """Checks of what the server saw: each kept, and each broken in every way that it can be."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -428,3 +429,41 @@ def test_a_request_that_the_http_stack_repeats_is_one_request() -> None:
     seen = observe(told, Play(raised("transport"), (0.0, 0.01), connections=(1, 2)))
 
     assert judged(contract("one_request_per_call"), told, seen).status is Status.PASS
+
+
+# --- fault_not_hammered -------------------------------------------------------------------------------
+
+NOT_HAMMERED = "at most 5 polls in a row without a pause after an answer that went wrong"
+LASTING_503 = {"fault": {"http": 503}, "times": "forever"}
+
+
+def hammered(*pauses_s: float, step: Mapping[str, Any] = LASTING_503) -> tuple[Verdict, bool]:
+    """Judge polls of a wait with an interval of 1 s that come after these pauses."""
+    told = scenario(RUNNING, step, wait={"timeout": "60s"}, expect={"raises": {"kind": "api"}})
+    of = contract("fault_not_hammered")
+    at = tuple(itertools.accumulate(pauses_s, initial=0.0))
+    seen = observe(told, Play(raised("api"), at))
+    return judged(of, told, seen), is_suspicious(of, told, [seen])
+
+
+@pytest.mark.parametrize(
+    ("pauses_s", "most"),
+    [
+        ((1.0,), "never two"),
+        ((1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0), "never two"),
+        ((1.0, 0.01, 0.01, 0.01, 0.01), "5 in a row at most"),
+        ((1.0, 0.01, 0.01, 0.01, 1.0, 0.01, 0.01, 0.01, 1.0), "4 in a row at most"),
+        ((1.0, 0.26, 0.26, 0.26, 0.26, 0.26, 0.26), "never two"),
+    ],
+)
+def test_a_failed_poll_may_be_repeated_a_few_times_at_once(pauses_s: tuple[float, ...], most: str) -> None:
+    assert hammered(*pauses_s) == (passes(NOT_HAMMERED, most), False)
+
+
+def test_a_sixth_poll_without_a_pause_is_a_suspicion() -> None:
+    assert hammered(1.0, *[0.2] * 5)[0].seen == "6 in a row"
+    assert hammered(1.0, *[0.2] * 5)[1] is True
+
+
+def test_polls_without_a_pause_between_good_answers_are_another_requirements_business() -> None:
+    assert hammered(*[0.01] * 9, step={"status": "running", "times": "forever"})[0].status is Status.PASS

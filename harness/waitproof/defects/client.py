@@ -63,7 +63,7 @@ class Reaction(StrEnum):
     """What a client does about a failed poll, other than to raise."""
 
     POLL_ON = "poll on"
-    REPEAT = "repeat it at once, and once"
+    REPEAT = "repeat it at once"
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class Wait:
         deadline_s: When the wait is given up, on the client's clock.
         polled_s: When the latest poll was begun.
         polls: How many polls have been answered.
+        failures: How many polls in a row have failed.
         sleeps: How many sleeps there were, the one being asked for included.
         memory: What a defect remembers during this wait.
         random: A source of chance that is the same each time.
@@ -97,6 +98,7 @@ class Wait:
         self.deadline_s = self.began_s + self.timeout_s
         self.polled_s = self.began_s
         self.polls = 0
+        self.failures = 0
         self.sleeps = 0
         self.memory: dict[str, Any] = {}
         self.random = random.Random(7)
@@ -251,22 +253,25 @@ class ModelClient:
         # given the little more that an answer needs.
         timeout_s = hooks.on_poll(wait, max(wait.deadline_s - self.now(), last_poll_s))
         wait.polled_s = self.now()
-        try:
-            task = yield from self.look(wait.task_id, timeout_s, wait)
-        except ModelError as error:
-            task = yield from self._after_failed_poll(wait, error, timeout_s)
+        task = yield from self._look_until_answered(wait, timeout_s)
         wait.polls += 1
         task = hooks.on_task(wait, task)
         yield from hooks.after_poll(wait, task)
         return task
 
-    def _after_failed_poll(self, wait: Wait, error: ModelError, timeout_s: float) -> Steps:
-        reaction = self._hooks.on_poll_error(wait, error)
-        if reaction is Reaction.POLL_ON:
-            return Task(wait.task_id, "", StatusMeaning.KEEP_POLLING)
-        if reaction is Reaction.REPEAT:
-            return (yield from self.look(wait.task_id, timeout_s, wait))
-        if reaction is error and error.cause is Cause.NO_ANSWER:
-            raise wait.timed_out() from error
-        assert isinstance(reaction, Exception)
-        raise reaction from error.__cause__
+    def _look_until_answered(self, wait: Wait, timeout_s: float) -> Steps:
+        while True:
+            try:
+                task = yield from self.look(wait.task_id, timeout_s, wait)
+            except ModelError as error:
+                wait.failures += 1
+                reaction = self._hooks.on_poll_error(wait, error)
+                if reaction is Reaction.POLL_ON:
+                    return Task(wait.task_id, "", StatusMeaning.KEEP_POLLING)
+                if reaction is error and error.cause is Cause.NO_ANSWER:
+                    raise wait.timed_out() from error
+                if isinstance(reaction, Exception):
+                    raise reaction from error.__cause__
+            else:
+                wait.failures = 0
+                return task

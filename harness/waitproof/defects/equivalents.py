@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from waitproof.defects.client import Hooks, Sleep, Steps, Wait
+from waitproof.defects.client import Hooks, Reaction, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
+from waitproof.defects.faults import brought_no_task, caused_by, http_status, on_errors
 from waitproof.defects.intervals import sleeping_first
 from waitproof.defects.traffic import with_headers
+from waitproof.defects.wire import Cause, ModelError
 from waitproof.suite import Contract
 
 __all__ = ["equivalents"]
@@ -70,6 +72,26 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         native_stack_frames=JAVA_FRAMES,
     )
     yield equivalent(
+        "tolerates-three-failures",
+        "Polls on after a failed poll, and raises at the fourth in a row.",
+        on_errors(brought_no_task, lambda _error: Reaction.POLL_ON, most=3),
+    )
+    yield equivalent(
+        "repeats-a-dropped-poll",
+        "Repeats a poll whose connection was lost three times at once, as .NET's HTTP library does.",
+        on_errors(caused_by(Cause.DROPPED), lambda _error: Reaction.REPEAT, most=3),
+    )
+    yield equivalent(
+        "signs-a-new-token",
+        "Repeats a poll that was refused for its credentials once, with a new token.",
+        on_errors(http_status(401), lambda _error: Reaction.REPEAT, most=1),
+    )
+    yield equivalent(
+        "forgives-a-404-at-the-start",
+        "Polls on when the task is unknown at the first two polls: a replica may not have it yet.",
+        Hooks(on_poll_error=_forgiving_the_start),
+    )
+    yield equivalent(
         "slow-start",
         "Takes a while before the first poll, as a helper does that starts a process for each wait.",
         Hooks(on_wait=_starting),
@@ -97,6 +119,10 @@ def _not_after_the_deadline(wait: Wait, timeout_s: float) -> float:
 
 def _connecting(_wait: Wait) -> Steps:
     yield Sleep(CONNECT_S)
+
+
+def _forgiving_the_start(wait: Wait, error: ModelError) -> Exception | Reaction:
+    return Reaction.POLL_ON if error.http == 404 and wait.polls < 2 else error
 
 
 def _starting(wait: Wait, steps: Steps) -> Steps:

@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
-from waitproof.defects.client import Hooks, Reaction, Wait
+from waitproof.defects.client import Hooks, Reaction, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.wire import Cause, ModelError, read_object, set_at
 from waitproof.protocol import ExceptionKind
 from waitproof.simulate import Answer
 from waitproof.suite import Contract, StatusMeaning
 
-__all__ = ["fault_defects"]
+__all__ = ["brought_no_task", "caused_by", "fault_defects", "http_status", "on_errors"]
 
 _IsMeant: TypeAlias = Callable[[ModelError], bool]
 
@@ -22,26 +22,53 @@ def fault_defects(contract: Contract) -> Iterator[Defect]:
     """Yield the defects of this module for one contract."""
     yield from _hidden(contract)
     yield from _disguised(contract)
+    yield Defect(
+        "fault_not_hammered.repeats-at-once",
+        "fault_not_hammered",
+        "A poll that failed is repeated at once, a hundred times.",
+        on_errors(brought_no_task, lambda _error: Reaction.REPEAT, most=100),
+    )
+    yield Defect(
+        "fault_not_hammered.hardly-pauses",
+        "fault_not_hammered",
+        "After a poll that failed, the next fifty come after a tenth of the interval.",
+        Hooks(
+            on_poll_error=on_errors(brought_no_task, lambda _error: Reaction.POLL_ON, most=50).on_poll_error,
+            on_sleep=lambda wait, s: s / 10 if wait.failures else s,
+        ),
+    )
     yield from _open_questions()
 
 
-def _on_errors(is_meant: _IsMeant, reaction: Callable[[ModelError], Exception | Reaction]) -> Hooks:
-    def on_poll_error(_wait: Wait, error: ModelError) -> Exception | Reaction:
-        return reaction(error) if is_meant(error) else error
+def on_errors(
+    is_meant: _IsMeant, reaction: Callable[[ModelError], Exception | Reaction], *, most: int | None = None
+) -> Hooks:
+    """Return hooks that react to some errors of polls, in `most` polls in a row at most."""
+
+    def on_poll_error(wait: Wait, error: ModelError) -> Exception | Reaction:
+        is_too_often = most is not None and wait.failures > most
+        return error if is_too_often or not is_meant(error) else reaction(error)
 
     return Hooks(on_poll_error=on_poll_error)
 
 
-def _polled_over(is_meant: _IsMeant) -> Hooks:
-    return _on_errors(is_meant, lambda _error: Reaction.POLL_ON)
-
-
-def _caused_by(cause: Cause) -> _IsMeant:
+def caused_by(cause: Cause) -> _IsMeant:
+    """Return whether an error has this cause."""
     return lambda error: error.cause is cause
 
 
-def _http(*statuses: int) -> _IsMeant:
+def brought_no_task(error: ModelError) -> bool:
+    """Return whether an answer or a lost connection came in place of the task, and no deadline passed."""
+    return error.cause is not Cause.NO_ANSWER
+
+
+def http_status(*statuses: int) -> _IsMeant:
+    """Return whether an error is an answer with one of these statuses."""
     return lambda error: error.http in statuses
+
+
+def _polled_over(is_meant: _IsMeant) -> Hooks:
+    return on_errors(is_meant, lambda _error: Reaction.POLL_ON)
 
 
 def _server_error(error: ModelError) -> bool:
@@ -54,14 +81,22 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
         (
             "polls-over-404",
             "A task that the server does not know is taken for one that has not begun.",
-            _polled_over(_http(404)),
+            _polled_over(http_status(404)),
         ),
-        ("polls-over-401", "The helper polls on when its credentials are refused.", _polled_over(_http(401))),
-        ("polls-over-403", "The helper polls on when it may not see the task.", _polled_over(_http(403))),
+        (
+            "polls-over-401",
+            "The helper polls on when its credentials are refused.",
+            _polled_over(http_status(401)),
+        ),
+        (
+            "polls-over-403",
+            "The helper polls on when it may not see the task.",
+            _polled_over(http_status(403)),
+        ),
         (
             "polls-over-503",
             "A lasting 503 or 504 is hidden until the deadline.",
-            _polled_over(_http(503, 504)),
+            _polled_over(http_status(503, 504)),
         ),
         (
             "http-status-not-looked-at",
@@ -71,7 +106,7 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
         (
             "polls-over-malformed-answers",
             'An answer that cannot be read is taken for "not yet".',
-            _polled_over(_caused_by(Cause.MALFORMED)),
+            _polled_over(caused_by(Cause.MALFORMED)),
         ),
         (
             "no-status-is-not-yet",
@@ -84,13 +119,27 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
             Hooks(on_answer=lambda a: Answer(a.http, a.headers, a.body[1:-1]) if a.body[:1] == b"[" else a),
         ),
         (
+            "a-server-error-is-the-result",
+            "A wait whose polls bring a server error returns nothing, as if the task had ended.",
+            Hooks(on_wait=_without_server_errors),
+        ),
+        (
             "polls-over-drops",
             "The helper polls on whenever a connection was dropped.",
-            _polled_over(_caused_by(Cause.DROPPED)),
+            _polled_over(caused_by(Cause.DROPPED)),
         ),
     )
     for name, sentence, hooks in every:
         yield Defect(f"fault_surfaces.{name}", "fault_surfaces", sentence, hooks)
+
+
+def _without_server_errors(_wait: Wait, steps: Steps) -> Steps:
+    try:
+        return (yield from steps)
+    except ModelError as error:
+        if not _server_error(error):
+            raise
+        return None
 
 
 def _with_a_status(contract: Contract) -> Callable[[Answer], Answer]:
@@ -124,25 +173,25 @@ def _disguised(contract: Contract) -> Iterator[Defect]:
         (
             "transport-for-a-server-error",
             "A 5xx raises the transport exception.",
-            _on_errors(_server_error, raised_as(ExceptionKind.TRANSPORT)),
+            on_errors(_server_error, raised_as(ExceptionKind.TRANSPORT)),
             accepted_everywhere("transport"),
         ),
         (
             "json-error-leaks",
             "An answer that cannot be read raises the bare error of the JSON library.",
-            _on_errors(_caused_by(Cause.MALFORMED), lambda error: ValueError(error.message)),
+            on_errors(caused_by(Cause.MALFORMED), lambda error: ValueError(error.message)),
             accepted_everywhere("other"),
         ),
         (
             "network-error-leaks",
             "A dropped connection raises the bare error of the HTTP library.",
-            _on_errors(_caused_by(Cause.DROPPED), lambda error: ConnectionError(error.message)),
+            on_errors(caused_by(Cause.DROPPED), lambda error: ConnectionError(error.message)),
             accepted_everywhere("other"),
         ),
         (
             "api-for-a-drop",
             "A dropped connection raises the exception for HTTP errors.",
-            _on_errors(_caused_by(Cause.DROPPED), raised_as(ExceptionKind.API)),
+            on_errors(caused_by(Cause.DROPPED), raised_as(ExceptionKind.API)),
             accepted_everywhere("api"),
         ),
     )
@@ -163,19 +212,43 @@ def _open_questions() -> Iterator[Defect]:
             "record_after_fault",
             "polls-over-429",
             "The helper polls on after a 429.",
-            _polled_over(_http(429)),
+            _polled_over(http_status(429)),
+        ),
+        (
+            "record_after_fault",
+            "forgives-a-drop",
+            "The helper polls on after one dropped connection.",
+            on_errors(caused_by(Cause.DROPPED), lambda _error: Reaction.POLL_ON, most=1),
+        ),
+        (
+            "record_after_fault",
+            "forgives-a-malformed-answer",
+            "The helper polls on after one answer that cannot be read.",
+            on_errors(caused_by(Cause.MALFORMED), lambda _error: Reaction.POLL_ON, most=1),
+        ),
+        (
+            "record_after_fault",
+            "repeats-after-401",
+            "The helper repeats a poll once when its credentials are refused.",
+            on_errors(http_status(401), lambda _error: Reaction.REPEAT, most=1),
+        ),
+        (
+            "record_after_fault",
+            "forgives-a-404",
+            "The helper polls on after one answer that the task is unknown.",
+            on_errors(http_status(404), lambda _error: Reaction.POLL_ON, most=1),
         ),
         (
             "record_after_fault",
             "repeats-after-5xx",
             "The helper repeats a poll at once, and once, after a server error.",
-            _on_errors(_server_error, lambda _error: Reaction.REPEAT),
+            on_errors(_server_error, lambda _error: Reaction.REPEAT, most=1),
         ),
         (
             "record_repeated_polls",
             "at-once",
             "A poll whose connection was dropped is repeated at once, and once.",
-            _on_errors(_caused_by(Cause.DROPPED), lambda _error: Reaction.REPEAT),
+            on_errors(caused_by(Cause.DROPPED), lambda _error: Reaction.REPEAT, most=1),
         ),
     )
     for check, name, sentence, hooks in every:

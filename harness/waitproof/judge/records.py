@@ -98,7 +98,7 @@ def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
 
 @_record("record_after_fault")
 def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
-    """Whether a temporary fault ends the wait, or the helper polls on."""
+    """Whether a temporary fault ends the wait, is tried again at once, or is polled past."""
     call = _first_wait(case)
     polls = case.polls(call)
     faulty = [number for number, poll in enumerate(polls) if case.scenario.task[poll.step].fault]
@@ -110,7 +110,8 @@ def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
         return recorded(f"{words.get(type(call.seen), 'never ends')}: {describe(call.seen)}")
     fault = polls[faulty[0]]
     pause_s = after[0].arrived_s - (fault.arrived_s if fault.answered_s is None else fault.answered_s)
-    word = "polls on and then surfaces" if isinstance(call.seen, Raised) else "polls on"
+    word = "tries again at once" if pause_s < call.interval_s(case.contract) / 2 else "polls on"
+    word += " and then surfaces" if isinstance(call.seen, Raised) else ""
     return recorded(f"{word}: the next poll {seconds(pause_s)} later, {describe(call.seen)}")
 
 

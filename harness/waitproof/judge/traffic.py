@@ -16,6 +16,10 @@ from waitproof.text import plural
 __all__: list[str] = []
 
 AFTER_SLACK_S = 0.020  # a request already on its way when the outcome was written arrives after it
+# A client may sign a new token and repeat the poll, and the HTTP library below it may repeat a request whose
+# connection was lost three times more by itself, as .NET's does.
+MOST_AT_ONCE = 5
+NO_PAUSE = 0.25  # of the interval: less than that before a poll is no pause
 STAMP_SLACK_S = 0.020  # a client can have read an answer, and sent its next poll, before the server stamps it
 
 
@@ -100,6 +104,24 @@ def one_poll_in_flight(case: Case, _arguments: NoArguments) -> Finding:
 
 def _overlap(before: Poll, after: Poll) -> bool:
     return before.answered_s is None or after.arrived_s < before.answered_s - STAMP_SLACK_S
+
+
+@kind("fault_not_hammered", timed=True)
+def fault_not_hammered(case: Case, _arguments: NoArguments) -> Finding:
+    """After an answer that went wrong, the next polls keep a distance."""
+    expected = f"at most {MOST_AT_ONCE} polls in a row without a pause after an answer that went wrong"
+    most = 0
+    for call in case.waits():
+        in_a_row = 1
+        for before, after in itertools.pairwise(case.observation.requests_of(call)):
+            pause_s = after.arrived_s - (before.arrived_s if before.answered_s is None else before.answered_s)
+            has_failed = case.scenario.task[before.step].fault is not None
+            is_at_once = has_failed and pause_s < NO_PAUSE * call.interval_s(case.contract)
+            in_a_row = in_a_row + 1 if is_at_once else 1
+            most = max(most, in_a_row)
+    if most > MOST_AT_ONCE:
+        return suspect(expected, f"{most} in a row")
+    return kept(expected, f"{most} in a row at most" if most > 1 else "never two")
 
 
 @kind("only_polls_are_sent", reads=["raises", "returns"], watches=True)
