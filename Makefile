@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # The tests start hundreds of Pythons: each would compile the package again where no bytecode may be written.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test lint types unit suite prove schema clean
+.PHONY: help run test lint types unit live suite prove schema clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,7 +21,7 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## run the whole Stream suite against the reference client
 	@$(BIN)/waitproof run adapters/reference-client
 
-test: lint types unit ## lint, types and the project's own tests
+test: lint types unit ## lint, types and the project's own tests: about two minutes
 
 lint: $(STAMP) ## style, layers, wording and scenario files
 	$(BIN)/ruff check .
@@ -34,8 +34,11 @@ types: $(STAMP) ## static types, strict
 	$(BIN)/mypy
 	$(BIN)/mypy adapters/kits/python/waitproof_kit.py
 
-unit: $(STAMP) ## the project's own tests
-	$(BIN)/python -m pytest tests -n auto --dist loadfile
+unit: $(STAMP) ## the project's own tests, without those of `live`
+	$(BIN)/python -m pytest tests --ignore=tests/live -n auto --dist loadfile
+
+live: $(STAMP) ## correct clients and defects over real sockets, and the GitHub action's steps
+	$(BIN)/python -m pytest tests/live
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
 	$(BIN)/python -m pytest scenarios

@@ -71,7 +71,8 @@ def page(tab: Page) -> Iterator[Page]:
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.emulate_media(media="null", color_scheme="null")
     yield tab
-    tab.evaluate("() => { if (location.protocol !== 'about:') { localStorage.clear(); sessionStorage.clear(); } }")
-    tab.goto("about:blank")
+    if tab.url != "about:blank":
+        tab.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        tab.goto("about:blank")
     tab.remove_listener("pageerror", on_error)
     assert errors == []
