@@ -7,8 +7,8 @@ from pathlib import Path
 
 from waitproof.cli.options import add_suite_option, suite_folder
 from waitproof.errors import InputError, Mistake
-from waitproof.run import ExitCode
-from waitproof.suite import lint_file, lint_suite
+from waitproof.run import ExitCode, impossible_expectations
+from waitproof.suite import CONTRACT, id_of, lint_file, lint_suite, read_suite, suite_above
 
 __all__ = ["add_options", "execute"]
 
@@ -27,11 +27,12 @@ def execute(options: argparse.Namespace) -> ExitCode:
         try:
             if path.is_dir():
                 suite, found = lint_suite(path)
-                mistakes += found
+                mistakes += found or impossible_expectations(suite)
                 count = f"{len(suite.scenarios)} scenarios, {len(suite.contract.requirements)} requirements"
                 lines.append(f"{path}: {count}")
             else:
                 lint_file(path)
+                mistakes += _impossible_in(path)
                 lines.append(f"{path}: fine")
         except InputError as error:
             mistakes += error.mistakes
@@ -39,3 +40,14 @@ def execute(options: argparse.Namespace) -> ExitCode:
         raise InputError(mistakes)
     print("\n".join(lines))
     return ExitCode.KEPT
+
+
+def _impossible_in(path: Path) -> list[Mistake]:
+    """Return what only playing a scenario file shows; it has been checked, and other files may be wrong."""
+    whole = path.absolute()
+    folder = suite_above(whole)
+    if folder is None or whole == folder / CONTRACT:
+        return []
+    suite, _ = read_suite(folder)
+    name = id_of(whole, folder)
+    return impossible_expectations(suite, [each for each in suite.scenarios if each.id == name])

@@ -16,12 +16,13 @@ from waitproof.run.tallies import ORDER, count, sentence, tally, worst
 
 if TYPE_CHECKING:
     from waitproof.run.doctor import examine
+    from waitproof.run.lint import impossible_expectations
     from waitproof.run.prove import live_command, prove_live, prove_simulated
     from waitproof.run.runner import Runner
 else:
 
     def __getattr__(name: str) -> Any:
-        modules = {"Runner": "runner", "examine": "doctor"}
+        modules = {"Runner": "runner", "examine": "doctor", "impossible_expectations": "lint"}
         modules |= dict.fromkeys(("live_command", "prove_live", "prove_simulated"), "prove")
         if name not in modules:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -48,6 +49,7 @@ __all__ = [
     "count",
     "examine",
     "exit_code",
+    "impossible_expectations",
     "live_command",
     "load_baseline",
     "parse_baseline",
