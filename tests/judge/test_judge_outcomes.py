@@ -285,6 +285,9 @@ def test_a_timeout_that_nobody_waited_for_was_not_raised() -> None:
 # --- exception_field, native_stack_trace_is_apart ----------------------------------------------------
 
 
+SENT = " (error.type in the server's answer)"
+
+
 def field_of(
     seen: Seen,
     *task: Mapping[str, Any],
@@ -329,7 +332,7 @@ def test_a_field_that_says_what_the_server_said_is_right(field: str, source: str
     ],
 )
 def test_null_empty_missing_and_other_values_are_told_apart(seen: Seen, told: str) -> None:
-    assert field_of(seen) == fails('error_type is "export_failed"', told)
+    assert field_of(seen) == fails(f'error_type is "export_failed"{SENT}', told)
 
 
 def test_a_long_value_that_differs_at_its_end_is_told_where() -> None:
@@ -347,24 +350,24 @@ def test_a_field_is_that_of_the_answer_that_failed_and_not_of_one_before() -> No
     )
 
     assert field_of(raised(error_type="last"), *task, at=(0.0, 1.0)) == passes(
-        'error_type is "last"', "it is"
+        f'error_type is "last"{SENT}', "it is"
     )
     assert field_of(raised(error_type="first"), *task, at=(0.0, 1.0)) == fails(
-        'error_type is "last"', 'error_type is "first"'
+        f'error_type is "last"{SENT}', 'error_type is "first"'
     )
 
 
 def test_an_empty_exception_that_comes_before_the_task_has_failed_is_not_what_the_server_said() -> None:
     assert field_of(raised(error_type=None), RUNNING, FAILED, at=(0.0,)) == fails(
-        'error_type is "export_failed"', "error_type is null"
+        f'error_type is "export_failed"{SENT}', "error_type is null"
     )
 
 
 def test_a_field_that_the_server_left_out_is_null_and_not_missing() -> None:
     task = {"status": "failed", "error": {"description": "no type"}}
 
-    assert field_of(raised(error_type=None), task) == passes("error_type is null", "it is")
-    assert field_of(raised(), task) == fails("error_type is null", "TaskError has no error_type")
+    assert field_of(raised(error_type=None), task) == passes(f"error_type is null{SENT}", "it is")
+    assert field_of(raised(), task) == fails(f"error_type is null{SENT}", "TaskError has no error_type")
 
 
 def test_what_the_scenario_expects_of_a_field_goes_before_what_the_server_said() -> None:
@@ -372,7 +375,7 @@ def test_what_the_scenario_expects_of_a_field_goes_before_what_the_server_said()
 
     assert field_of(raised(error_type=f"of {TASK_ID}"), fields=fields).status is Status.PASS
     assert field_of(raised(error_type="export_failed"), fields=fields) == fails(
-        f'error_type is "of {TASK_ID}"', 'error_type is "export_failed"'
+        f'error_type is "of {TASK_ID}"{SENT}', 'error_type is "export_failed"'
     )
 
 
@@ -384,13 +387,13 @@ def test_where_the_task_never_ends_the_last_answer_counts() -> None:
     seen = raised(version="running")
 
     assert field_of(seen, PENDING, FOREVER, field="version", source="status", at=(0.0, 1.0)) == passes(
-        'version is "running"', "it is"
+        'version is "running" (status in the server\'s answer)', "it is"
     )
 
 
 def test_without_a_step_that_has_a_status_nothing_was_said() -> None:
     assert field_of(raised("api"), {"fault": {"http": 500}}) == fails(
-        "error_type is null", "ApiError has no error_type"
+        f"error_type is null{SENT}", "ApiError has no error_type"
     )
 
 

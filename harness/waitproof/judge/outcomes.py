@@ -145,7 +145,7 @@ def exception_field(case: Case, arguments: FieldArguments) -> Finding:
     finding = broken(f"an exception with {arguments.field}", case.none_made)
     for call in _raising(case):
         wanted = _said(case, call, arguments)
-        expected = f"{arguments.field} is {shown(wanted)}"
+        expected = f"{arguments.field} is {shown(wanted)} ({arguments.from_} in the server's answer)"
         if not isinstance(call.seen, Raised):
             return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
         value = call.seen.fields.get(arguments.field, MISSING)
