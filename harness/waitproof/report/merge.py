@@ -16,6 +16,7 @@ from waitproof.report.model import (
     ScenarioEntry,
     StaleEntry,
     VerdictEntry,
+    topic_of,
 )
 from waitproof.run import ORDER, ExitCode, sentence, tally, unproved
 from waitproof.suite import Level
@@ -209,8 +210,7 @@ def _undescribed(report: Report) -> Iterator[ScenarioEntry]:
     summaries = {play.id: play.summary for adapter in report.adapters for play in adapter.scenarios}
     ids = {verdict.scenario for adapter in report.adapters for verdict in adapter.verdicts} | set(summaries)
     for name in ids:
-        topic = name.rpartition("/")[0].partition("/")[0]
-        yield ScenarioEntry(name, topic, summary=summaries.get(name, ""))
+        yield ScenarioEntry(name, topic_of(name), summary=summaries.get(name, ""))
 
 
 def _distinct(entries: Sequence[tuple[Report, str, AdapterEntry]]) -> tuple[list[Adapter], list[str]]:
