@@ -12,7 +12,7 @@ from waitproof.lazy import lazy
 
 if TYPE_CHECKING:
     from waitproof.report.diff import compare, markdown_lines, plain_lines
-    from waitproof.report.file import load, report_schema, shown, write
+    from waitproof.report.file import load, report_schema, shown, write, write_file
     from waitproof.report.from_run import report_of
     from waitproof.report.github import commands_off, publish
     from waitproof.report.markdown import results_page
@@ -26,7 +26,7 @@ else:
         __name__,
         {
             "diff": "compare markdown_lines plain_lines",
-            "file": "load report_schema shown write",
+            "file": "load report_schema shown write write_file",
             "from_run": "report_of",
             "github": "commands_off publish",
             "markdown": "results_page",
@@ -62,5 +62,6 @@ __all__ = [
     "results_page",
     "shown",
     "write",
+    "write_file",
     "write_reports",
 ]

@@ -35,6 +35,7 @@ _SECRET_HEADER = re.compile(
 )
 _SECRET_QUERY = re.compile(r"token|secret|password|signature|key|auth|jwt", re.IGNORECASE)
 _Part = TypeVar("_Part", bound=model.Part)
+_Item = TypeVar("_Item")
 
 
 def _version() -> str:
@@ -261,8 +262,7 @@ def _rounded(value_s: float) -> float:
 
 
 def _shortened(text: str, most: int = MAX_TEXT) -> str:
-    """Return a text that says how long it was where it has been shortened."""
-    return text if len(text) <= most else f"{shorten(text, most)} ({len(text)} characters)"
+    return shorten(text, most, counted=True)
 
 
 def _trimmed(value: Json) -> Json:
@@ -283,24 +283,21 @@ class _Trimmer:
             return text
         if isinstance(value, Mapping):
             members: dict[str, Json] = {}
-            for key, child in value.items():
-                if self._is_full():
-                    members["…"] = f"{len(value) - len(members)} more"
-                    break
+            for key, child in self._until_full(value.items()):
                 members[_shortened(key, MAX_NAME)] = self.trim(child)
                 self._remaining -= min(len(key), MAX_NAME)
-            return members
+            more = len(value) - len(members)
+            return {**members, "…": f"{more} more"} if more else members
         if isinstance(value, list | tuple):
-            items: list[Json] = []
-            for child in value:
-                if self._is_full():
-                    items.append(f"… {len(value) - len(items)} more")
-                    break
-                items.append(self.trim(child))
-            return items
+            items = [self.trim(child) for child in self._until_full(value)]
+            more = len(value) - len(items)
+            return [*items, f"… {more} more"] if more else items
         return value
 
-    def _is_full(self) -> bool:
-        """Count one more item, and return whether there is no room left for it."""
-        self._remaining -= ITEM_COST
-        return self._remaining <= 0
+    def _until_full(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield items, and count each, until there is no room left."""
+        for item in items:
+            self._remaining -= ITEM_COST
+            if self._remaining <= 0:
+                return
+            yield item

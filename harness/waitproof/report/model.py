@@ -17,31 +17,7 @@ from waitproof.errors import Mistake
 from waitproof.judge import Ended, Status, Verdict
 from waitproof.run import ExitCode, Problem
 from waitproof.suite import Drop, Json, Level, Requirement
-from waitproof.text import shorten
-
-__all__ = [
-    "ATTENTION",
-    "SCHEMA",
-    "AdapterEntry",
-    "AnswerEntry",
-    "BaselineEntry",
-    "CallEntry",
-    "CapabilitiesEntry",
-    "DefaultsEntry",
-    "HeadEntry",
-    "Part",
-    "PlayEntry",
-    "PollEntry",
-    "Report",
-    "RequestEntry",
-    "RequirementEntry",
-    "ScenarioEntry",
-    "SdkEntry",
-    "StaleEntry",
-    "StrayEntry",
-    "VerdictEntry",
-    "topic_of",
-]
+from waitproof.text import on_one_line, shorten
 
 SCHEMA: Final = 2
 ATTENTION = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN)
@@ -338,7 +314,7 @@ class AdapterEntry(Part):
     def named_sdk(self) -> str:
         """The SDK and its version on one short line, "" where the adapter never introduced itself."""
         text = "" if self.sdk is None else f"{self.sdk.name} {self.sdk.version}"
-        return shorten(" ".join(text.split()), MAX_SDK)
+        return shorten(on_one_line(text), MAX_SDK)
 
 
 @dataclass(frozen=True)

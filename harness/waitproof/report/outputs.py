@@ -14,6 +14,7 @@ from pathlib import Path
 
 from waitproof.errors import InputError, Mistake
 from waitproof.report.badge import badge
+from waitproof.report.file import write_file
 from waitproof.report.html import html_page
 from waitproof.report.junit import junit_xml
 from waitproof.report.markdown import markdown_summary
@@ -82,12 +83,11 @@ def _mistakes(requested: Mapping[str, Path], read: Sequence[Path]) -> Iterator[M
 
 def write_reports(report: Merged, requested: Mapping[str, Path]) -> list[Mistake]:
     """Write each requested report, and return a mistake for each that could not be written."""
-    mistakes = []
+    mistakes: list[Mistake] = []
     for option, path in requested.items():
         _, make = _MAKERS[option.removeprefix("--")]
         try:
-            path.write_text(make(report), encoding="utf-8")
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            mistakes.append(Mistake(str(path), f"the report cannot be written: {reason}"))
+            write_file(path, make(report))
+        except InputError as error:
+            mistakes += error.mistakes
     return mistakes

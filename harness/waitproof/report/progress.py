@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Self, TypeAlias
 
 from rich.console import Console, Group, RenderableType
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from waitproof.judge import Status, Verdict
 from waitproof.report.text import STYLES
-from waitproof.run import LivePoll, count
+from waitproof.run import LivePoll, SilentListener, count
 from waitproof.suite import Scenario, StatusMeaning
 from waitproof.text import escape
 
@@ -29,27 +29,17 @@ REFRESHES_PER_S = 5  # often enough to see polls arrive; each costs a few millis
 _Play: TypeAlias = tuple[str, str]  # an adapter's name and a scenario's id
 
 
-class LineListener:
+class LineListener(SilentListener, ExitStack):
     """Prints one line for each scenario as its verdicts become known."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def phase(self, adapter: str, text: str) -> None:
         """Print the phase of an adapter's run."""
         self._print(f"{adapter}: {text}")
-
-    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
-        """Print nothing: the end of a scenario is the news."""
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Print the verdicts of a scenario."""
@@ -62,7 +52,7 @@ class LineListener:
             self._console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
 
 
-class BarListener:
+class BarListener(ExitStack):
     """Shows a bar for each adapter, and the polls of running scenarios as they arrive.
 
     `polled` only queues a poll; a separate thread draws the queue a few times a second. So no stamp and no
@@ -84,6 +74,7 @@ class BarListener:
             scenarios: How many each of them plays.
             statuses: What the contract's statuses mean, for the signs of polls.
         """
+        super().__init__()
         self._console = console
         self._lock = threading.Lock()
         self._progress = Progress(
@@ -115,13 +106,8 @@ class BarListener:
         )
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self.enter_context(self._live)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
 
     def phase(self, adapter: str, text: str) -> None:
         """Show the phase of an adapter's run."""
@@ -158,7 +144,7 @@ class BarListener:
             poll = self._arrived.popleft()
             signs = self._running.get((poll.adapter, poll.scenario))
             if signs is not None and poll.copy == 1:  # only the first of several parallel waits is shown
-                signs.append(self._signs.of(poll.status))
+                signs.append(poll.status)
 
     def _counts(self, adapter: str) -> str:
         counts = count(verdict for verdicts in self._done[adapter].values() for verdict in verdicts)
@@ -220,9 +206,6 @@ class _Signs:
             else:
                 sign = done if meaning is StatusMeaning.RETURN_RESULT else failed
             self._of[name] = (sign, styles[sign])
-
-    def of(self, status: str) -> str:
-        return status if status in self._of else ""
 
     def line(self, statuses: Sequence[str], width: int) -> Text:
         """Return the last polls that fit, oldest first."""
