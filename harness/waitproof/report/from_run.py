@@ -104,11 +104,11 @@ def _scenarios(result: RunResult) -> Iterator[model.ScenarioEntry]:
     names = {name for adapter in result.adapters for name in adapter.scenarios}
     for scenario in result.suite.scenarios:
         if scenario.id in names:
-            yield model.ScenarioEntry(
-                id=scenario.id,
+            yield _part(
+                model.ScenarioEntry,
+                scenario,
                 topic=model.topic_of(scenario.id),
                 file=_file(result.suite, scenario.id),
-                summary=scenario.summary,
                 proves={name: scenario.line_of(name) for name in scenario.proves},
             )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET  # only to write: nothing is parsed here
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple
 
@@ -30,34 +29,28 @@ _COUNTERS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 def junit_xml(report: Merged) -> str:
     """Return the report as JUnit XML."""
-    root = _element("testsuites", name=f"waitproof {report.suite}")
-    total: Counter[str] = Counter()
-    for adapter in report.adapters:
-        suite, counts = _suite(report, adapter)
-        root.append(suite)
-        total += counts
-    root.attrib["time"] = _time(report.seconds)
+    root = _element("testsuites", name=f"waitproof {report.suite}", time=_time(report.seconds))
+    root.extend(_suite(report, adapter) for adapter in report.adapters)
     for name in ("tests", "failures", "errors"):
-        root.attrib[name] = str(total[name])
+        root.set(name, str(sum(int(suite.attrib[name]) for suite in root)))
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(report: Merged, adapter: Adapter) -> tuple[ET.Element, Counter[str]]:
+def _suite(report: Merged, adapter: Adapter) -> ET.Element:
     suite = _element("testsuite", name=adapter.name)
     properties = ET.SubElement(suite, "properties")
     properties.extend(_element("property", name=name, value=value) for name, value in _properties(adapter))
     cases = list(_cases(report, adapter))
     suite.extend(cases)
-    kinds = Counter(child.tag for case in cases for child in case)
-    counts = Counter({"tests": len(cases), **{name: kinds[tag] for tag, name in _COUNTERS.items()}})
-    for name, count in counts.items():
-        suite.attrib[name] = str(count)
-    suite.attrib["time"] = _time(adapter.report.seconds)
-    suite.attrib["timestamp"] = adapter.report.started[:19]
+    suite.set("tests", str(len(cases)))
+    for tag, name in _COUNTERS.items():
+        suite.set(name, str(sum(child.tag == tag for case in cases for child in case)))
+    suite.set("time", _time(adapter.report.seconds))
+    suite.set("timestamp", adapter.report.started[:19])
     if adapter.entry.stderr_tail:
         suite.append(_element("system-err", "\n".join(adapter.entry.stderr_tail)))
-    return suite, counts
+    return suite
 
 
 def _properties(adapter: Adapter) -> Iterator[tuple[str, str]]:

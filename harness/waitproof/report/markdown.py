@@ -13,7 +13,7 @@ from waitproof.judge import Status
 from waitproof.report.matrix import cell
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import ATTENTION, Report, RequirementEntry, StaleEntry, VerdictEntry
-from waitproof.run import ExitCode
+from waitproof.run import ExitCode, sentence
 from waitproof.suite import Level
 from waitproof.text import on_one_line, plural, shorten
 
@@ -69,7 +69,9 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
     page = _Page(most_bytes - RESERVE)
     page.add(f"## waitproof: {markdown_text(report.newest.title or report.suite)}", "")
     page.add(f"**{_SIGNS[report.exit_code]} {markdown_text(outcome(report))}**", "")
-    adapters = ([each.name, each.sdk, each.sentence().replace("_", " ")] for each in report.adapters)
+    adapters = (
+        [each.name, each.sdk, sentence(each.entry.verdicts).replace("_", " ")] for each in report.adapters
+    )
     page.table(["adapter", "SDK", "verdicts"], ([*map(markdown_text, row)] for row in adapters), "adapter")
     for adapter in report.adapters:
         if adapter.entry.error:

@@ -19,7 +19,7 @@ from waitproof.report.model import (
     VerdictEntry,
     topic_of,
 )
-from waitproof.run import ORDER, ExitCode, sentence, tally, unproved
+from waitproof.run import ORDER, ExitCode, tally, unproved
 from waitproof.suite import Level
 from waitproof.text import plural
 
@@ -77,10 +77,6 @@ class Adapter:
     def counts(self) -> list[tuple[Status, int, int]]:
         """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
         return tally(self.entry.verdicts)
-
-    def sentence(self) -> str:
-        """Return the counts as one line."""
-        return sentence(self.entry.verdicts)
 
     def unverified(self) -> list[str]:
         """Return the MUST requirements that are UNSUPPORTED in every scenario."""

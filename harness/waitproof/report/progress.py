@@ -95,8 +95,8 @@ class BarListener(ExitStack):
             for name in adapters
         }
         self._phases = dict.fromkeys(adapters, "")
-        self._done: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
-        self._unsettled: dict[str, set[str]] = {name: set() for name in adapters}
+        self._verdicts: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
+        self._suspicious: set[_Play] = set()
         self._signs = _Signs(statuses or {}, ascii_only=console.options.ascii_only)
         self._arrived: deque[LivePoll] = deque()
         self._running: dict[_Play, list[str]] = {}  # the signs of each, in the order of the starts
@@ -126,17 +126,18 @@ class BarListener(ExitStack):
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Show the verdicts of a scenario."""
         with self._lock:
-            self._running.pop((adapter, scenario.id), None)
-            self._done[adapter][scenario.id] = verdicts
-            self._unsettled[adapter].discard(scenario.id)
-            if not final:
-                self._unsettled[adapter].add(scenario.id)
+            play = (adapter, scenario.id)
+            self._running.pop(play, None)
+            self._verdicts[adapter][scenario.id] = verdicts
+            (self._suspicious.discard if final else self._suspicious.add)(play)
 
     def _render(self) -> RenderableType:
         with self._lock:
             self._take_polls()
             for adapter, bar in self._bars.items():
-                self._progress.update(bar, completed=len(self._done[adapter]), counts=self._counts(adapter))
+                self._progress.update(
+                    bar, completed=len(self._verdicts[adapter]), counts=self._counts(adapter)
+                )
             return Group(self._progress.get_renderable(), *self._timelines())
 
     def _take_polls(self) -> None:
@@ -147,13 +148,13 @@ class BarListener(ExitStack):
                 signs.append(poll.status)
 
     def _counts(self, adapter: str) -> str:
-        counts = count(verdict for verdicts in self._done[adapter].values() for verdict in verdicts)
+        counts = count(verdict for verdicts in self._verdicts[adapter].values() for verdict in verdicts)
         parts = [
             f"[{STYLES[status]}]{counts[status]} {status.value}[/]"
             for status in (Status.FAIL, Status.ERROR, Status.WARN, Status.INCONCLUSIVE, Status.PASS)
             if counts[status]
         ]
-        suspicious = len(self._unsettled[adapter])
+        suspicious = sum(name == adapter for name, _ in self._suspicious)
         if suspicious:
             parts.append(f"[magenta]{suspicious} to re-run[/]")
         if self._phases[adapter] not in {"", "running"}:
@@ -163,12 +164,8 @@ class BarListener(ExitStack):
     def _timelines(self) -> list[Text]:
         """Return a line for some of the running scenarios; each keeps its place until it ends."""
         room = min(SHOWN_RUNNING, self._console.height - len(self._bars) - 2)
-        self._shown = [play for play in self._shown if play in self._running][: max(room, 0)]
-        for play in self._running:
-            if len(self._shown) >= room:
-                break
-            if play not in self._shown:
-                self._shown.append(play)
+        still_running = [play for play in self._shown if play in self._running]
+        self._shown = list(dict.fromkeys([*still_running, *self._running]))[: max(room, 0)]
         if not self._shown:
             return []
         titles = [self._title(play) for play in self._shown]

@@ -20,6 +20,7 @@ from waitproof.judge import Status, Verdict
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import RequirementEntry, VerdictEntry
+from waitproof.run import sentence
 from waitproof.suite import Level
 from waitproof.text import escape, plural
 
@@ -60,7 +61,7 @@ def print_report(console: Console, report: Merged) -> None:
     console.print()
     for adapter in report.adapters:
         stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
-        _print(console, [f"{adapter.name}: {adapter.sentence()}{stale}"])
+        _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
         if adapter.unverified():
             _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
     strays = [stray for each in report.reports for stray in each.strays]

@@ -30,9 +30,9 @@
     return made;
   }
 
-  const shownStatus = (status) => status.replaceAll("_", " ");
+  const isMissing = (value) => value === undefined || value === null;
   const badge = (verdict) =>
-    element("span", { class: `badge s-${verdict.status}` }, shownStatus(verdict.status) + (verdict.excused ? ", excused" : ""));
+    element("span", { class: `badge s-${verdict.status}` }, verdict.status.replaceAll("_", " ") + (verdict.excused ? ", excused" : ""));
   const seconds = (value) => (Math.abs(value) >= 0.1 ? `${value.toFixed(2)} s` : `${(value * 1000).toFixed(0)} ms`);
   const plainSeconds = (value) => `${Number(value.toFixed(3))} s`;
   const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
@@ -313,7 +313,6 @@
     const left = all.some((lane) => lane.thin) ? 56 : 1; // copies have their names beside them
     const right = width - 10;
     const x = (at) => left + ((right - left) * at) / span;
-    const parts = [];
     let y = 4;
     const step = niceStep(span, Math.max(2, Math.floor(width / 90)));
     const body = drawn("g");
@@ -333,11 +332,10 @@
       body.append(drawn("text", { class: "soft", x: x(at), y: y + 17, "text-anchor": anchor }, text));
     }
     const svg = drawn("svg", { class: "chart", viewBox: `0 0 ${width} ${y + 22}`, role: "img", "aria-label": spoken(all) }, grid, body);
-    parts.push(svg, legend(all, labels, kind));
-    return parts;
+    return [svg, legend(all, labels, kind)];
   }
 
-  const deadlineOf = (call) => (call.timeout_s === undefined || call.timeout_s === null ? null : call.sent_s + call.timeout_s);
+  const deadlineOf = (call) => (isMissing(call.timeout_s) ? null : call.sent_s + call.timeout_s);
 
   function drawLane(body, lane, { x, y, left, right, span, kind, width }) {
     const bar = lane.thin ? 8 : 18;
@@ -376,7 +374,7 @@
     let free = -1; // where the next label may begin
     let lastWord = "";
     for (const poll of lane.polls) {
-      const isOpen = poll.answered_s === undefined || poll.answered_s === null;
+      const isOpen = isMissing(poll.answered_s);
       const from = x(poll.arrived_s);
       const to = Math.max(from + 4, x(isOpen ? span : poll.answered_s));
       const word = (poll.status || "poll") + (poll.repeat ? " (repeated)" : "") + (isOpen ? " (in flight)" : "");
@@ -401,7 +399,7 @@
       const middle = lane.thin ? top + bar / 2 : y + 5 + line * 15;
       if (!lane.thin) body.append(drawn("line", { class: "call", x1: x(call.sent_s), x2: x(end), y1: middle, y2: middle }));
       const text = `${call.op} ${call.outcome} at ${Math.max(0, end).toFixed(2)} s`;
-      if (call.received_s !== undefined && call.received_s !== null) {
+      if (!isMissing(call.received_s)) {
         body.append(drawn("path", { class: "end", d: `M${x(end)} ${middle - 5}l5 5l-5 5l-5 -5z` }, drawn("title", {}, text)));
       }
       if (!lane.thin) {
@@ -479,7 +477,7 @@
   function exchange(adapter, play, poll, isOneOfMany) {
     const head = play.heads?.[poll.head];
     const answer = play.answers?.find((each) => each.step === poll.step);
-    const isOpen = poll.answered_s === undefined || poll.answered_s === null;
+    const isOpen = isMissing(poll.answered_s);
     const result = poll.http ? `${poll.http} ${poll.http === Number(poll.status) ? "" : poll.status ?? ""}` : `${poll.status ?? ""} (no answer)`;
     const took = isOpen ? "in flight" : seconds(poll.answered_s - poll.arrived_s);
     const details = element("details", { class: "exchange" },
@@ -490,7 +488,7 @@
         details.append(element("p", { class: "part" }, "Request"), element("pre", {}, [`${head.method} ${head.target}`, ...headers].join("\n")));
       }
       if (!answer) return;
-      if (answer.http === undefined || answer.http === null) {
+      if (isMissing(answer.http)) {
         details.append(element("p", { class: "part" }, `No answer: the connection was dropped (${answer.drop ?? "fault"}).`));
         return;
       }
