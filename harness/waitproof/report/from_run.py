@@ -85,17 +85,16 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
 
 
 def _part(kind: type[_Part], source: object, **others: Any) -> _Part:
-    """Return a part of the report: `others`, and the attributes of `source` that have a member's name.
+    """Return a part of the report: `others`, and for every other member the attribute of that name.
 
     Times (`…_s`) are rounded to microseconds, and long texts are shortened.
     """
     values = dict(others)
-    for name in (each.name for each in dataclasses.fields(kind)):
-        if name not in others and hasattr(source, name):
-            value = getattr(source, name)
-            if isinstance(value, float) and name.endswith("_s"):
-                value = _rounded(value)
-            values[name] = _shortened(value) if isinstance(value, str) else value
+    for name in (each.name for each in dataclasses.fields(kind) if each.name not in others):
+        value = getattr(source, name)
+        if isinstance(value, float) and name.endswith("_s"):
+            value = _rounded(value)
+        values[name] = _shortened(value) if isinstance(value, str) else value
     return kind(**values)
 
 
@@ -127,10 +126,11 @@ def _adapter(adapter: AdapterResult, recorder: _Recorder) -> model.AdapterEntry:
         _part(model.StaleEntry, each.mistake, deviation=each.entry.known.deviation, problem=each.problem)
         for each in adapter.stale
     )
-    return _part(
-        model.AdapterEntry,
-        adapter,
+    return model.AdapterEntry(
+        name=adapter.name,
+        argument=adapter.argument,
         **_introduction(adapter.hello),
+        error=_shortened(adapter.error),
         headers=common,
         baseline=model.BaselineEntry(adapter.baseline, tuple(stale)) if adapter.baseline else None,
         verdicts=tuple(_part(model.VerdictEntry, verdict) for verdict in adapter.verdicts()),
