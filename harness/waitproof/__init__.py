@@ -5,27 +5,22 @@ The names below are the public API; each is imported when it is first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from waitproof.errors import AdapterError, HarnessError, InputError, WaitproofError
     from waitproof.mock import TaskServer
     from waitproof.pytest_plugin import WaitproofWarning
+else:
+    from waitproof.lazy import lazy
+
+    __getattr__ = lazy(
+        "waitproof",
+        {
+            "errors": "AdapterError HarnessError InputError WaitproofError",
+            "mock": "TaskServer",
+            "pytest_plugin": "WaitproofWarning",
+        },
+    )
 
 __all__ = ["AdapterError", "HarnessError", "InputError", "TaskServer", "WaitproofError", "WaitproofWarning"]
-
-_MODULES = {
-    "AdapterError": "waitproof.errors",
-    "HarnessError": "waitproof.errors",
-    "InputError": "waitproof.errors",
-    "TaskServer": "waitproof.mock.server",
-    "WaitproofError": "waitproof.errors",
-    "WaitproofWarning": "waitproof.pytest_plugin",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module 'waitproof' has no attribute '{name}'")
-    return getattr(importlib.import_module(_MODULES[name]), name)

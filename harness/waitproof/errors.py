@@ -12,7 +12,16 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["AdapterError", "HarnessError", "InputError", "Mistake", "WaitproofError", "closest", "nearest"]
+__all__ = [
+    "AdapterError",
+    "HarnessError",
+    "InputError",
+    "Mistake",
+    "WaitproofError",
+    "closest",
+    "nearest",
+    "why",
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,11 @@ class AdapterError(WaitproofError):
 
 class HarnessError(WaitproofError):
     """The harness itself is at fault, for instance its mock server died."""
+
+
+def why(error: OSError) -> str:
+    """Return why the system refused something, without the name of the file."""
+    return (error.strerror or str(error)).lower()
 
 
 def closest(name: str, known: Iterable[str]) -> str:

@@ -1,10 +1,10 @@
-"""Small pieces of text that every room writes the same way: counts, long texts, control characters."""
+"""Small pieces of text that every room writes the same way: counts, lines, long texts, control characters."""
 
 from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["escape", "plural", "shorten"]
+__all__ = ["escape", "on_one_line", "plural", "shorten"]
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, format, surrogate, private use and unassigned characters
 _TAB_WIDTH = 4
@@ -15,9 +15,16 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def shorten(text: str, most: int) -> str:
-    """Return a text as it is, or its first `most` characters and "…" if it has more."""
-    return text if len(text) <= most else f"{text[:most]}…"
+def on_one_line(text: str) -> str:
+    """Return a text with one space wherever it has white space, line ends included."""
+    return " ".join(text.split())
+
+
+def shorten(text: str, most: int, *, counted: bool = False) -> str:
+    """Return a text as it is, or its first `most` characters and "…", and how many it has if `counted`."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}… ({len(text)} characters)" if counted else f"{text[:most]}…"
 
 
 def escape(text: str) -> str:

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from waitproof.adapter.preparation import GENERATED_FILES
-from waitproof.errors import InputError, Mistake, nearest
+from waitproof.errors import InputError, Mistake, nearest, why
 
 __all__ = ["languages", "new_adapter"]
 
@@ -57,6 +57,5 @@ def new_adapter(language: str, folder: Path) -> list[Path]:
         text = re.sub(r"(?m)^summary: .*$", f'summary: "{summary}"', text, count=1)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(Mistake(str(folder), f"the kit cannot be copied: {reason}")) from None
+        raise InputError(Mistake(str(folder), f"the kit cannot be copied: {why(error)}")) from None
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

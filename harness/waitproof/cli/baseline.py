@@ -11,7 +11,7 @@ from pathlib import Path
 
 from waitproof.adapter import baseline_file
 from waitproof.errors import InputError, Mistake
-from waitproof.report import Report, load
+from waitproof.report import Report, load, write_file
 from waitproof.run import ExitCode, Run, Update, update
 from waitproof.suite import read_file
 from waitproof.text import escape
@@ -49,7 +49,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     updates = [_update_of(argument, report, options) for argument in options.adapters]
     for file, new in updates:
         if new.changes and new.text is not None and not options.check:
-            _write_whole(file, new.text)
+            write_file(file, new.text, "baseline")
         print("\n".join(escape(line) for line in _summary(file, new, is_check=options.check)))
     changed = any(new.changes for _, new in updates)
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
@@ -72,14 +72,6 @@ def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tu
     )
     before = read_file(file) if os.path.lexists(file) else None
     return file, update(before, str(file), run, date.today(), wide=options.wide)
-
-
-def _write_whole(file: Path, content: str) -> None:
-    try:
-        file.write_bytes(content.encode("utf-8"))
-    except OSError as error:
-        fact = f"the baseline cannot be written: {(error.strerror or str(error)).lower()}"
-        raise InputError(Mistake(str(file), fact)) from None
 
 
 def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:

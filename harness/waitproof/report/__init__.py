@@ -6,12 +6,13 @@ command that compares two runs needs no HTML template.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from waitproof.lazy import lazy
 
 if TYPE_CHECKING:
     from waitproof.report.diff import compare, markdown_lines, plain_lines
-    from waitproof.report.file import load, report_schema, shown, write
+    from waitproof.report.file import load, report_schema, shown, write, write_file
     from waitproof.report.from_run import report_of
     from waitproof.report.github import commands_off, publish
     from waitproof.report.markdown import results_page
@@ -20,6 +21,22 @@ if TYPE_CHECKING:
     from waitproof.report.outputs import add_options, check_paths, requested_paths, write_reports
     from waitproof.report.progress import BarListener, LineListener
     from waitproof.report.text import explain_verdict, print_report
+else:
+    __getattr__ = lazy(
+        __name__,
+        {
+            "diff": "compare markdown_lines plain_lines",
+            "file": "load report_schema shown write write_file",
+            "from_run": "report_of",
+            "github": "commands_off publish",
+            "markdown": "results_page",
+            "merge": "Merged merge_reports outcome",
+            "model": "Report RequirementEntry",
+            "outputs": "add_options check_paths requested_paths write_reports",
+            "progress": "BarListener LineListener",
+            "text": "explain_verdict print_report",
+        },
+    )
 
 __all__ = [
     "BarListener",
@@ -45,25 +62,6 @@ __all__ = [
     "results_page",
     "shown",
     "write",
+    "write_file",
     "write_reports",
 ]
-
-_MODULES = {
-    "diff": ("compare", "markdown_lines", "plain_lines"),
-    "file": ("load", "report_schema", "shown", "write"),
-    "from_run": ("report_of",),
-    "github": ("commands_off", "publish"),
-    "markdown": ("results_page",),
-    "merge": ("Merged", "merge_reports", "outcome"),
-    "model": ("Report", "RequirementEntry"),
-    "outputs": ("add_options", "check_paths", "requested_paths", "write_reports"),
-    "progress": ("BarListener", "LineListener"),
-    "text": ("explain_verdict", "print_report"),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'waitproof.report' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"waitproof.report.{_MODULE_OF[name]}"), name)

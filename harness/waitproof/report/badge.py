@@ -43,13 +43,8 @@ def badge(report: Merged) -> str:
 
 def _one(report: Merged, adapter: Adapter) -> tuple[str, str]:
     """Return an adapter's result and its colour: green where a baseline excuses something of a MUST."""
-    musts = [
-        judged
-        for requirement in report.requirements
-        if requirement.level is Level.MUST
-        and (judged := cell(adapter, requirement.id)) is not None
-        and judged.status is not Status.NOT_APPLICABLE
-    ]
+    cells = (cell(adapter, each.id) for each in report.requirements if each.level is Level.MUST)
+    musts = [must for must in cells if must and must.status is not Status.NOT_APPLICABLE]
     failed = sum(_has_failed(must) for must in musts)
     excused = sum(any(verdict.excused for verdict in must.verdicts) for must in musts)
     is_open = any(each.status in {Status.ERROR, Status.INCONCLUSIVE} for each in adapter.entry.verdicts)

@@ -14,7 +14,7 @@ from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status
 from waitproof.report.markdown import markdown_text
 from waitproof.report.model import AdapterEntry, Report, VerdictEntry
-from waitproof.text import plural, shorten
+from waitproof.text import on_one_line, plural, shorten
 
 __all__ = ["AdapterDiff", "Change", "Diff", "Kind", "compare", "markdown_lines", "plain_lines"]
 
@@ -82,6 +82,10 @@ class AdapterDiff:
         """Return the changes of one kind."""
         return [change for change in self.changes if change.kind is kind]
 
+    def by_kind(self) -> list[tuple[Kind, list[Change]]]:
+        """Return each kind of change that occurs with its changes."""
+        return [(kind, found) for kind in Kind if (found := self.of(kind))]
+
 
 @dataclass(frozen=True)
 class Diff:
@@ -140,31 +144,33 @@ def _adapter(old: Report, new: Report, was: AdapterEntry, now: AdapterEntry) -> 
         new=now.named_sdk or "an unknown SDK",
         error=error,
         changes=() if error else tuple(_grouped(_changes(old, new, before, after))),
-        excused=(_excused(was), _excused(now)),
+        excused=(
+            sum(bool(each.excused) for each in was.verdicts),
+            sum(bool(each.excused) for each in now.verdicts),
+        ),
     )
-
-
-def _excused(adapter: AdapterEntry) -> int:
-    return sum(bool(verdict.excused) for verdict in adapter.verdicts)
 
 
 def _changes(
     old: Report, new: Report, before: Mapping[_Key, VerdictEntry], after: Mapping[_Key, VerdictEntry]
 ) -> Iterator[Change]:
     """Yield a change for each verdict that differs; a scenario that one run left out is not a change."""
-    for key, now in after.items():
-        was = before.get(key)
-        if was is None:
-            if _is_complete(old):
-                yield _change(Kind.ADDED, None, now)
+    for key in dict.fromkeys([*after, *before]):
+        was, now = before.get(key), after.get(key)
+        verdict = now or was
+        kind = _kind(old, new, was, now)
+        if verdict is None or kind is None:
             continue
-        kind = _kind(was, now)
-        if kind is not None:
-            yield _change(kind, was, now)
-    if _is_complete(new):
-        for key, was in before.items():
-            if key not in after:
-                yield _change(Kind.REMOVED, was, None)
+        is_record = kind is Kind.RECORDED
+        yield Change(
+            kind=kind,
+            requirement=verdict.requirement,
+            level=verdict.level.value,
+            old=_word(was, is_record=is_record),
+            new=_word(now, is_record=is_record),
+            scenarios=(verdict.scenario,),
+            seen="" if is_record or now is None or now.status is Status.PASS else now.seen,
+        )
 
 
 def _is_complete(report: Report) -> bool:
@@ -172,7 +178,10 @@ def _is_complete(report: Report) -> bool:
     return report.whole is not False and not report.interrupted
 
 
-def _kind(was: VerdictEntry, now: VerdictEntry) -> Kind | None:
+def _kind(old: Report, new: Report, was: VerdictEntry | None, now: VerdictEntry | None) -> Kind | None:
+    if was is None or now is None:
+        kind, without = (Kind.ADDED, old) if was is None else (Kind.REMOVED, new)
+        return kind if _is_complete(without) else None
     if was.status is Status.INFO and now.status is Status.INFO:
         return Kind.RECORDED if was.behaviour != now.behaviour else None
     if _word(was) == _word(now):
@@ -181,30 +190,13 @@ def _kind(was: VerdictEntry, now: VerdictEntry) -> Kind | None:
         return Kind.UNSURE
     if was.status in GOOD and now.status in BAD:
         return Kind.EXCUSED if now.excused else Kind.REGRESSION
-    if was.status in BAD and now.status in GOOD:
-        return Kind.FIXED
-    return Kind.OTHER
+    return Kind.FIXED if was.status in BAD and now.status in GOOD else Kind.OTHER
 
 
-def _word(verdict: VerdictEntry, *, is_record: bool = False) -> str:
-    if is_record:
-        return verdict.behaviour
+def _word(verdict: VerdictEntry | None, *, is_record: bool = False) -> str:
+    if verdict is None or is_record:
+        return "" if verdict is None else verdict.behaviour
     return f"{verdict.status.value} (excused)" if verdict.excused else verdict.status.value
-
-
-def _change(kind: Kind, was: VerdictEntry | None, now: VerdictEntry | None) -> Change:
-    verdict = now or was
-    assert verdict is not None
-    is_record = kind is Kind.RECORDED
-    return Change(
-        kind=kind,
-        requirement=verdict.requirement,
-        level=verdict.level.value,
-        old="" if was is None else _word(was, is_record=is_record),
-        new="" if now is None else _word(now, is_record=is_record),
-        scenarios=(verdict.scenario,),
-        seen="" if is_record or now is None or now.status is Status.PASS else now.seen,
-    )
 
 
 def _grouped(changes: Iterator[Change]) -> Iterator[Change]:
@@ -228,10 +220,8 @@ def plain_lines(diff: Diff) -> Iterator[str]:
             yield f"  could not be run: {_short(adapter.error)}"
         elif not adapter.changes:
             yield "  nothing changed"
-        for kind in Kind:
-            found = adapter.of(kind)
-            if found:
-                yield f"  {kind.value}:"
+        for kind, found in adapter.by_kind():
+            yield f"  {kind.value}:"
             for change in found:
                 seen = f": {_short(change.seen)}" if change.seen else ""
                 names = _names(change.scenarios, str)
@@ -252,10 +242,7 @@ def markdown_lines(diff: Diff) -> Iterator[str]:
             yield from (f"It could not be run: {markdown_text(_short(adapter.error))}", "")
         elif not adapter.changes:
             yield from ("Nothing changed.", "")
-        for kind in Kind:
-            found = adapter.of(kind)
-            if not found:
-                continue
+        for kind, found in adapter.by_kind():
             yield from (f"**{kind.value.capitalize()}**", "")
             for change in found:
                 seen = f": {markdown_text(_short(change.seen))}" if change.seen else ""
@@ -291,8 +278,8 @@ def _summary(diff: Diff) -> str:
 
 
 def _short(text: str) -> str:
-    return shorten(" ".join(text.split()), MAX_SEEN)
+    return shorten(on_one_line(text), MAX_SEEN)
 
 
 def _code(text: str) -> str:
-    return f"`{' '.join(text.split()).replace('`', chr(39))}`"
+    return f"`{on_one_line(text).replace('`', chr(39))}`"

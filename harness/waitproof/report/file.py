@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
-from waitproof.errors import InputError, Mistake
+from waitproof.errors import InputError, Mistake, why
 from waitproof.report.model import SCHEMA, Report
 from waitproof.suite import Json
 from waitproof.text import escape
 
-__all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
+__all__ = ["document", "load", "parse", "report_schema", "shown", "write", "write_file"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
 MAX_MISTAKES = 5  # of one file that isn't a report: the first say enough
@@ -56,12 +55,24 @@ def write(report: Report, path: Path) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    text = json.dumps(document(report), indent=1) + "\n"
+    write_file(path, json.dumps(document(report), indent=1) + "\n")
+
+
+def write_file(path: Path, text: str, what: str = "report") -> None:
+    """Write a file in UTF-8; half of a surrogate pair is written out.
+
+    Args:
+        path: The file.
+        text: What it will hold.
+        what: What that is, for the message.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
     try:
-        path.write_text(text, encoding="ascii")
+        path.write_bytes(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        fact = f"the report cannot be written: {(error.strerror or str(error)).lower()}"
-        raise InputError(Mistake(str(path), fact)) from None
+        raise InputError(Mistake(str(path), f"the {what} cannot be written: {why(error)}")) from None
 
 
 def load(path: Path) -> Report:
@@ -73,8 +84,7 @@ def load(path: Path) -> Report:
     try:
         values = json.loads(path.read_bytes())
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(Mistake(str(path), f"the report cannot be read: {reason}")) from None
+        raise InputError(Mistake(str(path), f"the report cannot be read: {why(error)}")) from None
     except (ValueError, RecursionError) as error:
         raise InputError(Mistake(str(path), f"this isn't JSON: {error}")) from None
     return parse(values, str(path))
@@ -104,7 +114,10 @@ def parse(values: Json, place: str) -> Report:
         return _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
     except ValidationError as error:
         mistakes = [
-            Mistake(place, f"{'.'.join(map(str, each['loc']))}: {_message(each)}")
+            Mistake(
+                place,
+                f"{'.'.join(map(str, each['loc']))}: {_EXPECTED.get(each['type'], each['msg'].lower())}",
+            )
             for each in error.errors(include_url=False, include_input=False)
         ]
         raise InputError(mistakes[:MAX_MISTAKES]) from None
@@ -115,10 +128,6 @@ def parse(values: Json, place: str) -> Report:
 def shown(report: Report) -> Report:
     """Return the report of a run with every string escaped, as if it had been read from its file."""
     return parse(document(report), "the run")
-
-
-def _message(error: ErrorDetails) -> str:
-    return _EXPECTED.get(error["type"], error["msg"].lower())
 
 
 def _escaped(value: Json) -> Json:

@@ -6,36 +6,19 @@ reader can use, and the values of credentials are masked: a report is made to be
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from waitproof.judge import CallRecord, Observation, Poll, Verdict
-from waitproof.protocol import Capabilities, Hello
-from waitproof.report.model import (
-    AdapterEntry,
-    AnswerEntry,
-    BaselineEntry,
-    CallEntry,
-    CapabilitiesEntry,
-    DefaultsEntry,
-    HeadEntry,
-    PlayEntry,
-    PollEntry,
-    Report,
-    RequestEntry,
-    RequirementEntry,
-    ScenarioEntry,
-    SdkEntry,
-    StaleEntry,
-    StrayEntry,
-    VerdictEntry,
-)
-from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult, Stale
+from waitproof.judge import CallRecord, Observation, Poll
+from waitproof.protocol import Hello
+from waitproof.report import model
+from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
 from waitproof.text import shorten
@@ -51,6 +34,8 @@ _SECRET_HEADER = re.compile(
     r"authorization|cookie|token|secret|password|signature|(api|access|auth)[-_]?key", re.IGNORECASE
 )
 _SECRET_QUERY = re.compile(r"token|secret|password|signature|key|auth|jwt", re.IGNORECASE)
+_Part = TypeVar("_Part", bound=model.Part)
+_Item = TypeVar("_Item")
 
 
 def _version() -> str:
@@ -61,7 +46,7 @@ def _version() -> str:
         return "0"
 
 
-def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.MUST) -> Report:
+def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.MUST) -> model.Report:
     """Return the report of a run, with what adapters sent as it was: `file.shown` makes it fit for a view.
 
     Args:
@@ -71,44 +56,58 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
     """
     contract = result.suite.contract
     recorder = _Recorder(contract, int(result.started.timestamp() * 1e9))
-    return Report(
+    return model.Report(
         waitproof=_version(),
         suite=result.suite.name,
         title=contract.title,
         source=contract.source,
         suite_argument=result.argument,
-        defaults=DefaultsEntry(contract.defaults.poll_interval, contract.defaults.timeout),
+        defaults=model.DefaultsEntry(contract.defaults.poll_interval, contract.defaults.timeout),
         started=result.started.isoformat(timespec="seconds"),
         seconds=_rounded(result.seconds),
         interrupted=result.interrupted,
         whole=result.whole,
         fail_on=fail_on,
         exit_code=exit_code,
-        requirements=tuple(map(RequirementEntry.of, contract.requirements)),
+        requirements=tuple(map(model.RequirementEntry.of, contract.requirements)),
         scenarios=tuple(_scenarios(result)),
         adapters=tuple(_adapter(adapter, recorder) for adapter in result.adapters),
         strays=tuple(
-            StrayEntry(
-                entry.method,
-                recorder.target(entry.target),
-                _rounded((entry.arrived_ns - result.origin_ns) / 1e9),
-                entry.nearest,
+            _part(
+                model.StrayEntry,
+                entry,
+                target=recorder.target(entry.target),
+                arrived_s=_rounded((entry.arrived_ns - result.origin_ns) / 1e9),
             )
             for entry in result.strays
         ),
     )
 
 
-def _scenarios(result: RunResult) -> Iterator[ScenarioEntry]:
+def _part(kind: type[_Part], source: object, **others: Any) -> _Part:
+    """Return a part of the report: `others`, and for every other member the attribute of that name.
+
+    Times (`…_s`) are rounded to microseconds, and long texts are shortened.
+    """
+    values = dict(others)
+    for name in (each.name for each in dataclasses.fields(kind) if each.name not in others):
+        value = getattr(source, name)
+        if isinstance(value, float) and name.endswith("_s"):
+            value = _rounded(value)
+        values[name] = _shortened(value) if isinstance(value, str) else value
+    return kind(**values)
+
+
+def _scenarios(result: RunResult) -> Iterator[model.ScenarioEntry]:
     """Yield what the suite's files say about the scenarios that were to be played."""
     names = {name for adapter in result.adapters for name in adapter.scenarios}
     for scenario in result.suite.scenarios:
         if scenario.id in names:
-            yield ScenarioEntry(
-                id=scenario.id,
-                topic=scenario.id.rpartition("/")[0].partition("/")[0],
+            yield _part(
+                model.ScenarioEntry,
+                scenario,
+                topic=model.topic_of(scenario.id),
                 file=_file(result.suite, scenario.id),
-                summary=scenario.summary,
                 proves={name: scenario.line_of(name) for name in scenario.proves},
             )
 
@@ -121,63 +120,40 @@ def _file(suite: Suite, scenario_id: str) -> str:
     return place.as_posix()
 
 
-def _adapter(adapter: AdapterResult, recorder: _Recorder) -> AdapterEntry:
+def _adapter(adapter: AdapterResult, recorder: _Recorder) -> model.AdapterEntry:
     common = recorder.common_headers(adapter)
-    return AdapterEntry(
+    stale = (
+        _part(model.StaleEntry, each.mistake, deviation=each.entry.known.deviation, problem=each.problem)
+        for each in adapter.stale
+    )
+    return model.AdapterEntry(
         name=adapter.name,
         argument=adapter.argument,
         **_introduction(adapter.hello),
         error=_shortened(adapter.error),
         headers=common,
-        baseline=BaselineEntry(adapter.baseline, tuple(map(_stale, adapter.stale)))
-        if adapter.baseline
-        else None,
-        verdicts=tuple(_verdict(verdict) for verdict in adapter.verdicts()),
+        baseline=model.BaselineEntry(adapter.baseline, tuple(stale)) if adapter.baseline else None,
+        verdicts=tuple(_part(model.VerdictEntry, verdict) for verdict in adapter.verdicts()),
         scenarios=tuple(
             recorder.play(played, seen, common)
             for played in adapter.scenarios.values()
             for seen in played.observations
         ),
-        stderr_tail=tuple(_shortened(line) for line in adapter.stderr_tail),
+        stderr_tail=tuple(map(_shortened, adapter.stderr_tail)),
     )
 
 
 def _introduction(hello: Hello | None) -> dict[str, Any]:
     if hello is None:
         return {}
+    sdk = (hello.sdk_name, hello.sdk_version, hello.language, hello.runtime)
+    operations = tuple(_trimmed(hello.capabilities.operations))
     return {
-        "sdk": SdkEntry(
-            *(
-                _shortened(text, MAX_NAME)
-                for text in (hello.sdk_name, hello.sdk_version, hello.language, hello.runtime)
-            )
-        ),
+        "sdk": model.SdkEntry(*(_shortened(text, MAX_NAME) for text in sdk)),
         "helper": _shortened(hello.helper, MAX_NAME),
         "result_path": _shortened(hello.result_path, MAX_NAME),
-        "capabilities": _capabilities(hello.capabilities),
+        "capabilities": _part(model.CapabilitiesEntry, hello.capabilities, operations=operations),
     }
-
-
-def _capabilities(capabilities: Capabilities) -> CapabilitiesEntry:
-    values: dict[str, Any] = asdict(capabilities)
-    return CapabilitiesEntry(**{**values, "operations": tuple(_trimmed(capabilities.operations))})
-
-
-def _stale(stale: Stale) -> StaleEntry:
-    mistake = stale.mistake
-    return StaleEntry(
-        deviation=_shortened(stale.entry.known.deviation),
-        problem=stale.problem,
-        fact=_shortened(mistake.fact),
-        fix=_shortened(mistake.fix),
-        place=mistake.place,
-        found=_shortened(mistake.found),
-    )
-
-
-def _verdict(verdict: Verdict) -> VerdictEntry:
-    texts = ("expected", "seen", "explanation", "timeline")
-    return VerdictEntry(**{**vars(verdict), **{name: _shortened(getattr(verdict, name)) for name in texts}})
 
 
 @dataclass(frozen=True)
@@ -193,96 +169,65 @@ class _Recorder:
 
     def common_headers(self, adapter: AdapterResult) -> dict[str, str]:
         """Return the headers that every poll of an adapter carried with the same value: most of them."""
-        polls = (
-            poll
+        found = [
+            self._headers(poll)
             for played in adapter.scenarios.values()
             for seen in played.observations
             for task in seen.tasks
             for poll in task.polls
-        )
-        first = next(polls, None)
-        common = {} if first is None else self._headers(first)
-        for poll in polls:
-            headers = self._headers(poll)
-            common = {name: value for name, value in common.items() if headers.get(name) == value}
-        return common
+        ]
+        first = found[0] if found else {}
+        return {
+            name: value for name, value in first.items() if all(each.get(name) == value for each in found)
+        }
 
-    def play(self, played: ScenarioResult, seen: Observation, common: Mapping[str, str]) -> PlayEntry:
+    def play(self, played: ScenarioResult, seen: Observation, common: Mapping[str, str]) -> model.PlayEntry:
         """Return one time that a scenario was played; headers in `common` are left out of its polls'."""
         heads: dict[str, int] = {}  # as JSON, in order of appearance, with their places
         polls = tuple(self._poll(poll, task.n, heads, common) for task in seen.tasks for poll in task.polls)
-        return PlayEntry(
+        return _part(
+            model.PlayEntry,
+            seen,
             id=played.scenario.id,
             summary=played.scenario.summary,
-            alone=seen.alone,
-            scale=seen.scale,
-            calls=tuple(self._call(call) for call in seen.calls),
-            heads=tuple(HeadEntry(**json.loads(head)) for head in heads),
+            calls=tuple(map(self._call, seen.calls)),
+            heads=tuple(model.HeadEntry(**json.loads(head)) for head in heads),
             polls=polls,
             answers=tuple(self._answers(played, seen)),
-            requests=tuple(self._request(other, task.n) for task in seen.tasks for other in task.others),
-            lag_s=_rounded(seen.lag_s),
-            watched_s=_rounded(seen.watched_s),
+            requests=tuple(
+                _part(model.RequestEntry, other, copy=task.n, target=self.target(other.target))
+                for task in seen.tasks
+                for other in task.others
+            ),
         )
 
-    def _call(self, call: CallRecord) -> CallEntry:
+    def _call(self, call: CallRecord) -> model.CallEntry:
         is_wait = call.call.wait is not None
-        return CallEntry(
-            copy=call.copy,
-            sent_s=_rounded(call.sent_s),
-            received_s=_rounded_or_none(call.received_s),
-            elapsed_s=_rounded_or_none(call.elapsed_s),
+        return _part(
+            model.CallEntry,
+            call,
             interval_s=call.interval_s(self.contract) if is_wait else None,
             timeout_s=call.timeout_s(self.contract) if is_wait else None,
             request=_trimmed(call.request),
             answer=None if call.answer is None else _trimmed(call.answer),
         )
 
-    def _poll(self, poll: Poll, n: int, heads: dict[str, int], common: Mapping[str, str]) -> PollEntry:
+    def _poll(self, poll: Poll, n: int, heads: dict[str, int], common: Mapping[str, str]) -> model.PollEntry:
         """Return a poll; its request's head goes into `heads` once, because most polls send the same."""
         headers = {name: value for name, value in self._headers(poll).items() if name not in common}
-        head = {"method": poll.method, "target": self.target(poll.target), "headers": headers}
-        return PollEntry(
-            copy=n,
-            n=poll.n,
-            arrived_s=_rounded(poll.arrived_s),
-            answered_s=_rounded_or_none(poll.answered_s),
-            status=poll.status,
-            step=poll.step,
-            head=heads.setdefault(json.dumps(head), len(heads)),
-            connection=poll.connection,
-            repeat=poll.repeat,
-            ended=poll.ended,
-            http=poll.http,
-        )
+        head = json.dumps({"method": poll.method, "target": self.target(poll.target), "headers": headers})
+        return _part(model.PollEntry, poll, copy=n, head=heads.setdefault(head, len(heads)))
 
-    def _answers(self, played: ScenarioResult, seen: Observation) -> Iterator[AnswerEntry]:
+    def _answers(self, played: ScenarioResult, seen: Observation) -> Iterator[model.AnswerEntry]:
         """Yield what each step answers, with the first task's values."""
         for number, step in enumerate(scaled(played.scenario, seen.scale).task if seen.tasks else ()):
             drop = None if step.fault is None else step.fault.drop
-            entry = AnswerEntry(number, step.label, step.delay, drop)
+            answer: dict[str, Any] = {}
             if drop not in {Drop.BEFORE_RESPONSE, Drop.RESET}:
                 response = respond(self.contract, step, seen.tasks[0].values, now_ns=self.now_ns)
-                entry = AnswerEntry(
-                    number,
-                    step.label,
-                    step.delay,
-                    drop,
-                    response.http,
-                    dict(response.headers),
-                    _body(step, response.body),
-                )
-            yield entry
-
-    def _request(self, request: Poll, n: int) -> RequestEntry:
-        return RequestEntry(
-            copy=n,
-            method=request.method,
-            target=self.target(request.target),
-            arrived_s=_rounded(request.arrived_s),
-            connection=request.connection,
-            http=request.http,
-        )
+                body = _body(step, response.body)
+                answer = {"http": response.http, "headers": dict(response.headers), "body": body}
+            yield model.AnswerEntry(number, step.label, step.delay, drop, **answer)
 
     def target(self, target: str) -> str:
         """Return a request's target with the values of credentials in its query masked."""
@@ -316,13 +261,8 @@ def _rounded(value_s: float) -> float:
     return round(value_s, 6)
 
 
-def _rounded_or_none(value_s: float | None) -> float | None:
-    return None if value_s is None else _rounded(value_s)
-
-
 def _shortened(text: str, most: int = MAX_TEXT) -> str:
-    """Return a text that says how long it was where it has been shortened."""
-    return text if len(text) <= most else f"{shorten(text, most)} ({len(text)} characters)"
+    return shorten(text, most, counted=True)
 
 
 def _trimmed(value: Json) -> Json:
@@ -343,24 +283,21 @@ class _Trimmer:
             return text
         if isinstance(value, Mapping):
             members: dict[str, Json] = {}
-            for key, child in value.items():
-                if self._is_full():
-                    members["…"] = f"{len(value) - len(members)} more"
-                    break
+            for key, child in self._until_full(value.items()):
                 members[_shortened(key, MAX_NAME)] = self.trim(child)
                 self._remaining -= min(len(key), MAX_NAME)
-            return members
+            more = len(value) - len(members)
+            return {**members, "…": f"{more} more"} if more else members
         if isinstance(value, list | tuple):
-            items: list[Json] = []
-            for child in value:
-                if self._is_full():
-                    items.append(f"… {len(value) - len(items)} more")
-                    break
-                items.append(self.trim(child))
-            return items
+            items = [self.trim(child) for child in self._until_full(value)]
+            more = len(value) - len(items)
+            return [*items, f"… {more} more"] if more else items
         return value
 
-    def _is_full(self) -> bool:
-        """Count one more item, and return whether there is no room left for it."""
-        self._remaining -= ITEM_COST
-        return self._remaining <= 0
+    def _until_full(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield items, and count each, until there is no room left."""
+        for item in items:
+            self._remaining -= ITEM_COST
+            if self._remaining <= 0:
+                return
+            yield item

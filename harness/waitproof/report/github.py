@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from waitproof.errors import why
 from waitproof.judge import Status
 from waitproof.report.markdown import MAX_BYTES, markdown_summary
 from waitproof.report.merge import Adapter, Merged
@@ -36,12 +37,10 @@ def publish(report: Merged, environment: Mapping[str, str], say: Callable[[str],
         try:
             _append_summary(report, Path(name))
         except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            say(f"GITHUB_STEP_SUMMARY: the summary cannot be written: {reason}")
+            say(f"GITHUB_STEP_SUMMARY: the summary cannot be written: {why(error)}")
 
 
 def _is_actions(environment: Mapping[str, str]) -> bool:
-    """Return whether this runs in GitHub Actions."""
     return environment.get("GITHUB_ACTIONS") == "true"
 
 
@@ -66,11 +65,8 @@ def workflow_commands(report: Merged) -> list[str]:
     deviation is an error at its place in the baseline. Many failures never hide all stale deviations, nor
     the other way round.
     """
-    dead = [
-        _command("error", "", 1, adapter.name, adapter.entry.error)
-        for adapter in report.adapters
-        if adapter.entry.error
-    ]
+    unusable = [adapter for adapter in report.adapters if adapter.entry.error]
+    dead = [_command("error", "", 1, adapter.name, adapter.entry.error) for adapter in unusable]
     stale = [_stale(adapter, each) for adapter in report.adapters for each in adapter.stale]
     attention = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
     errors = [_verdict(report, "error", *each) for each in attention if each[1].status is not Status.WARN]

@@ -9,61 +9,53 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET  # only to write: nothing is parsed here
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import astuple
 
 from waitproof.judge import Status
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import StaleEntry, VerdictEntry
 from waitproof.report.text import explain_verdict, labelled
+from waitproof.run import Problem
 from waitproof.suite import Level
 
 __all__ = ["junit_xml"]
 
 # What XML 1.0 has no way to write; reports have none of it left, but don't promise that to XML.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SDK_PROPERTIES = ("sdk", "sdk.version", "sdk.language", "sdk.runtime")
 _COUNTERS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
 
 def junit_xml(report: Merged) -> str:
     """Return the report as JUnit XML."""
-    root = _element("testsuites", name=f"waitproof {report.suite}")
-    total: Counter[str] = Counter()
-    for adapter in report.adapters:
-        suite, counts = _suite(report, adapter)
-        root.append(suite)
-        total += counts
-    root.attrib["time"] = _time(report.seconds)
+    root = _element("testsuites", name=f"waitproof {report.suite}", time=_time(report.seconds))
+    root.extend(_suite(report, adapter) for adapter in report.adapters)
     for name in ("tests", "failures", "errors"):
-        root.attrib[name] = str(total[name])
+        root.set(name, str(sum(int(suite.attrib[name]) for suite in root)))
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(report: Merged, adapter: Adapter) -> tuple[ET.Element, Counter[str]]:
+def _suite(report: Merged, adapter: Adapter) -> ET.Element:
     suite = _element("testsuite", name=adapter.name)
     properties = ET.SubElement(suite, "properties")
     properties.extend(_element("property", name=name, value=value) for name, value in _properties(adapter))
     cases = list(_cases(report, adapter))
     suite.extend(cases)
-    kinds = Counter(child.tag for case in cases for child in case)
-    counts = Counter({"tests": len(cases), **{name: kinds[tag] for tag, name in _COUNTERS.items()}})
-    for name, count in counts.items():
-        suite.attrib[name] = str(count)
-    suite.attrib["time"] = _time(adapter.report.seconds)
-    suite.attrib["timestamp"] = adapter.report.started[:19]
+    suite.set("tests", str(len(cases)))
+    for tag, name in _COUNTERS.items():
+        suite.set(name, str(sum(child.tag == tag for case in cases for child in case)))
+    suite.set("time", _time(adapter.report.seconds))
+    suite.set("timestamp", adapter.report.started[:19])
     if adapter.entry.stderr_tail:
         suite.append(_element("system-err", "\n".join(adapter.entry.stderr_tail)))
-    return suite, counts
+    return suite
 
 
 def _properties(adapter: Adapter) -> Iterator[tuple[str, str]]:
-    sdk = adapter.entry.sdk
-    if sdk is not None:
-        yield "sdk", sdk.name
-        yield "sdk.version", sdk.version
-        yield "sdk.language", sdk.language
-        yield "sdk.runtime", sdk.runtime
+    if adapter.entry.sdk is not None:
+        yield from zip(_SDK_PROPERTIES, astuple(adapter.entry.sdk), strict=True)
     yield "helper", adapter.entry.helper
     yield "waitproof.version", adapter.report.waitproof
     yield "waitproof.suite", adapter.report.suite
@@ -75,7 +67,7 @@ def _properties(adapter: Adapter) -> Iterator[tuple[str, str]]:
 def _cases(report: Merged, adapter: Adapter) -> Iterator[ET.Element]:
     error = adapter.entry.error
     if error and not adapter.entry.verdicts:
-        yield _testcase(adapter.name, "the adapter runs", _problem("error", Status.ERROR.value, error, error))
+        yield _testcase(adapter.name, "the adapter runs", _problem("error", Status.ERROR, error, error))
     for stale in adapter.stale:
         yield _stale_case(adapter, stale)
     times = _times(adapter)
@@ -95,7 +87,10 @@ def _times(adapter: Adapter) -> dict[str, float]:
 
 def _case(report: Merged, adapter: Adapter, verdict: VerdictEntry, took_s: float) -> ET.Element:
     folder, _, name = verdict.scenario.rpartition("/")
-    text = "\n".join(_lines(report, adapter, verdict))
+    file = report.scenarios[verdict.scenario].file
+    links = (("link", verdict.href), ("file", file), ("again", adapter.command_for(verdict)))
+    explained = explain_verdict(adapter.name, verdict, report.requirement(verdict.requirement))
+    text = "\n".join([*explained, *labelled(links)])
     case = _testcase(
         _class(adapter, *folder.split("/")),
         f"{name}:{verdict.requirement}",
@@ -109,31 +104,25 @@ def _case(report: Merged, adapter: Adapter, verdict: VerdictEntry, took_s: float
 
 def _problems(adapter: Adapter, verdict: VerdictEntry, text: str) -> Iterator[ET.Element]:
     """Yield the element that makes a case fail or be skipped, if there is one."""
-    status, seen = verdict.status, verdict.seen.partition("\n")[0]
+    status, first = verdict.status, verdict.seen.partition("\n")[0]
     failing = {Status.FAIL, Status.INCONCLUSIVE}
     failing |= {Status.WARN} if adapter.report.fail_on is Level.SHOULD else set()
-    message = f"{status.value} {verdict.scenario}:{verdict.requirement}: {seen}"
+    message = f"{status.value} {verdict.scenario}:{verdict.requirement}: {first}"
     if status is Status.ERROR:
-        yield _problem("error", status.value, message, text)
+        yield _problem("error", status, message, text)
     elif verdict.excused:
-        yield _problem("skipped", status.value, f"{status.value}, excused: {verdict.excused}", text)
+        yield _problem("skipped", status, f"{status.value}, excused: {verdict.excused}", text)
     elif status in {Status.UNSUPPORTED, Status.NOT_APPLICABLE}:
-        yield _problem("skipped", status.value, f"{status.value}: {verdict.seen}", "")
+        yield _problem("skipped", status, f"{status.value}: {verdict.seen}", "")
     elif status in failing:
-        yield _problem("failure", status.value, message, text)
+        yield _problem("failure", status, message, text)
 
 
 def _stale_case(adapter: Adapter, stale: StaleEntry) -> ET.Element:
     rows = labelled((("place", stale.place), ("fix", stale.fix)))
     text = "\n".join((f"stale deviation {stale.deviation} ({adapter.name})", *rows))
-    problem = _problem("failure", stale.problem.value, stale.fact, text)
+    problem = _problem("failure", stale.problem, stale.fact, text)
     return _testcase(_class(adapter, "baseline"), stale.deviation, problem)
-
-
-def _lines(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> Iterator[str]:
-    yield from explain_verdict(adapter.name, verdict, report.requirement(verdict.requirement))
-    file = report.scenarios[verdict.scenario].file
-    yield from labelled((("link", verdict.href), ("file", file), ("again", adapter.command_for(verdict))))
 
 
 def _testcase(class_name: str, name: str, *children: ET.Element, took_s: float = 0.0) -> ET.Element:
@@ -147,8 +136,8 @@ def _class(adapter: Adapter, *folders: str) -> str:
     return ".".join(part for part in (adapter.name.replace(".", "_"), *folders) if part)
 
 
-def _problem(kind: str, status: str, message: str, text: str) -> ET.Element:
-    return _element(kind, text, type=status, message=message)
+def _problem(kind: str, reason: Status | Problem, message: str, text: str) -> ET.Element:
+    return _element(kind, text, type=reason.value, message=message)
 
 
 def _element(tag: str, content: str = "", /, **attributes: str) -> ET.Element:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from waitproof.judge import Status
 from waitproof.report.matrix import cell
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import ATTENTION, Report, RequirementEntry, StaleEntry, VerdictEntry
-from waitproof.run import ExitCode
+from waitproof.run import ExitCode, sentence
 from waitproof.suite import Level
-from waitproof.text import plural, shorten
+from waitproof.text import on_one_line, plural, shorten
 
 __all__ = ["MAX_BYTES", "markdown_summary", "markdown_text", "results_page"]
 
@@ -38,9 +38,7 @@ _NO_SPACE = "&#8203;"  # a space without width
 
 def markdown_text(text: str, most: int = MAX_TEXT) -> str:
     """Return a text as one line that is only text, wherever it appears in a Markdown document."""
-    line = " ".join(text.split())
-    line = line if len(line) <= most else f"{shorten(line, most)} ({len(line)} characters)"
-    return _SPECIAL.sub(_as_text, line)
+    return _SPECIAL.sub(_as_text, shorten(on_one_line(text), most, counted=True))
 
 
 def _as_text(found: re.Match[str]) -> str:
@@ -71,7 +69,10 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
     page = _Page(most_bytes - RESERVE)
     page.add(f"## waitproof: {markdown_text(report.newest.title or report.suite)}", "")
     page.add(f"**{_SIGNS[report.exit_code]} {markdown_text(outcome(report))}**", "")
-    page.table(["adapter", "SDK", "verdicts"], map(_adapter_row, report.adapters), "adapter")
+    adapters = (
+        [each.name, each.sdk, sentence(each.entry.verdicts).replace("_", " ")] for each in report.adapters
+    )
+    page.table(["adapter", "SDK", "verdicts"], ([*map(markdown_text, row)] for row in adapters), "adapter")
     for adapter in report.adapters:
         if adapter.entry.error:
             name, error = markdown_text(adapter.name), markdown_text(adapter.entry.error)
@@ -94,13 +95,7 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
         page.add("</details>", "")
     size = f"{plural(len(report.scenarios), 'scenario')}, {plural(len(report.adapters), 'adapter')}"
     versions = ", ".join(sorted({each.waitproof for each in report.reports}))
-    page.end(f"{size}, {report.seconds:.1f} s, waitproof {markdown_text(versions)}")
-    return page.text()
-
-
-def _adapter_row(adapter: Adapter) -> list[str]:
-    texts = (adapter.name, adapter.sdk, adapter.sentence().replace("_", " "))
-    return [markdown_text(text) for text in texts]
+    return page.end(f"{size}, {report.seconds:.1f} s, waitproof {markdown_text(versions)}")
 
 
 def _who(report: Merged, adapter: Adapter) -> list[str]:
@@ -149,37 +144,15 @@ class _Page:
             note = f"… and {plural(left_out, f'more {noun}')}, left out for length: see report.json."
             self._lines += [note, ""]
 
-    def end(self, line: str) -> None:
-        """Add the last line, for which there is room."""
-        self._lines += [line, ""]
-
-    def text(self) -> str:
-        return "\n".join(self._lines)
+    def end(self, line: str) -> str:
+        """Return the page with its last line, for which there is room."""
+        return "\n".join([*self._lines, line, ""])
 
 
 # --- the page of results ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Results:
-    """The newest results of each adapter, by its name.
-
-    Attributes:
-        names: Those of all columns, also of adapters that were not run.
-    """
-
-    adapters: Mapping[str, Adapter]
-    names: Sequence[str]
-
-    def matrix(self, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
-        yield from _head(["level", "requirement", *map(_plain, self.names)])
-        for requirement in requirements:
-            texts = [self._cell_text(name, requirement.id) for name in self.names]
-            yield _row([requirement.level.value, requirement.id, *map(_plain, texts)])
-
-    def _cell_text(self, name: str, requirement: str) -> str:
-        judged = cell(self.adapters[name], requirement) if name in self.adapters else None
-        return "" if judged is None else judged.text
+_Columns: TypeAlias = Mapping[str, Adapter | None]  # by name, None where the adapter was not run
 
 
 def results_page(reports: Sequence[Report], not_run: Sequence[str] = ()) -> str:
@@ -194,47 +167,51 @@ def results_page(reports: Sequence[Report], not_run: Sequence[str] = ()) -> str:
         for report in sorted(reports, key=lambda report: report.started)
         for entry in report.adapters
     }
+    columns = {name: adapters.get(name) for name in [*sorted(adapters), *sorted({*not_run} - {*adapters})]}
     requirements = reports[-1].requirements if reports else ()
-    results = _Results(adapters, [*sorted(adapters), *sorted(set(not_run) - set(adapters))])
     lines = [
         "# Results",
         "",
         "Generated by `waitproof report` from the JSON reports of real runs. Each word is explained in",
         "[verdicts](reference/verdicts.md).",
         "",
-        *_runs(results),
+        *_head(["adapter", "SDK", "language", "helper", "verdicts", "run on"]),
+        *(_row(_run(name, adapter)) for name, adapter in columns.items()),
         "",
         "## Results by requirement",
         "",
-        *results.matrix([each for each in requirements if each.level is not Level.INFO]),
+        *_matrix(columns, [each for each in requirements if each.level is not Level.INFO]),
         "",
         "## Where an SDK departs from its documentation",
         "",
-        *_deviations(results, requirements),
+        *_deviations(columns, requirements),
         "## Where the documentation leaves it open",
         "",
-        *results.matrix([each for each in requirements if each.level is Level.INFO]),
+        *_matrix(columns, [each for each in requirements if each.level is Level.INFO]),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _runs(results: _Results) -> Iterator[str]:
-    yield from _head(["adapter", "SDK", "language", "helper", "verdicts", "run on"])
-    for name in results.names:
-        if name not in results.adapters:
-            yield _row([_plain(name), "not run", "", "", "", ""])
-            continue
-        adapter = results.adapters[name]
-        runtime = "" if adapter.entry.sdk is None else adapter.entry.sdk.runtime
-        helper = f"`{adapter.entry.helper}`" if adapter.entry.helper else "none"
-        counts = ", ".join(f"{count} {status.value}" for status, count, _ in adapter.counts())
-        texts = [name, adapter.sdk, runtime, helper, counts, adapter.report.started[:10]]
-        yield _row([_plain(text) for text in texts])
+def _run(name: str, adapter: Adapter | None) -> list[str]:
+    if adapter is None:
+        return [_plain(name), "not run", "", "", "", ""]
+    runtime = "" if adapter.entry.sdk is None else adapter.entry.sdk.runtime
+    helper = f"`{adapter.entry.helper}`" if adapter.entry.helper else "none"
+    counts = ", ".join(f"{count} {status.value}" for status, count, _ in adapter.counts())
+    return [*map(_plain, (name, adapter.sdk, runtime, helper, counts, adapter.report.started[:10]))]
 
 
-def _deviations(results: _Results, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
-    for name, adapter in sorted(results.adapters.items()):
-        verdicts = [verdict for verdict in adapter.entry.verdicts if verdict.status in ATTENTION]
+def _matrix(columns: _Columns, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
+    yield from _head(["level", "requirement", *map(_plain, columns)])
+    for requirement in requirements:
+        cells = [adapter and cell(adapter, requirement.id) for adapter in columns.values()]
+        texts = (_plain(each.text) if each else "" for each in cells)
+        yield _row([requirement.level.value, requirement.id, *texts])
+
+
+def _deviations(columns: _Columns, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
+    for name, adapter in columns.items():
+        verdicts = [each for each in adapter.entry.verdicts if each.status in ATTENTION] if adapter else []
         if not verdicts:
             continue
         yield from (f"### {name}", "")
@@ -254,5 +231,5 @@ def _deviation(verdict: VerdictEntry) -> str:
 
 def _plain(text: str) -> str:
     """Return text on one line in which Markdown finds neither a column nor HTML."""
-    line = " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    line = on_one_line(text).replace("\\", "\\\\").replace("|", "\\|")
     return line if line.startswith("`") else line.replace("<", "&lt;").replace("`", "'")

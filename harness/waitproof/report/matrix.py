@@ -5,13 +5,12 @@ Every view that has a matrix shows these cells: the terminal, the page, the resu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from waitproof.judge import Status
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import RequirementEntry, VerdictEntry
-from waitproof.run import ORDER
+from waitproof.run import worst
 
 __all__ = ["Cell", "Row", "cell", "rows", "status_word"]
 
@@ -79,13 +78,11 @@ def rows(report: Merged) -> list[Row]:
 
 def cell(adapter: Adapter, requirement: str) -> Cell | None:
     """Return an adapter's cell for a requirement, None where it was not judged."""
-    verdicts = adapter.verdicts_on(requirement)
-    return _cell(verdicts) if verdicts else None
-
-
-def _cell(verdicts: Sequence[VerdictEntry]) -> Cell:
-    status = min((verdict.status for verdict in verdicts), key=ORDER.index)
-    return Cell(tuple(verdicts), status, tuple(each for each in verdicts if each.status is status))
+    verdicts = tuple(each for each in adapter.entry.verdicts if each.requirement == requirement)
+    status = worst(verdicts)
+    if status is None:
+        return None
+    return Cell(verdicts, status, tuple(each for each in verdicts if each.status is status))
 
 
 def status_word(status: Status) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
+from typing import TypeAlias
 
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.judge import Status
@@ -16,14 +17,16 @@ from waitproof.report.model import (
     ScenarioEntry,
     StaleEntry,
     VerdictEntry,
+    topic_of,
 )
-from waitproof.run import ORDER, ExitCode, sentence, tally, unproved
+from waitproof.run import ORDER, ExitCode, tally, unproved
 from waitproof.suite import Level
 from waitproof.text import plural
 
 __all__ = ["Adapter", "Merged", "merge_reports", "outcome"]
 
 MAX_NAMES = 3  # in a sentence; the rest is counted
+_Placed: TypeAlias = tuple[Report, str, AdapterEntry]  # an adapter, its report and the report's file
 _EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCode.KEPT)
 
 
@@ -62,10 +65,6 @@ class Adapter:
         """Return the command that repeats one verdict."""
         return f"{self.command} -k {shlex.quote(f'{verdict.scenario}:{verdict.requirement}')}"
 
-    def verdicts_on(self, requirement: str) -> list[VerdictEntry]:
-        """Return the verdicts on one requirement."""
-        return [verdict for verdict in self.entry.verdicts if verdict.requirement == requirement]
-
     def attention(self) -> list[VerdictEntry]:
         """Return the verdicts that need a person's attention, the worst first."""
         verdicts = [verdict for verdict in self.entry.verdicts if verdict.needs_attention]
@@ -78,10 +77,6 @@ class Adapter:
     def counts(self) -> list[tuple[Status, int, int]]:
         """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
         return tally(self.entry.verdicts)
-
-    def sentence(self) -> str:
-        """Return the counts as one line."""
-        return sentence(self.entry.verdicts)
 
     def unverified(self) -> list[str]:
         """Return the MUST requirements that are UNSUPPORTED in every scenario."""
@@ -186,22 +181,16 @@ def merge_reports(reports: Sequence[Report], places: Sequence[str]) -> Merged:
     for report in newest_first:
         for scenario in _undescribed(report):
             scenarios.setdefault(scenario.id, scenario)
-        for verdict in (verdict for adapter in report.adapters for verdict in adapter.verdicts):
+        for verdict in (each for adapter in report.adapters for each in adapter.verdicts):
             name = verdict.requirement
             requirements.setdefault(name, RequirementEntry(name, verdict.level, sentence=""))
-    entries = [
+    placed = [
         (report, place, entry)
         for report, place in zip(reports, places, strict=True)
         for entry in report.adapters
     ]
-    adapters, notes = _distinct(entries)
-    return Merged(
-        tuple(reports),
-        tuple(requirements.values()),
-        dict(sorted(scenarios.items())),
-        tuple(adapters),
-        tuple(notes),
-    )
+    described = tuple(requirements.values()), dict(sorted(scenarios.items()))
+    return Merged(tuple(reports), *described, *_distinct(placed))
 
 
 def _undescribed(report: Report) -> Iterator[ScenarioEntry]:
@@ -209,43 +198,41 @@ def _undescribed(report: Report) -> Iterator[ScenarioEntry]:
     summaries = {play.id: play.summary for adapter in report.adapters for play in adapter.scenarios}
     ids = {verdict.scenario for adapter in report.adapters for verdict in adapter.verdicts} | set(summaries)
     for name in ids:
-        topic = name.rpartition("/")[0].partition("/")[0]
-        yield ScenarioEntry(name, topic, summary=summaries.get(name, ""))
+        yield ScenarioEntry(name, topic_of(name), summary=summaries.get(name, ""))
 
 
-def _distinct(entries: Sequence[tuple[Report, str, AdapterEntry]]) -> tuple[list[Adapter], list[str]]:
-    count = Counter(entry.name for _, _, entry in entries)
+def _distinct(entries: Sequence[_Placed]) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
+    """Return the adapters, each with its own name, and a note for each name that several had."""
+    namesakes: dict[str, list[_Placed]] = {}
+    for each in entries:
+        namesakes.setdefault(each[2].name, []).append(each)
+    taken = {name for name, found in namesakes.items() if len(found) == 1}
     adapters: list[Adapter] = []
     renamed: dict[str, list[str]] = {}
-    taken: set[str] = {name for name, times in count.items() if times == 1}
     for report, place, entry in entries:
         name = entry.name
-        if count[entry.name] > 1:
-            name = next(each for each in _candidates(entries, place, entry) if each not in taken)
+        if len(namesakes[entry.name]) > 1:
+            candidates = _candidates(place, entry, namesakes[entry.name])
+            name = next(each for each in candidates if each not in taken)
             renamed.setdefault(entry.name, []).append(f"'{name}' of {place}")
-        taken.add(name)
+            taken.add(name)
         adapters.append(Adapter(name, report, entry))
-    notes = [
+    notes = (
         f"several adapters are called '{name}': they are shown as {', '.join(names)}"
         for name, names in renamed.items()
-    ]
-    return adapters, notes
+    )
+    return tuple(adapters), tuple(notes)
 
 
-def _candidates(
-    entries: Sequence[tuple[Report, str, AdapterEntry]], place: str, entry: AdapterEntry
-) -> Iterator[str]:
-    versions = [each.sdk.version if each.sdk else "" for _, _, each in entries if each.name == entry.name]
+def _candidates(place: str, entry: AdapterEntry, namesakes: Sequence[_Placed]) -> Iterator[str]:
+    versions = [each.sdk.version if each.sdk else "" for _, _, each in namesakes]
     if entry.sdk is not None and len(set(versions)) == len(versions):
         yield f"{entry.name} ({entry.sdk.version})"
-    name = place.rpartition("/")[2]
-    places = {known for _, known, each in entries if each.name == entry.name}
-    file = name if sum(known.rpartition("/")[2] == name for known in places) == 1 else place
+    file = place.rpartition("/")[2]
+    if sum(known.rpartition("/")[2] == file for known in {known for _, known, _ in namesakes}) > 1:
+        file = place
     yield f"{entry.name} ({file})"
-    number = 2
-    while True:
-        yield f"{entry.name} ({file}, {number})"
-        number += 1
+    yield from (f"{entry.name} ({file}, {number})" for number in count(2))
 
 
 # --- the reason for the exit code ---------------------------------------------------------------------

@@ -17,29 +17,7 @@ from waitproof.errors import Mistake
 from waitproof.judge import Ended, Status, Verdict
 from waitproof.run import ExitCode, Problem
 from waitproof.suite import Drop, Json, Level, Requirement
-from waitproof.text import shorten
-
-__all__ = [
-    "ATTENTION",
-    "SCHEMA",
-    "AdapterEntry",
-    "AnswerEntry",
-    "BaselineEntry",
-    "CallEntry",
-    "CapabilitiesEntry",
-    "DefaultsEntry",
-    "HeadEntry",
-    "PlayEntry",
-    "PollEntry",
-    "Report",
-    "RequestEntry",
-    "RequirementEntry",
-    "ScenarioEntry",
-    "SdkEntry",
-    "StaleEntry",
-    "StrayEntry",
-    "VerdictEntry",
-]
+from waitproof.text import on_one_line, shorten
 
 SCHEMA: Final = 2
 ATTENTION = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN)
@@ -69,8 +47,13 @@ RunExitCode = Annotated[
 ]
 
 
+def topic_of(scenario_id: str) -> str:
+    """Return the first folder of a scenario's id, "" where there is none."""
+    return scenario_id.rpartition("/")[0].partition("/")[0]
+
+
 @dataclass(frozen=True)
-class _Entry:
+class Part:
     """What all parts of a report have in common: the texts below their members are the schema's."""
 
     __pydantic_config__ = ConfigDict(
@@ -79,7 +62,7 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class SdkEntry(_Entry):
+class SdkEntry(Part):
     """What an adapter said about its SDK."""
 
     name: str
@@ -89,7 +72,7 @@ class SdkEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class CapabilitiesEntry(_Entry):
+class CapabilitiesEntry(Part):
     """What the SDK and its adapter can do; see the adapter protocol."""
 
     wait: bool
@@ -103,7 +86,7 @@ class CapabilitiesEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class RequirementEntry(_Entry):
+class RequirementEntry(Part):
     """One promise of the documentation."""
 
     id: str
@@ -119,7 +102,7 @@ class RequirementEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class ScenarioEntry(_Entry):
+class ScenarioEntry(Part):
     """One scenario, as its file describes it."""
 
     id: str
@@ -133,7 +116,7 @@ class ScenarioEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class VerdictEntry(Verdict, _Entry):
+class VerdictEntry(Verdict, Part):
     """One requirement, judged in one scenario."""
 
     scenario: Name
@@ -169,7 +152,7 @@ class VerdictEntry(Verdict, _Entry):
 
 
 @dataclass(frozen=True)
-class CallEntry(_Entry):
+class CallEntry(Part):
     """One call of the SDK; long strings in its lines are shortened."""
 
     copy: Number
@@ -186,7 +169,7 @@ class CallEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class HeadEntry(_Entry):
+class HeadEntry(Part):
     """The head of a poll's request; the values of credentials are masked."""
 
     method: str
@@ -196,7 +179,7 @@ class HeadEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class PollEntry(_Entry):
+class PollEntry(Part):
     """One request for a task's status."""
 
     copy: Number
@@ -215,7 +198,7 @@ class PollEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class AnswerEntry(_Entry):
+class AnswerEntry(Part):
     """What one step of the task answers."""
 
     step: Index
@@ -230,7 +213,7 @@ class AnswerEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class RequestEntry(_Entry):
+class RequestEntry(Part):
     """Another request of the scenario's client."""
 
     copy: Number
@@ -242,7 +225,7 @@ class RequestEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class PlayEntry(_Entry):
+class PlayEntry(Part):
     """One time that a scenario was played."""
 
     id: str
@@ -271,7 +254,7 @@ class PlayEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class StaleEntry(_Entry):
+class StaleEntry(Part):
     """An entry of a baseline that now passes, matches nothing or has expired; it fails the run."""
 
     deviation: str
@@ -295,7 +278,7 @@ class StaleEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class BaselineEntry(_Entry):
+class BaselineEntry(Part):
     """A file of known deviations, and its stale entries."""
 
     file: str
@@ -303,7 +286,7 @@ class BaselineEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class AdapterEntry(_Entry):
+class AdapterEntry(Part):
     """One SDK, as its adapter ran it."""
 
     name: str
@@ -331,11 +314,11 @@ class AdapterEntry(_Entry):
     def named_sdk(self) -> str:
         """The SDK and its version on one short line, "" where the adapter never introduced itself."""
         text = "" if self.sdk is None else f"{self.sdk.name} {self.sdk.version}"
-        return shorten(" ".join(text.split()), MAX_SDK)
+        return shorten(on_one_line(text), MAX_SDK)
 
 
 @dataclass(frozen=True)
-class DefaultsEntry(_Entry):
+class DefaultsEntry(Part):
     """What is in effect where a call passes no option."""
 
     poll_interval_s: Positive
@@ -343,7 +326,7 @@ class DefaultsEntry(_Entry):
 
 
 @dataclass(frozen=True)
-class StrayEntry(_Entry):
+class StrayEntry(Part):
     """A request that belonged to no scenario."""
 
     method: str
@@ -355,7 +338,7 @@ class StrayEntry(_Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(_Entry):
+class Report(Part):
     """One run. Additions don't raise the number; a reader refuses a number that it doesn't know."""
 
     schema: Literal[2] = SCHEMA

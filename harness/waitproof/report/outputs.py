@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from waitproof.errors import InputError, Mistake
 from waitproof.report.badge import badge
+from waitproof.report.file import write_file
 from waitproof.report.html import html_page
 from waitproof.report.junit import junit_xml
 from waitproof.report.markdown import markdown_summary
@@ -59,35 +60,32 @@ def check_paths(requested: Mapping[str, Path], read: Sequence[Path] = ()) -> Non
     Raises:
         InputError: With every path that can't be used for a report.
     """
-    mistakes = list(_mistakes(requested, read))
-    if mistakes:
-        raise InputError(mistakes)
-
-
-def _mistakes(requested: Mapping[str, Path], read: Sequence[Path]) -> Iterator[Mistake]:
+    mistakes: list[Mistake] = []
     taken = {path.resolve(): "one of the reports to read" for path in read}
     for option, path in requested.items():
         folder = path.absolute().parent
         if path.is_dir():
-            yield Mistake(option, f"{path} is a folder", fix=f"{option} {path / _NAMES[option]}")
+            mistakes.append(Mistake(option, f"{path} is a folder", fix=f"{option} {path / _NAMES[option]}"))
         elif not folder.is_dir():
             fix = shlex.join(["mkdir", "-p", str(folder)])
-            yield Mistake(option, f"the folder of {path} does not exist", fix=fix)
+            mistakes.append(Mistake(option, f"the folder of {path} does not exist", fix=fix))
         elif not os.access(path if path.exists() else folder, os.W_OK):
-            yield Mistake(option, f"{path} cannot be written: permission denied")
+            mistakes.append(Mistake(option, f"{path} cannot be written: permission denied"))
         elif path.resolve() in taken and not path.is_char_device():
-            yield Mistake(option, f"{path} is already {taken[path.resolve()]}", fix="name another file")
+            fact = f"{path} is already {taken[path.resolve()]}"
+            mistakes.append(Mistake(option, fact, fix="name another file"))
         taken[path.resolve()] = f"the file of {option}"
+    if mistakes:
+        raise InputError(mistakes)
 
 
 def write_reports(report: Merged, requested: Mapping[str, Path]) -> list[Mistake]:
     """Write each requested report, and return a mistake for each that could not be written."""
-    mistakes = []
+    mistakes: list[Mistake] = []
     for option, path in requested.items():
         _, make = _MAKERS[option.removeprefix("--")]
         try:
-            path.write_text(make(report), encoding="utf-8")
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            mistakes.append(Mistake(str(path), f"the report cannot be written: {reason}"))
+            write_file(path, make(report))
+        except InputError as error:
+            mistakes += error.mistakes
     return mistakes

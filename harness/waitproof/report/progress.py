@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Self, TypeAlias
 
 from rich.console import Console, Group, RenderableType
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from waitproof.judge import Status, Verdict
 from waitproof.report.text import STYLES
-from waitproof.run import LivePoll, count
+from waitproof.run import LivePoll, SilentListener, count
 from waitproof.suite import Scenario, StatusMeaning
 from waitproof.text import escape
 
@@ -29,27 +29,17 @@ REFRESHES_PER_S = 5  # often enough to see polls arrive; each costs a few millis
 _Play: TypeAlias = tuple[str, str]  # an adapter's name and a scenario's id
 
 
-class LineListener:
+class LineListener(SilentListener, ExitStack):
     """Prints one line for each scenario as its verdicts become known."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
 
     def phase(self, adapter: str, text: str) -> None:
         """Print the phase of an adapter's run."""
         self._print(f"{adapter}: {text}")
-
-    def started(self, adapter: str, scenario: Scenario, forecast_s: float) -> None:
-        """Print nothing: the end of a scenario is the news."""
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Print the verdicts of a scenario."""
@@ -62,7 +52,7 @@ class LineListener:
             self._console.print(escape(line), markup=False, highlight=False, soft_wrap=True)
 
 
-class BarListener:
+class BarListener(ExitStack):
     """Shows a bar for each adapter, and the polls of running scenarios as they arrive.
 
     `polled` only queues a poll; a separate thread draws the queue a few times a second. So no stamp and no
@@ -84,6 +74,7 @@ class BarListener:
             scenarios: How many each of them plays.
             statuses: What the contract's statuses mean, for the signs of polls.
         """
+        super().__init__()
         self._console = console
         self._lock = threading.Lock()
         self._progress = Progress(
@@ -104,8 +95,8 @@ class BarListener:
             for name in adapters
         }
         self._phases = dict.fromkeys(adapters, "")
-        self._done: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
-        self._unsettled: dict[str, set[str]] = {name: set() for name in adapters}
+        self._verdicts: dict[str, dict[str, Sequence[Verdict]]] = {name: {} for name in adapters}
+        self._suspicious: set[_Play] = set()
         self._signs = _Signs(statuses or {}, ascii_only=console.options.ascii_only)
         self._arrived: deque[LivePoll] = deque()
         self._running: dict[_Play, list[str]] = {}  # the signs of each, in the order of the starts
@@ -115,13 +106,8 @@ class BarListener:
         )
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self.enter_context(self._live)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
 
     def phase(self, adapter: str, text: str) -> None:
         """Show the phase of an adapter's run."""
@@ -140,17 +126,18 @@ class BarListener:
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Show the verdicts of a scenario."""
         with self._lock:
-            self._running.pop((adapter, scenario.id), None)
-            self._done[adapter][scenario.id] = verdicts
-            self._unsettled[adapter].discard(scenario.id)
-            if not final:
-                self._unsettled[adapter].add(scenario.id)
+            play = (adapter, scenario.id)
+            self._running.pop(play, None)
+            self._verdicts[adapter][scenario.id] = verdicts
+            (self._suspicious.discard if final else self._suspicious.add)(play)
 
     def _render(self) -> RenderableType:
         with self._lock:
             self._take_polls()
             for adapter, bar in self._bars.items():
-                self._progress.update(bar, completed=len(self._done[adapter]), counts=self._counts(adapter))
+                self._progress.update(
+                    bar, completed=len(self._verdicts[adapter]), counts=self._counts(adapter)
+                )
             return Group(self._progress.get_renderable(), *self._timelines())
 
     def _take_polls(self) -> None:
@@ -158,16 +145,16 @@ class BarListener:
             poll = self._arrived.popleft()
             signs = self._running.get((poll.adapter, poll.scenario))
             if signs is not None and poll.copy == 1:  # only the first of several parallel waits is shown
-                signs.append(self._signs.of(poll.status))
+                signs.append(poll.status)
 
     def _counts(self, adapter: str) -> str:
-        counts = count(verdict for verdicts in self._done[adapter].values() for verdict in verdicts)
+        counts = count(verdict for verdicts in self._verdicts[adapter].values() for verdict in verdicts)
         parts = [
             f"[{STYLES[status]}]{counts[status]} {status.value}[/]"
             for status in (Status.FAIL, Status.ERROR, Status.WARN, Status.INCONCLUSIVE, Status.PASS)
             if counts[status]
         ]
-        suspicious = len(self._unsettled[adapter])
+        suspicious = sum(name == adapter for name, _ in self._suspicious)
         if suspicious:
             parts.append(f"[magenta]{suspicious} to re-run[/]")
         if self._phases[adapter] not in {"", "running"}:
@@ -177,12 +164,8 @@ class BarListener:
     def _timelines(self) -> list[Text]:
         """Return a line for some of the running scenarios; each keeps its place until it ends."""
         room = min(SHOWN_RUNNING, self._console.height - len(self._bars) - 2)
-        self._shown = [play for play in self._shown if play in self._running][: max(room, 0)]
-        for play in self._running:
-            if len(self._shown) >= room:
-                break
-            if play not in self._shown:
-                self._shown.append(play)
+        still_running = [play for play in self._shown if play in self._running]
+        self._shown = list(dict.fromkeys([*still_running, *self._running]))[: max(room, 0)]
         if not self._shown:
             return []
         titles = [self._title(play) for play in self._shown]
@@ -220,9 +203,6 @@ class _Signs:
             else:
                 sign = done if meaning is StatusMeaning.RETURN_RESULT else failed
             self._of[name] = (sign, styles[sign])
-
-    def of(self, status: str) -> str:
-        return status if status in self._of else ""
 
     def line(self, statuses: Sequence[str], width: int) -> Text:
         """Return the last polls that fit, oldest first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -20,6 +20,7 @@ from waitproof.judge import Status, Verdict
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import RequirementEntry, VerdictEntry
+from waitproof.run import sentence
 from waitproof.suite import Level
 from waitproof.text import escape, plural
 
@@ -60,7 +61,7 @@ def print_report(console: Console, report: Merged) -> None:
     console.print()
     for adapter in report.adapters:
         stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
-        _print(console, [f"{adapter.name}: {adapter.sentence()}{stale}"])
+        _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
         if adapter.unverified():
             _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
     strays = [stray for each in report.reports for stray in each.strays]
@@ -118,15 +119,16 @@ def _fitted(console: Console, lines: Iterable[str]) -> Iterator[str]:
 
 @dataclass
 class _Column:
-    """An adapter's column: its heading and its cells, by the number of their row.
+    """An adapter's column.
 
     Attributes:
+        number: The adapter's place among the adapters, from 0.
         width: How wide it is, at first just wide enough for its longest word.
         ideal_width: How wide it would have to be for nothing to be wrapped.
     """
 
+    number: int
     heading: tuple[str, ...]
-    cells: Mapping[int, Text]
     width: int
     ideal_width: int
 
@@ -137,7 +139,7 @@ def _blocks(width: int, report: Merged, matrix: Sequence[Row]) -> Iterator[list[
     blocks: list[list[_Column]] = []
     free = 0
     for number, adapter in enumerate(report.adapters):
-        column = _column(adapter, {row.number: cell for row in matrix if (cell := row.cells[number])})
+        column = _column(number, adapter, matrix)
         if not blocks or column.width + COLUMN_GAP > free:
             blocks.append([])
             free = room
@@ -162,16 +164,17 @@ def _widen(block: Sequence[_Column], free: int) -> None:
         free -= len(narrow)
 
 
-def _column(adapter: Adapter, row_cells: Mapping[int, Cell]) -> _Column:
-    cells = {number: _cell(cell) for number, cell in row_cells.items()}
+def _column(number: int, adapter: Adapter, matrix: Sequence[Row]) -> _Column:
     heading = tuple(text for text in (adapter.name, adapter.sdk) if text)
-    texts = [*heading, *(cell.plain for cell in cells.values())]
+    texts = [*heading, *(_cell(row.cells[number]).plain for row in matrix)]
     longest = max((len(word) for text in texts for word in text.replace("-", "- ").split()), default=0)
     width = min(max(longest, MIN_COLUMN), MAX_COLUMN)
-    return _Column(heading, cells, width, max(map(len, texts)))
+    return _Column(number, heading, width, max(map(len, texts)))
 
 
-def _cell(cell: Cell) -> Text:
+def _cell(cell: Cell | None) -> Text:
+    if cell is None:
+        return Text()
     return Text(f"{cell.text} ({cell.excused})" if cell.excused else cell.text, style=STYLES[cell.status])
 
 
@@ -184,10 +187,9 @@ def _table(columns: Sequence[_Column], matrix: Sequence[Row], names_width: int) 
         heading = Text("\n".join(lines))
         table.add_column(heading, overflow="fold", min_width=column.width, max_width=column.width)
     for row in matrix:
-        cells = [column.cells.get(row.number) for column in columns]
+        cells = [row.cells[column.number] for column in columns]
         if any(cells):
-            texts = (cell or Text() for cell in cells)
-            table.add_row(row.requirement.level.value, row.requirement.id, *texts)
+            table.add_row(row.requirement.level.value, row.requirement.id, *map(_cell, cells))
     return table
 
 

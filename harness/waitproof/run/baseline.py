@@ -129,11 +129,7 @@ class Baseline:
             lacked: The requirement that the SDK ships a helper, where it ships none: whatever is UNSUPPORTED
                 follows from that, and is excused with it.
         """
-        known = [self._excuse_for(verdict, lacked) for verdict in verdicts]
-        return tuple(
-            verdict if excuse is None else replace(verdict, excused=excuse.reason, link=excuse.link)
-            for verdict, excuse in zip(verdicts, known, strict=True)
-        )
+        return tuple(self._excused(verdict, lacked) for verdict in verdicts)
 
     def known(self, scenario: Scenario) -> frozenset[str]:
         """Return the requirements that have a known deviation in a scenario."""
@@ -159,41 +155,32 @@ class Baseline:
             requirements: Every requirement of the contract.
             adapter: What to write after `waitproof baseline update`.
         """
-        found = (_stale(entry, verdicts, proves, requirements, adapter) for entry in self.entries)
-        return tuple(stale for stale in found if stale is not None)
+        played = {(verdict.scenario, verdict.requirement) for verdict in verdicts}
+        suite = (
+            None if proves is None else {(name, each) for name, listed in proves.items() for each in listed}
+        )
+        found = []
+        for entry in self.entries:
+            covered = [each for each in verdicts if entry.known.covers(each.scenario, each.requirement)]
+            if not covered:
+                # A selection says nothing about what it left out.
+                if proves is not None and suite is not None and suite <= played:
+                    mistake = _no_match(entry, proves, requirements, adapter)
+                    found.append(Stale(entry, Problem.NO_MATCH, mistake))
+            elif _passes(entry.known, covered, suite):
+                found.append(Stale(entry, Problem.KEPT, _passed(entry, covered, adapter)))
+            elif entry.expiry is not None:
+                found.append(Stale(entry, Problem.EXPIRED, entry.expiry))
+        return tuple(found)
 
-    def _excuse_for(self, verdict: Verdict, lacked: str) -> Deviation | None:
+    def _excused(self, verdict: Verdict, lacked: str) -> Verdict:
         deviates = verdict.status in {Status.FAIL, Status.WARN}
         follows = verdict.status is Status.UNSUPPORTED and lacked != ""
         for known in self.deviations:
-            if deviates and known.covers(verdict.scenario, verdict.requirement):
-                return known
-            if follows and known.deviation == lacked:
-                return known
-        return None
-
-
-def _stale(
-    entry: Entry,
-    verdicts: Collection[Verdict],
-    proves: Mapping[str, Collection[str]] | None,
-    requirements: Collection[str],
-    adapter: str,
-) -> Stale | None:
-    known = entry.known
-    covered = [verdict for verdict in verdicts if known.covers(verdict.scenario, verdict.requirement)]
-    played = {(verdict.scenario, verdict.requirement) for verdict in verdicts}
-    suite = {(name, each) for name, listed in (proves or {}).items() for each in listed}
-    if not covered:
-        # A selection says nothing about what it left out.
-        if proves is None or not suite <= played:
-            return None
-        return Stale(entry, Problem.NO_MATCH, _no_match(entry, proves, requirements, adapter))
-    if _passes(known, covered, suite if proves is not None else None):
-        return Stale(entry, Problem.KEPT, _passed(entry, covered, adapter))
-    if entry.expiry is not None:
-        return Stale(entry, Problem.EXPIRED, entry.expiry)
-    return None
+            is_covered = deviates and known.covers(verdict.scenario, verdict.requirement)
+            if is_covered or (follows and known.deviation == lacked):
+                return replace(verdict, excused=known.reason, link=known.link)
+        return verdict
 
 
 def _passes(known: Deviation, covered: Sequence[Verdict], suite: Collection[tuple[str, str]] | None) -> bool:

@@ -16,6 +16,7 @@ from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status, Verdict
 from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, parse_baseline
 from waitproof.suite import Node, read
+from waitproof.text import on_one_line, shorten
 
 __all__ = ["Run", "Update", "quoted", "update"]
 
@@ -129,14 +130,12 @@ def _new(run: Run, known: Sequence[Deviation], *, wide: bool) -> Iterator[Deviat
 
 
 def _reason(run: Run, verdict: Verdict, where: str = "") -> str:
-    seen = _line(verdict.seen) or "it failed"
-    if len(seen) > MAX_SEEN:
-        seen = f"{seen[:MAX_SEEN]}…"
+    seen = shorten(_line(verdict.seen), MAX_SEEN) or "it failed"
     return _line(f"seen {run.day} with {run.sdk or 'an unknown SDK'}{where}: {seen}; say why")
 
 
 def _line(text: str) -> str:
-    return " ".join(_utf8(text).split())
+    return on_one_line(_utf8(text))
 
 
 def _utf8(text: str) -> str:

@@ -150,7 +150,7 @@ class _Examination:
         return _Step("wait raises", f"{seen.type} with every documented field")
 
     def _raises_timeout(self, known: Sequence[str]) -> _Step:
-        task_id = self._task(Step(status=self._unfinished()))
+        task_id = self._task(Step(status=self._status(StatusMeaning.KEEP_POLLING)))
         options: dict[str, Json] = {n: INTERVAL_S for n in ("poll_interval", "timeout") if n in known}
         call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
         if not call.wait(GIVE_UP_LIMIT_S):
@@ -253,9 +253,6 @@ class _Examination:
 
     def _done(self) -> str:
         return self._status(StatusMeaning.RETURN_RESULT)
-
-    def _unfinished(self) -> str:
-        return self._status(StatusMeaning.KEEP_POLLING)
 
     def _status(self, meaning: StatusMeaning) -> str:
         return self._contract.status_for(meaning) or ""

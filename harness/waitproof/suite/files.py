@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from waitproof.errors import InputError, Mistake, nearest
+from waitproof.errors import InputError, Mistake, nearest, why
 from waitproof.suite.checks import CheckSpec, known_checks
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import check_contract, parse_scenario
@@ -138,8 +138,7 @@ def read_file(path: Path) -> str:
             )
         data = path.read_bytes()
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(Mistake(place, f"the file cannot be read: {reason.lower()}")) from None
+        raise InputError(Mistake(place, f"the file cannot be read: {why(error)}")) from None
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -11,14 +11,14 @@ import base64
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
-from waitproof.report.matrix import Cell, Row, rows, status_word
+from waitproof.report.matrix import Cell, rows, status_word
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import AnswerEntry, CallEntry, RequirementEntry, VerdictEntry
 from waitproof.run import ORDER
@@ -30,6 +30,7 @@ __all__ = ["html_page"]
 MAX_CELL = 48  # characters of a behaviour in the matrix or a timeline; elsewhere it is in full
 MAX_STRAYS = 200
 MAX_STALE_OPEN = 3  # stale deviations of one adapter that are not folded up
+_type_adapter: Callable[[type], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 _LEVELS = {
     Level.MUST: "documented",
     Level.SHOULD: "not documented, but any caller would expect it",
@@ -58,27 +59,24 @@ def html_page(report: Merged) -> str:
     style = loader.get_source(environment, "page.css")[0]
     script = loader.get_source(environment, "page.js")[0]
     matrix = rows(report)
+    by_level = {level: [row for row in matrix if row.requirement.level is level] for level in Level}
     statuses = {verdict.status for adapter in report.adapters for verdict in adapter.entry.verdicts}
     return environment.get_template("page.html.jinja").render(
         report=report,
         newest=report.newest,
-        levels=list(_by_level(matrix)),
+        levels=[(level, _LEVELS[level], found) for level in Level if (found := by_level[level])],
         row_count=len(matrix),
         statuses=[status for status in ORDER if status in statuses],
         exit_code=int(report.exit_code),
         outcome=outcome(report),
-        attention=[
-            (number, adapter)
-            for number, adapter in enumerate(report.adapters)
-            if adapter.entry.error or adapter.attention()
-        ],
+        numbered=list(enumerate(report.adapters)),
         excused=[(number, adapter) for number, adapter in enumerate(report.adapters) if adapter.excused()],
         strays=[stray for each in report.reports for stray in each.strays],
         max_strays=MAX_STRAYS,
         max_stale_open=MAX_STALE_OPEN,
         plural=plural,
         status_word=status_word,
-        cell_text=_cell_text,
+        cell_text=lambda cell: shorten(cell.text, MAX_CELL),
         topics_of=lambda cell: _joined(report.scenarios[each.scenario].topic for each in cell.verdicts),
         statuses_of=lambda cell: _joined(each.status.value for each in cell.verdicts),
         anchor=_anchor,
@@ -90,13 +88,6 @@ def html_page(report: Merged) -> str:
     )
 
 
-def _by_level(matrix: Sequence[Row]) -> Iterator[tuple[Level, str, list[Row]]]:
-    for level in Level:
-        found = [row for row in matrix if row.requirement.level is level]
-        if found:
-            yield level, _LEVELS[level], found
-
-
 def _policy(style: str, script: str) -> str:
     """Return a policy under which these two run and nothing is loaded from anywhere."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
@@ -104,10 +95,6 @@ def _policy(style: str, script: str) -> str:
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def _cell_text(cell: Cell) -> str:
-    return shorten(cell.text, MAX_CELL)
 
 
 def _joined(names: Iterator[str]) -> str:
@@ -151,17 +138,10 @@ def _data(report: Merged) -> str:
     return text
 
 
-@functools.cache
-def _type_adapter(kind: type) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 def _values(entry: Any, exclude: Any = None) -> dict[str, Any]:
     """Return the members of an entry that differ from their defaults, as JSON values."""
-    kind: Any = type(entry)
-    values: dict[str, Any] = _type_adapter(kind).dump_python(
-        entry, mode="json", exclude=exclude, exclude_defaults=True
-    )
+    kind = _type_adapter(type(entry))
+    values: dict[str, Any] = kind.dump_python(entry, mode="json", exclude=exclude, exclude_defaults=True)
     return values
 
 

@@ -30,19 +30,21 @@
     return made;
   }
 
-  const shownStatus = (status) => status.replaceAll("_", " ");
+  const isMissing = (value) => value === undefined || value === null;
   const badge = (verdict) =>
-    element("span", { class: `badge s-${verdict.status}` }, shownStatus(verdict.status) + (verdict.excused ? ", excused" : ""));
+    element("span", { class: `badge s-${verdict.status}` }, verdict.status.replaceAll("_", " ") + (verdict.excused ? ", excused" : ""));
   const seconds = (value) => (Math.abs(value) >= 0.1 ? `${value.toFixed(2)} s` : `${(value * 1000).toFixed(0)} ms`);
   const plainSeconds = (value) => `${Number(value.toFixed(3))} s`;
   const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\"'\"'")}'`);
 
-  /** Fill a <details> only when it is first opened: a dialog may hold thousands of them. */
-  function lazily(details, fill) {
+  /** Return a <details> that is filled only when it is first opened: a dialog may hold thousands of them. */
+  function folded(title, fill, properties = {}) {
+    const details = element("details", properties, element("summary", {}, ...title));
+    let isFilled = false;
     const once = () => {
-      if (details.open && !details.dataset.filled) {
-        details.dataset.filled = "1";
-        fill();
+      if (details.open && !isFilled) {
+        isFilled = true;
+        details.append(...fill().filter(Boolean));
       }
     };
     details.addEventListener("toggle", once);
@@ -87,18 +89,10 @@
 
   const rows = [...document.querySelectorAll(".matrix tr[data-r]")];
   const texts = rows.map((row) => {
-    const requirement = data.requirements[row.dataset.r];
-    const parts = new Set([requirement.id, requirement.sentence]);
-    for (const adapter of data.adapters) {
-      for (const verdict of adapter.verdicts) {
-        if (verdict.requirement === requirement.id) {
-          parts.add(verdict.scenario);
-          parts.add(verdict.seen ?? "");
-          parts.add(verdict.excused ?? "");
-        }
-      }
-    }
-    return [...parts].join("\n").toLowerCase();
+    const { id, sentence } = data.requirements[row.dataset.r];
+    const verdicts = data.adapters.flatMap((adapter) => adapter.verdicts.filter((verdict) => verdict.requirement === id));
+    const found = verdicts.flatMap((verdict) => [verdict.scenario, verdict.seen ?? "", verdict.excused ?? ""]);
+    return [...new Set([id, sentence, ...found])].join("\n").toLowerCase();
   });
 
   function filter() {
@@ -182,12 +176,9 @@
 
   function caseOf(adapter, verdict, isOpen) {
     const scenario = data.scenarios[verdict.scenario] ?? {};
-    const body = element("div", { class: "case-body" });
-    const details = element("details", { class: "case", open: isOpen },
-      element("summary", {}, badge(verdict), " ", element("code", {}, verdict.scenario),
-        element("span", { class: "muted" }, scenario.summary ?? "")),
-      body);
-    return lazily(details, () => body.append(...caseBody(adapter, verdict, scenario)));
+    const title = [badge(verdict), " ", element("code", {}, verdict.scenario), element("span", { class: "muted" }, scenario.summary ?? "")];
+    const body = () => [element("div", { class: "case-body" }, ...caseBody(adapter, verdict, scenario))];
+    return folded(title, body, { class: "case", open: isOpen });
   }
 
   function caseBody(adapter, verdict, scenario) {
@@ -313,7 +304,6 @@
     const left = all.some((lane) => lane.thin) ? 56 : 1; // copies have their names beside them
     const right = width - 10;
     const x = (at) => left + ((right - left) * at) / span;
-    const parts = [];
     let y = 4;
     const step = niceStep(span, Math.max(2, Math.floor(width / 90)));
     const body = drawn("g");
@@ -333,18 +323,17 @@
       body.append(drawn("text", { class: "soft", x: x(at), y: y + 17, "text-anchor": anchor }, text));
     }
     const svg = drawn("svg", { class: "chart", viewBox: `0 0 ${width} ${y + 22}`, role: "img", "aria-label": spoken(all) }, grid, body);
-    parts.push(svg, legend(all, labels, kind));
-    return parts;
+    return [svg, legend(all, labels, kind)];
   }
 
-  const deadlineOf = (call) => (call.timeout_s === undefined || call.timeout_s === null ? null : call.sent_s + call.timeout_s);
+  const deadlineOf = (call) => (isMissing(call.timeout_s) ? null : call.sent_s + call.timeout_s);
 
   function drawLane(body, lane, { x, y, left, right, span, kind, width }) {
     const bar = lane.thin ? 8 : 18;
     const room = 6.4; // pixels a character of a label takes at most
     const captions = lane.calls.filter((call) => call.interval_s).map(
       (call) => `polls every ${plainSeconds(call.interval_s)}, times out after ${plainSeconds(call.timeout_s)}${call.sent_s + call.timeout_s > span ? " (the deadline is beyond this chart)" : ""}`);
-    const wait = captions.length ? captions[captions.length - 1] : "";
+    const wait = captions.at(-1) ?? "";
     const caption = drawn("text", { x: 1, y: y + (lane.thin ? 9 : 11), class: lane.thin ? "soft" : "" }, drawn("tspan", { class: lane.thin ? "" : "lane-name" }, lane.label));
     if (wait && !lane.thin && (lane.label.length + wait.length) * room < width) caption.append(drawn("tspan", { class: "soft", dx: 8 }, wait));
     body.append(caption);
@@ -368,7 +357,7 @@
         if (!lane.thin) {
           const text = `deadline ${plainSeconds(call.timeout_s)}`;
           const isLeft = x(deadline) + text.length * room > right;
-          body.append(drawn("text", { class: "deadline-text", x: x(deadline) + (isLeft ? -4 : 4), y: y - 6 + 2, "text-anchor": isLeft ? "end" : "start" }, text));
+          body.append(drawn("text", { class: "deadline-text", x: x(deadline) + (isLeft ? -4 : 4), y: y - 4, "text-anchor": isLeft ? "end" : "start" }, text));
         }
       }
     }
@@ -376,7 +365,7 @@
     let free = -1; // where the next label may begin
     let lastWord = "";
     for (const poll of lane.polls) {
-      const isOpen = poll.answered_s === undefined || poll.answered_s === null;
+      const isOpen = isMissing(poll.answered_s);
       const from = x(poll.arrived_s);
       const to = Math.max(from + 4, x(isOpen ? span : poll.answered_s));
       const word = (poll.status || "poll") + (poll.repeat ? " (repeated)" : "") + (isOpen ? " (in flight)" : "");
@@ -401,15 +390,14 @@
       const middle = lane.thin ? top + bar / 2 : y + 5 + line * 15;
       if (!lane.thin) body.append(drawn("line", { class: "call", x1: x(call.sent_s), x2: x(end), y1: middle, y2: middle }));
       const text = `${call.op} ${call.outcome} at ${Math.max(0, end).toFixed(2)} s`;
-      if (call.received_s !== undefined && call.received_s !== null) {
+      if (!isMissing(call.received_s)) {
         body.append(drawn("path", { class: "end", d: `M${x(end)} ${middle - 5}l5 5l-5 5l-5 -5z` }, drawn("title", {}, text)));
       }
       if (!lane.thin) {
         const takes = text.length * room;
         const isLeft = x(end) + 9 + takes > right;
         const fits = x(end) - 9 - takes > left;
-        const room2 = isLeft && !fits; // neither side has room: below
-        body.append(drawn("text", { x: isLeft ? (fits ? x(end) - 9 : left) : x(end) + 9, y: middle + (room2 || isLeft ? 16 : 4), "text-anchor": isLeft && fits ? "end" : "start" }, text));
+        body.append(drawn("text", { x: isLeft ? (fits ? x(end) - 9 : left) : x(end) + 9, y: middle + (isLeft ? 16 : 4), "text-anchor": isLeft && fits ? "end" : "start" }, text));
         y += isLeft ? 13 : 0;
         line += 1;
       }
@@ -448,30 +436,22 @@
     const copies = new Set(polls.map((poll) => poll.copy)).size;
     const parts = [];
     if (polls.length) {
-      const http = element("details", {}, element("summary", {}, `HTTP exchange: ${polls.length} poll${polls.length === 1 ? "" : "s"}`));
-      lazily(http, () => {
-        if (!play.heads) http.append(element("p", { class: "note" }, "An older waitproof wrote this report: it contains no requests or answers."));
-        for (const poll of polls.slice(0, MOST_SHOWN)) http.append(exchange(adapter, play, poll, copies > 1));
-        if (polls.length > MOST_SHOWN) http.append(element("p", { class: "muted" }, `… and ${polls.length - MOST_SHOWN} more, in report.json.`));
-      });
-      parts.push(http);
+      parts.push(folded([`HTTP exchange: ${polls.length} poll${polls.length === 1 ? "" : "s"}`], () => [
+        play.heads ? "" : element("p", { class: "note" }, "An older waitproof wrote this report: it contains no requests or answers."),
+        ...polls.slice(0, MOST_SHOWN).map((poll) => exchange(adapter, play, poll, copies > 1)),
+        polls.length > MOST_SHOWN ? element("p", { class: "muted" }, `… and ${polls.length - MOST_SHOWN} more, in report.json.`) : "",
+      ]));
     }
     if (play.requests) {
-      const other = element("details", {}, element("summary", {}, `Other requests: ${play.requests.length}`));
-      lazily(other, () => other.append(element("pre", {},
-        play.requests.slice(0, MOST_SHOWN).map((each) => `${each.arrived_s.toFixed(3)} s  ${each.method} ${each.target}  → ${each.http ?? "nothing"}`).join("\n"))));
-      parts.push(other);
+      const lines = play.requests.slice(0, MOST_SHOWN).map(
+        (each) => `${each.arrived_s.toFixed(3)} s  ${each.method} ${each.target}  → ${each.http ?? "nothing"}`);
+      parts.push(folded([`Other requests: ${play.requests.length}`], () => [element("pre", {}, lines.join("\n"))]));
     }
     if (play.calls) {
-      const calls = element("details", {}, element("summary", {}, "What the adapter was sent and what it answered"));
-      lazily(calls, () => {
-        for (const call of play.calls.slice(0, MOST_SHOWN)) {
-          calls.append(
-            element("p", { class: "muted" }, `at ${call.sent_s.toFixed(3)} s${copies > 1 ? `, copy ${call.copy}` : ""}`),
-            element("pre", {}, `→ ${call.request}\n← ${call.answer}`));
-        }
-      });
-      parts.push(calls);
+      parts.push(folded(["What the adapter was sent and what it answered"], () => play.calls.slice(0, MOST_SHOWN).flatMap((call) => [
+        element("p", { class: "muted" }, `at ${call.sent_s.toFixed(3)} s${copies > 1 ? `, copy ${call.copy}` : ""}`),
+        element("pre", {}, `→ ${call.request}\n← ${call.answer}`),
+      ])));
     }
     return parts;
   }
@@ -479,27 +459,20 @@
   function exchange(adapter, play, poll, isOneOfMany) {
     const head = play.heads?.[poll.head];
     const answer = play.answers?.find((each) => each.step === poll.step);
-    const isOpen = poll.answered_s === undefined || poll.answered_s === null;
+    const isOpen = isMissing(poll.answered_s);
     const result = poll.http ? `${poll.http} ${poll.http === Number(poll.status) ? "" : poll.status ?? ""}` : `${poll.status ?? ""} (no answer)`;
     const took = isOpen ? "in flight" : seconds(poll.answered_s - poll.arrived_s);
-    const details = element("details", { class: "exchange" },
-      element("summary", {}, `${poll.repeat ? "repeat of poll" : "poll"} ${poll.n}${isOneOfMany ? ` of copy ${poll.copy}` : ""} at ${poll.arrived_s.toFixed(3)} s → ${result.trim()}, ${took}, connection ${poll.connection ?? 1}`));
-    return lazily(details, () => {
-      if (head) {
-        const headers = Object.entries({ ...adapter.headers, ...head.headers }).map(([name, value]) => `${name}: ${value}`);
-        details.append(element("p", { class: "part" }, "Request"), element("pre", {}, [`${head.method} ${head.target}`, ...headers].join("\n")));
-      }
-      if (!answer) return;
-      if (answer.http === undefined || answer.http === null) {
-        details.append(element("p", { class: "part" }, `No answer: the connection was dropped (${answer.drop ?? "fault"}).`));
-        return;
-      }
-      const headers = Object.entries(answer.headers ?? {}).map(([name, value]) => `${name}: ${value}`);
+    const title = `${poll.repeat ? "repeat of poll" : "poll"} ${poll.n}${isOneOfMany ? ` of copy ${poll.copy}` : ""} at ${poll.arrived_s.toFixed(3)} s → ${result.trim()}, ${took}, connection ${poll.connection ?? 1}`;
+    return folded([title], () => {
+      const lines = (first, headers, ...rest) =>
+        element("pre", {}, [first, ...Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}`), ...rest].join("\n"));
+      const part = (text) => element("p", { class: "part" }, text);
+      const request = head ? [part("Request"), lines(`${head.method} ${head.target}`, { ...adapter.headers, ...head.headers })] : [];
+      if (!answer) return request;
+      if (isMissing(answer.http)) return [...request, part(`No answer: the connection was dropped (${answer.drop ?? "fault"}).`)];
       const notes = [answer.delay_s ? `after ${plainSeconds(answer.delay_s)}` : "", answer.drop ? `cut off (${answer.drop})` : "", isOneOfMany ? "shown with the values of copy 1" : ""].filter(Boolean);
-      details.append(
-        element("p", { class: "part" }, `Answer${notes.length ? `, ${notes.join(", ")}` : ""}`),
-        element("pre", {}, [`HTTP ${answer.http}`, ...headers, "", answer.body ?? ""].join("\n")));
-    });
+      return [...request, part(`Answer${notes.length ? `, ${notes.join(", ")}` : ""}`), lines(`HTTP ${answer.http}`, answer.headers, "", answer.body ?? "")];
+    }, { class: "exchange" });
   }
 
   // --- begin ---
