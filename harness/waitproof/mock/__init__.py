@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from waitproof.lazy import lazy
 
 if TYPE_CHECKING:
     from waitproof.mock.lag import LagMeter
     from waitproof.mock.process import ServerProcess, TaskPlan
     from waitproof.mock.server import TaskServer, raise_file_limit
-    from waitproof.mock.tasks import TaskFactory
 
-__all__ = ["LagMeter", "ServerProcess", "TaskFactory", "TaskPlan", "TaskServer", "raise_file_limit"]
+__all__ = ["LagMeter", "ServerProcess", "TaskPlan", "TaskServer", "raise_file_limit"]
 
-_MODULES = {  # loaded when they are used: the web server beneath costs a tenth of a second
-    "LagMeter": "lag",
-    "ServerProcess": "process",
-    "TaskFactory": "tasks",
-    "TaskPlan": "process",
-    "TaskServer": "server",
-    "raise_file_limit": "server",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy(  # the web server beneath costs a tenth of a second
+    __name__,
+    {
+        "lag": ("LagMeter",),
+        "process": ("ServerProcess", "TaskPlan"),
+        "server": ("TaskServer", "raise_file_limit"),
+    },
+)

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from typing import Any
 
 from waitproof.errors import InputError
-from waitproof.judge import JournalEntry
+from waitproof.journal import JournalEntry
 from waitproof.mock.lag import LagMeter
 from waitproof.mock.server import TaskServer, raise_file_limit
 from waitproof.suite import Contract, Step

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from werkzeug.serving import BaseWSGIServer
 
-from waitproof.judge import Ended
+from waitproof.journal import Ended
 from waitproof.mock.connections import Connection
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head, Refused, Request
 from waitproof.mock.matchers import After, Matchers, error_text

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import h11
 
-from waitproof.judge import Ended
+from waitproof.journal import Ended
 from waitproof.text import shorten
 
 __all__ = [

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from waitproof.judge import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.http1 import Head, Request
 
 __all__ = ["Journal"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
-from waitproof.judge import Ended
+from waitproof.journal import Ended
 from waitproof.mock import http1
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Request
 from waitproof.mock.tasks import ServerState, write_answer

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from waitproof.child_process import ChildProcess, exit_text
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.judge import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.lag import MAX_SAMPLES, worst_lag_s
 from waitproof.mock.server import TaskServer, is_stray
 from waitproof.suite import Contract, Step

@@ -26,7 +26,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.judge import JournalEntry
+from waitproof.journal import JournalEntry
 from waitproof.mock.handler import RequestHandler
 from waitproof.mock.http1 import MAX_SHOWN_CHARS
 from waitproof.mock.journal import Journal

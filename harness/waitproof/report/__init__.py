@@ -6,8 +6,9 @@ command that compares two runs needs no HTML template.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from waitproof.lazy import lazy
 
 if TYPE_CHECKING:
     from waitproof.report.diff import compare, markdown_lines, plain_lines
@@ -48,22 +49,18 @@ __all__ = [
     "write_reports",
 ]
 
-_MODULES = {
-    "diff": ("compare", "markdown_lines", "plain_lines"),
-    "file": ("load", "report_schema", "shown", "write"),
-    "from_run": ("report_of",),
-    "github": ("commands_off", "publish"),
-    "markdown": ("results_page",),
-    "merge": ("Merged", "merge_reports", "outcome"),
-    "model": ("Report", "RequirementEntry"),
-    "outputs": ("add_options", "check_paths", "requested_paths", "write_reports"),
-    "progress": ("BarListener", "LineListener"),
-    "text": ("explain_verdict", "print_report"),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'waitproof.report' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"waitproof.report.{_MODULE_OF[name]}"), name)
+__getattr__ = lazy(
+    __name__,
+    {
+        "diff": ("compare", "markdown_lines", "plain_lines"),
+        "file": ("load", "report_schema", "shown", "write"),
+        "from_run": ("report_of",),
+        "github": ("commands_off", "publish"),
+        "markdown": ("results_page",),
+        "merge": ("Merged", "merge_reports", "outcome"),
+        "model": ("Report", "RequirementEntry"),
+        "outputs": ("add_options", "check_paths", "requested_paths", "write_reports"),
+        "progress": ("BarListener", "LineListener"),
+        "text": ("explain_verdict", "print_report"),
+    },
+)

@@ -4,9 +4,9 @@
 a while to import, and most commands only need an exit code.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from waitproof.lazy import lazy
 from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, load_baseline, parse_baseline
 from waitproof.run.baseline_update import Run, Update, update
 from waitproof.run.exit_codes import ExitCode, exit_code, unproved
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from waitproof.run.prove import live_command, prove_live, prove_simulated
     from waitproof.run.runner import Runner
 else:
-
-    def __getattr__(name: str) -> Any:
-        modules = {"Runner": "runner", "examine": "doctor", "impossible_expectations": "lint"}
-        modules |= dict.fromkeys(("live_command", "prove_live", "prove_simulated"), "prove")
-        if name not in modules:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{modules[name]}"), name)
-
+    __getattr__ = lazy(
+        __name__,
+        {
+            "doctor": ("examine",),
+            "lint": ("impossible_expectations",),
+            "prove": ("live_command", "prove_live", "prove_simulated"),
+            "runner": ("Runner",),
+        },
+    )
 
 __all__ = [
     "ORDER",

@@ -77,7 +77,7 @@ class Requirement(Model):
     reason: str | None = None
     check: str
     with_: dict[str, Json] = Field(default_factory=dict, alias="with")
-    applies_to: AppliesTo = AppliesTo()
+    applies_to: AppliesTo = Field(default_factory=AppliesTo)
 
     @classmethod
     def rules(cls, written: Node) -> Iterator[Wrong]:
@@ -198,7 +198,7 @@ class Contract(Model):
     source: str
     task_id: TaskIdFormat = TaskIdFormat.UUID
     endpoint: Endpoint
-    credentials: Credentials = Credentials()
+    credentials: Credentials = Field(default_factory=Credentials)
     answer: Answer
     error: dict[str, Json] = {}
     http_error: ErrorAnswer

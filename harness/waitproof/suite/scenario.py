@@ -274,7 +274,7 @@ class Call(Model):
     arguments: dict[str, Json] = {}
     task_id: str | int | None = None
     parallel: Annotated[int, Field(ge=1, le=MAX_PARALLEL)] = 1
-    expect: Expect = Expect()
+    expect: Expect = Field(default_factory=Expect)
 
     @field_validator("task_id", mode="before")
     @classmethod
