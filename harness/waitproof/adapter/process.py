@@ -15,11 +15,10 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from waitproof.adapter.command import AdapterCommand, clean_environment, start_child
-from waitproof.child_process import LineTooLongError, exit_text
+from waitproof.child_process import ChildOwner, LineTooLongError, exit_text
 from waitproof.errors import AdapterError, HarnessError, Mistake
 from waitproof.protocol import (
     Answer,
@@ -85,7 +84,7 @@ class PendingCall:
         self._done.set()
 
 
-class AdapterProcess:
+class AdapterProcess(ChildOwner):
     """A running adapter; also a context manager that closes it."""
 
     def __init__(
@@ -116,29 +115,6 @@ class AdapterProcess:
         self._hello_deadline = time.monotonic() + start_limit_s
         self._child.start()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._child.alive
-
-    @property
-    def pid(self) -> int:
-        """The process's id, also that of its group; after its end the system may give it to another."""
-        return self._child.pid
-
-    @property
-    def exit_code(self) -> int | None:
-        """The exit code, minus a signal's number, or None while the process runs."""
-        return self._child.exit_code
-
     @property
     def failure(self) -> AdapterError | HarnessError | None:
         """The first failure, or None; `BrokenAdapterError` has the last lines of stderr at that time."""
@@ -149,10 +125,6 @@ class AdapterProcess:
         """Lines of stdout that were not objects, the oldest first; at most a hundred, each shortened."""
         with self._lock:
             return tuple(self._log)
-
-    def stderr_tail(self, lines: int = 20) -> tuple[str, ...]:
-        """Return the last lines of stderr, the oldest first, an unfinished one included."""
-        return self._child.stderr_tail(lines)
 
     def hello(self, *, base_url: str, api_key: str, api_secret: str) -> Hello:
         """Introduce the harness, once, and return the adapter's answer.

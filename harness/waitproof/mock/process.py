@@ -17,10 +17,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from waitproof.child_process import ChildProcess, exit_text
+from waitproof.child_process import ChildOwner, ChildProcess, exit_text
 from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.lag import MAX_SAMPLES, worst_lag_s
@@ -54,7 +53,7 @@ class TaskPlan:
     n: int = 1
 
 
-class ServerProcess:
+class ServerProcess(ChildOwner):
     """A mock server in a separate process; also a context manager that closes it.
 
     Every method except `close` raises HarnessError once the child has died; what it has sent until then is
@@ -102,28 +101,10 @@ class ServerProcess:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @property
     def base_url(self) -> str:
         """Where the server listens: `http://127.0.0.1:8080`, without a slash at the end."""
         return f"http://{TaskServer.format_host(self._host)}:{self._port}"
-
-    @property
-    def pid(self) -> int:
-        """The child's process id."""
-        return self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether the child runs."""
-        return self._child.alive
 
     @property
     def failure(self) -> HarnessError | None:
@@ -297,7 +278,7 @@ class ServerProcess:
             raise HarnessError(str(self._failure))
 
     def _with_stderr(self, fact: str) -> str:
-        return "\n".join([fact, *(f"  stderr:   {line}" for line in self._child.stderr_tail())])
+        return "\n".join([fact, *(f"  stderr:   {line}" for line in self.stderr_tail())])
 
     def _fail(self, fact: str) -> None:
         with self._changed:
