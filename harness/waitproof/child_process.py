@@ -248,9 +248,7 @@ class ChildProcess:
                 self._signal_group(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
-        with contextlib.suppress(
-            ProcessLookupError, PermissionError
-        ):  # macOS: EPERM for zombies
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for zombies
             os.killpg(self.pid, number)
 
 

@@ -122,12 +122,10 @@ class Answer(Model):
     body: dict[str, Json]
 
 
-class ErrorAnswer(Model):
+class ErrorAnswer(Answer):
     """The body of an HTTP error; `${http}` is its status code and `${message}` says what is wrong."""
 
     noun: ClassVar[str] = "http_error"
-    headers: dict[str, str] = {"Content-Type": "application/json"}
-    body: dict[str, Json]
 
 
 class Operation(Model):
