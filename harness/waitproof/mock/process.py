@@ -23,7 +23,6 @@ from waitproof.child_process import ChildOwner, ChildProcess, exit_text
 from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.lag import MAX_SAMPLES, worst_lag_s
-from waitproof.mock.server import TaskServer, is_stray
 from waitproof.suite import Contract, Step
 
 __all__ = ["ServerProcess", "TaskPlan"]
@@ -104,7 +103,8 @@ class ServerProcess(ChildOwner):
     @property
     def base_url(self) -> str:
         """Where the server listens: `http://127.0.0.1:8080`, without a slash at the end."""
-        return f"http://{TaskServer.format_host(self._host)}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     @property
     def failure(self) -> HarnessError | None:
@@ -137,7 +137,7 @@ class ServerProcess(ChildOwner):
 
     def strays(self) -> tuple[JournalEntry, ...]:
         """Return the requests that belong to no task and that no handler answered."""
-        return tuple(entry for entry in self._entries_of(None) if is_stray(entry))
+        return tuple(entry for entry in self._entries_of(None) if entry.is_stray)
 
     def wait_for(self, holds: Callable[[], bool], within_s: float) -> bool:
         """Wait until a condition holds; it is evaluated again after each change of an entry.
@@ -222,11 +222,8 @@ class ServerProcess(ChildOwner):
     # --- inside
 
     def _wait_for_start(self, limit_s: float) -> None:
-        def is_over() -> bool:
-            return self._port is not None or self._refused is not None or self._is_over
-
         with self._changed:
-            over = self._changed.wait_for(is_over, limit_s)
+            over = self._changed.wait_for(lambda: self._port or self._refused or self._is_over, limit_s)
             if self._refused is not None:
                 raise self._refused
             self._check()

@@ -201,11 +201,9 @@ def contract_file(folder: Path) -> Path:
     """
     file = folder / CONTRACT
     if not file.is_file():
-        expected, fix = (
-            f"a folder that holds a {CONTRACT}",
-            "name the folder itself, such as scenarios/stream",
-        )
-        raise InputError(Mistake(shown_path(folder), "this is not a suite", expected=expected, fix=fix))
+        place, expected = shown_path(folder), f"a folder that holds a {CONTRACT}"
+        fix = "name the folder itself, such as scenarios/stream"
+        raise InputError(Mistake(place, "this is not a suite", expected=expected, fix=fix))
     return file
 
 
