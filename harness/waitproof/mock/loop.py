@@ -195,10 +195,8 @@ class Loop:
                 connection.sock.send(go_on)
 
     def _refuse_late(self, connection: Connection) -> None:
-        try:
-            connection.reader.refuse(408, f"the request was not whole within {self._request_limit_s:g} s")
-        except Refused as refused:
-            self._refuse(connection, refused)
+        message = f"the request was not whole within {self._request_limit_s:g} s"
+        self._refuse(connection, connection.reader.refused(408, message))
 
     def _refuse(self, connection: Connection, refused: Refused) -> None:
         connection.cancel_timer()
