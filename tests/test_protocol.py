@@ -19,10 +19,10 @@ from waitproof.protocol import (
     Raised,
     Returned,
     Unsupported,
+    as_row,
     check_answer,
     read_answer,
     read_hello,
-    shortened,
     write_hello,
     write_request,
 )
@@ -354,5 +354,5 @@ def test_requests_are_written_as_the_protocol_has_them() -> None:
 
 
 def test_a_shown_line_is_short_and_printable() -> None:
-    assert shortened(b"caf\xc3\xa9 \x1b[31m\t\xff\r\n") == "café \\x1b[31m\\t\\xff"
-    assert shortened(b"x" * 1000) == "x" * 120 + "…"
+    assert as_row(b"caf\xc3\xa9 \x1b[31m\t\xff\r\n") == "café \\x1b[31m\\t\\xff"
+    assert as_row(b"x" * 1000) == "x" * 120 + "…"

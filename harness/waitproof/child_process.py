@@ -20,12 +20,11 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Protocol, Self
 
 from waitproof.lines import LineSplitter, LineTooLongError, Tail
 
-__all__ = ["ChildProcess", "LineTooLongError", "Owner", "exit_text"]
+__all__ = ["ChildOwner", "ChildProcess", "LineTooLongError", "Owner", "exit_text"]
 
 CHUNK_BYTES = 64 * 1024  # the capacity of a pipe on Linux
 DRAIN_S = 1.0  # to read what a dead process left in its pipes; only a grandchild can write any more
@@ -65,6 +64,7 @@ class ChildProcess:
 
     Attributes:
         pid: The id of the process and of its group; after its end the system may use it again.
+        exit_code: Its exit code, minus the number of the signal that killed it, or None while it runs.
         unfinished: What stdout ended with after its last LF.
     """
 
@@ -95,13 +95,11 @@ class ChildProcess:
         self._closing = False
         self._closed = False
         self._close_lock = threading.Lock()
-        self._exit_code: int | None = None
+        self.exit_code: int | None = None
         self._exited = threading.Event()
         self._signal_lock = threading.Lock()  # a group is signalled only while its leader is not reaped
-        self._outbox: queue.SimpleQueue[tuple[bytes, Callable[[], object] | None] | None] = (
-            queue.SimpleQueue()
-        )
-        self._stderr = Tail()
+        self._outbox: queue.SimpleQueue[tuple[bytes, Callable[[], object]] | None] = queue.SimpleQueue()
+        self._tail = Tail()
         self._process = subprocess.Popen(  # noqa: S603 - the owner decides what runs
             argv,
             cwd=cwd,
@@ -113,6 +111,9 @@ class ChildProcess:
             start_new_session=True,  # a terminal sends Ctrl-C to a whole group, and we decide who ends
         )
         self.pid = self._process.pid
+        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None and stdout is not None and stderr is not None  # noqa: PT018 - for mypy
+        self._stdin, self._stdout, self._stderr = self._pipes = stdin, stdout, stderr
         self._stop_read, self._stop_write = os.pipe()
         self._readers = [
             self._thread(f"{name} stdout", self._read_stdout),
@@ -137,16 +138,11 @@ class ChildProcess:
         """Whether the process runs."""
         return not self._exited.is_set()
 
-    @property
-    def exit_code(self) -> int | None:
-        """The exit code, minus the number of the signal that killed it, or None while the process runs."""
-        return self._exit_code
-
     def stderr_tail(self, lines: int = 20) -> tuple[str, ...]:
         """Return the last lines of stderr, the oldest first, an unfinished one included."""
-        return self._stderr.lines(lines)
+        return self._tail.lines(lines)
 
-    def send(self, line: bytes, before_write: Callable[[], object] | None = None) -> None:
+    def send(self, line: bytes, before_write: Callable[[], object] = lambda: None) -> None:
         """Queue a line, and return at once.
 
         Args:
@@ -186,8 +182,8 @@ class ChildProcess:
                 self._stop_write = -1
             if _join(self._threads, KILL_S):
                 os.close(self._stop_read)
-                for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-                    _close(pipe)
+                for pipe in self._pipes:
+                    pipe.close()
                 self._closed = True
 
     def _thread(self, name: str, body: Callable[[], None]) -> threading.Thread:
@@ -201,7 +197,7 @@ class ChildProcess:
 
     def _read_stdout(self) -> None:
         splitter = LineSplitter()
-        with _Pipe(self._process.stdout, selectors.EVENT_READ, self._stop_read) as pipe:
+        with _Pipe(self._stdout, selectors.EVENT_READ, self._stop_read) as pipe:
             while chunk := pipe.read():
                 received_ns = time.monotonic_ns()
                 for line in splitter.feed(chunk):
@@ -211,19 +207,18 @@ class ChildProcess:
             self._report_closed("stdout")
 
     def _read_stderr(self) -> None:
-        with _Pipe(self._process.stderr, selectors.EVENT_READ, self._stop_read) as pipe:
+        with _Pipe(self._stderr, selectors.EVENT_READ, self._stop_read) as pipe:
             while chunk := pipe.read():
-                self._stderr.feed(chunk)
+                self._tail.feed(chunk)
 
     def _write_stdin(self) -> None:
         is_open = True
-        with _Pipe(self._process.stdin, selectors.EVENT_WRITE, self._stop_read) as pipe:
+        with _Pipe(self._stdin, selectors.EVENT_WRITE, self._stop_read) as pipe:
             while is_open and (item := self._outbox.get()) is not None and pipe.wait():
                 line, before_write = item
-                if before_write is not None:
-                    before_write()
+                before_write()
                 is_open = pipe.write(line)
-        _close(self._process.stdin)
+        self._stdin.close()
         if not is_open and not pipe.stopped:
             self._report_closed("stdin")
 
@@ -240,17 +235,56 @@ class ChildProcess:
             self._process.wait()
         is_expected = self._closing
         with self._signal_lock:
-            _signal_group(self.pid, signal.SIGKILL)  # children that it left behind
-            self._exit_code = self._process.wait()
+            self._signal_group(signal.SIGKILL)  # children that it left behind
+            code = self.exit_code = self._process.wait()
             self._exited.set()
         _join(self._readers, DRAIN_S)
         if not is_expected:
-            self._owner.on_exit(self._exit_code)
+            self._owner.on_exit(code)
 
     def _signal(self, number: signal.Signals) -> None:
         with self._signal_lock:
             if not self._exited.is_set():
-                _signal_group(self.pid, number)
+                self._signal_group(number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for zombies
+            os.killpg(self.pid, number)
+
+
+class ChildOwner:
+    """What a child is to those who work with its owner; also a context manager that closes it."""
+
+    _child: ChildProcess
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child."""
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        """The process's id, also that of its group; after its end the system may give it to another."""
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._child.alive
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, minus the number of the signal that killed it, or None while the process runs."""
+        return self._child.exit_code
+
+    def stderr_tail(self, lines: int = 20) -> tuple[str, ...]:
+        """Return the last lines of stderr, the oldest first, an unfinished one included."""
+        return self._child.stderr_tail(lines)
 
 
 def exit_text(code: int) -> str:
@@ -266,8 +300,7 @@ def exit_text(code: int) -> str:
 class _Pipe:
     """Our end of a pipe, made non-blocking, and the wait for it or for the stop pipe."""
 
-    def __init__(self, pipe: IO[bytes] | None, event: int, stop: int) -> None:
-        assert pipe is not None, "a child is started with its pipes"
+    def __init__(self, pipe: IO[bytes], event: int, stop: int) -> None:
         self.stopped = False
         self._descriptor = pipe.fileno()
         os.set_blocking(self._descriptor, False)  # of our end alone: the child's is as it expects
@@ -279,9 +312,7 @@ class _Pipe:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._selector.close()
 
     def wait(self) -> bool:
@@ -316,13 +347,3 @@ def _join(threads: Collection[threading.Thread], limit_s: float) -> bool:
         if thread is not threading.current_thread():
             thread.join(max(0.0, deadline - time.monotonic()))
     return not any(thread.is_alive() for thread in threads)
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: EPERM when only zombies are left
-        os.killpg(group, number)
-
-
-def _close(pipe: IO[bytes] | None) -> None:
-    if pipe is not None:
-        pipe.close()

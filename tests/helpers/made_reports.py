@@ -9,8 +9,8 @@ from typing import Any
 
 from fakes import MINI
 from waitproof.errors import Mistake
+from waitproof.journal import JournalEntry
 from waitproof.judge import Status, Verdict
-from waitproof.judge.journal import JournalEntry
 from waitproof.judge.observation import CallRecord, Observation, Poll, TaskRecord
 from waitproof.protocol import Capabilities, Given, Hello, Returned
 from waitproof.report.file import document, parse

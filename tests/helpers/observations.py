@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from waitproof.journal import Ended
 from waitproof.judge import Status, Verdict, judge
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import (
     CallRecord,
     NoAnswer,

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from observations import CREDENTIALS, HELLO, STREAM, TARGET, TASK_ID, hello
+from waitproof.journal import Ended
 from waitproof.judge import Status, judge
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import CallRecord, Observation, Poll, Seen, StillWaiting, TaskRecord
 from waitproof.protocol import ExceptionKind, Given, Hello, Raised, Returned
 from waitproof.suite.contract import StatusMeaning

@@ -30,8 +30,8 @@ from observations import (
     scenario,
     verdict,
 )
+from waitproof.journal import Ended
 from waitproof.judge import Status, Verdict
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import Seen, StillWaiting
 from waitproof.judge.timing import EARLY_SLACK_S
 from waitproof.protocol import Given, Returned

@@ -24,8 +24,8 @@ from observations import (
     scenario,
     verdict,
 )
+from waitproof.journal import Ended
 from waitproof.judge import Status, Verdict, is_suspicious
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import Observation, Seen, StillWaiting
 from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, late_bound_s
 

@@ -29,8 +29,8 @@ from observations import (
     scenario,
     verdict,
 )
+from waitproof.journal import Ended
 from waitproof.judge import Status, Verdict, is_suspicious
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import Observation, Seen, StillWaiting
 from waitproof.judge.traffic import AFTER_SLACK_S, STAMP_SLACK_S
 from waitproof.suite.scenario import Scenario

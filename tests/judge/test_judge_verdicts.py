@@ -30,8 +30,8 @@ from observations import (
     scenario,
     verdict,
 )
+from waitproof.journal import Ended
 from waitproof.judge import Case, Status, Verdict, checks, is_suspicious, judge, unplayed
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import NoAnswer, Observation, Seen, StillWaiting
 from waitproof.judge.timing import LATE_SLACK_S
 from waitproof.judge.witnesses import WITNESS_SLACK_S

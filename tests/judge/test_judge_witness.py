@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from observations import COMPLETED, CREDENTIALS, FOREVER, PENDING, RUNNING, STREAM, TARGET, TASK_ID, scenario
+from waitproof.journal import Ended, Progress
 from waitproof.judge import Sighting, Status, journal_verdicts, judge_by_journal
-from waitproof.judge.journal import Ended, Progress
 from waitproof.judge.observation import Poll, TaskRecord
 from waitproof.suite.scenario import Scenario, WaitOptions
 from waitproof.suite.task import TaskState, answer

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waitproof.judge.journal import Ended
+from waitproof.journal import Ended
 from waitproof.judge.observation import NoAnswer, Poll, Seen, StillWaiting
 from waitproof.judge.words import (
     MAX_SHOWN,

@@ -5,7 +5,7 @@ import tracemalloc
 from collections.abc import Callable
 
 import pytest
-from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock import journal as mock_journal
 from waitproof.mock.http1 import Head, Request
 from waitproof.mock.journal import Journal

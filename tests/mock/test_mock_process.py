@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from waitproof.errors import HarnessError, InputError
-from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock import process as mock_process
 from waitproof.mock.lag import LagMeter, worst_lag_s
 from waitproof.mock.process import ServerProcess, TaskPlan

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 from waitproof.errors import HarnessError, InputError
-from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock import http1
 from waitproof.mock.server import TaskServer, raise_file_limit
 from waitproof.suite.contract import Contract

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from fakes import MINI
 from waitproof.adapter.process import AdapterProcess, PendingCall
-from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.process import ServerProcess, TaskPlan
 from waitproof.protocol import Given, Hello, LogLine, Op, Returned, read_answer
 from waitproof.run.player import Player

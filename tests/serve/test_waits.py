@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import requests
+from waitproof.journal import Ended, JournalEntry, Progress
 from waitproof.judge import Status
-from waitproof.judge.journal import Ended, JournalEntry, Progress
 from waitproof.serve.server import ServeOptions, Service, serving
 from waitproof.serve.task import Limits, TaskView
 from waitproof.serve.verdicts import WaitJudge

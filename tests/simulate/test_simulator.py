@@ -12,8 +12,8 @@ import pytest
 from fakes import MINI
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waitproof.journal import Ended
 from waitproof.judge import Status, judge
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import Observation, Poll, StillWaiting
 from waitproof.protocol import Given, JsonObject, Raised, Returned, Unsupported
 from waitproof.simulate import (

@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,10 +151,9 @@ def read_adapter(folder: Path) -> AdapterSpec:
     """
     file = folder / FILE_NAME
     if not os.path.lexists(file):
-        inside = adapters_in(folder)
         fix = f"write {file} with at least format, name and command, or pass a command instead"
-        if inside:
-            fix = f"name one of those in it: {', '.join(str(each) for each in inside)}"
+        if inside := adapters_in(folder):
+            fix = f"name one of those in it: {', '.join(map(str, inside))}"
         raise InputError(Mistake(str(folder), f"the folder has no {FILE_NAME}", fix=fix))
     spec = parse_adapter(read_file(file), str(file))
     if spec.baseline is None:
@@ -216,10 +216,10 @@ def baseline_file(argument: str) -> tuple[str, Path]:
 
 def unique_names(specs: Sequence[AdapterSpec]) -> list[AdapterSpec]:
     """Return the adapters under names that differ: a command given twice is `python3` and `python3-2`."""
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     named = []
     for spec in specs:
-        seen[spec.name] = seen.get(spec.name, 0) + 1
+        seen[spec.name] += 1
         number = seen[spec.name]
         named.append(spec if number == 1 else dataclasses.replace(spec, name=f"{spec.name}-{number}"))
     return named

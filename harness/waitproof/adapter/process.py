@@ -15,11 +15,10 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from waitproof.adapter.command import AdapterCommand, clean_environment, start_child
-from waitproof.child_process import LineTooLongError, exit_text
+from waitproof.child_process import ChildOwner, LineTooLongError, exit_text
 from waitproof.errors import AdapterError, HarnessError, Mistake
 from waitproof.protocol import (
     Answer,
@@ -27,11 +26,11 @@ from waitproof.protocol import (
     Hello,
     LogLine,
     Op,
+    as_row,
     check_answer,
     line_too_long,
     read_answer,
     read_hello,
-    shortened,
     write_hello,
     write_request,
 )
@@ -85,7 +84,7 @@ class PendingCall:
         self._done.set()
 
 
-class AdapterProcess:
+class AdapterProcess(ChildOwner):
     """A running adapter; also a context manager that closes it."""
 
     def __init__(
@@ -116,29 +115,6 @@ class AdapterProcess:
         self._hello_deadline = time.monotonic() + start_limit_s
         self._child.start()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._child.alive
-
-    @property
-    def pid(self) -> int:
-        """The process's id, also that of its group; after its end the system may give it to another."""
-        return self._child.pid
-
-    @property
-    def exit_code(self) -> int | None:
-        """The exit code, minus a signal's number, or None while the process runs."""
-        return self._child.exit_code
-
     @property
     def failure(self) -> AdapterError | HarnessError | None:
         """The first failure, or None; `BrokenAdapterError` has the last lines of stderr at that time."""
@@ -150,10 +126,6 @@ class AdapterProcess:
         with self._lock:
             return tuple(self._log)
 
-    def stderr_tail(self, lines: int = 20) -> tuple[str, ...]:
-        """Return the last lines of stderr, the oldest first, an unfinished one included."""
-        return self._child.stderr_tail(lines)
-
     def hello(self, *, base_url: str, api_key: str, api_secret: str) -> Hello:
         """Introduce the harness, once, and return the adapter's answer.
 
@@ -164,19 +136,12 @@ class AdapterProcess:
             if self._hello_sent:
                 raise HarnessError(f"{self.command.name}: hello was sent twice")
             self._hello_sent = True
-        line = write_hello(base_url=base_url, api_key=api_key, api_secret=api_secret)
-        self._child.send(line)
+        self._child.send(write_hello(base_url=base_url, api_key=api_key, api_secret=api_secret))
         if not self._greeted.wait(max(0.0, self._hello_deadline - time.monotonic())):
-            output = self.log_lines or self.stderr_tail(1)
-            self._fail(
-                Mistake(
-                    "",
-                    f"no answer to hello within {self._start_limit_s:g} s; the process is alive",
-                    found=_row(output[-1]) if output else "",
-                    expected='one line {"op":"hello","protocol":1,...}, flushed',
-                    fix=self._by_hand(),
-                )
-            )
+            output = self.log_lines or self.stderr_tail(1) or ("",)
+            fact = f"no answer to hello within {self._start_limit_s:g} s; the process is alive"
+            expected = 'one line {"op":"hello","protocol":1,...}, flushed'
+            self._fail(Mistake("", fact, as_row(output[-1]), expected, self._by_hand()))
         if self._failure is None and self._hello is not None:
             return self._hello
         raise self._failure or HarnessError(f"{self.command.name}: neither a hello nor a failure came")
@@ -258,29 +223,27 @@ class AdapterProcess:
 
     def on_closed(self, pipe: str) -> None:
         """Fail: the adapter closed a pipe and runs on."""
-        fact = f"closed its {pipe} but is still running"
-        found = shortened(self._child.unfinished)
-        self._fail(Mistake("", fact, found=found, expected="both pipes open until the end of stdin"))
+        fact, expected = f"closed its {pipe} but is still running", "both pipes open until the end of stdin"
+        self._fail(Mistake("", fact, as_row(self._child.unfinished), expected))
 
     def on_exit(self, code: int) -> None:
         """Fail: the process ended by itself."""
-        stderr = self.stderr_tail(1)
-        found = shortened(self._child.unfinished) or (_row(stderr[-1]) if stderr else "")
+        found = as_row(self._child.unfinished) or as_row("".join(self.stderr_tail(1)))
 
         def mistake(what: str) -> Mistake:
             return Mistake("", f"{exit_text(code)} {what}", found=found, fix=self._by_hand())
 
+        def before(call: PendingCall) -> Mistake:
+            return mistake(f"before it answered call {call.id}")
+
         with self._lock:
-            first_id = next(iter(self._pending), None)
+            first = next(iter(self._pending.values()), None)
         if self._hello is None:
             self._fail(mistake("before it answered hello"))
-        elif first_id is None:
+        elif first is None:
             self._fail(mistake("with no call in flight"))
         else:
-            self._fail(
-                mistake(f"before it answered call {first_id}"),
-                lambda call: mistake(f"before it answered call {call.id}"),
-            )
+            self._fail(before(first), before)
 
     def _take_call(self, answer: Answer, line: bytes) -> PendingCall:
         """Return the call that this answers, which is in flight no longer."""
@@ -291,7 +254,7 @@ class AdapterProcess:
             known = answer.id in map(str, range(1, last_id + 1))
             fact = f"answered call {answer.id} twice" if known else "answered a call that was never made"
             expected = "one answer to each call, with the id of that call"
-            raise BrokenAdapterError(Mistake("", fact, found=shortened(line), expected=expected))
+            raise BrokenAdapterError(Mistake("", fact, found=as_row(line), expected=expected))
         try:
             check_answer(call.op, answer, line)
         except BrokenAdapterError:
@@ -305,15 +268,9 @@ class AdapterProcess:
             self._log.append(shorten(message.text, _MAX_LOG_CHARS))
             too_many = len(self._log) >= _MAX_LOG_LINES
         if too_many:
-            raise BrokenAdapterError(
-                Mistake(
-                    "",
-                    f"printed {_MAX_LOG_LINES} lines to stdout that are not answers",
-                    found=shortened(line),
-                    expected="only answers on stdout; a few lines that an SDK prints are tolerated",
-                    fix="print to stderr",
-                )
-            )
+            fact = f"printed {_MAX_LOG_LINES} lines to stdout that are not answers"
+            expected = "only answers on stdout; a few lines that an SDK prints are tolerated"
+            raise BrokenAdapterError(Mistake("", fact, as_row(line), expected, fix="print to stderr"))
 
     def _fail(
         self, reason: Mistake | HarnessError, each: Callable[[PendingCall], Mistake] | None = None
@@ -345,7 +302,3 @@ def close_all(processes: Iterable[AdapterProcess], grace_s: float = 2.0) -> None
         thread.start()
     for thread in threads:
         thread.join()
-
-
-def _row(text: str) -> str:
-    return shortened(text.encode("utf-8", "backslashreplace"))

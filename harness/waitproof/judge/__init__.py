@@ -5,10 +5,10 @@ turns findings into verdicts, `settle` with the isolated re-runs that `policy` a
 client that has no adapter. `observation` and `journal` are what was seen, and `words` puts it into text.
 """
 
+from waitproof.journal import Ended, JournalEntry, Progress
 from waitproof.judge import outcomes, records, timing, traffic
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
-from waitproof.judge.journal import Ended, JournalEntry, Progress
 from waitproof.judge.observation import (
     CallRecord,
     NoAnswer,

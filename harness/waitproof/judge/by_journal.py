@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from waitproof.journal import Progress
 from waitproof.judge.check import Case, Finding, Mark, broken, checks, kept, suspect
-from waitproof.judge.journal import Progress
 from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting, TaskRecord
 from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stalled_s
 from waitproof.judge.verdicts import Status, Verdict, status_of

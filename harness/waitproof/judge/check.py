@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from waitproof.judge.journal import Ended
+from waitproof.journal import Ended
 from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting
 from waitproof.judge.words import describe
 from waitproof.protocol import Capabilities

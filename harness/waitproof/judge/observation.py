@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from waitproof.judge.journal import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.protocol import AdapterFault, Hello, Raised, Returned, Unsupported
 from waitproof.suite import Call, Contract, Json, WaitOptions
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from waitproof.journal import Ended
 from waitproof.judge.check import Case, Finding, Mark
-from waitproof.judge.journal import Ended
 from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.words import describe, seconds
 from waitproof.protocol import ExceptionKind, Raised, Returned

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from waitproof.mock.lag import LagMeter
     from waitproof.mock.process import ServerProcess, TaskPlan
     from waitproof.mock.server import TaskServer, raise_file_limit
-    from waitproof.mock.tasks import TaskFactory
 else:
     __getattr__ = lazy(
         __name__,
@@ -21,8 +20,7 @@ else:
             "lag": "LagMeter",
             "process": "ServerProcess TaskPlan",
             "server": "TaskServer raise_file_limit",
-            "tasks": "TaskFactory",
         },
     )
 
-__all__ = ["LagMeter", "ServerProcess", "TaskFactory", "TaskPlan", "TaskServer", "raise_file_limit"]
+__all__ = ["LagMeter", "ServerProcess", "TaskPlan", "TaskServer", "raise_file_limit"]

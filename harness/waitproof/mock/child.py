@@ -23,7 +23,7 @@ from dataclasses import asdict
 from typing import Any
 
 from waitproof.errors import InputError
-from waitproof.judge import JournalEntry
+from waitproof.journal import JournalEntry
 from waitproof.mock.lag import LagMeter
 from waitproof.mock.server import TaskServer, raise_file_limit
 from waitproof.suite import Contract, Step
@@ -118,9 +118,10 @@ def _carry_out(server: TaskServer, order: dict[str, Any]) -> dict[str, Any]:
     try:
         match order["op"]:
             case "create":
-                plans = [(task, [_step(step) for step in task["steps"]]) for task in order["tasks"]]
-                for task, steps in plans:
-                    server.create(task["task_id"], steps, token=task["token"], n=task["n"])
+                for task in order["tasks"]:  # all are read before the first begins
+                    task["steps"] = [Step.model_validate_json(json.dumps(step)) for step in task["steps"]]
+                for task in order["tasks"]:
+                    server.create(**task)
             case "forget":
                 for task_id in order["task_ids"]:
                     server.forget(task_id)
@@ -129,10 +130,6 @@ def _carry_out(server: TaskServer, order: dict[str, Any]) -> dict[str, Any]:
     except ValueError as error:  # one scenario's steps should not end the run
         return {"event": "done", "id": order["id"], "message": str(error) or repr(error)}
     return {"event": "done", "id": order["id"]}
-
-
-def _step(text: dict[str, Any]) -> Step:
-    return Step.model_validate_json(json.dumps(text))
 
 
 def _line(item: JournalEntry | dict[str, Any]) -> bytes:

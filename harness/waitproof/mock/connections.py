@@ -58,6 +58,9 @@ class State(Enum):
     CLOSED = 8
 
 
+_READING = (State.DELAYED, State.LINGERING)  # what comes does not begin a request now
+
+
 class Timer:
     """One deadline; without a callback it has been cancelled."""
 
@@ -142,7 +145,7 @@ class Connection:
         """Wait before the answer; `then` is called with True after that time, with False as in `send`."""
         self.state = State.DELAYED
         self._then = then
-        self.start_timer(seconds, self._end_delay)
+        self.start_timer(seconds, lambda: self._end(ok=True))
 
     def run_in_thread(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Run a job that may wait; the loop does not touch the connection in the meantime.
@@ -181,8 +184,12 @@ class Connection:
         """End the request: go on with the next one, or linger."""
         if keep:
             self.state = State.IDLE
-        else:
-            self._linger()
+            return
+        # Closing a socket that has unread bytes resets the connection, which can destroy an answer that the
+        # client has not read yet: so only our side is closed, and the client closes its own.
+        self.state = State.LINGERING
+        self.shut(socket.SHUT_WR)
+        self.start_timer(LINGER_S, self.close)
 
     def close_when_idle(self, seconds: float) -> None:
         """Close unless another request has begun by then; to be called after `finish`."""
@@ -220,17 +227,18 @@ class Connection:
         """Read or write, in any state in which no request is awaited."""
         if self.state is State.WRITING:
             self._write()
-        elif self.state is State.DELAYED:
-            self._read_ahead()
-        elif self.state is State.LINGERING:
-            self._discard()
+        elif self.state in _READING and (data := self.receive()) is not None:
+            if self.state is State.LINGERING:
+                self._discard(data)
+            else:
+                self._keep(data)
 
     def stop(self) -> None:
         """Close because the loop is stopped; a thread that uses the connection is shut out first."""
         if self.state is State.IN_THREAD:
             self.shut(socket.SHUT_RDWR)
         elif self._then is not None:
-            self._end(ok=False)
+            self._give_up()
         else:
             self.close()
 
@@ -258,21 +266,15 @@ class Connection:
 
     # --- inside
 
-    def _read_ahead(self) -> None:
-        data = self.receive()
-        if data is None:
-            return
+    def _keep(self, data: bytes) -> None:
         if not data:
-            self._end(ok=False)
+            self._give_up()
             return
         self.reader.feed(data)
         if self.reader.held > MAX_AHEAD_BYTES:
             self.watch(0)  # what else it sends can wait
 
-    def _discard(self) -> None:
-        data = self.receive()
-        if data is None:
-            return
+    def _discard(self, data: bytes) -> None:
         self._discardable -= len(data)
         if not data or self._discardable < 0:
             self.close()
@@ -283,23 +285,13 @@ class Connection:
         except BlockingIOError:
             return
         except OSError:
-            self._end(ok=False)
+            self._give_up()
             return
         self._rest = self._rest[sent:]
         if self._rest:
             self.start_timer(self._loop.send_limit_s, self._give_up)
         else:
             self._end(ok=True)
-
-    def _linger(self) -> None:
-        """Close our side, and read on until the client closes its own.
-
-        Closing a socket that has unread bytes resets the connection, which can destroy an answer that the
-        client has not read yet.
-        """
-        self.state = State.LINGERING
-        self.shut(socket.SHUT_WR)
-        self.start_timer(LINGER_S, self.close)
 
     def _close_unread(self) -> None:
         """Close unless something waits to be read: that would reset the connection of a client in time."""
@@ -309,9 +301,6 @@ class Connection:
             is_idle = True
         if is_idle:
             self.close()
-
-    def _end_delay(self) -> None:
-        self._end(ok=True)
 
     def _give_up(self) -> None:
         self._end(ok=False)

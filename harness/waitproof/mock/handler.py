@@ -14,11 +14,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from werkzeug.serving import BaseWSGIServer
 
-from waitproof.judge import Ended
+from waitproof.journal import Ended
 from waitproof.mock.connections import Connection
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head, Refused, Request
 from waitproof.mock.matchers import After, Matchers, error_text
@@ -117,14 +118,10 @@ class RequestHandler:
         if not step.delay:
             self._answer_poll(connection, request, task, step)
             return
-
-        def answer_or_end(in_time: bool) -> None:
-            if in_time:
-                self._answer_poll(connection, request, task, step)
-            else:
-                self._journal.end(request, self._how_lost())
-
-        connection.delay(step.delay, answer_or_end)
+        connection.delay(
+            step.delay,
+            self._unless_gone(request, lambda: self._answer_poll(connection, request, task, step)),
+        )
 
     def _answer_poll(self, connection: Connection, request: Request, task: Task, step: Step) -> None:
         drop = None if step.fault is None else step.fault.drop
@@ -139,7 +136,8 @@ class RequestHandler:
         if drop is Drop.MID_BODY:
             length = len(written.data) - written.data.index(b"\r\n\r\n") - 4
             half = written.data[: len(written.data) - length + length // 2]
-            self._send(connection, request, half, lambda: self._drop(connection, request, http=written.http))
+            drop_now = partial(self._drop, connection, request, http=written.http)
+            connection.send(half, self._unless_gone(request, drop_now))
             return
         self._send_answer(connection, request, written, step.close_after)
 
@@ -184,11 +182,7 @@ class RequestHandler:
             self._create(connection, request, create, serve)
 
     def _create(
-        self,
-        connection: Connection,
-        request: Request,
-        create: Callable[[], _T],
-        serve: Callable[[_T], None],
+        self, connection: Connection, request: Request, create: Callable[[], _T], serve: Callable[[_T], None]
     ) -> None:
         """Create a task in a thread, and go on with the result; a failure is answered."""
 
@@ -270,14 +264,10 @@ class RequestHandler:
         return self._state.error(500, why_not_written(error), task.values["task_id"])
 
     def _answer(self, connection: Connection, request: Request, response: Response) -> None:
-        self._send_answer(connection, request, write_answer(response, request.head))
+        self._send_answer(connection, request, write_answer(response, request.head), None)
 
     def _send_answer(
-        self,
-        connection: Connection,
-        request: Request,
-        written: WrittenAnswer,
-        close_after_s: float | None = None,
+        self, connection: Connection, request: Request, written: WrittenAnswer, close_after_s: float | None
     ) -> None:
         def finish() -> None:
             self._journal.end(request, Ended.ANSWERED, written.http)
@@ -285,17 +275,15 @@ class RequestHandler:
             if written.keep and close_after_s is not None:
                 connection.close_when_idle(close_after_s)
 
-        self._send(connection, request, written.data, finish)
+        connection.send(written.data, self._unless_gone(request, finish))
 
-    def _send(
-        self, connection: Connection, request: Request, data: bytes, finish: Callable[[], None]
-    ) -> None:
-        """Send the bytes of an answer, then finish the request, unless the client has gone by then."""
+    def _unless_gone(self, request: Request, go_on: Callable[[], None]) -> Callable[[bool], None]:
+        """Return what goes on with a request after a wait, or ends it if the client has gone by then."""
 
-        def finish_or_end(sent: bool) -> None:
-            if sent:
-                finish()
+        def go_on_or_end(is_there: bool) -> None:
+            if is_there:
+                go_on()
             else:
                 self._journal.end(request, self._how_lost())
 
-        connection.send(data, finish_or_end)
+        return go_on_or_end

@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 
 import h11
 
-from waitproof.judge import Ended
+from waitproof.journal import Ended
 from waitproof.text import shorten
 
 __all__ = [
@@ -206,10 +206,10 @@ class Reader:
             request = self._parse(self._bytes(), at_ns)
         except h11.RemoteProtocolError as error:
             if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-                self.refuse(431, _TOO_LARGE)
-            self.refuse(error.error_status_hint, _malformed(error))
-        except ValueError:  # int(), in h11 before 0.16
-            self.refuse(400, "malformed request: bad Content-Length")
+                raise self.refused(431, _TOO_LARGE) from error
+            raise self.refused(error.error_status_hint, _malformed(error)) from error
+        except ValueError as error:  # int(), in h11 before 0.16
+            raise self.refused(400, "malformed request: bad Content-Length") from error
         if not self._buffer:
             self._buffer = None
         return request
@@ -220,14 +220,10 @@ class Reader:
             return b""
         return self._parser.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
 
-    def refuse(self, http: int, message: str) -> NoReturn:
-        """Give up the request that has begun.
-
-        Raises:
-            Refused: Always.
-        """
+    def refused(self, http: int, message: str) -> Refused:
+        """Return that the request which has begun is given up."""
         line = self._line or bytes(self._bytes()[:MAX_SHOWN_CHARS]).decode("latin-1")
-        raise Refused(http, message, line, self._arrived_ns)
+        return Refused(http, message, line, self._arrived_ns)
 
     def _parse(self, buffer: bytearray, at_ns: int) -> Request | None:
         if self._parser is None:
@@ -256,12 +252,12 @@ class Reader:
         newline = buffer.find(b"\n")
         if newline < 0:
             if len(buffer) > MAX_HEAD_BYTES:
-                self.refuse(431, _TOO_LARGE)
+                raise self.refused(431, _TOO_LARGE)
             return False
         self._line = buffer[:newline].rstrip(b"\r").decode("latin-1")
         # h11 would wait for the whole head, which somebody who speaks no HTTP never sends.
         if self._line.count(" ") != 2 or not self._line.rpartition(" ")[2].startswith("HTTP/1."):
-            self.refuse(400, "malformed request line: it must read 'GET /path HTTP/1.1'")
+            raise self.refused(400, "malformed request line: it must read 'GET /path HTTP/1.1'")
         return True
 
     def _run(self, parser: h11.Connection) -> Request | None:
@@ -288,7 +284,7 @@ class Reader:
     def _take_head(self, request: h11.Request, trailing: int) -> Head:
         data = bytes(self._raw_head[: len(self._raw_head) - trailing])
         if len(data) > MAX_HEAD_BYTES:
-            self.refuse(431, _TOO_LARGE)
+            raise self.refused(431, _TOO_LARGE)
         head = self._heads.get(data)
         if head is None:
             head = _head(request, self._line.split(" ")[1])
@@ -297,7 +293,7 @@ class Reader:
 
     def _check_body(self, length: int) -> None:
         if length > self.max_body_bytes:
-            self.refuse(413, f"the request's body is larger than {self.max_body_bytes} bytes")
+            raise self.refused(413, f"the request's body is larger than {self.max_body_bytes} bytes")
 
     def _bytes(self) -> bytearray:
         if self._buffer is None:

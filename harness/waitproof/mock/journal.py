@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from waitproof.judge import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.http1 import Head, Request
 
 __all__ = ["Journal"]
@@ -30,11 +30,7 @@ class Journal:
     """
 
     def __init__(
-        self,
-        limit: int,
-        limit_bytes: int,
-        *,
-        on_entry: Callable[[JournalEntry], None] | None = None,
+        self, limit: int, limit_bytes: int, *, on_entry: Callable[[JournalEntry], None] | None = None
     ) -> None:
         """Make an empty journal.
 
@@ -70,7 +66,7 @@ class Journal:
             sharing = self._sharing.get(head, 0)
             self._sharing[head] = sharing + 1
             self._bytes += REQUEST_BYTES if sharing else REQUEST_BYTES + _size(head)
-            while self._finished and self._is_full():
+            while self._finished and (len(self._requests) > self._limit or self._bytes > self._limit_bytes):
                 self._drop(self._finished.popleft())
             if self._waiting:
                 self._changed.notify_all()
@@ -93,20 +89,11 @@ class Journal:
             self._on_entry(_entry(request))
 
     def all(self, newest: int | None = None) -> tuple[JournalEntry, ...]:
-        """Return the requests remembered, in order of arrival, those in flight included.
-
-        Args:
-            newest: How many of those that arrived last, None for all.
-        """
+        """Return the requests remembered, or the newest, in order of arrival, those in flight included."""
         return self._entries(self._requests, newest)
 
     def entries(self, task_id: str, newest: int | None = None) -> tuple[JournalEntry, ...]:
-        """Return the requests of a task, in order of arrival, polls included.
-
-        Args:
-            task_id: The task.
-            newest: How many of those that arrived last, None for all.
-        """
+        """Return the requests of a task, or the newest of them, in order of arrival, polls included."""
         return self._entries(self._of_task.get(task_id, {}), newest)
 
     def wait_for_polls(
@@ -114,11 +101,7 @@ class Journal:
     ) -> bool:
         """Wait until that many polls of a task have arrived, repeats not counted; return whether they have.
 
-        Args:
-            task_id: The task.
-            count: How many polls.
-            within_s: How long to wait at most.
-            gives_up: Whether to stop waiting; evaluated again after `wake`.
+        `gives_up` says whether to stop waiting; it is evaluated again after `wake`.
         """
 
         def have_come() -> bool:
@@ -143,9 +126,6 @@ class Journal:
         with self._lock:
             found = list(itertools.islice(reversed(requests.values()), newest))
         return tuple(_entry(request) for request in reversed(found))
-
-    def _is_full(self) -> bool:
-        return len(self._requests) > self._limit or self._bytes > self._limit_bytes
 
     def _drop(self, request: Request) -> None:
         del self._requests[request.serial]

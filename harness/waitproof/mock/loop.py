@@ -20,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from waitproof.mock.connections import RECEIVE_BYTES, Connection, State, Timer
@@ -132,11 +133,13 @@ class Loop:
 
     def run(self) -> None:
         """Serve until the loop is stopped."""
-        self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_wake)
+        drain = partial(self._wake_reader.recv, RECEIVE_BYTES)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ, drain)
         self._listen()
         try:
             while not self.is_stopping:
-                self._turn(self._selector.select(self._until_next_timer_s()))
+                wait_s = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+                self._turn(self._selector.select(wait_s))
         finally:
             self._close_all()
 
@@ -192,10 +195,8 @@ class Loop:
                 connection.sock.send(go_on)
 
     def _refuse_late(self, connection: Connection) -> None:
-        try:
-            connection.reader.refuse(408, f"the request was not whole within {self._request_limit_s:g} s")
-        except Refused as refused:
-            self._refuse(connection, refused)
+        message = f"the request was not whole within {self._request_limit_s:g} s"
+        self._refuse(connection, connection.reader.refused(408, message))
 
     def _refuse(self, connection: Connection, refused: Refused) -> None:
         connection.cancel_timer()
@@ -277,9 +278,6 @@ class Loop:
 
     # --- inside
 
-    def _until_next_timer_s(self) -> float | None:
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
-
     def _run_due_timers(self) -> None:
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
@@ -296,19 +294,17 @@ class Loop:
     def _accept(self) -> None:
         for _ in range(ACCEPT_AT_ONCE):
             if len(self._connections) >= MAX_CONNECTIONS:
-                self._pause_accepting()
-                return
+                break
             try:
                 sock, _ = self._listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:  # no file descriptor is left, or no memory
-                self._pause_accepting()
-                return
+                break
             self._add(sock)
-
-    def _pause_accepting(self) -> None:
-        """Let the kernel keep new clients waiting until others have left."""
+        else:
+            return
+        # The kernel keeps new clients waiting until others have left.
         self._selector.unregister(self._listener)
         self.start_timer(ACCEPT_PAUSE_S, self._listen)
 
@@ -328,9 +324,6 @@ class Loop:
     def _wake(self) -> None:
         with contextlib.suppress(BlockingIOError):  # enough wakes are on their way
             self._wake_writer.send(b"\0")
-
-    def _on_wake(self) -> None:
-        self._wake_reader.recv(RECEIVE_BYTES)
 
     def _close_all(self) -> None:
         with self._lock:

@@ -16,11 +16,10 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
-from waitproof.judge import Ended
+from waitproof.journal import Ended
 from waitproof.mock import http1
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Request
 from waitproof.mock.tasks import ServerState, write_answer
-from waitproof.suite import Response
 from waitproof.text import shorten
 
 __all__ = ["NEAREST", "After", "Matchers", "error_text"]
@@ -67,7 +66,7 @@ class Matchers:
             fact = f"the target {shorten(request.head.target, MAX_SHOWN_CHARS)} is not a URL: {error}"
             return self._answer_error(sock, request, 400, fact)
         except OSError:
-            return self._lose(request)
+            return self._end(request, self._how_lost())
         http: int | None = None
         keep = False
         try:
@@ -75,20 +74,17 @@ class Matchers:
                 try:
                     sock.sendall(data)
                 except OSError:
-                    return self._lose(request, http)
+                    return self._end(request, self._how_lost(), http)
         except ConnectionError:  # a handler's way to drop the connection
-            self._state.journal.end(request, Ended.DROPPED, http)
-            return After.CLOSE
+            return self._end(request, Ended.DROPPED, http)
         except Exception as error:  # noqa: BLE001 - a matcher's handler may raise anything
             if http is not None:
-                self._state.journal.end(request, Ended.DROPPED, http)
-                return After.CLOSE
+                return self._end(request, Ended.DROPPED, http)
             self._on_error(error)
             return self._answer_error(sock, request, 500, error_text(error))
         if request.task_id is None:
             request.nearest = str(environ.get(NEAREST, ""))
-        self._state.journal.end(request, Ended.ANSWERED, http)
-        return After.KEEP if keep else After.LINGER
+        return self._end(request, Ended.ANSWERED, http, After.KEEP if keep else After.LINGER)
 
     def _pieces(self, environ: dict[str, Any], request: Request) -> Iterator[tuple[int, bool, bytes]]:
         """Yield status, whether the connection is kept, and the next bytes: head and first piece are one."""
@@ -122,18 +118,18 @@ class Matchers:
                 pieces.close()
 
     def _answer_error(self, sock: socket.socket, request: Request, http: int, fact: str) -> After:
-        error: Response = self._state.error(http, fact)
-        written = write_answer(error, request.head)
+        written = write_answer(self._state.error(http, fact), request.head)
         try:
             sock.sendall(written.data)
         except OSError:
-            return self._lose(request)
-        self._state.journal.end(request, Ended.ANSWERED, http)
-        return After.KEEP if written.keep else After.LINGER
+            return self._end(request, self._how_lost())
+        return self._end(request, Ended.ANSWERED, http, After.KEEP if written.keep else After.LINGER)
 
-    def _lose(self, request: Request, http: int | None = None) -> After:
-        self._state.journal.end(request, self._how_lost(), http)
-        return After.CLOSE
+    def _end(
+        self, request: Request, ended: Ended, http: int | None = None, after: After = After.CLOSE
+    ) -> After:
+        self._state.journal.end(request, ended, http)
+        return after
 
 
 class _Environ(WSGIRequestHandler):

@@ -17,14 +17,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from waitproof.child_process import ChildProcess, exit_text
+from waitproof.child_process import ChildOwner, ChildProcess, exit_text
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.judge import Ended, JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.lag import MAX_SAMPLES, worst_lag_s
-from waitproof.mock.server import TaskServer, is_stray
 from waitproof.suite import Contract, Step
 
 __all__ = ["ServerProcess", "TaskPlan"]
@@ -54,7 +52,7 @@ class TaskPlan:
     n: int = 1
 
 
-class ServerProcess:
+class ServerProcess(ChildOwner):
     """A mock server in a separate process; also a context manager that closes it.
 
     Every method except `close` raises HarnessError once the child has died; what it has sent until then is
@@ -102,28 +100,11 @@ class ServerProcess:
             self.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @property
     def base_url(self) -> str:
         """Where the server listens: `http://127.0.0.1:8080`, without a slash at the end."""
-        return f"http://{TaskServer.format_host(self._host)}:{self._port}"
-
-    @property
-    def pid(self) -> int:
-        """The child's process id."""
-        return self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        """Whether the child runs."""
-        return self._child.alive
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     @property
     def failure(self) -> HarnessError | None:
@@ -156,7 +137,7 @@ class ServerProcess:
 
     def strays(self) -> tuple[JournalEntry, ...]:
         """Return the requests that belong to no task and that no handler answered."""
-        return tuple(entry for entry in self._entries_of(None) if is_stray(entry))
+        return tuple(entry for entry in self._entries_of(None) if entry.is_stray)
 
     def wait_for(self, holds: Callable[[], bool], within_s: float) -> bool:
         """Wait until a condition holds; it is evaluated again after each change of an entry.
@@ -241,11 +222,8 @@ class ServerProcess:
     # --- inside
 
     def _wait_for_start(self, limit_s: float) -> None:
-        def is_over() -> bool:
-            return self._port is not None or self._refused is not None or self._is_over
-
         with self._changed:
-            over = self._changed.wait_for(is_over, limit_s)
+            over = self._changed.wait_for(lambda: self._port or self._refused or self._is_over, limit_s)
             if self._refused is not None:
                 raise self._refused
             self._check()
@@ -297,7 +275,7 @@ class ServerProcess:
             raise HarnessError(str(self._failure))
 
     def _with_stderr(self, fact: str) -> str:
-        return "\n".join([fact, *(f"  stderr:   {line}" for line in self._child.stderr_tail())])
+        return "\n".join([fact, *(f"  stderr:   {line}" for line in self.stderr_tail())])
 
     def _fail(self, fact: str) -> None:
         with self._changed:

@@ -26,7 +26,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.judge import JournalEntry
+from waitproof.journal import JournalEntry
 from waitproof.mock.handler import RequestHandler
 from waitproof.mock.http1 import MAX_SHOWN_CHARS
 from waitproof.mock.journal import Journal
@@ -36,7 +36,7 @@ from waitproof.mock.tasks import CatalogTaskFactory, ServerState, Task, TaskFact
 from waitproof.suite import SEPARATOR, Catalog, Contract, Scenario, Step, TaskIdFormat, TaskState
 from waitproof.text import shorten
 
-__all__ = ["TaskServer", "is_stray", "raise_file_limit"]
+__all__ = ["TaskServer", "raise_file_limit"]
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_JOURNAL = 100_000
@@ -70,11 +70,6 @@ def raise_file_limit() -> None:
         except (OSError, ValueError):  # macOS, which names no limit and has one
             continue
         return
-
-
-def is_stray(entry: JournalEntry) -> bool:
-    """Return whether a request belongs to no task, and nothing handled it."""
-    return entry.task_id is None and entry.nearest != ""
 
 
 class TaskServer(HTTPServer):
@@ -204,14 +199,14 @@ class TaskServer(HTTPServer):
     def change(self, task_id: str | int, change: Callable[[TaskState], TaskState]) -> bool:
         """Change how far a task is, between two of its polls; return False when there is no such task.
 
-        Args:
-            task_id: Its id.
-            change: Returns the state after the change; called with the task's lock held, so it must be quick.
+        `change` returns the state after the change; called with the task's lock held, it must be quick.
         """
         task = self._checked().tasks.get(str(task_id))
-        if task is not None:
-            task.change(change)
-        return task is not None
+        if task is None:
+            return False
+        with task.lock:
+            task.state = change(task.state)
+        return True
 
     def state(self, task_id: str | int) -> TaskState | None:
         """Return how far a task is, None when there is no such task."""
@@ -219,20 +214,11 @@ class TaskServer(HTTPServer):
         return None if task is None else task.state
 
     def entries(self, task_id: str | int, newest: int | None = None) -> tuple[JournalEntry, ...]:
-        """Return the requests of a task, in order of arrival, polls included.
-
-        Args:
-            task_id: Its id.
-            newest: How many of those that arrived last, None for all.
-        """
+        """Return the requests of a task, in order of arrival, polls included; `newest`: only the last."""
         return self._checked().journal.entries(str(task_id), newest)
 
     def journal(self, newest: int | None = None) -> tuple[JournalEntry, ...]:
-        """Return the requests remembered, in order of arrival, those in flight included.
-
-        Args:
-            newest: How many of those that arrived last, None for all.
-        """
+        """Return the requests remembered, in order of arrival; `newest`: only the last."""
         return self._checked().journal.all(newest)
 
     def polls(self, task_id: str | int) -> tuple[JournalEntry, ...]:
@@ -241,14 +227,10 @@ class TaskServer(HTTPServer):
 
     def strays(self) -> tuple[JournalEntry, ...]:
         """Return the requests that belong to no task and that nothing handled."""
-        return tuple(entry for entry in self.journal() if is_stray(entry))
+        return tuple(entry for entry in self.journal() if entry.is_stray)
 
     def wait_for_polls(self, task_id: str | int, count: int, within_s: float) -> bool:
-        """Wait until that many polls of a task have arrived; repeats of an HTTP stack do not count.
-
-        Returns:
-            Whether they have, at most `within_s` seconds from now.
-        """
+        """Wait until that many polls of a task have arrived, without repeats; return whether they have."""
         journal = self._checked().journal
         have_come = journal.wait_for_polls(str(task_id), count, within_s, lambda: self._failure is not None)
         self._checked()

@@ -147,11 +147,6 @@ class Task:
         self._last_step: Step | None = None
         self._cached: tuple[Step, int, list[bytes]] | None = None  # step, status code, pieces
 
-    def change(self, change: Callable[[TaskState], TaskState]) -> None:
-        """Change the state between two polls."""
-        with self.lock:
-            self.state = change(self.state)
-
     def poll(self, arrived_ns: int, *, connection: int, fresh: bool) -> TaskAnswer:
         """Return what the task answers to a poll; the caller holds the lock."""
         self._latest_s = max(self._latest_s, arrived_ns / 1e9)

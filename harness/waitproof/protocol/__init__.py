@@ -1,6 +1,6 @@
 """The adapter protocol: its values, reading what an adapter writes, and writing what it reads."""
 
-from waitproof.protocol.read import MAX_DEPTH, check_answer, line_too_long, read_answer, read_hello, shortened
+from waitproof.protocol.read import MAX_DEPTH, as_row, check_answer, line_too_long, read_answer, read_hello
 from waitproof.protocol.values import (
     MAX_LINE_BYTES,
     PROTOCOL_VERSION,
@@ -39,11 +39,11 @@ __all__ = [
     "Raised",
     "Returned",
     "Unsupported",
+    "as_row",
     "check_answer",
     "line_too_long",
     "read_answer",
     "read_hello",
-    "shortened",
     "write_hello",
     "write_request",
 ]

@@ -41,7 +41,7 @@ from waitproof.protocol.values import (
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["MAX_DEPTH", "check_answer", "line_too_long", "read_answer", "read_hello", "shortened"]
+__all__ = ["MAX_DEPTH", "as_row", "check_answer", "line_too_long", "read_answer", "read_hello"]
 
 MAX_DEPTH = 200  # scenarios end at 64; far below the depth at which Python's own encoder gives up
 _SHOWN_CHARS = 120  # of a line, in a message: enough for the id and the outcome, and it fits a terminal
@@ -113,11 +113,14 @@ def check_answer(op: str, answer: Answer, line: bytes) -> None:
         )
 
 
-def shortened(line: bytes) -> str:
-    """Return a line as one short row of printable text, for a message."""
-    text = line[: 2 * _SHOWN_CHARS].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
-    text = "".join(char if char.isprintable() else _escaped(char) for char in text)
-    if len(text) <= _SHOWN_CHARS and len(line) <= 2 * _SHOWN_CHARS:
+def as_row(line: bytes | str) -> str:
+    """Return a line as one short row of printable text, for a message; `text.escape` keeps lines."""
+    data = line.encode("utf-8", "backslashreplace") if isinstance(line, str) else line
+    text = data[: 2 * _SHOWN_CHARS].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+    text = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
+    )
+    if len(text) <= _SHOWN_CHARS and len(data) <= 2 * _SHOWN_CHARS:
         return text
     return f"{text[:_SHOWN_CHARS]}…"
 
@@ -134,7 +137,7 @@ class _FaultError(Exception):
 
 def _failure(fault: _FaultError, line: bytes) -> BrokenAdapterError:
     return BrokenAdapterError(
-        Mistake("", fault.fact, found=shortened(line), expected=fault.expected, fix=fault.fix)
+        Mistake("", fault.fact, found=as_row(line), expected=fault.expected, fix=fault.fix)
     )
 
 
@@ -365,7 +368,3 @@ def _quoted(value: object) -> str:
     """Return a value from an adapter as short ASCII JSON; it may hold anything, lone surrogates too."""
     text = json.dumps(value)
     return text if len(text) <= _SHOWN_CHARS // 2 else f"{text[: _SHOWN_CHARS // 2]}…"
-
-
-def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")

@@ -136,11 +136,6 @@ class Returned:
     task_id: Any = None
     unencodable: Text | None = None
 
-    @property
-    def has_result(self) -> bool:
-        """Whether a result came, null included."""
-        return self.given is Given.RESULT
-
 
 @dataclass(frozen=True)
 class Raised:

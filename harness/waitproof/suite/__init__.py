@@ -8,10 +8,9 @@ read once, and scenarios that are read again when their files change. `select` f
 """
 
 from waitproof.suite.catalog import SCENARIO_HEADER, SEPARATOR, Catalog, Change, Entry, one_line
-from waitproof.suite.checks import CheckSpec, known_checks, register_check
+from waitproof.suite.checks import register_check
 from waitproof.suite.contract import (
     Answer,
-    AppliesTo,
     Contract,
     ErrorAnswer,
     Level,
@@ -20,7 +19,6 @@ from waitproof.suite.contract import (
     StatusMeaning,
     TaskIdFormat,
 )
-from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document, read, shown
 from waitproof.suite.files import (
     CONTRACT,
@@ -38,15 +36,11 @@ from waitproof.suite.files import (
     scenario_paths,
     suite_above,
 )
-from waitproof.suite.model import MAX_DURATION_S, Duration, Format, Model, build, invalid, validate
+from waitproof.suite.model import MAX_DURATION_S, Format, Model, build, invalid
 from waitproof.suite.scenario import (
-    FOREVER,
     Call,
     Drop,
-    Expect,
-    Fault,
     PollCount,
-    Raises,
     Scenario,
     Step,
     WaitOptions,
@@ -55,29 +49,23 @@ from waitproof.suite.scenario import (
 )
 from waitproof.suite.selection import select
 from waitproof.suite.task import Response, TaskAnswer, TaskState, answer, render_body, respond
-from waitproof.suite.template import at_path, check, fill, placeholders
+from waitproof.suite.template import at_path, check, fill
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
     "CONTRACT",
-    "FOREVER",
     "MAX_DURATION_S",
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",
-    "AppliesTo",
     "Call",
     "Catalog",
     "Change",
-    "CheckSpec",
     "Contract",
     "Document",
     "Drop",
-    "Duration",
     "Entry",
     "ErrorAnswer",
-    "Expect",
-    "Fault",
     "Format",
     "Json",
     "Level",
@@ -86,7 +74,6 @@ __all__ = [
     "Operation",
     "Path",
     "PollCount",
-    "Raises",
     "Requirement",
     "Response",
     "Scenario",
@@ -106,15 +93,12 @@ __all__ = [
     "fill",
     "id_of",
     "invalid",
-    "known_checks",
     "lint_file",
     "lint_suite",
     "load_contract",
     "load_scenario",
     "load_suite",
     "one_line",
-    "parse_scenario",
-    "placeholders",
     "read",
     "read_file",
     "read_suite",
@@ -126,6 +110,5 @@ __all__ = [
     "select",
     "shown",
     "suite_above",
-    "validate",
     "watched_after_s",
 ]

@@ -16,7 +16,7 @@ import difflib
 import json
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -35,7 +35,7 @@ from waitproof.suite.files import (
     load_scenario,
     scenario_paths,
 )
-from waitproof.suite.model import Format, Model, validate
+from waitproof.suite.model import Format, Model, build
 from waitproof.suite.scenario import Scenario, Step
 from waitproof.suite.template import at_path, fill
 from waitproof.suite.yaml import Json
@@ -167,7 +167,7 @@ class Catalog:
         """
         name = _named_in(task_id)
         with self._lock:
-            if not self._fitting(name) and not any(self._nearest(name)):
+            if not self._fitting(name) and not self._nearest(name):
                 # Most of these never meant a scenario: the task is gone, or is another server's.
                 fact = f"no task has the id '{_short(task_id)}', and no scenario has that name"
                 raise InputError(Mistake("", fact))
@@ -225,10 +225,7 @@ class Catalog:
         document = Document(text, INLINE)
         if {"proves", "calls"}.intersection(document.root.names()):
             return parse_scenario(document, INLINE, self.contract)
-        bare = validate(_Bare, document)
-        check_words(document, self.contract)
-        document.check()
-        assert bare is not None
+        bare = build(_Bare, document, lambda: check_words(document, self.contract))
         scenario = Scenario.model_construct(
             format=1, summary=bare.summary, proves=(), cold=False, task=bare.task, calls=()
         )
@@ -282,15 +279,12 @@ class Catalog:
             fix = f"use one of the full ids: {' or '.join(sorted(fitting))}"
             return Mistake("", f"{len(fitting)} scenarios are called '{_short(name)}'", fix=fix)
         near = ", ".join(self._nearest(name))
-        return Mistake(
-            "",
-            f"no scenario is called '{_short(name)}'",
-            fix=f"the nearest are {near}" if near else "",
-        )
+        fix = f"the nearest are {near}" if near else ""
+        return Mistake("", f"no scenario is called '{_short(name)}'", fix=fix)
 
-    def _nearest(self, name: str) -> Iterator[str]:
-        names = [each.rpartition("/")[2] for each in self._entries]
-        yield from difflib.get_close_matches(_short(name), sorted(set(names)), n=MAX_NEAREST, cutoff=0.4)
+    def _nearest(self, name: str) -> list[str]:
+        names = sorted({each.rpartition("/")[2] for each in self._entries})
+        return difflib.get_close_matches(_short(name), names, n=MAX_NEAREST, cutoff=0.4)
 
 
 def one_line(error: InputError) -> str:

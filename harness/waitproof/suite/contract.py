@@ -77,7 +77,7 @@ class Requirement(Model):
     reason: str | None = None
     check: str
     with_: dict[str, Json] = Field(default_factory=dict, alias="with")
-    applies_to: AppliesTo = AppliesTo()
+    applies_to: AppliesTo = Field(default_factory=AppliesTo)
 
     @classmethod
     def rules(cls, written: Node) -> Iterator[Wrong]:
@@ -122,12 +122,10 @@ class Answer(Model):
     body: dict[str, Json]
 
 
-class ErrorAnswer(Model):
+class ErrorAnswer(Answer):
     """The body of an HTTP error; `${http}` is its status code and `${message}` says what is wrong."""
 
     noun: ClassVar[str] = "http_error"
-    headers: dict[str, str] = {"Content-Type": "application/json"}
-    body: dict[str, Json]
 
 
 class Operation(Model):
@@ -198,7 +196,7 @@ class Contract(Model):
     source: str
     task_id: TaskIdFormat = TaskIdFormat.UUID
     endpoint: Endpoint
-    credentials: Credentials = Credentials()
+    credentials: Credentials = Field(default_factory=Credentials)
     answer: Answer
     error: dict[str, Json] = {}
     http_error: ErrorAnswer

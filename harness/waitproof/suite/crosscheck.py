@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from waitproof.errors import nearest
 from waitproof.suite.checks import CheckSpec
 from waitproof.suite.contract import Contract, Requirement, StatusMeaning
 from waitproof.suite.document import Document
-from waitproof.suite.model import Model, validate
+from waitproof.suite.model import Model, build, validate
 from waitproof.suite.scenario import Call, Scenario, Step, WaitOptions
 from waitproof.suite.task import render_body
 from waitproof.suite.template import at_path, check
@@ -49,14 +50,14 @@ def parse_scenario(
     Raises:
         InputError: With every mistake of the file.
     """
-    scenario = validate(Scenario, document)
-    if contract is not None:
-        check_words(document, contract)
-        if checks is not None:
-            check_proof(document, contract, checks)
-    document.check()
-    assert scenario is not None
-    return scenario.named(scenario_id, document.root)
+
+    def check_all() -> None:
+        if contract is not None:
+            check_words(document, contract)
+            if checks is not None:
+                check_proof(document, contract, checks)
+
+    return build(Scenario, document, check_all).named(scenario_id, document.root)
 
 
 def check_contract(document: Document, checks: Mapping[str, CheckSpec]) -> None:
@@ -95,11 +96,9 @@ def check_words(document: Document, contract: Contract) -> None:
     for number, call in enumerate(root.items("calls")):
         operation = call.get("begin").value
         if isinstance(operation, str):
-            path: Path = ("calls", number, "begin")
-            _check_name(
-                document, path, operation, contract.operations, f"no operation is called '{operation}'"
-            )
-        path = ("calls", number, "expect", "raises", "fields")
+            fact = f"no operation is called '{operation}'"
+            _check_name(document, ("calls", number, "begin"), operation, contract.operations, fact)
+        path: Path = ("calls", number, "expect", "raises", "fields")
         documented = sorted({*contract.exception_fields, *contract.timeout.fields})
         for field in call.names("expect", "raises", "fields"):
             fact = f"an exception has no documented field '{field}'"
@@ -154,33 +153,14 @@ def _templates(root: Node) -> Iterator[tuple[Path, Sequence[str]]]:
 
 def check_proof(document: Document, contract: Contract, checks: Mapping[str, CheckSpec]) -> None:
     """Report where a scenario cannot show what it proves, as far as its parts are right."""
-    calls = _parts(document, "calls", Call)
-    steps = _parts(document, "task", Step)
-    known = {each.id: each for each in contract.requirements if each.check in checks}
-    proved: list[tuple[Path, Requirement]] = [
-        (("proves", number), known[name])
-        for number, name in _texts(document.root.items("proves"))
-        if name in known
-    ]
-    if document.is_clean(("proves",)):
-        readable = {part for _, requirement in proved for part in checks[requirement.check].reads}
-        _check_readers(document, calls, readable, contract, checks)
-    expected = {part for call in calls for part in call.expect.parts()}
-    for path, requirement in proved:
-        reads = checks[requirement.check].reads
-        if calls and reads and not expected.intersection(reads):
-            fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
-            document.add(path, fact, expected=f"{_either(reads)} under 'expect' of a call")
-        if calls and steps and {"field", "from"} <= requirement.with_.keys():
-            _check_field(document, path, contract, requirement, steps, calls)
-        option = requirement.with_.get("option")
-        if requirement.check in _OPTIONS and option is not None:
-            for number, call in enumerate(calls):
-                wait_path: Path = ("calls", number, "wait")
-                if call.wait is not None:
-                    _check_option(document, wait_path, requirement, call.wait, is_passed=option == "passed")
-        if requirement.check == "timeout_kept" and option is not None:
-            _check_timeout(document, contract, requirement, steps, calls)
+    _Proof(
+        document,
+        [each for each in contract.requirements if each.check in checks],
+        contract,
+        checks,
+        _parts(document, "calls", Call),
+        _parts(document, "task", Step),
+    ).check()
 
 
 def _parts(document: Document, key: str, model: type[_M]) -> tuple[_M, ...]:
@@ -190,88 +170,99 @@ def _parts(document: Document, key: str, model: type[_M]) -> tuple[_M, ...]:
     return tuple(model.model_validate_json(json.dumps(each.plain())) for each in document.root.items(key))
 
 
-def _check_readers(
-    document: Document,
-    calls: Sequence[Call],
-    readable: Collection[str],
-    contract: Contract,
-    checks: Mapping[str, CheckSpec],
-) -> None:
-    """Report expectations that no check of the scenario's requirements reads."""
-    for number, call in enumerate(calls):
-        for part in call.expect.parts():
-            if part not in readable:
-                readers = [
-                    each.id
-                    for each in contract.requirements
-                    if each.check in checks and part in checks[each.check].reads
-                ]
-                document.add(
-                    ("calls", number, "expect", part),
-                    f"call {number + 1} expects '{part}', but no requirement that it proves reads that",
-                    expected=f"a requirement whose check reads it, or no '{part}'",
-                    fix=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
-                )
+@dataclass(frozen=True)
+class _Proof:
+    """A scenario's parts that are right, and what they are compared with; requirements have a known check."""
 
+    document: Document
+    requirements: Sequence[Requirement]
+    contract: Contract
+    checks: Mapping[str, CheckSpec]
+    calls: Sequence[Call]
+    steps: Sequence[Step]
 
-def _check_field(
-    document: Document,
-    path: Path,
-    contract: Contract,
-    requirement: Requirement,
-    steps: Sequence[Step],
-    calls: Sequence[Call],
-) -> None:
-    """Report a field of an exception that is proved by an answer without it: every SDK would pass."""
-    field, source = str(requirement.with_["field"]), str(requirement.with_["from"])
-    raising = [call.expect.raises for call in calls if call.expect.raises is not None]
-    if all(field in raises.fields for raises in raising):
-        return  # the scenario itself says what it must be; without any, `reads` has been reported
-    fact = f"'{requirement.id}' is proved by"
-    ending = next((step for step in steps if contract.ends_the_wait(step.status)), None)
-    status = None if ending is None else ending.status
-    if ending is None or status is None or contract.meaning(status) is not StatusMeaning.RAISE_TASK:
-        failing = [name for name, each in contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
-        expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
-        document.add(path, f"{fact} a task that does not fail", expected=expected)
-    elif at_path(render_body(contract, ending, _SOME_TASK), source) is None:
-        expected = f"'{source}' in the step that says '{status}'"
-        if field in contract.exception_fields:
-            expected += f", or '{field}' under 'raises: fields'"
-        document.add(path, f"{fact} an answer that has no '{source}'", expected=expected)
+    def check(self) -> None:
+        known = {each.id: each for each in self.requirements}
+        listed = _texts(self.document.root.items("proves"))
+        proved = [(number, known[name]) for number, name in listed if name in known]
+        if self.document.is_clean(("proves",)):
+            self._check_readers({part for _, each in proved for part in self.checks[each.check].reads})
+        expected = {part for call in self.calls for part in call.expect.parts()}
+        for number, requirement in proved:
+            path: Path = ("proves", number)
+            reads = self.checks[requirement.check].reads
+            if self.calls and reads and not expected.intersection(reads):
+                fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
+                self.document.add(path, fact, expected=f"{_either(reads)} under 'expect' of a call")
+            if self.calls and self.steps and {"field", "from"} <= requirement.with_.keys():
+                self._check_field(path, requirement)
+            option = requirement.with_.get("option")
+            if requirement.check in _OPTIONS and option is not None:
+                self._check_option(requirement, is_passed=option == "passed")
+            if requirement.check == "timeout_kept" and option is not None:
+                self._check_timeout(requirement)
 
+    def _waits(self) -> Iterator[tuple[Path, WaitOptions]]:
+        for number, call in enumerate(self.calls):
+            if call.wait is not None:
+                yield ("calls", number, "wait"), call.wait
 
-def _check_option(
-    document: Document, path: Path, requirement: Requirement, wait: WaitOptions, *, is_passed: bool
-) -> None:
-    """Report a wait that passes an option whose default is proved, or the other way round."""
-    name = _OPTIONS[requirement.check]
-    if (getattr(wait, name) is not None) != is_passed:
+    def _check_readers(self, readable: Collection[str]) -> None:
+        """Report expectations that no check of the scenario's requirements reads."""
+        for number, call in enumerate(self.calls):
+            for part in call.expect.parts():
+                if part not in readable:
+                    readers = [each.id for each in self.requirements if part in self.checks[each.check].reads]
+                    self.document.add(
+                        ("calls", number, "expect", part),
+                        f"call {number + 1} expects '{part}', but no requirement that it proves reads that",
+                        expected=f"a requirement whose check reads it, or no '{part}'",
+                        fix=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
+                    )
+
+    def _check_field(self, path: Path, requirement: Requirement) -> None:
+        """Report a field of an exception that is proved by an answer without it: every SDK would pass."""
+        contract = self.contract
+        field, source = str(requirement.with_["field"]), str(requirement.with_["from"])
+        raising = [call.expect.raises for call in self.calls if call.expect.raises is not None]
+        if all(field in raises.fields for raises in raising):
+            return  # the scenario itself says what it must be; without any, `reads` has been reported
+        fact = f"'{requirement.id}' is proved by"
+        ending = next((step for step in self.steps if contract.ends_the_wait(step.status)), None)
+        status = None if ending is None else ending.status
+        if ending is None or status is None or contract.meaning(status) is not StatusMeaning.RAISE_TASK:
+            failing = [name for name, each in contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
+            expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
+            self.document.add(path, f"{fact} a task that does not fail", expected=expected)
+        elif at_path(render_body(contract, ending, _SOME_TASK), source) is None:
+            expected = f"'{source}' in the step that says '{status}'"
+            if field in contract.exception_fields:
+                expected += f", or '{field}' under 'raises: fields'"
+            self.document.add(path, f"{fact} an answer that has no '{source}'", expected=expected)
+
+    def _check_option(self, requirement: Requirement, *, is_passed: bool) -> None:
+        """Report a wait that passes an option whose default is proved, or the other way round."""
+        name = _OPTIONS[requirement.check]
         fact = f"'{requirement.id}' is proved by a wait that {'lacks' if is_passed else 'passes'} '{name}'"
-        expected = f"a wait {'with' if is_passed else 'without'} '{name}'"
-        document.add(path, fact, expected=expected)
+        for path, wait in self._waits():
+            if (getattr(wait, name) is not None) != is_passed:
+                expected = f"a wait {'with' if is_passed else 'without'} '{name}'"
+                self.document.add(path, fact, expected=expected)
 
-
-def _check_timeout(
-    document: Document,
-    contract: Contract,
-    requirement: Requirement,
-    steps: Sequence[Step],
-    calls: Sequence[Call],
-) -> None:
-    """Report a timeout that is too short to show, or that the task's end comes before."""
-    waits = [(number, call.wait) for number, call in enumerate(calls) if call.wait is not None]
-    for number, wait in waits:
-        intervals = wait.timeout_s(contract.defaults) / wait.interval_s(contract.defaults)
-        if intervals < MIN_TIMEOUT_INTERVALS:
-            fact = f"'{requirement.id}' is proved by a timeout of {intervals:.1f} intervals"
-            expected = f"{MIN_TIMEOUT_INTERVALS} or more, so that being one interval off shows"
-            document.add(("calls", number, "wait"), fact, expected=expected)
-    ends = [number for number, step in enumerate(steps) if contract.ends_the_wait(step.status)]
-    if waits and ends:
-        fact = f"'{requirement.id}' is proved by a task that ends ('{steps[ends[0]].status}')"
-        expected = "a task that never ends, so that only the deadline ends the wait"
-        document.add(("task", ends[0], "status"), fact, expected=expected)
+    def _check_timeout(self, requirement: Requirement) -> None:
+        """Report a timeout that is too short to show, or that the task's end comes before."""
+        defaults = self.contract.defaults
+        for path, wait in self._waits():
+            intervals = wait.timeout_s(defaults) / wait.interval_s(defaults)
+            if intervals < MIN_TIMEOUT_INTERVALS:
+                fact = f"'{requirement.id}' is proved by a timeout of {intervals:.1f} intervals"
+                expected = f"{MIN_TIMEOUT_INTERVALS} or more, so that being one interval off shows"
+                self.document.add(path, fact, expected=expected)
+        ends = [n for n, step in enumerate(self.steps) if self.contract.ends_the_wait(step.status)]
+        if ends and any(self._waits()):
+            fact = f"'{requirement.id}' is proved by a task that ends ('{self.steps[ends[0]].status}')"
+            expected = "a task that never ends, so that only the deadline ends the wait"
+            self.document.add(("task", ends[0], "status"), fact, expected=expected)
 
 
 def _either(names: Sequence[str]) -> str:

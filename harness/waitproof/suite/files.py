@@ -6,8 +6,9 @@ files are reported at once. `lint` is stricter than loading: every promise is pr
 
 from __future__ import annotations
 
+import contextlib
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from waitproof.suite.checks import CheckSpec, known_checks
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import check_contract, parse_scenario
 from waitproof.suite.document import Document
-from waitproof.suite.model import validate
+from waitproof.suite.model import build
 from waitproof.suite.scenario import Scenario
 
 __all__ = [
@@ -82,13 +83,8 @@ def bundled_suite(name: str = "stream", *, option: str = "--suite") -> Path:
     for root in (package / "_scenarios", package.parents[1] / "scenarios"):
         if (root / name / CONTRACT).is_file():
             return root / name
-    raise InputError(
-        Mistake(
-            option,
-            f"no suite is called '{name}'",
-            expected=f"a folder that holds a {CONTRACT}, or the name of a suite that comes with waitproof",
-        )
-    )
+    expected = f"a folder that holds a {CONTRACT}, or the name of a suite that comes with waitproof"
+    raise InputError(Mistake(option, f"no suite is called '{name}'", expected=expected))
 
 
 def scenario_paths(folder: Path) -> list[Path]:
@@ -126,16 +122,10 @@ def read_file(path: Path) -> str:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device may never end
             raise InputError(Mistake(place, "this is not a file"))
-        size = status.st_size
-        if size > MAX_FILE_BYTES:
-            raise InputError(
-                Mistake(
-                    place,
-                    f"the file has {size:,} bytes",
-                    expected=f"{MAX_FILE_BYTES:,} or fewer",
-                    fix="a large payload is written ${text:2MiB}",
-                )
-            )
+        if status.st_size > MAX_FILE_BYTES:
+            fact, expected = f"the file has {status.st_size:,} bytes", f"{MAX_FILE_BYTES:,} or fewer"
+            fix = "a large payload is written ${text:2MiB}"
+            raise InputError(Mistake(place, fact, expected=expected, fix=fix))
         data = path.read_bytes()
     except OSError as error:
         raise InputError(Mistake(place, f"the file cannot be read: {why(error)}")) from None
@@ -156,8 +146,7 @@ def load_suite(folder: Path) -> Suite:
         InputError: With every mistake of every file.
     """
     suite, mistakes = read_suite(folder)
-    if mistakes:
-        raise InputError(mistakes)
+    _raise(mistakes)
     return suite
 
 
@@ -195,17 +184,12 @@ def lint_file(path: Path) -> None:
         raise InputError(Mistake(shown_path(path), f"there is no {CONTRACT} above this file", fix=fix))
     mistakes: list[Mistake] = []
     contract: Contract | None = None
-    try:
+    with _collected(mistakes):
         contract = load_contract(folder / CONTRACT)
-    except InputError as error:
-        mistakes += error.mistakes
-    try:
+    with _collected(mistakes):
         if whole != folder / CONTRACT:
             load_scenario(whole, folder, contract, known_checks())
-    except InputError as error:
-        mistakes += error.mistakes
-    if mistakes:
-        raise InputError(mistakes)
+    _raise(mistakes)
 
 
 def contract_file(folder: Path) -> Path:
@@ -216,14 +200,9 @@ def contract_file(folder: Path) -> Path:
     """
     file = folder / CONTRACT
     if not file.is_file():
-        raise InputError(
-            Mistake(
-                shown_path(folder),
-                "this is not a suite",
-                expected=f"a folder that holds a {CONTRACT}",
-                fix="name the folder itself, such as scenarios/stream",
-            )
-        )
+        place, expected = shown_path(folder), f"a folder that holds a {CONTRACT}"
+        fix = "name the folder itself, such as scenarios/stream"
+        raise InputError(Mistake(place, "this is not a suite", expected=expected, fix=fix))
     return file
 
 
@@ -267,12 +246,21 @@ def _document(path: Path) -> Document:
 
 
 def _contract(document: Document, checks: Mapping[str, CheckSpec]) -> Contract:
-    contract = validate(Contract, document)
-    if checks:
-        check_contract(document, checks)
-    document.check()
-    assert contract is not None
-    return contract
+    return build(Contract, document, lambda: check_contract(document, checks) if checks else None)
+
+
+@contextlib.contextmanager
+def _collected(mistakes: list[Mistake]) -> Iterator[None]:
+    """Go on after an InputError, whose mistakes are added to these."""
+    try:
+        yield
+    except InputError as error:
+        mistakes += error.mistakes
+
+
+def _raise(mistakes: list[Mistake]) -> None:
+    if mistakes:
+        raise InputError(mistakes)
 
 
 def _read(folder: Path, checks: Mapping[str, CheckSpec] | None) -> tuple[Suite, list[Mistake]]:
@@ -281,11 +269,9 @@ def _read(folder: Path, checks: Mapping[str, CheckSpec] | None) -> tuple[Suite, 
     mistakes: list[Mistake] = []
     document: Document | None = None
     contract: Contract | None = None
-    try:
+    with _collected(mistakes):
         document = _document(file)
         contract = _contract(document, known_checks())
-    except InputError as error:
-        mistakes += error.mistakes
     scenarios: list[Scenario] = []
     files: dict[str, Path] = {}
     for path in scenario_paths(folder):
@@ -294,10 +280,8 @@ def _read(folder: Path, checks: Mapping[str, CheckSpec] | None) -> tuple[Suite, 
             fact = f"{shown_path(first)} has the same id"
             mistakes.append(Mistake(shown_path(path), fact, fix="rename it"))
             continue
-        try:
+        with _collected(mistakes):
             scenarios.append(load_scenario(path, folder, contract, checks))
-        except InputError as error:
-            mistakes += error.mistakes
     if contract is None or document is None:
         raise InputError(mistakes)
     if not mistakes and not scenarios:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
@@ -75,13 +75,19 @@ def invalid(fact: str, *, expected: str = "", fix: str = "") -> PydanticCustomEr
     return PydanticCustomError("waitproof", "{fact}", {"fact": fact, "expected": expected, "fix": fix})
 
 
-def build(model: type[_M], document: Document) -> _M:
+def build(model: type[_M], document: Document, check: Callable[[], None] = lambda: None) -> _M:
     """Return the whole document as a `model`.
+
+    Args:
+        model: What it is.
+        document: Collects its mistakes.
+        check: Called to report more of them before they are raised.
 
     Raises:
         InputError: With every mistake of the document, one for each thing that is wrong.
     """
     built = validate(model, document)
+    check()
     document.check()
     assert built is not None
     return built

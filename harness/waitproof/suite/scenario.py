@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
 
@@ -156,22 +156,19 @@ class GetTaskOptions(Model):
     noun: ClassVar[str] = "get_task"
 
 
-Kind = Literal["task", "transport", "api", "other"]
+_KINDS = ("task", "transport", "api", "other")
+_KIND_SCHEMA: dict[str, Any] = {"enum": list(_KINDS)}
 
 
 def _kinds(value: object) -> tuple[str, ...]:
     kinds = [value] if isinstance(value, str) else value
-    known = ("task", "transport", "api", "other")
-    if isinstance(kinds, list) and kinds and all(kind in known for kind in kinds):
+    if isinstance(kinds, list) and kinds and all(kind in _KINDS for kind in kinds):
         return tuple(kinds)
     raise invalid(
         f"'kind' cannot be {shown(value)}",
         expected="task, transport, api or other, or a list of them",
-        fix=nearest(value, known) if isinstance(value, str) else "",
+        fix=nearest(value, _KINDS) if isinstance(value, str) else "",
     )
-
-
-_KIND_SCHEMA: dict[str, Any] = {"enum": ["task", "transport", "api", "other"]}
 
 
 class Raises(Model):
@@ -217,6 +214,21 @@ def _poll_count(value: object) -> PollCount:
     )
 
 
+_COUNT_SCHEMA: dict[str, Any] = {"type": "integer", "minimum": 0}
+_BOUNDS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "minProperties": 1,
+    "properties": {"at_least": _COUNT_SCHEMA, "at_most": _COUNT_SCHEMA},
+}
+Polls = Annotated[
+    PollCount,
+    PlainValidator(_poll_count),
+    PlainSerializer(lambda count: count.model_dump(exclude_none=True)),
+    WithJsonSchema({"anyOf": [_COUNT_SCHEMA, _BOUNDS_SCHEMA]}),
+]
+
+
 class Expect(Model):
     """What the caller must see of one call."""
 
@@ -224,30 +236,7 @@ class Expect(Model):
     returns: Json = None
     raises: Raises | None = None
     task: dict[str, Json] | None = None
-    polls: (
-        Annotated[
-            PollCount,
-            PlainValidator(_poll_count),
-            PlainSerializer(lambda count: count.model_dump(exclude_none=True)),
-            WithJsonSchema(
-                {
-                    "anyOf": [
-                        {"type": "integer", "minimum": 0},
-                        {
-                            "type": "object",
-                            "additionalProperties": False,
-                            "minProperties": 1,
-                            "properties": {
-                                "at_least": {"type": "integer", "minimum": 0},
-                                "at_most": {"type": "integer", "minimum": 0},
-                            },
-                        },
-                    ]
-                }
-            ),
-        ]
-        | None
-    ) = None
+    polls: Polls | None = None
 
     @classmethod
     def rules(cls, written: Node) -> Iterator[Wrong]:
@@ -274,7 +263,7 @@ class Call(Model):
     arguments: dict[str, Json] = {}
     task_id: str | int | None = None
     parallel: Annotated[int, Field(ge=1, le=MAX_PARALLEL)] = 1
-    expect: Expect = Expect()
+    expect: Expect = Field(default_factory=Expect)
 
     @field_validator("task_id", mode="before")
     @classmethod

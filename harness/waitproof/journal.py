@@ -67,6 +67,11 @@ class JournalEntry:
     nearest: str = ""
     by_path: bool = True
 
+    @property
+    def is_stray(self) -> bool:
+        """Whether it belongs to no task, and nothing handled it."""
+        return self.task_id is None and self.nearest != ""
+
 
 class Progress(StrEnum):
     """How far a wait is, as far as the server can know."""
