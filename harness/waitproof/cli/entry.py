@@ -11,10 +11,13 @@ import importlib
 import io
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
-from waitproof.errors import InputError, WaitproofError
+from waitproof.errors import HarnessError, InputError, WaitproofError
 from waitproof.text import escape
+
+if TYPE_CHECKING:
+    from waitproof.run import ExitCode
 
 __all__ = ["COMMANDS", "main"]
 
@@ -46,23 +49,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser(next((each for each in arguments if each in COMMANDS), "")).parse_args(arguments)
-
-    from waitproof.run import ExitCode  # noqa: PLC0415 - `--help` and wrong use need none of this
-
     try:
         code = int(options.execute(options))
         sys.stdout.flush()
-    except WaitproofError as error:
-        print(escape(f"{error}"), file=sys.stderr)
-        return int(ExitCode.WRONG_USE if isinstance(error, InputError) else ExitCode.UNKNOWN)
-    except KeyboardInterrupt:
-        return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
+    except (WaitproofError, KeyboardInterrupt, BrokenPipeError) as error:
+        return int(_exit_code(error))
+    return code
+
+
+def _exit_code(error: BaseException) -> ExitCode:
+    """Return what the program exits with after an error, and report it if somebody can fix it."""
+    from waitproof.run import ExitCode  # noqa: PLC0415 - `serve`, which must start quickly, needs none of this
+
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, BrokenPipeError):
         from waitproof.cli.console import discard_stdout  # noqa: PLC0415
 
         discard_stdout()
-        return int(ExitCode.KEPT)
-    return code
+        return ExitCode.KEPT
+    print(escape(str(error)), file=sys.stderr)
+    if isinstance(error, InputError):
+        return ExitCode.WRONG_USE
+    return ExitCode.INTERNAL if isinstance(error, HarnessError) else ExitCode.UNKNOWN
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
@@ -87,6 +96,8 @@ class _Version(argparse.Action):
     """Look the version up only when it is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
         try:
             number = version("waitproof")
         except PackageNotFoundError:

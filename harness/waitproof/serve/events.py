@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 
+from waitproof.judge import Progress
 from waitproof.serve import models
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.waits import Waits
@@ -77,13 +78,13 @@ class _Changes:
         ]
         self._sent |= {view.number: (view.version, view.task_id) for view in changed}
         remaining = {task_id for _, task_id in self._sent.values()}
-        tally = self._manager.tally()
+        progress = [task.progress for task in self._manager.tasks()]
         return models.Changes(
             tasks=[models.Task.of(view, max_polls=models.MAX_POLLS_LISTED) for view in changed],
             gone=[task_id for task_id in gone if task_id not in remaining],
             all=self._version < 0,
-            count=sum(tally.values()),
-            progress=tally,
+            count=len(progress),
+            progress={each: progress.count(each) for each in Progress},
         )
 
 
