@@ -10,11 +10,12 @@ from datetime import date
 from pathlib import Path
 
 from waitproof.adapter import baseline_file
+from waitproof.cli.console import say
+from waitproof.cli.options import write_text
 from waitproof.errors import InputError, Mistake
 from waitproof.report import Report, load
 from waitproof.run import ExitCode, Run, Update, update
 from waitproof.suite import read_file
-from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -49,8 +50,9 @@ def execute(options: argparse.Namespace) -> ExitCode:
     updates = [_update_of(argument, report, options) for argument in options.adapters]
     for file, new in updates:
         if new.changes and new.text is not None and not options.check:
-            _write_whole(file, new.text)
-        print("\n".join(escape(line) for line in _summary(file, new, is_check=options.check)))
+            write_text(file, new.text, "baseline")
+        for line in _summary(file, new, is_check=options.check):
+            say(line)
     changed = any(new.changes for _, new in updates)
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
@@ -72,14 +74,6 @@ def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tu
     )
     before = read_file(file) if os.path.lexists(file) else None
     return file, update(before, str(file), run, date.today(), wide=options.wide)
-
-
-def _write_whole(file: Path, content: str) -> None:
-    try:
-        file.write_bytes(content.encode("utf-8"))
-    except OSError as error:
-        fact = f"the baseline cannot be written: {(error.strerror or str(error)).lower()}"
-        raise InputError(Mistake(str(file), fact)) from None
 
 
 def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from waitproof import report
-from waitproof.errors import InputError, Mistake
+from waitproof.cli.options import write_text
+from waitproof.errors import InputError
 from waitproof.run import ExitCode
 from waitproof.text import escape
 
@@ -57,15 +58,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
         if mistakes:
             raise InputError(mistakes)
     if options.results is not None:
-        _write_page(report.results_page(reports, options.not_run), options.results)
+        write_text(options.results, report.results_page(reports, options.not_run), "page")
     elif not paths:
         print(report.results_page(reports, options.not_run), end="")
     return ExitCode.KEPT
-
-
-def _write_page(page: str, path: Path) -> None:
-    try:
-        path.write_text(page, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        fact = f"the page cannot be written: {(error.strerror or str(error)).lower()}"
-        raise InputError(Mistake(str(path), fact)) from None

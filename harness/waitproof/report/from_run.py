@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from waitproof.report.model import (
 from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult, Stale
 from waitproof.simulate import scaled
 from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
-from waitproof.text import shorten
+from waitproof.text import installed_version, shorten
 
 __all__ = ["report_of"]
 
@@ -53,14 +52,6 @@ _SECRET_HEADER = re.compile(
 _SECRET_QUERY = re.compile(r"token|secret|password|signature|key|auth|jwt", re.IGNORECASE)
 
 
-def _version() -> str:
-    """Return the installed version, "0" in a tree that was not installed."""
-    try:
-        return version("waitproof")
-    except PackageNotFoundError:
-        return "0"
-
-
 def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.MUST) -> Report:
     """Return the report of a run, with what adapters sent as it was: `file.shown` makes it fit for a view.
 
@@ -72,7 +63,7 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
     contract = result.suite.contract
     recorder = _Recorder(contract, int(result.started.timestamp() * 1e9))
     return Report(
-        waitproof=_version(),
+        waitproof=installed_version(),
         suite=result.suite.name,
         title=contract.title,
         source=contract.source,

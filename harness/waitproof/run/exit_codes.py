@@ -18,7 +18,6 @@ class ExitCode(IntEnum):
     NOT_KEPT = 1
     WRONG_USE = 2
     UNKNOWN = 3
-    INTERNAL = 4
     INTERRUPTED = 130
 
 

@@ -12,7 +12,6 @@ import gc
 import os
 import sys
 import time
-from pathlib import Path
 
 from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.mock import raise_file_limit
@@ -20,9 +19,9 @@ from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
 from waitproof.serve.terminal import Printer, Terminal
 from waitproof.signals import on_termination
-from waitproof.suite import CONTRACT, Change, WaitOptions, bundled_suite
+from waitproof.suite import Change, WaitOptions, suite_folder
 
-__all__ = ["add_options", "serve"]
+__all__ = ["add_options", "execute"]
 
 DEFAULT_PORT = 8080
 DEFAULT_SUITE = "stream"
@@ -102,26 +101,7 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MAX_COUNT:,}, not '{text[:100]}'")
 
 
-def _suite(named: str) -> Path:
-    """Return the folder of a suite: one with a contract, else a bundled one.
-
-    A folder without a contract may happen to have the name of a bundled suite.
-
-    Raises:
-        InputError: It is neither.
-    """
-    folder = Path(named)
-    if (folder / CONTRACT).is_file():
-        return folder
-    try:
-        return bundled_suite(named, option="--scenarios")
-    except InputError:
-        if folder.is_dir():
-            return folder  # the catalog reports what is missing
-        raise
-
-
-def serve(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> int:
     """Serve until a signal comes, and return the exit code.
 
     Raises:
@@ -130,7 +110,7 @@ def serve(options: argparse.Namespace) -> int:
     """
     finished_s = float(options.keep)
     settings = ServeOptions(
-        folder=_suite(options.scenarios),
+        folder=suite_folder(options.scenarios, option="--scenarios"),
         host=options.host,
         port=options.port,
         allowed_hosts=tuple(options.allow_host),

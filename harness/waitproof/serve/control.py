@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import Iterator
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -32,6 +31,7 @@ from waitproof.serve.steer import STALL_S, Action
 from waitproof.serve.task import TaskView
 from waitproof.serve.waits import Waits
 from waitproof.suite import Json, Scenario, WaitOptions, respond
+from waitproof.text import installed_version
 
 __all__ = ["OPERATIONS", "Control"]
 
@@ -52,13 +52,7 @@ class Control:
     """The application; it answers each request for the page or below the prefix."""
 
     def __init__(self, manager: TaskManager, waits: Waits, closing: threading.Event) -> None:
-        """Make the application of one server.
-
-        Args:
-            manager: Has the tasks.
-            waits: Judges their waits.
-            closing: Set when the server is about to stop: it ends the streams of events.
-        """
+        """Make the application of a server; `closing`, set when it is about to stop, ends the events."""
         self._manager = manager
         self._waits = waits
         self._closing = closing
@@ -118,7 +112,7 @@ class Control:
         manager, contract = self._manager, self._manager.contract
         base_url = manager.server.base_url
         return models.Status(
-            waitproof=_version(),
+            waitproof=installed_version(),
             suite=contract.name,
             title=contract.title,
             base_url=base_url,
@@ -331,10 +325,3 @@ def _refusal(http: int, *mistakes: Mistake) -> Response:
     return _json(
         models.Refusal(message=message, mistakes=[models.Mistake.of(each) for each in mistakes]), http
     )
-
-
-def _version() -> str:
-    try:
-        return version("waitproof")
-    except PackageNotFoundError:
-        return "0"

@@ -24,14 +24,7 @@ PING_EVERY = 100  # pauses without news, until a comment shows that the connecti
 
 
 def stream(manager: TaskManager, waits: Waits, closing: threading.Event, text: str) -> Iterator[bytes]:
-    """Yield events until the server is about to stop.
-
-    Args:
-        manager: Has the tasks.
-        waits: Judges their waits while somebody listens.
-        closing: Set when the server is about to stop.
-        text: Part of the id or the scenario of each task.
-    """
+    """Yield events, about tasks that have this text in their id or scenario, until `closing` is set."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     with waits.watched():
         changes = _Changes(manager, text)

@@ -27,9 +27,8 @@ from waitproof.suite import Catalog, Json, Scenario, Step, TaskIdFormat, WaitOpt
 __all__ = ["ANY_PAGE", "TaskManager"]
 
 ANY_PAGE = {"Access-Control-Allow-Origin": "*"}
-_UNUSABLE_ID = re.compile(
-    "|[.]|[.][.]|.*[\ud800-\udfff].*", re.DOTALL
-)  # resolved by clients, or half a character
+# Clients resolve such a part of a path, and cannot encode half a character, which JSON can hold.
+_UNUSABLE_ID = re.compile("|[.]|[.][.]|.*[\ud800-\udfff].*", re.DOTALL)
 
 
 class TaskManager:
@@ -135,13 +134,7 @@ class TaskManager:
     def act(self, task_id: str, action: Action, payload: Mapping[str, Json]) -> bool:
         """Do something to a task, between two of its polls; return False when there is no such task.
 
-        Args:
-            task_id: Its id.
-            action: What to do.
-            payload: See `steering`.
-
-        Raises:
-            InputError: See `steering`.
+        What the payload may have, and what is raised: see `steering`.
         """
         with self._lock:
             task = self._tasks.get(task_id)
@@ -195,12 +188,7 @@ class TaskManager:
             return list(reversed(self._tasks.values()))
 
     def newest(self, most: int, text: str = "") -> list[ServedTask]:
-        """Return the tasks that were made last, the newest first.
-
-        Args:
-            most: How many tasks at most.
-            text: Part of the id or the scenario of each, in upper or lower case.
-        """
+        """Return the newest tasks that have a text in their id or scenario, in upper or lower case."""
         part = text.casefold()
         matching = (
             task

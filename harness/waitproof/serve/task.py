@@ -111,10 +111,11 @@ class ServedTask:
         self.interval_s = options.interval_s(contract.defaults)
         self.timeout_s = options.timeout_s(contract.defaults)
         self.watch_ns = watched_after_s(self.interval_s) * 1e9  # from a wait's end, for a poll too many
+        self._longest_ns = (self.timeout_s + self.interval_s) * 1e9  # from a wait's first poll to its last
         self._created = datetime.now(UTC)
         self._server = server
         self._contract = contract
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.is_gone = False  # deleted or replaced: nobody gets a view of it any more
         self.version = 0  # rises with every change
         self._wait = 0
@@ -176,12 +177,9 @@ class ServedTask:
     def progress(self) -> Progress:
         """How far its wait is."""
         with self._lock:
-            return self._progress()
-
-    def _progress(self) -> Progress:
-        if self._judged.is_over:
-            return self._judged
-        return Progress.POLLING if self._polls else Progress.IDLE
+            if self._judged.is_over:
+                return self._judged
+            return Progress.POLLING if self._polls else Progress.IDLE
 
     def view(self) -> TaskView | None:
         """Return the task as it is now; None if it has been deleted or replaced."""
@@ -206,7 +204,7 @@ class ServedTask:
                     scenario=self.scenario,
                     options=self.options,
                     created=self._created,
-                    progress=self._progress(),
+                    progress=self.progress,
                     state=state,
                     interval_s=self.interval_s,
                     timeout_s=self.timeout_s,
@@ -231,7 +229,7 @@ class ServedTask:
                 return False
             since_ns: list[float] = [now_ns - self.last_ns]
             since_ns += [now_ns - self._ended_ns] if self._ended_ns else []
-            since_ns += [now_ns - self._first_ns - self._longest_ns()] if self._first_ns else []
+            since_ns += [now_ns - self._first_ns - self._longest_ns] if self._first_ns else []
             return max(since_ns) >= self.watch_ns and now_ns - self.judged_ns >= max(since_ns) / 4
 
     def begin_judging(self, now_ns: int) -> None:
@@ -258,13 +256,9 @@ class ServedTask:
             is_news, self._reported = report != self._reported, report
             return is_news
 
-    def _longest_ns(self) -> float:
-        """Return how long the wait may last from its first poll to its last."""
-        return (self.timeout_s + self.interval_s) * 1e9
-
     def _is_overdue(self, now_ns: int) -> bool:
         """Say whether a client polls on although its wait should be over."""
-        overdue_ns = now_ns - (self._ended_ns or self._first_ns + self._longest_ns())
+        overdue_ns = now_ns - (self._ended_ns or self._first_ns + self._longest_ns)
         return bool(self._first_ns) and overdue_ns > self.watch_ns
 
     def is_expired(self, now_ns: int, limits: Limits) -> bool:

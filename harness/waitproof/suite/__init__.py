@@ -37,6 +37,7 @@ from waitproof.suite.files import (
     read_suite,
     scenario_paths,
     suite_above,
+    suite_folder,
 )
 from waitproof.suite.model import MAX_DURATION_S, Duration, Format, Model, build, invalid, validate
 from waitproof.suite.scenario import (
@@ -126,6 +127,7 @@ __all__ = [
     "select",
     "shown",
     "suite_above",
+    "suite_folder",
     "validate",
     "watched_after_s",
 ]
