@@ -82,6 +82,11 @@ class Session:
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
         baselines = {spec.name: self._baselines[spec.name] for spec in _specs(items)}
+        for spec in _specs(items):
+            for entry in baselines[spec.name].entries:
+                covered = _covered(items, spec, entry)
+                if covered and entry.expiry is None:
+                    covered[-1].entries.append(entry)
         for folder in dict.fromkeys(item.folder for item in items):
             chosen = [item for item in items if item.folder == folder]
             whole = None
@@ -95,21 +100,13 @@ class Session:
     def baseline_items(
         self, session: pytest.Session, collected: Sequence[pytest.Item]
     ) -> Iterator[BaselineItem]:
-        """Yield an item for each entry that has expired, or that matches nothing in a whole run.
-
-        Any other entry is given to the last item that it covers.
-        """
-        chosen = [item for item in collected if isinstance(item, VerdictItem)]
-        for spec in _specs(chosen):
-            own_items = [item for item in chosen if item.spec is spec]
-            is_whole = _is_whole(own_items)
+        """Yield an item for each entry that has expired, or that matches nothing in a whole run."""
+        items = [item for item in collected if isinstance(item, VerdictItem)]
+        for spec in _specs(items):
+            is_whole = _is_whole([item for item in items if item.spec is spec])
             for entry in self._baselines[spec.name].entries:
-                covered = [
-                    each for each in own_items if entry.known.covers(each.scenario.id, each.requirement)
-                ]
-                if covered and entry.expiry is None:
-                    covered[-1].entries.append(entry)
-                elif covered or is_whole:
+                covers = bool(_covered(items, spec, entry))
+                if (covers and entry.expiry is not None) or (is_whole and not covers):
                     title = f"{entry.known.deviation}[{spec.name}]"
                     nodeid = f"{spec.baseline}::{title}"
                     yield BaselineItem.from_parent(session, name=title, nodeid=nodeid, spec=spec, entry=entry)
@@ -215,6 +212,12 @@ class _Run(SilentListener):
 def _specs(items: Iterable[VerdictItem]) -> list[AdapterSpec]:
     """Return the adapters of some items."""
     return list({item.spec.name: item.spec for item in items}.values())
+
+
+def _covered(items: Iterable[VerdictItem], spec: AdapterSpec, entry: Entry) -> list[VerdictItem]:
+    """Return the items that an entry of an adapter's baseline covers."""
+    covers = entry.known.covers
+    return [each for each in items if each.spec is spec and covers(each.scenario.id, each.requirement)]
 
 
 def _is_whole(items: Sequence[VerdictItem]) -> bool:
