@@ -1,4 +1,4 @@
-"""The program `waitproof`: `serve` on its own short way, every other command through `cli`.
+"""The program `waitproof`: `cli`, after what must be done before `serve` imports anything.
 
 A server that is to answer within a third of a second cannot import what runs and reports; so this module
 looks at the first word before anything is imported.
@@ -18,9 +18,6 @@ def main() -> int:
     if sys.argv[1:2] == ["serve"]:
         gc.disable()  # until it serves: nothing that is imported is garbage
         os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"  # it would look through every installed package for one
-        from waitproof.serve.command import main as serve  # noqa: PLC0415
-
-        return serve(sys.argv[2:])
     from waitproof.cli import main as run  # noqa: PLC0415
 
     return run()

@@ -1,10 +1,10 @@
-"""Small pieces of text that every room writes the same way: counts, lines, long texts, control characters."""
+"""Small texts that every room writes the same way: counts, lines, control characters, the version."""
 
 from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["escape", "on_one_line", "plural", "shorten"]
+__all__ = ["escape", "installed_version", "on_one_line", "plural", "shorten"]
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, format, surrogate, private use and unassigned characters
 _TAB_WIDTH = 4
@@ -40,3 +40,13 @@ def escape(text: str) -> str:
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in text.expandtabs(_TAB_WIDTH)
     )
+
+
+def installed_version() -> str:
+    """Return the installed version of waitproof, "0" in a tree that was not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes a while, seldom needed
+
+    try:
+        return version("waitproof")
+    except PackageNotFoundError:
+        return "0"

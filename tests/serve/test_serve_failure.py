@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from waitproof.cli import main
 from waitproof.serve import command
 from waitproof.serve.server import Service, serving
 
@@ -27,7 +28,7 @@ def test_a_server_whose_loop_has_ended_ends_serve_with_4(
     monkeypatch.setattr(command, "serving", failing_soon)
     interval_s = sys.getswitchinterval()
     try:
-        code = command.main(["--port", "0"])
+        code = main(["serve", "--port", "0"])
     finally:
         sys.setswitchinterval(interval_s)
 

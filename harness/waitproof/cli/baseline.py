@@ -10,11 +10,11 @@ from datetime import date
 from pathlib import Path
 
 from waitproof.adapter import baseline_file
+from waitproof.cli.console import say
 from waitproof.errors import InputError, Mistake
 from waitproof.report import Report, load, write_file
 from waitproof.run import ExitCode, Run, Update, update
 from waitproof.suite import read_file
-from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -50,7 +50,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
     for file, new in updates:
         if new.changes and new.text is not None and not options.check:
             write_file(file, new.text, "baseline")
-        print("\n".join(escape(line) for line in _summary(file, new, is_check=options.check)))
+        for line in _summary(file, new, is_check=options.check):
+            say(line)
     changed = any(new.changes for _, new in updates)
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import IO
 
 from rich.console import Console
 
-__all__ = ["discard_stdout", "make_console", "print_plain"]
+from waitproof.signals import discard_output
+from waitproof.text import escape
+
+__all__ = ["make_console", "say"]
 
 PLAIN_WIDTH = 200  # of a table that no terminal limits
 
@@ -19,14 +21,7 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Discard everything printed from now on."""
         self.quiet = True
-        discard_stdout()
-
-
-def discard_stdout() -> None:
-    """Send stdout to nowhere: its reader has gone, and Python must not complain about it at exit."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
-    os.close(nothing)
+        discard_output(sys.stdout)
 
 
 def make_console(stream: IO[str]) -> Console:
@@ -37,6 +32,9 @@ def make_console(stream: IO[str]) -> Console:
     return console
 
 
-def print_plain(console: Console, line: str) -> None:
-    """Print a line as it is: no markup, no highlighting, no wrapping."""
-    console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+def say(line: str) -> None:
+    """Print a line at once, safe for any terminal; a reader that has gone away misses it."""
+    try:
+        print(escape(line), flush=True)
+    except BrokenPipeError:
+        discard_output(sys.stdout)

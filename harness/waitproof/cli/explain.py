@@ -8,11 +8,11 @@ import shlex
 import sys
 import textwrap
 
-from waitproof.cli.console import make_console, print_plain
-from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, suite_folder
+from waitproof.cli.console import say
+from waitproof.cli.options import DEFAULT_SUITE, add_suite_option
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.run import ExitCode
-from waitproof.suite import Requirement, Suite, load_scenario, read_file, read_suite
+from waitproof.suite import Requirement, Suite, load_scenario, read_file, read_suite, suite_folder
 from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
@@ -27,9 +27,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> ExitCode:
     """Print the requirement or scenario with that name."""
     suite, mistakes = read_suite(suite_folder(options.suite))
-    console = make_console(sys.stdout)
     for line in _lines(suite, options.name):
-        print_plain(console, line)
+        say(line)
     if mistakes:
         suite_option = [] if options.suite == DEFAULT_SUITE else ["--suite", options.suite]
         lint = shlex.join(["waitproof", "lint", *suite_option])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from waitproof.cli.options import add_suite_option, suite_folder
+from waitproof.cli.options import add_suite_option
 from waitproof.errors import InputError, Mistake
 from waitproof.run import ExitCode, impossible_expectations
-from waitproof.suite import CONTRACT, id_of, lint_file, lint_suite, read_suite, suite_above
+from waitproof.suite import CONTRACT, id_of, lint_file, lint_suite, read_suite, suite_above, suite_folder
 
 __all__ = ["add_options", "execute"]
 

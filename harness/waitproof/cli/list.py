@@ -6,10 +6,10 @@ import argparse
 import sys
 
 from waitproof.cli.console import make_console
-from waitproof.cli.options import add_suite_option, suite_folder
+from waitproof.cli.options import add_suite_option
 from waitproof.errors import InputError
 from waitproof.run import ExitCode
-from waitproof.suite import read_suite
+from waitproof.suite import read_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
-
-from rich.console import Console
+from collections.abc import Callable, Sequence
 
 from waitproof.adapter import AdapterSpec, prepare
-from waitproof.cli.console import print_plain
 from waitproof.errors import InputError, Mistake
-from waitproof.suite import bundled_suite
 
-__all__ = ["DEFAULT_SUITE", "add_suite_option", "prepare_all", "suite_folder"]
+__all__ = ["DEFAULT_SUITE", "add_suite_option", "prepare_all"]
 
 DEFAULT_SUITE = "stream"
 
@@ -28,17 +23,7 @@ def add_suite_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def suite_folder(argument: str) -> Path:
-    """Return the folder that `--suite` means: a path, else the name of a suite that comes with waitproof.
-
-    Raises:
-        InputError: It is neither.
-    """
-    folder = Path(argument)
-    return folder if folder.is_dir() else bundled_suite(argument)
-
-
-def prepare_all(specs: Sequence[AdapterSpec], console: Console) -> None:
+def prepare_all(specs: Sequence[AdapterSpec], say: Callable[[str], None]) -> None:
     """Prepare every adapter, and report all that cannot be prepared at once.
 
     Raises:
@@ -47,7 +32,7 @@ def prepare_all(specs: Sequence[AdapterSpec], console: Console) -> None:
     mistakes: list[Mistake] = []
     for spec in specs:
         try:
-            prepare(spec, lambda line: print_plain(console, line))
+            prepare(spec, say)
         except InputError as error:
             mistakes += error.mistakes
     if mistakes:

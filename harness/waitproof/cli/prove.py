@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
-
-from waitproof.cli.options import add_suite_option, suite_folder
+from waitproof.cli.console import say
+from waitproof.cli.options import add_suite_option
 from waitproof.defects import Line, library, markdown, reasons, sentence_of, summary
 from waitproof.errors import InputError, Mistake
+from waitproof.report import write_file
 from waitproof.run import ExitCode, prove_live, prove_simulated
-from waitproof.suite import load_suite
+from waitproof.suite import load_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 
@@ -50,44 +49,34 @@ def execute(options: argparse.Namespace) -> ExitCode:
     """
     suite = load_suite(suite_folder(options.suite))
     known = library(suite.contract)
-    chosen = [
-        each
-        for each in (*known.defects.values(), *known.equivalents.values())
-        if _is_meant(options, each.name)
-    ]
+    clients = {**known.defects, **known.equivalents}
+    chosen = [each for name, each in clients.items() if _is_meant(options, name)]
     not_applicable = {name: why for name, why in known.not_applicable.items() if _is_meant(options, name)}
     if not chosen and not not_applicable:
-        fix = "'waitproof prove' shows all names"
-        raise InputError(
-            Mistake("-k", f"no defect or correct client matches {', '.join(options.patterns)}", fix=fix)
-        )
-    console = Console(width=None if sys.stdout.isatty() else 200, color_system=None)
-
-    def say(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        fact = f"no defect or correct client matches {', '.join(options.patterns)}"
+        raise InputError(Mistake("-k", fact, fix="'waitproof prove' shows all names"))
 
     def say_line(line: Line) -> None:
         say(sentence_of(known, line))
 
-    lines: list[Line] = []
     for reason in reasons(not_applicable):
         say(reason)
+    proofs: list[list[Line]] = []
     if options.simulated or not options.live:
         began_s = time.monotonic()
-        lines = prove_simulated(suite, chosen, processes=os.cpu_count() or 1)
-        for line in lines:
+        proofs.append(prove_simulated(suite, chosen, processes=os.cpu_count() or 1))
+        for line in proofs[-1]:
             say_line(line)
-        say(summary(lines, len(not_applicable), time.monotonic() - began_s, "simulated"))
-        page = lines
+        say(summary(proofs[-1], len(not_applicable), time.monotonic() - began_s, "simulated"))
     if options.live:
         began_s = time.monotonic()
-        live = prove_live(suite, chosen, say_line)
-        say(summary(live, len(not_applicable), time.monotonic() - began_s, "live"))
-        page = lines or live
-        lines += live
+        proofs.append(prove_live(suite, chosen, say_line))
+        say(summary(proofs[-1], len(not_applicable), time.monotonic() - began_s, "live"))
     if options.markdown is not None:
-        options.markdown.write_text(markdown(suite.contract, known, page), encoding="utf-8")
-    return ExitCode.KEPT if all(line.outcome.is_right for line in lines) else ExitCode.NOT_KEPT
+        page = next((lines for lines in proofs if lines), [])
+        write_file(options.markdown, markdown(suite.contract, known, page), "page")
+    is_right = all(line.outcome.is_right for lines in proofs for line in lines)
+    return ExitCode.KEPT if is_right else ExitCode.NOT_KEPT
 
 
 def _is_meant(options: argparse.Namespace, name: str) -> bool:

@@ -10,19 +10,20 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 from rich.console import Console
 
 from waitproof import report
 from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter, unique_names
-from waitproof.cli.console import make_console, print_plain
-from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all, suite_folder
+from waitproof.cli.console import make_console, say
+from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all
 from waitproof.errors import InputError, Mistake
 from waitproof.run import Baseline, ExitCode, Runner, RunResult, exit_code, load_baseline
 from waitproof.signals import on_termination
-from waitproof.suite import Level, Scenario, Suite, load_suite, select
+from waitproof.suite import Level, Scenario, Suite, load_suite, select, suite_folder
 from waitproof.text import escape, plural
 
 __all__ = ["add_options", "execute"]
@@ -67,14 +68,9 @@ def execute(options: argparse.Namespace) -> ExitCode:
     suite = load_suite(suite_folder(options.suite))
     arguments = [*_without_collections(options.adapters), *options.adapter]
     if not arguments:
-        raise InputError(
-            Mistake(
-                "waitproof run",
-                "no adapter is named",
-                expected="a folder with an adapter.yaml, or --adapter with a command",
-                fix="waitproof run adapters/reference-client",
-            )
-        )
+        expected = "a folder with an adapter.yaml, or --adapter with a command"
+        fix = "waitproof run adapters/reference-client"
+        raise InputError(Mistake("waitproof run", "no adapter is named", expected=expected, fix=fix))
     scenarios = select(suite.scenarios, options.patterns)
     json_path = {"--json": options.json} if options.json else {}
     report.check_paths({**json_path, **report.requested_paths(options)})
@@ -82,12 +78,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
     specs = unique_names([find_adapter(argument) for argument in arguments])
     baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
     level = Level(options.fail_on.upper())
-
-    def say(line: str) -> None:
-        print_plain(console, line)
-
     with report.commands_off(os.environ, say):
-        prepare_all(specs, console)
+        prepare_all(specs, say)
         result = _play(suite, scenarios, specs, options, console, baselines)
         code = exit_code(
             [list(adapter.verdicts()) for adapter in result.adapters],
@@ -98,21 +90,18 @@ def execute(options: argparse.Namespace) -> ExitCode:
         raw = report.report_of(result, exit_code=code, fail_on=level)
         merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
         report.print_report(console, merged)
-        console.print(_last_line(result), markup=False, highlight=False)
-    _write_reports(raw, merged, options, say)
+        say(_last_line(result))
+    _write_reports(raw, merged, options)
     return code
 
 
 def _without_collections(arguments: Sequence[str]) -> list[str]:
     """Return the adapters that `adapters/*` means: a folder that only holds some is skipped, with a note."""
-    if len(arguments) < 2:
-        return list(arguments)
     adapters = []
     for argument in arguments:
         folder = Path(argument)
-        if not (folder / FILE_NAME).exists() and adapters_in(folder):
-            note = f"{argument}: skipped: it holds adapters but isn't one"
-            print(escape(note), file=sys.stderr)
+        if len(arguments) > 1 and not (folder / FILE_NAME).exists() and adapters_in(folder):
+            print(escape(f"{argument}: skipped: it holds adapters but isn't one"), file=sys.stderr)
         else:
             adapters.append(argument)
     return adapters
@@ -150,13 +139,13 @@ def _play(
 
 
 def _run_in_thread(runner: Runner) -> RunResult:
-    errors: list[BaseException] = []
+    result: Future[RunResult] = Future()
 
     def body() -> None:
         try:
-            runner.run()
+            result.set_result(runner.run())
         except BaseException as error:  # noqa: BLE001 - raised below, in the main thread
-            errors.append(error)
+            result.set_exception(error)
 
     thread = threading.Thread(target=body, name="run", daemon=True)
     # In a thread, so that a second Ctrl-C breaks nothing.
@@ -164,27 +153,21 @@ def _run_in_thread(runner: Runner) -> RunResult:
         thread.start()
         while thread.is_alive():
             thread.join(0.2)
-    if errors:
-        raise errors[0]
-    return runner.result
+    return result.result()
 
 
 def _last_line(result: RunResult) -> str:
     name = result.suite.name
     if result.interrupted:
-        played = sum(
-            bool(each.verdicts) for adapter in result.adapters for each in adapter.scenarios.values()
-        )
-        total = sum(len(adapter.scenarios) for adapter in result.adapters)
-        return f"{name}: interrupted after {result.seconds:.1f} s: {played} of {total} scenarios"
+        scenarios = [each for adapter in result.adapters for each in adapter.scenarios.values()]
+        played = sum(bool(each.verdicts) for each in scenarios)
+        return f"{name}: interrupted after {result.seconds:.1f} s: {played} of {len(scenarios)} scenarios"
     count = len(result.adapters[0].scenarios)
     adapters = f" with {len(result.adapters)} adapters" if len(result.adapters) > 1 else ""
     return f"{name}: {plural(count, 'scenario')}{adapters} in {result.seconds:.1f} s"
 
 
-def _write_reports(
-    raw: report.Report, merged: report.Merged, options: argparse.Namespace, say: Callable[[str], None]
-) -> None:
+def _write_reports(raw: report.Report, merged: report.Merged, options: argparse.Namespace) -> None:
     """Write every requested report; what could not be written is reported once the others are."""
     mistakes: list[Mistake] = []
     if options.json is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +15,34 @@ from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
 from waitproof.pytest_plugin import SESSION, WaitproofWarning
 from waitproof.report import RequirementEntry, explain_verdict
-from waitproof.run import Entry, Stale
+from waitproof.run import Entry
 from waitproof.suite import Scenario, load_scenario
 from waitproof.text import escape
 
-__all__ = [
-    "BaselineItem",
-    "DeviationError",
-    "ScenarioFile",
-    "StaleBaselineError",
-    "UnjudgedError",
-    "VerdictItem",
-]
+__all__ = ["BaselineItem", "ScenarioFile", "UnjudgedError", "VerdictItem"]
 
 
-class DeviationError(Exception):
-    """A verdict other than PASS, as pytest sees it.
-
-    Attributes:
-        verdict: The verdict.
-    """
-
-    def __init__(self, verdict: Verdict) -> None:
-        self.verdict = verdict
-        super().__init__(f"{verdict.status.value} {verdict.requirement}: {verdict.seen}")
-
-
-class StaleBaselineError(Exception):
-    """Stale entries of a baseline.
-
-    Attributes:
-        stale: The entries.
-    """
-
-    def __init__(self, stale: Sequence[Stale]) -> None:
-        self.stale = tuple(stale)
-        super().__init__(escape("\n\n".join(str(each.mistake) for each in stale)))
+class ReportedError(Exception):
+    """What fails an item, a verdict or a stale baseline: its text is shown, without a traceback."""
 
 
 class UnjudgedError(Exception):
     """No verdict about the SDK: the adapter or the harness is at fault."""
+
+
+class _Item(pytest.Item):
+    """An item about one adapter."""
+
+    def __init__(self, *, spec: AdapterSpec, **more: Any) -> None:
+        super().__init__(**more)
+        self.spec = spec
+        self.user_properties.append(("adapter", spec.name))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """Show what is written for the reader without a traceback; any other error as pytest does."""
+        if isinstance(excinfo.value, ReportedError | WaitproofWarning):
+            return escape(str(excinfo.value))
+        return str(super().repr_failure(excinfo, style))
 
 
 class ScenarioFile(pytest.File):
@@ -82,12 +70,11 @@ class ScenarioFile(pytest.File):
                 title = f"{name}[{spec.name}]"
                 # As text: pytest 9.2 would not find the "[" of a name again, and `--lf` would forget it.
                 nodeid = f"{self.nodeid}::{title}"
-                yield VerdictItem.from_parent(
-                    self, name=title, nodeid=nodeid, spec=spec, scenario=scenario, requirement=name
-                )
+                facts = {"spec": spec, "folder": self.folder, "scenario": scenario, "requirement": name}
+                yield VerdictItem.from_parent(self, name=title, nodeid=nodeid, **facts)
 
 
-class VerdictItem(pytest.Item):
+class VerdictItem(_Item):
     """One requirement, judged in one scenario with one adapter.
 
     Attributes:
@@ -95,28 +82,14 @@ class VerdictItem(pytest.Item):
             that they cover.
     """
 
-    def __init__(
-        self,
-        *,
-        spec: AdapterSpec,
-        scenario: Scenario,
-        requirement: str,
-        **more: Any,
-    ) -> None:
+    def __init__(self, *, folder: Path, scenario: Scenario, requirement: str, **more: Any) -> None:
         super().__init__(**more)
-        self.spec = spec
+        self.folder = folder
         self.scenario = scenario
         self.requirement = requirement
         self.entries: list[Entry] = []
         self._verdict: Verdict | None = None
-        self.user_properties.append(("adapter", spec.name))
         self.user_properties.append(("requirement", requirement))
-
-    @property
-    def folder(self) -> Path:
-        """The suite's folder."""
-        assert isinstance(self.parent, ScenarioFile)
-        return self.parent.folder
 
     def setup(self) -> None:
         """Wait for the verdict; anything that isn't a verdict about the SDK is an error here.
@@ -131,15 +104,15 @@ class VerdictItem(pytest.Item):
             pytest.fail(escape(f"ERROR {verdict.requirement}: {verdict.seen}"), pytrace=False)
         self._verdict = verdict
         if verdict.excused:
-            mark = pytest.mark.xfail(reason=verdict.excused, raises=DeviationError, strict=False)
+            mark = pytest.mark.xfail(reason=verdict.excused, raises=ReportedError, strict=False)
             self.add_marker(mark)
 
     def runtest(self) -> None:
         """Turn the verdict into pytest's terms.
 
         Raises:
-            DeviationError: It is FAIL or INCONCLUSIVE, or WARN where a baseline excuses it.
-            StaleBaselineError: It passes, and an entry of the baseline says that it fails.
+            ReportedError: It is FAIL or INCONCLUSIVE, or WARN where a baseline excuses it; or it passes, and
+                an entry of the baseline says that it fails.
         """
         verdict = self._verdict
         assert verdict is not None
@@ -147,60 +120,41 @@ class VerdictItem(pytest.Item):
         if verdict.status in {Status.UNSUPPORTED, Status.NOT_APPLICABLE}:
             pytest.skip(f"{verdict.status.value}: {verdict.seen}")
         if verdict.status in {Status.FAIL, Status.INCONCLUSIVE} or verdict.excused:
-            raise DeviationError(verdict)
+            command = shlex.join(["pytest", self.nodeid, "--adapter", self.spec.argument])
+            raise ReportedError(f"{self._explanation(verdict)}\n  {'again:':<13}{command}")
         if verdict.status is Status.WARN:
-            warnings.warn(WaitproofWarning("\n".join(self._explanation(verdict))), stacklevel=1)
+            warnings.warn(WaitproofWarning(self._explanation(verdict)), stacklevel=1)
         session = self.config.stash[SESSION]
         stale = [each for entry in self.entries if (each := session.stale(self.spec, entry)) is not None]
         if stale:
-            raise StaleBaselineError(stale)
+            raise ReportedError("\n\n".join(str(each.mistake) for each in stale))
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        """Show a verdict in full, without a traceback; any other error as pytest does."""
-        if isinstance(excinfo.value, DeviationError):
-            command = shlex.join(["pytest", self.nodeid, "--adapter", self.spec.argument])
-            again = escape(f"  {'again:':<13}{command}")
-            return "\n".join([*self._explanation(excinfo.value.verdict), again])
-        if isinstance(excinfo.value, WaitproofWarning):
-            return escape(str(excinfo.value))
-        if isinstance(excinfo.value, StaleBaselineError):
-            return str(excinfo.value)
-        return str(super().repr_failure(excinfo, style))
-
-    def _explanation(self, verdict: Verdict) -> list[str]:
+    def _explanation(self, verdict: Verdict) -> str:
         requirement = self.config.stash[SESSION].contract(self.folder).requirement(verdict.requirement)
-        return explain_verdict(self.spec.name, verdict, RequirementEntry.of(requirement))
+        return "\n".join(explain_verdict(self.spec.name, verdict, RequirementEntry.of(requirement)))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the file, the line from 0 of the requirement's name under `proves`, and the item's title."""
         return self.path, self.scenario.line_of(self.requirement) - 1, f"{self.scenario.id}:{self.name}"
 
 
-class BaselineItem(pytest.Item):
+class BaselineItem(_Item):
     """An entry of an adapter's baseline that no other item reports: it matches nothing, or has expired."""
 
-    def __init__(self, *, spec: AdapterSpec, entry: Entry, **more: Any) -> None:
+    def __init__(self, *, entry: Entry, **more: Any) -> None:
         super().__init__(**more)
-        self.spec = spec
         self.entry = entry
-        self.user_properties.append(("adapter", spec.name))
 
     def runtest(self) -> None:
         """Fail with what is wrong with the entry.
 
         Raises:
-            StaleBaselineError: Always, unless the run can't know.
+            ReportedError: Always, unless the run can't know.
         """
         stale = self.config.stash[SESSION].stale(self.spec, self.entry)
         if stale is None:  # what was collected is not what was played: --lf, an interrupt
             pytest.skip("only a whole run shows whether it is stale")
-        raise StaleBaselineError([stale])
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        """Show the place, the fact and the fix, and no traceback."""
-        if isinstance(excinfo.value, StaleBaselineError):
-            return str(excinfo.value)
-        return str(super().repr_failure(excinfo, style))
+        raise ReportedError(str(stale.mistake))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the baseline's file, the entry's line from 0, and the item's title."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,11 +34,7 @@ class Session:
     """Everything of one pytest session: adapters, contracts, and a run for each suite."""
 
     def __init__(self, config: pytest.Config, arguments: Sequence[str]) -> None:
-        """Find the adapters.
-
-        Args:
-            config: pytest's.
-            arguments: What the user typed to name the adapters; at least one.
+        """Find the adapters that the user named.
 
         Raises:
             UsageError: One of them does not exist, or its files have mistakes.
@@ -43,10 +42,11 @@ class Session:
         self._config = config
         try:
             self.specs: Sequence[AdapterSpec] = unique_names([find_adapter(each) for each in arguments])
+            self._baselines = {spec.name: load_baseline(spec.baseline) for spec in self.specs}
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
-        self._contracts: dict[Path, Contract] = {}
-        self._baselines: dict[str, Baseline] = {}
+        # The contract in a folder, read once; InputError if it has mistakes.
+        self.contract = cache(lambda folder: load_contract(folder / CONTRACT))
         self._runs: dict[Path, _Run] = {}
 
     def scenario_file(self, file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
@@ -54,19 +54,8 @@ class Session:
         folder = suite_above(file_path)
         if folder is None or file_path == folder / CONTRACT:
             return None
-        if any(part.startswith(".") for part in file_path.relative_to(folder).parts):
-            return None
-        return ScenarioFile.from_parent(parent, path=file_path, folder=folder)
-
-    def contract(self, folder: Path) -> Contract:
-        """Return the contract in a folder, read once.
-
-        Raises:
-            InputError: It has mistakes.
-        """
-        if folder not in self._contracts:
-            self._contracts[folder] = load_contract(folder / CONTRACT)
-        return self._contracts[folder]
+        is_hidden = any(part.startswith(".") for part in file_path.relative_to(folder).parts)
+        return None if is_hidden else ScenarioFile.from_parent(parent, path=file_path, folder=folder)
 
     def refuse_xdist(self) -> None:
         """Stop where pytest-xdist would split a run whose waits must be scheduled together.
@@ -87,54 +76,40 @@ class Session:
             UsageError: An adapter cannot be prepared.
         """
         items = [item for item in collected if isinstance(item, VerdictItem)]
-        used = {item.spec.name: item.spec for item in items}
         try:
-            for spec in used.values():
+            for spec in _specs(items):
                 prepare(spec, lambda _line: None)
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
-        baselines = {spec.name: self._baseline(spec) for spec in used.values()}
-        for spec in used.values():
-            own_items = [item for item in items if item.spec.name == spec.name]
+        baselines = {spec.name: self._baselines[spec.name] for spec in _specs(items)}
+        for spec in _specs(items):
             for entry in baselines[spec.name].entries:
-                covered = [
-                    each for each in own_items if entry.known.covers(each.scenario.id, each.requirement)
-                ]
+                covered = _covered(items, spec, entry)
                 if covered and entry.expiry is None:
                     covered[-1].entries.append(entry)
-        knows_any = any(baseline.entries for baseline in baselines.values())
         for folder in dict.fromkeys(item.folder for item in items):
             chosen = [item for item in items if item.folder == folder]
-            suite = _suite_of(folder, self.contract(folder), chosen)
-            whole = _whole_suite(folder) if knows_any else None
-            self._runs[folder] = _Run(suite, whole, chosen, baselines)
+            whole = None
+            if any(baseline.entries for baseline in baselines.values()):
+                with contextlib.suppress(InputError):  # of a file of the suite that is not played
+                    whole = load_suite(folder)
+            self._runs[folder] = _Run(
+                _suite_of(folder, self.contract(folder), chosen), whole, chosen, baselines
+            )
 
     def baseline_items(
         self, session: pytest.Session, collected: Sequence[pytest.Item]
     ) -> Iterator[BaselineItem]:
-        """Yield an item for each entry that has expired, or that matches nothing in a whole run.
-
-        Raises:
-            UsageError: A baseline has mistakes.
-        """
-        chosen = [item for item in collected if isinstance(item, VerdictItem)]
-        for spec in {item.spec.name: item.spec for item in chosen}.values():
-            own_items = [item for item in chosen if item.spec.name == spec.name]
-            is_whole = _is_whole(own_items)
-            for entry in self._baseline(spec).entries:
-                covers = any(entry.known.covers(each.scenario.id, each.requirement) for each in own_items)
+        """Yield an item for each entry that has expired, or that matches nothing in a whole run."""
+        items = [item for item in collected if isinstance(item, VerdictItem)]
+        for spec in _specs(items):
+            is_whole = _is_whole([item for item in items if item.spec is spec])
+            for entry in self._baselines[spec.name].entries:
+                covers = bool(_covered(items, spec, entry))
                 if (covers and entry.expiry is not None) or (is_whole and not covers):
                     title = f"{entry.known.deviation}[{spec.name}]"
                     nodeid = f"{spec.baseline}::{title}"
                     yield BaselineItem.from_parent(session, name=title, nodeid=nodeid, spec=spec, entry=entry)
-
-    def _baseline(self, spec: AdapterSpec) -> Baseline:
-        if spec.name not in self._baselines:
-            try:
-                self._baselines[spec.name] = load_baseline(spec.baseline)
-            except InputError as error:
-                raise pytest.UsageError(str(error)) from None
-        return self._baselines[spec.name]
 
     def stale(self, spec: AdapterSpec, entry: Entry) -> Stale | None:
         """Return what is wrong with an entry of an adapter's baseline, once that is known; None for nothing.
@@ -146,8 +121,12 @@ class Session:
         return None if None in found else next(iter(found), None)
 
     def verdict(self, item: VerdictItem) -> Verdict:
-        """Return an item's verdict, once it is known."""
-        return self._runs[item.folder].verdict(item)
+        """Return an item's verdict, once it is known.
+
+        Raises:
+            UnjudgedError: The run has ended without it.
+        """
+        return self._runs[item.folder].verdicts[item.spec.name, item.scenario.id, item.requirement].result()
 
     def stop(self) -> None:
         """End every run that is still going."""
@@ -155,20 +134,12 @@ class Session:
             run.stop()
 
 
-class _Listener(SilentListener):
-    """Passes on the final verdicts."""
+class _Run(SilentListener):
+    """One suite's run, in a separate thread.
 
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-
-    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
-        """Wake the items that wait for these verdicts."""
-        if final:
-            self._run.settle(adapter, scenario.id, verdicts)
-
-
-class _Run:
-    """One suite's run, in a separate thread."""
+    Attributes:
+        verdicts: By adapter, scenario and requirement.
+    """
 
     def __init__(
         self,
@@ -177,70 +148,76 @@ class _Run:
         items: Sequence[VerdictItem],
         baselines: dict[str, Baseline],
     ) -> None:
-        specs = {item.spec.name: item.spec for item in items}
-        self._changed = threading.Condition()
-        self._verdicts: dict[tuple[str, str, str], Verdict] = {}
-        self._error: BaseException | None = None
-        self._is_over = False
+        specs = _specs(items)
+        self.verdicts: dict[tuple[str, str, str], Future[Verdict]] = {
+            (spec.name, scenario.id, name): Future()
+            for spec in specs
+            for scenario in chosen.scenarios
+            for name in scenario.proves
+        }
         self._runner = Runner(
             whole or chosen,
-            [spec.launch() for spec in specs.values()],
+            [spec.launch() for spec in specs],
             scenarios=chosen.scenarios,
             baselines=baselines,
             knows_suite=whole is not None,
-            listener=_Listener(self),
+            listener=self,
         )
-        self._adapters = set(specs)
-        self._pairs = [(each.id, name) for each in chosen.scenarios for name in each.proves]
         self._thread = threading.Thread(target=self._body, name=f"waitproof {chosen.name}", daemon=True)
         self._thread.start()
 
     def _body(self) -> None:
+        message = "the run ended before this verdict"
         try:
             self._runner.run()
         except BaseException as error:  # noqa: BLE001 - every waiting item reports it
-            self._error = error
-        finally:
-            with self._changed:
-                self._is_over = True
-                self._changed.notify_all()
+            message += f": {error}"
+        for future in self.verdicts.values():
+            if not future.done():
+                future.set_exception(UnjudgedError(message))
 
-    def settle(self, adapter: str, scenario_id: str, verdicts: Sequence[Verdict]) -> None:
-        with self._changed:
-            for verdict in verdicts:
-                self._verdicts[adapter, scenario_id, verdict.requirement] = verdict
-            self._changed.notify_all()
-
-    def verdict(self, item: VerdictItem) -> Verdict:
-        key = (item.spec.name, item.scenario.id, item.requirement)
-        with self._changed:
-            self._changed.wait_for(lambda: key in self._verdicts or self._is_over)
-            if key in self._verdicts:
-                return self._verdicts[key]
-        if self._error is not None:
-            raise UnjudgedError(f"the run ended before this verdict: {self._error}")
-        raise UnjudgedError("the run ended before this verdict")
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
+        """Wake the items that wait for these verdicts, if they are final."""
+        for verdict in verdicts if final else ():
+            key = (adapter, scenario.id, verdict.requirement)
+            if self.verdicts[key].done():  # the adapter has failed since
+                self.verdicts[key] = Future()
+            self.verdicts[key].set_result(verdict)
 
     def stale(self, adapter: str, entry: Entry) -> tuple[bool, Stale | None] | None:
         """Return whether an entry covers anything here, and what is wrong with it, once that is known.
 
         None where the adapter is not run here.
         """
-        if adapter not in self._adapters:
+        result = next((each for each in self._runner.result.adapters if each.name == adapter), None)
+        if result is None:
             return None
-        covered = {(adapter, *pair) for pair in self._pairs if entry.known.covers(*pair)}
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._is_over or bool(covered and covered <= self._verdicts.keys())
-            )
-        result = next(each for each in self._runner.result.adapters if each.name == adapter)
+        known = entry.known
+        covered = [
+            self.verdicts[key] for key in self.verdicts if key[0] == adapter and known.covers(*key[1:])
+        ]
+        wait(covered)
+        if not covered:
+            self._thread.join()
         stale = (each for each in self._runner.stale(result) if each.entry is entry)
         return bool(covered), next(stale, None)
 
     def stop(self) -> None:
-        if not self._is_over:
+        """End the run if it is still going."""
+        if self._thread.is_alive():
             self._runner.cancel()
         self._thread.join()
+
+
+def _specs(items: Iterable[VerdictItem]) -> list[AdapterSpec]:
+    """Return the adapters of some items."""
+    return list({item.spec.name: item.spec for item in items}.values())
+
+
+def _covered(items: Iterable[VerdictItem], spec: AdapterSpec, entry: Entry) -> list[VerdictItem]:
+    """Return the items that an entry of an adapter's baseline covers."""
+    covers = entry.known.covers
+    return [each for each in items if each.spec is spec and covers(each.scenario.id, each.requirement)]
 
 
 def _is_whole(items: Sequence[VerdictItem]) -> bool:
@@ -251,23 +228,11 @@ def _is_whole(items: Sequence[VerdictItem]) -> bool:
     return chosen == wanted and files <= {path for path, _ in chosen}
 
 
-def _whole_suite(folder: Path) -> Suite | None:
-    """Return all of a suite; None where a file of it that is not played cannot be read."""
-    try:
-        return load_suite(folder)
-    except InputError:
-        return None
-
-
 def _suite_of(folder: Path, contract: Contract, items: Sequence[VerdictItem]) -> Suite:
     """Return a suite of only the scenarios and requirements of these items."""
-    wanted: dict[str, set[str]] = {}
-    for item in items:
-        wanted.setdefault(item.scenario.id, set()).add(item.requirement)
-    scenarios = {item.scenario.id: item.scenario for item in items}
-    files = {item.scenario.id: item.path for item in items}
+    wanted = {(item.scenario.id, item.requirement) for item in items}
     chosen = tuple(
-        scenario.model_copy(update={"proves": tuple(n for n in scenario.proves if n in wanted[scenario.id])})
-        for scenario in scenarios.values()
+        each.model_copy(update={"proves": tuple(name for name in each.proves if (each.id, name) in wanted)})
+        for each in {item.scenario.id: item.scenario for item in items}.values()
     )
-    return Suite(folder, contract, chosen, files)
+    return Suite(folder, contract, chosen, {item.scenario.id: item.path for item in items})

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +20,7 @@ from waitproof.report import model
 from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
-from waitproof.text import shorten
+from waitproof.text import installed_version, shorten
 
 __all__ = ["report_of"]
 
@@ -38,14 +37,6 @@ _Part = TypeVar("_Part", bound=model.Part)
 _Item = TypeVar("_Item")
 
 
-def _version() -> str:
-    """Return the installed version, "0" in a tree that was not installed."""
-    try:
-        return version("waitproof")
-    except PackageNotFoundError:
-        return "0"
-
-
 def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.MUST) -> model.Report:
     """Return the report of a run, with what adapters sent as it was: `file.shown` makes it fit for a view.
 
@@ -57,7 +48,7 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
     contract = result.suite.contract
     recorder = _Recorder(contract, int(result.started.timestamp() * 1e9))
     return model.Report(
-        waitproof=_version(),
+        waitproof=installed_version(),
         suite=result.suite.name,
         title=contract.title,
         source=contract.source,

@@ -12,24 +12,19 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
 
-from waitproof.errors import HarnessError, InputError, Mistake, WaitproofError
+from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.mock import raise_file_limit
 from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
 from waitproof.serve.terminal import Printer, Terminal
 from waitproof.signals import on_termination
-from waitproof.suite import CONTRACT, Change, WaitOptions, bundled_suite
-from waitproof.text import escape
+from waitproof.suite import Change, WaitOptions, suite_folder
 
-__all__ = ["add_options", "main", "serve"]
+__all__ = ["add_options", "execute"]
 
 DEFAULT_PORT = 8080
 DEFAULT_SUITE = "stream"
-WRONG_USE = 2
-INTERNAL_ERROR = 4
 SIGNAL_PAUSE_S = 0.1  # until a signal is seen, at most
 SWITCH_S = 0.0005  # for which a thread that judges may delay the one that answers polls
 MAX_COUNT = 10**9  # thirty years of seconds
@@ -98,20 +93,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(argv: Sequence[str]) -> int:
-    """Serve until a signal comes, and return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="waitproof serve", description="Serve mock tasks while you develop a client."
-    )
-    add_options(parser)
-    options = parser.parse_args(argv)
-    try:
-        return serve(options)
-    except WaitproofError as error:
-        print(escape(str(error)), file=sys.stderr)
-        return WRONG_USE if isinstance(error, InputError) else INTERNAL_ERROR
-
-
 def _count(text: str) -> int:
     with contextlib.suppress(ValueError):
         number = int(text)
@@ -120,26 +101,7 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected a whole number from 1 to {MAX_COUNT:,}, not '{text[:100]}'")
 
 
-def _suite(named: str) -> Path:
-    """Return the folder of a suite: one with a contract, else a bundled one.
-
-    A folder without a contract may happen to have the name of a bundled suite.
-
-    Raises:
-        InputError: It is neither.
-    """
-    folder = Path(named)
-    if (folder / CONTRACT).is_file():
-        return folder
-    try:
-        return bundled_suite(named, option="--scenarios")
-    except InputError:
-        if folder.is_dir():
-            return folder  # the catalog reports what is missing
-        raise
-
-
-def serve(options: argparse.Namespace) -> int:
+def execute(options: argparse.Namespace) -> int:
     """Serve until a signal comes, and return the exit code.
 
     Raises:
@@ -148,7 +110,7 @@ def serve(options: argparse.Namespace) -> int:
     """
     finished_s = float(options.keep)
     settings = ServeOptions(
-        folder=_suite(options.scenarios),
+        folder=suite_folder(options.scenarios, option="--scenarios"),
         host=options.host,
         port=options.port,
         allowed_hosts=tuple(options.allow_host),
@@ -185,16 +147,11 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def _wait_options(options: argparse.Namespace) -> WaitOptions | None:
-    given = {"poll_interval": options.poll_interval, "timeout": options.timeout}
-    given = {name: value for name, value in given.items() if value is not None}
-    if not given:
-        return None
+    values = {"poll_interval": options.poll_interval, "timeout": options.timeout}
+    values = {name: value for name, value in values.items() if value is not None}
     try:
-        return WaitOptions.model_validate(given)
+        return WaitOptions.model_validate(values) if values else None
     except ValueError:
-        names = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
-        raise InputError(
-            Mistake(
-                names, "this is not a duration", expected="a number above 0 and ms, s or m, such as 200ms"
-            )
-        ) from None
+        names = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in values.items())
+        expected = "a number above 0 and ms, s or m, such as 200ms"
+        raise InputError(Mistake(names, "this is not a duration", expected=expected)) from None

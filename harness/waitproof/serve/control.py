@@ -12,11 +12,11 @@ import re
 import threading
 from collections.abc import Iterator
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
+from pydantic import BaseModel
 from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
@@ -31,9 +31,7 @@ from waitproof.serve.steer import STALL_S, Action
 from waitproof.serve.task import TaskView
 from waitproof.serve.waits import Waits
 from waitproof.suite import Json, Scenario, WaitOptions, respond
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from waitproof.text import installed_version
 
 __all__ = ["OPERATIONS", "Control"]
 
@@ -54,13 +52,7 @@ class Control:
     """The application; it answers each request for the page or below the prefix."""
 
     def __init__(self, manager: TaskManager, waits: Waits, closing: threading.Event) -> None:
-        """Make the application of one server.
-
-        Args:
-            manager: Has the tasks.
-            waits: Judges their waits.
-            closing: Set when the server is about to stop: it ends the streams of events.
-        """
+        """Make the application of a server; `closing`, set when it is about to stop, ends the events."""
         self._manager = manager
         self._waits = waits
         self._closing = closing
@@ -84,10 +76,8 @@ class Control:
             path = str(request.environ["RAW_URI"]).partition("?")[0]
             endpoint, values = self._routes.bind("").match(path, request.method)
             response: Response = endpoint(request, **{name: unquote(value) for name, value in values.items()})
-        except Refused as refused:
-            response = _refusal(refused.http, *refused.mistakes)
         except InputError as error:
-            response = _refusal(422, *error.mistakes)
+            response = _refusal(error.http if isinstance(error, Refused) else 422, *error.mistakes)
         except MethodNotAllowed as error:
             allowed = ", ".join(sorted(error.valid_methods or ()))
             fact = f"{request.method} is not possible here"
@@ -95,29 +85,34 @@ class Control:
             response.headers["Allow"] = allowed
         except HTTPException as error:
             fix = f"{PREFIX}/openapi.json lists all paths"
-            response = _refusal(
-                error.code or 500, Mistake(request.path, "the control API has no such path", fix=fix)
-            )
+            mistake = Mistake(request.path, "the control API has no such path", fix=fix)
+            response = _refusal(error.code or 500, mistake)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     def _answer(self, what: Operation, request: Request, **values: Any) -> Response:
+        values |= {name: request.args.get(name, "") for name in what.query}
         if what.body is not None:
             values["body"] = parsed(request, what.body)
-        answer = what.handler(self, request, **values)
-        return answer if isinstance(answer, Response) else _json(answer, what.http)
+        answer = what.handler(self, **values)
+        if answer is None or isinstance(answer, Response):
+            return answer or Response(status=what.http)
+        response = _json(answer, what.http)
+        if what.http == 201:
+            response.headers["Location"] = f"{PREFIX}/tasks/{quote(str(answer.task_id), safe='')}"
+        return response
 
     # --- the server
 
-    @operation("GET", "/status", "status", answer=models.Status)
-    def status(self, _request: Request) -> models.Status:
+    @operation("GET", "/status")
+    def status(self) -> models.Status:
         """What is served, and what is kept."""
         manager, contract = self._manager, self._manager.contract
         base_url = manager.server.base_url
         return models.Status(
-            waitproof=_version(),
+            waitproof=installed_version(),
             suite=contract.name,
             title=contract.title,
             base_url=base_url,
@@ -128,38 +123,32 @@ class Control:
                 poll_interval_s=contract.defaults.poll_interval, timeout_s=contract.defaults.timeout
             ),
             broken=[models.Scenario.of(entry) for entry in manager.catalog.entries() if entry.mistakes],
-            example=manager.example,
+            example=contract.example or manager.catalog.ids()[0],
             statuses=dict(contract.statuses),
             snippets=manager.catalog.calls(base_url),
         )
 
-    @operation("GET", "/openapi.json", "openapi")
-    def openapi(self, _request: Request) -> Response:
+    @operation("GET", "/openapi.json")
+    def openapi(self) -> dict[str, Any]:
         """This description."""
         from waitproof.serve.openapi import openapi  # noqa: PLC0415 - few servers are asked for it
 
-        return _json(openapi(OPERATIONS, self._manager.server.base_url))
+        return openapi(OPERATIONS, self._manager.server.base_url)
 
-    @operation(
-        "GET",
-        "/events",
-        "events",
-        query=_FIND,
-    )
-    def events(self, request: Request) -> Response:
+    @operation("GET", "/events", query=_FIND)
+    def events(self, find: str) -> Response:
         """What changes, as server-sent events.
 
         The event `tasks` is a `Changes`: first the newest 200 tasks, then what changes among them. The event
         `broken` is a list of `Scenario`: those whose files cannot be read.
         """
-        text = request.args.get("find", "")
-        changes = stream(self._manager, self._waits, self._closing, text)
+        changes = stream(self._manager, self._waits, self._closing, find)
         response = Response(changes, content_type="text/event-stream; charset=utf-8")
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
-    @operation("GET", "/journal", "wholeJournal", answer=models.WholeJournal)
-    def whole_journal(self, _request: Request) -> models.WholeJournal:
+    @operation("GET", "/journal")
+    def whole_journal(self) -> models.WholeJournal:
         """The newest 500 requests of all clients, those included that concern no task."""
         entries = self._manager.server.journal(newest=MAX_LISTED)
         origin_ns = entries[0].arrived_ns if entries else 0
@@ -167,22 +156,22 @@ class Control:
 
     # --- scenarios
 
-    @operation("GET", "/scenarios", "listScenarios", answer=models.Scenarios)
-    def list_scenarios(self, _request: Request) -> models.Scenarios:
+    @operation("GET", "/scenarios")
+    def list_scenarios(self) -> models.Scenarios:
         """All scenarios, including those whose files cannot be read."""
         entries = self._manager.catalog.entries()
         return models.Scenarios(scenarios=[models.Scenario.of(each) for each in entries])
 
-    @operation("GET", "/scenarios/{name}", "getScenario", answer=models.ScenarioText)
-    def get_scenario(self, _request: Request, name: str) -> models.ScenarioText:
+    @operation("GET", "/scenarios/{name}")
+    def get_scenario(self, name: str) -> models.ScenarioText:
         """One scenario with its text; the name is its id, or the last part of it."""
         scenario = self._scenario(name)
         entry = next(each for each in self._manager.catalog.entries() if each.id == scenario.id)
         text = entry.path.read_text(encoding="utf-8", errors="replace")
         return models.ScenarioText.of(entry, yaml=text)
 
-    @operation("POST", "/check", "check", body=models.CheckRequest, answer=models.Mistakes)
-    def check(self, _request: Request, body: models.CheckRequest) -> models.Mistakes:
+    @operation("POST", "/check")
+    def check(self, body: models.CheckRequest) -> models.Mistakes:
         """Find the mistakes in a scenario's text."""
         try:
             self._manager.catalog.inline(body.yaml)
@@ -198,18 +187,16 @@ class Control:
 
     # --- tasks
 
-    @operation("GET", "/tasks", "listTasks", answer=models.Tasks)
-    def list_tasks(self, _request: Request) -> models.Tasks:
+    @operation("GET", "/tasks")
+    def list_tasks(self) -> models.Tasks:
         """The newest 500 tasks, the newest first."""
         self._waits.judge_all()
         views = [task.view() for task in self._manager.newest(MAX_LISTED)]
         tasks = [models.Task.of(view, max_polls=models.MAX_POLLS_LISTED) for view in views if view]
         return models.Tasks(tasks=tasks, count=len(self._manager.ids()))
 
-    @operation(
-        "POST", "/tasks", "addTask", body=models.NewTask, answer=models.Task, http=201, refusals=(404,)
-    )
-    def add_task(self, _request: Request, body: models.NewTask) -> Response:
+    @operation("POST", "/tasks", http=201, refusals=(404,))
+    def add_task(self, body: models.NewTask) -> models.Task:
         """Make a task from a scenario or from YAML.
 
         A task that has the same id is replaced.
@@ -219,48 +206,38 @@ class Control:
         elif body.yaml is not None and body.scenario is None:
             scenario = self._manager.catalog.inline(body.yaml)
         else:
-            raise Refused(422, Mistake("", "a task is made from one of 'scenario' and 'yaml'"))
+            raise InputError(Mistake("", "a task is made from one of 'scenario' and 'yaml'"))
         options = None
         if body.wait is not None:  # copied: these may be longer than a scenario file may say
             given = body.wait.model_dump(exclude_none=True)
             durations = {name.removesuffix("_s"): seconds for name, seconds in given.items()}
             options = WaitOptions().model_copy(update=durations)
         task = self._manager.add(scenario, body.task_id, options)
-        response = _json(models.Task.of(self._view(str(task.task_id))), 201)
-        response.headers["Location"] = f"{PREFIX}/tasks/{quote(str(task.task_id), safe='')}"
-        return response
+        return self.get_task(str(task.task_id))
 
-    @operation("DELETE", "/tasks", "deleteAllTasks", answer=models.Count)
-    def delete_all_tasks(self, _request: Request) -> models.Count:
+    @operation("DELETE", "/tasks")
+    def delete_all_tasks(self) -> models.Count:
         """Delete all tasks."""
         return models.Count(count=sum(self._manager.delete(task_id) for task_id in self._manager.ids()))
 
-    @operation("GET", "/tasks/{task_id}", "getTask", answer=models.Task)
-    def get_task(self, _request: Request, task_id: str) -> models.Task:
+    @operation("GET", "/tasks/{task_id}")
+    def get_task(self, task_id: str) -> models.Task:
         """One task with all its polls."""
         return models.Task.of(self._view(task_id))
 
-    @operation("DELETE", "/tasks/{task_id}", "deleteTask", http=204)
-    def delete_task(self, _request: Request, task_id: str) -> Response:
+    @operation("DELETE", "/tasks/{task_id}", http=204)
+    def delete_task(self, task_id: str) -> None:
         """Delete a task."""
         if not self._manager.delete(task_id):
             raise _no_task(task_id)
-        return Response(status=204)
 
-    @operation(
-        "GET",
-        "/tasks/{task_id}/journal",
-        "getJournal",
-        answer=models.Journal,
-        query=_NEWEST,
-    )
-    def get_journal(self, request: Request, task_id: str) -> models.Journal:
+    @operation("GET", "/tasks/{task_id}/journal", query=_NEWEST)
+    def get_journal(self, task_id: str, newest: str) -> models.Journal:
         """The requests of a task, and what its steps answer."""
         view = self._view(task_id)
-        newest = request.args.get("newest", "")
         if newest and not _NUMBER.fullmatch(newest):
             fact = "this should be a whole number"
-            raise Refused(422, Mistake("newest", fact, found=newest[:100], expected="1 or more"))
+            raise InputError(Mistake("newest", fact, found=newest[:100], expected="1 or more"))
         listed = view.requests[-int(newest) :] if newest else view.requests
         return models.Journal(
             count=len(view.requests),
@@ -280,24 +257,24 @@ class Control:
                 body += f"… ({len(answer.body)} bytes)"
             yield models.Answer(step=index, http=answer.http, headers=dict(answer.headers), body=body)
 
-    @operation("GET", "/tasks/{task_id}/verdicts", "getVerdicts", answer=models.Verdicts)
-    def get_verdicts(self, _request: Request, task_id: str) -> models.Verdicts:
+    @operation("GET", "/tasks/{task_id}/verdicts")
+    def get_verdicts(self, task_id: str) -> models.Verdicts:
         """What the journal alone shows about the client that waits on a task."""
         view = self._view(task_id)
         verdicts = [models.Verdict.model_validate(each) for each in view.verdicts]
         return models.Verdicts(progress=view.progress, verdicts=verdicts)
 
-    def act(self, _request: Request, task_id: str, action: Action, body: BaseModel) -> models.Task:
+    def act(self, task_id: str, action: Action, body: BaseModel) -> models.Task:
         """Do something to a task."""
-        if not self._manager.act(task_id, action, **_arguments(body)):
+        if not self._manager.act(task_id, action, body.model_dump(exclude_unset=True)):
             raise _no_task(task_id)
-        return models.Task.of(self._view(task_id))
+        return self.get_task(task_id)
 
-    def act_on_all(self, _request: Request, action: Action, body: BaseModel) -> models.Count:
+    def act_on_all(self, action: Action, body: BaseModel) -> models.Count:
         """Do something to all tasks."""
-        arguments = _arguments(body)
+        payload = body.model_dump(exclude_unset=True)
         ids = self._manager.ids()
-        return models.Count(count=sum(self._manager.act(each, action, **arguments) for each in ids))
+        return models.Count(count=sum(self._manager.act(each, action, payload) for each in ids))
 
     def _view(self, task_id: str) -> TaskView:
         view = self._waits.view(task_id)
@@ -317,33 +294,12 @@ _ACTIONS: dict[Action, tuple[type[BaseModel], str]] = {
     Action.RESET: (models.EmptyRequest, "start again with an empty journal."),
 }
 for _action, (_body, _text) in _ACTIONS.items():
+    _path, _one, _all = f"/actions/{_action}", f"One task: {_text}", f"All tasks: {_text}"
+    _act, _act_on_all = partial(Control.act, action=_action), partial(Control.act_on_all, action=_action)
     OPERATIONS += [
-        Operation(
-            "POST",
-            f"/tasks/{{task_id}}/actions/{_action.value}",
-            _action.value,
-            f"One task: {_text}",
-            partial(Control.act, action=_action),
-            _body,
-            models.Task,
-        ),
-        Operation(
-            "POST",
-            f"/actions/{_action.value}",
-            f"{_action.value}All",
-            f"All tasks: {_text}",
-            partial(Control.act_on_all, action=_action),
-            _body,
-            models.Count,
-        ),
+        Operation("POST", f"/tasks/{{task_id}}{_path}", f"{_action}", _one, _act, _body, models.Task),
+        Operation("POST", _path, f"{_action}All", _all, _act_on_all, _body, models.Count),
     ]
-
-
-def _arguments(body: BaseModel) -> dict[str, Any]:
-    """Return the arguments of `TaskManager.act`."""
-    if isinstance(body, models.StallRequest):
-        return {"stall_s": body.seconds}
-    return {"payload": body.model_dump(exclude_unset=True)}
 
 
 def _no_task(task_id: str) -> Refused:
@@ -358,18 +314,14 @@ def _page_file(_request: Request, name: str) -> Response:
     return response
 
 
-def _json(answer: BaseModel | Json, http: int = 200) -> Response:
+def _json(answer: BaseModel | dict[str, Any], http: int = 200) -> Response:
     data = answer if isinstance(answer, dict) else answer.model_dump(mode="json")
     # Escaped beyond ASCII, so that half a surrogate pair in somebody's payload can be sent.
     return Response(json.dumps(data), http, content_type="application/json")
 
 
 def _refusal(http: int, *mistakes: Mistake) -> Response:
-    return _json(models.Refusal.of(mistakes), http)
-
-
-def _version() -> str:
-    try:
-        return version("waitproof")
-    except PackageNotFoundError:
-        return "0"
+    message, *_ = str(mistakes[0]).splitlines()
+    return _json(
+        models.Refusal(message=message, mistakes=[models.Mistake.of(each) for each in mistakes]), http
+    )

@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 
+from waitproof.judge import Progress
 from waitproof.serve import models
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.waits import Waits
@@ -23,14 +24,7 @@ PING_EVERY = 100  # pauses without news, until a comment shows that the connecti
 
 
 def stream(manager: TaskManager, waits: Waits, closing: threading.Event, text: str) -> Iterator[bytes]:
-    """Yield events until the server is about to stop.
-
-    Args:
-        manager: Has the tasks.
-        waits: Judges their waits while somebody listens.
-        closing: Set when the server is about to stop.
-        text: Part of the id or the scenario of each task.
-    """
+    """Yield events, about tasks that have this text in their id or scenario, until `closing` is set."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     with waits.watched():
         changes = _Changes(manager, text)
@@ -77,13 +71,13 @@ class _Changes:
         ]
         self._sent |= {view.number: (view.version, view.task_id) for view in changed}
         remaining = {task_id for _, task_id in self._sent.values()}
-        tally = self._manager.tally()
+        progress = [task.progress for task in self._manager.tasks()]
         return models.Changes(
             tasks=[models.Task.of(view, max_polls=models.MAX_POLLS_LISTED) for view in changed],
             gone=[task_id for task_id in gone if task_id not in remaining],
             all=self._version < 0,
-            count=sum(tally.values()),
-            progress=tally,
+            count=len(progress),
+            progress={each: progress.count(each) for each in Progress},
         )
 
 

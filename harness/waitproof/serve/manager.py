@@ -11,26 +11,34 @@ so it takes no lock but the task's. The manager's own lock guards the collection
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
 from waitproof.errors import InputError, Mistake
-from waitproof.judge import JournalEntry, Progress
+from waitproof.judge import JournalEntry
 from waitproof.mock import TaskServer
-from waitproof.serve.steer import STALL_S, Action, steering
+from waitproof.serve.steer import Action, steering
 from waitproof.serve.task import Limits, ServedTask
-from waitproof.suite import Catalog, Contract, Json, Scenario, TaskIdFormat, WaitOptions, one_line
+from waitproof.suite import Catalog, Json, Scenario, Step, TaskIdFormat, WaitOptions, one_line
 
-__all__ = ["TaskManager"]
+__all__ = ["ANY_PAGE", "TaskManager"]
 
-NOTHING: Mapping[str, Json] = {}
-_PATH_SEGMENTS = {".", ".."}  # every client resolves such a part of a path
+ANY_PAGE = {"Access-Control-Allow-Origin": "*"}
+# Clients resolve such a part of a path, and cannot encode half a character, which JSON can hold.
+_UNUSABLE_ID = re.compile("|[.]|[.][.]|.*[\ud800-\udfff].*", re.DOTALL)
 
 
 class TaskManager:
-    """Makes, finds, steers and forgets the tasks of one server."""
+    """Makes, finds, steers and forgets the tasks of one server.
+
+    Attributes:
+        server: The server, which is set before it listens: it is made with its manager.
+    """
+
+    server: TaskServer
 
     def __init__(
         self,
@@ -40,7 +48,7 @@ class TaskManager:
         options: WaitOptions | None = None,
         limits: Limits | None = None,
     ) -> None:
-        """Make a manager; `attach` gives it its server.
+        """Make a manager that has no server yet.
 
         Args:
             catalog: The scenarios.
@@ -52,33 +60,18 @@ class TaskManager:
             InputError: There is no such default scenario.
         """
         self.catalog = catalog
+        self.contract = catalog.contract
         self.limits = limits or Limits()
         self._options = options
         self._default = default_scenario
         if default_scenario:
             _check_default(catalog, default_scenario)
-        self._server: TaskServer | None = None
         self._lock = threading.RLock()
         self._tasks: dict[str, ServedTask] = {}  # in the order in which they were made
         self._version_lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)  # of tasks whose contract has whole numbers for ids
         self.version = 0  # rises with every change of any task
-
-    def attach(self, server: TaskServer) -> None:
-        """Take charge of a server, before it listens."""
-        self._server = server
-
-    @property
-    def contract(self) -> Contract:
-        """The contract of the scenarios."""
-        return self.catalog.contract
-
-    @property
-    def server(self) -> TaskServer:
-        """The server whose tasks these are."""
-        assert self._server is not None, "attach comes first"
-        return self._server
 
     # --- called by the server
 
@@ -125,10 +118,11 @@ class TaskManager:
         with self._lock:
             chosen = self._new_id() if task_id is None else self._checked(task_id)
             options = options or self._options or scenario.wait_options
-            task = ServedTask(next(self._numbers), chosen, scenario, options, self.server, self.contract)
+            opened = scenario.model_copy(update={"task": tuple(map(_opened, scenario.task))})
+            task = ServedTask(next(self._numbers), chosen, opened, options, self.server, self.contract)
             replaced = self._tasks.pop(str(chosen), None)
             if replaced is not None:
-                replaced.retire()
+                replaced.is_gone = True
             if not self.server.change(chosen, task.restart):
                 self.server.create(chosen, task.restart().steps)
             self._tasks[str(chosen)] = task
@@ -137,29 +131,17 @@ class TaskManager:
                 self.delete(str(min(self._tasks.values(), key=lambda each: each.last_ns).task_id))
         return task
 
-    def act(
-        self, task_id: str, action: Action, *, payload: Mapping[str, Json] = NOTHING, stall_s: float = STALL_S
-    ) -> bool:
+    def act(self, task_id: str, action: Action, payload: Mapping[str, Json]) -> bool:
         """Do something to a task, between two of its polls; return False when there is no such task.
 
-        Args:
-            task_id: Its id.
-            action: What to do.
-            payload: May have the task's `result` or `error`; default: the scenario's own, or the contract's.
-            stall_s: How long a stalled poll waits for its answer, in seconds.
-
-        Raises:
-            InputError: See `steering`.
+        What the payload may have, and what is raised: see `steering`.
         """
         with self._lock:
             task = self._tasks.get(task_id)
             if task is None:
                 return False
-            change = (
-                task.restart
-                if action is Action.RESET
-                else steering(action, self.contract, task.scenario, payload, stall_s)
-            )
+            is_reset = action is Action.RESET
+            change = task.restart if is_reset else steering(action, self.contract, task.scenario, payload)
             self.server.change(task_id, change)
             self.touch(task)
             return True
@@ -170,7 +152,7 @@ class TaskManager:
             task = self._tasks.pop(task_id, None)
             if task is None:
                 return False
-            task.retire()
+            task.is_gone = True
             self.server.forget(task_id)
             self.touch()
             return True
@@ -185,7 +167,7 @@ class TaskManager:
         """Raise the version, then a task's: a reader that sees the new version also sees the change."""
         with self._version_lock:
             if task is not None:
-                task.stamp(self.version + 1)
+                task.version = self.version + 1
             self.version += 1
 
     # --- what there is
@@ -206,12 +188,7 @@ class TaskManager:
             return list(reversed(self._tasks.values()))
 
     def newest(self, most: int, text: str = "") -> list[ServedTask]:
-        """Return the tasks that were made last, the newest first.
-
-        Args:
-            most: How many tasks at most.
-            text: Part of the id or the scenario of each, in upper or lower case.
-        """
+        """Return the newest tasks that have a text in their id or scenario, in upper or lower case."""
         part = text.casefold()
         matching = (
             task
@@ -219,18 +196,6 @@ class TaskManager:
             if part in str(task.task_id).casefold() or part in task.scenario.id.casefold()
         )
         return list(itertools.islice(matching, most))
-
-    def tally(self) -> dict[Progress, int]:
-        """Return how many tasks have made which progress."""
-        counts = dict.fromkeys(Progress, 0)
-        for task in self.tasks():
-            counts[task.progress] += 1
-        return counts
-
-    @property
-    def example(self) -> str:
-        """The id of the scenario that is shown to somebody who sees this server for the first time."""
-        return self.contract.example or self.catalog.ids()[0]
 
     def _new_id(self) -> str | int:
         if self.contract.task_id is TaskIdFormat.INTEGER:
@@ -245,7 +210,7 @@ class TaskManager:
                 fact = f"'{task_id}' cannot be a task id of this contract"
                 raise InputError(Mistake("task_id", fact, expected="a whole number")) from None
         text = str(task_id)
-        if not text or text in _PATH_SEGMENTS or not _is_unicode(text):
+        if _UNUSABLE_ID.fullmatch(text):
             fix = "choose an id that can be part of a URL"
             raise InputError(Mistake("task_id", "a task with this id could not be polled", fix=fix))
         return text
@@ -259,10 +224,10 @@ def _check_default(catalog: Catalog, name: str) -> None:
         raise InputError([replace(each, place=each.place or option) for each in error.mistakes]) from None
 
 
-def _is_unicode(text: str) -> bool:
-    """Say whether a text can be encoded: half a surrogate pair, which JSON can hold, cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _opened(step: Step) -> Step:
+    """Return a step whose plain-text fault a page of any site may read; others are the same object."""
+    fault = step.fault
+    if fault is None or fault.text is None or "access-control-allow-origin" in map(str.lower, fault.headers):
+        return step
+    opened = fault.model_copy(update={"headers": {**fault.headers, **ANY_PAGE}})
+    return step.model_copy(update={"fault": opened})

@@ -7,7 +7,6 @@ API: building them would delay the first poll's answer by some 30 ms.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -140,13 +139,6 @@ class Refusal(Mistakes):
 
     message: Annotated[str, Field(description="The first mistake in one line.")]
 
-    @classmethod
-    def of(cls, mistakes: Iterable[errors.Mistake]) -> Self:
-        """Return a refusal for at least one mistake."""
-        every = list(mistakes)
-        message, *_ = str(every[0]).splitlines()
-        return cls(message=message, mistakes=[Mistake.of(each) for each in every])
-
 
 class Count(_Model):
     """How many tasks were concerned."""
@@ -227,19 +219,14 @@ class Poll(_Model):
     repeat: Annotated[bool, Field(description="The client's HTTP library repeated a dropped poll by itself.")]
 
     @classmethod
-    def of(cls, entry: JournalEntry, origin_ns: int, **more: Any) -> Self:
+    def of(cls, entry: JournalEntry, origin_ns: int) -> Self:
         """Return a request as the API answers it."""
         answered_ns = entry.answered_ns
-        return cls(
-            n=entry.n,
-            arrived_s=_seconds(entry.arrived_ns - origin_ns),
-            answered_s=None if answered_ns is None else _seconds(answered_ns - origin_ns),
-            status=entry.status,
-            http=entry.http,
-            ended=entry.ended,
-            repeat=entry.repeat,
-            **more,
-        )
+        times = {
+            "arrived_s": _seconds(entry.arrived_ns - origin_ns),
+            "answered_s": None if answered_ns is None else _seconds(answered_ns - origin_ns),
+        }
+        return cls(**times, **{name: getattr(entry, name) for name in cls.model_fields.keys() - times.keys()})
 
 
 class Exchange(Poll):
@@ -254,13 +241,10 @@ class Exchange(Poll):
     connection: int
     step: Annotated[int, Field(description="Index of the step that answered it.")]
 
+    @field_validator("headers")
     @classmethod
-    def of(cls, entry: JournalEntry, origin_ns: int, **more: Any) -> Self:
-        """Return a request as the API answers it."""
-        headers = {name: MASK if name in _SECRET_HEADERS else text for name, text in entry.headers.items()}
-        names = ("serial", "task_id", "kind", "method", "target", "connection", "step")
-        own = {name: getattr(entry, name) for name in names}
-        return super().of(entry, origin_ns, headers=headers, **own, **more)
+    def _masked(cls, headers: dict[str, str]) -> dict[str, str]:
+        return {name: MASK if name in _SECRET_HEADERS else text for name, text in headers.items()}
 
 
 class Answer(_Model):

@@ -46,22 +46,15 @@ class _Schema(GenerateJsonSchema):
 
 
 def openapi(operations: Sequence[Operation], base_url: str) -> dict[str, Any]:
-    """Return the description of the control API of a server.
-
-    Args:
-        operations: What it does.
-        base_url: Where the server listens.
-    """
-    requests: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (each.body, "validation") for each in operations if each.body
+    """Return the description of the control API of the server at a base URL."""
+    used: list[tuple[type[BaseModel] | None, JsonSchemaMode]] = [
+        (models.Refusal, "serialization"),
+        (models.Changes, "serialization"),
     ]
-    answers: list[tuple[type[BaseModel], JsonSchemaMode]] = [
-        (each.answer, "serialization") for each in operations if each.answer
-    ]
-    answers += [(models.Refusal, "serialization"), (models.Changes, "serialization")]
-    _, definitions = models_json_schema(
-        [*dict.fromkeys(requests + answers)], ref_template=_REFERENCE, schema_generator=_Schema
-    )
+    for each in operations:
+        used += [(each.body, "validation"), (each.answer, "serialization")]
+    wanted = [(model, mode) for model, mode in dict.fromkeys(used) if model is not None]
+    _, definitions = models_json_schema(wanted, ref_template=_REFERENCE, schema_generator=_Schema)
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
         paths.setdefault(f"{PREFIX}{each.path}", {})[each.method.lower()] = _described(each)

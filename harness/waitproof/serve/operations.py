@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel
 
@@ -26,11 +27,11 @@ class Operation:
         path: Below the prefix; `{task_id}` and `{name}` are handed to the handler.
         id: Its name in the description, and so in generated clients.
         text: What it does: one sentence, then perhaps more after an empty line.
-        handler: Called with the control, the request, the path's values, and `body` if it has a model.
+        handler: Called with the control, the path's values, the query's, and `body` if it has a model.
         body: Model of the request's body.
         answer: Model of the answer; None for 204, which has no body, and for what is not JSON.
         http: Status code of the answer.
-        query: Description and JSON Schema of each parameter of the query.
+        query: Description and JSON Schema of each parameter of the query; "" stands for one that is absent.
         refusals: Status codes of refusals, besides those that follow from path, query and body.
     """
 
@@ -42,19 +43,35 @@ class Operation:
     body: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     http: int = 200
-    query: Mapping[str, tuple[str, Mapping[str, Json]]] | None = None
+    query: Mapping[str, tuple[str, Mapping[str, Json]]] = field(default_factory=dict)
     refusals: tuple[int, ...] = ()
 
 
 OPERATIONS: list[Operation] = []
 
 
-def operation(method: str, path: str, operation_id: str, **more: Any) -> Callable[[_F], _F]:
-    """Enter a method of `Control` into the table; its docstring describes the operation."""
+def operation(method: str, path: str, **more: Any) -> Callable[[_F], _F]:
+    """Enter a method of `Control` into the table, described by its name, docstring and annotations."""
 
     def enter(handler: _F) -> _F:
-        text = "\n".join(line.strip() for line in (handler.__doc__ or "").splitlines()).strip()
-        OPERATIONS.append(Operation(method, path, operation_id, text, handler, **more))
+        first, *words = handler.__name__.split("_")
+        models = {
+            name: hint
+            for name, hint in get_type_hints(handler).items()
+            if isinstance(hint, type) and issubclass(hint, BaseModel)
+        }
+        OPERATIONS.append(
+            Operation(
+                method,
+                path,
+                id=first + "".join(word.capitalize() for word in words),
+                text=inspect.getdoc(handler) or "",
+                handler=handler,
+                body=models.get("body"),
+                answer=models.get("return"),
+                **more,
+            )
+        )
         return handler
 
     return enter

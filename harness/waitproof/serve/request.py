@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 from werkzeug import Request
 
-from waitproof.errors import Mistake
+from waitproof.errors import InputError, Mistake
 from waitproof.text import shorten
 
 __all__ = ["Refused", "check_site", "parsed"]
@@ -21,13 +21,12 @@ MAX_NAME = 100  # characters of a member's name
 _M = TypeVar("_M", bound=BaseModel)
 
 
-class Refused(Exception):
-    """A request that cannot be served, and what is wrong with it."""
+class Refused(InputError):
+    """A request that is refused with another status code than 422."""
 
     def __init__(self, http: int, *mistakes: Mistake) -> None:
-        super().__init__()
+        super().__init__(mistakes)
         self.http = http
-        self.mistakes = mistakes
 
 
 def check_site(request: Request) -> None:
@@ -50,7 +49,7 @@ def parsed(request: Request, model: type[_M]) -> _M:
     """Return a request's body as a model; no body is an empty object.
 
     Raises:
-        Refused: With every mistake in the body.
+        InputError: With every mistake in the body.
     """
     data = request.get_data()
     if data and request.mimetype != "application/json":
@@ -61,13 +60,12 @@ def parsed(request: Request, model: type[_M]) -> _M:
     except (ValueError, RecursionError) as error:
         raise Refused(400, Mistake("", f"the body is not JSON: {error}")) from None
     if not isinstance(body, dict):
-        raise Refused(
-            422, Mistake("", "the body is not a JSON object", found=shorten(json.dumps(body), MAX_SHOWN))
-        )
+        found = shorten(json.dumps(body), MAX_SHOWN)
+        raise InputError(Mistake("", "the body is not a JSON object", found=found))
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        raise Refused(422, *_mistakes(error, model)) from None
+        raise InputError(list(_mistakes(error, model))) from None
 
 
 def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 from werkzeug import Request, Response
 
 from waitproof.mock import TaskServer
-from waitproof.serve.manager import TaskManager
+from waitproof.serve.manager import ANY_PAGE, TaskManager
 from waitproof.serve.task import Limits, TaskView
 from waitproof.serve.waits import Waits
 from waitproof.serve.watch import Watcher
-from waitproof.suite import Answer, Catalog, Change, Contract, ErrorAnswer, Step, TaskState, WaitOptions
+from waitproof.suite import Answer, Catalog, Change, Contract, ErrorAnswer, WaitOptions
 
 if TYPE_CHECKING:
     from waitproof.serve.control import Control
@@ -29,7 +29,6 @@ _T = TypeVar("_T", Answer, ErrorAnswer)
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
 CONTROL_PATHS = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)
-ANY_PAGE = {"Access-Control-Allow-Origin": "*"}
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -98,7 +97,7 @@ def serving(
     watcher = Watcher(manager, waits, on_change)
     names = {*LOCAL_NAMES, TaskServer.format_host(options.host).lower()}
     names |= {name.lower() for name in options.allowed_hosts}
-    server = _OpenServer(
+    server = manager.server = TaskServer(
         _for_browsers(catalog.contract),
         host=options.host,
         port=options.port,
@@ -109,7 +108,6 @@ def serving(
         max_body_bytes=MAX_BODY_BYTES,
         off_record=CONTROL_PATHS,
     )
-    manager.attach(server)
 
     @cache
     def control() -> Control:
@@ -121,7 +119,8 @@ def serving(
         return control()(request)
 
     server.expect_request(CONTROL_PATHS).respond_with_handler(answer)
-    api = catalog.contract.task_path_pattern().pattern, *_operation_paths(catalog.contract)
+    operations = (re.escape(operation.path) for operation in catalog.contract.operations.values())
+    api = catalog.contract.task_path_pattern().pattern, *operations
     preflights = re.compile(rf"(?:{'|'.join(api)})\Z", re.DOTALL)
     server.expect_request(preflights, method="OPTIONS").respond_with_handler(_allow)
     watcher.start()
@@ -134,39 +133,6 @@ def serving(
             server.stop()
 
 
-class _OpenServer(TaskServer):
-    """A server whose plain-text faults, too, may be read by a page of any site."""
-
-    def create(self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1) -> None:
-        """Make a task."""
-        super().create(task_id, _opened(steps), token=token, n=n)
-
-    def change(self, task_id: str | int, change: Callable[[TaskState], TaskState]) -> bool:
-        """Change how far a task is; the change may add steps."""
-
-        def opened(state: TaskState) -> TaskState:
-            after = change(state)
-            return replace(after, steps=_opened(after.steps))
-
-        return super().change(task_id, opened)
-
-
-def _opened(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Return the steps; those that need no header are the same objects: the server caches by identity."""
-    return tuple(_opened_step(step) for step in steps)
-
-
-def _opened_step(step: Step) -> Step:
-    fault = step.fault
-    if fault is None or fault.text is None:
-        return step
-    if {name.lower() for name in fault.headers} & {name.lower() for name in ANY_PAGE}:
-        return step
-    return step.model_copy(
-        update={"fault": fault.model_copy(update={"headers": {**fault.headers, **ANY_PAGE}})}
-    )
-
-
 def _for_browsers(contract: Contract) -> Contract:
     """Return a contract whose answers a page of any site may read: SDKs run in browsers too."""
 
@@ -175,10 +141,6 @@ def _for_browsers(contract: Contract) -> Contract:
 
     update = {"answer": opened(contract.answer), "http_error": opened(contract.http_error)}
     return contract.model_copy(update=update)
-
-
-def _operation_paths(contract: Contract) -> Iterator[str]:
-    return (re.escape(operation.path) for operation in contract.operations.values())
 
 
 def _allow(request: Request) -> Response:

@@ -29,7 +29,7 @@ class Action(StrEnum):
 
 
 def steering(
-    action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json], stall_s: float
+    action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json]
 ) -> Callable[[TaskState], TaskState]:
     """Return the change of state that an action makes.
 
@@ -37,25 +37,24 @@ def steering(
         action: Any but RESET, which concerns the journal too.
         contract: The task's contract.
         scenario: What the task was made from.
-        payload: May have a `result` or an `error`; default: the scenario's own, or the contract's.
-        stall_s: How long a stalled poll waits for its answer, in seconds.
+        payload: May have a `result` or an `error`, default: the scenario's own, or the contract's; for STALL
+            the `seconds` that each poll waits for its answer.
 
     Raises:
         InputError: The contract has no status for the action, or the payload has an unknown placeholder.
     """
     if action is Action.ADVANCE:
-        return _advance
-    step = _step(action, contract, scenario, payload, stall_s)
+        return lambda state: _at_step(state, state.steps, min(state.step + 1, len(state.steps) - 1))
+    step = _step(action, contract, scenario, payload)
     return lambda state: _append(state, step, len(scenario.task))
 
 
-def _step(
-    action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json], stall_s: float
-) -> Step:
+def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json]) -> Step:
     if action is Action.STALL:
         status = _status(contract, StatusMeaning.KEEP_POLLING)
         step = Step.model_validate({"status": status, "times": "forever"})
-        return step.model_copy(update={"delay": stall_s})  # a scenario file may not ask for such a long one
+        seconds = payload.get("seconds", STALL_S)  # not validated: a scenario file may not ask for so many
+        return step.model_copy(update={"delay": seconds})
     meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
     if not payload:
         for step in scenario.task:
@@ -64,9 +63,10 @@ def _step(
     for name, value in payload.items():
         try:
             check([value], TASK_VALUES)
-        except (ValueError, RecursionError) as error:
-            fact = str(error) if isinstance(error, ValueError) else f"'{name}' is nested too deeply"
-            raise InputError(Mistake(name, fact)) from None
+        except ValueError as error:
+            raise InputError(Mistake(name, str(error))) from None
+        except RecursionError:
+            raise InputError(Mistake(name, f"'{name}' is nested too deeply")) from None
     return Step.model_validate({"status": _status(contract, meaning), **payload})
 
 
@@ -78,11 +78,6 @@ def _status(contract: Contract, meaning: StatusMeaning) -> str:
     return status
 
 
-def _advance(state: TaskState) -> TaskState:
-    step = min(state.step + 1, len(state.steps) - 1)
-    return replace(state, step=step, used=0, began_s=None, dropped=None)
-
-
 def _append(state: TaskState, step: Step, original_steps: int) -> TaskState:
     """Return the state with another step, which answers from now on; indexes of earlier polls stay true.
 
@@ -90,4 +85,8 @@ def _append(state: TaskState, step: Step, original_steps: int) -> TaskState:
     """
     is_unused = state.step == len(state.steps) - 1 >= original_steps and state.used == 0
     steps = (*(state.steps[:-1] if is_unused else state.steps), step)
-    return replace(state, steps=steps, step=len(steps) - 1, used=0, began_s=None, dropped=None)
+    return _at_step(state, steps, len(steps) - 1)
+
+
+def _at_step(state: TaskState, steps: tuple[Step, ...], step: int) -> TaskState:
+    return replace(state, steps=steps, step=step, used=0, began_s=None, dropped=None)

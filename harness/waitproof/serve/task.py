@@ -111,12 +111,13 @@ class ServedTask:
         self.interval_s = options.interval_s(contract.defaults)
         self.timeout_s = options.timeout_s(contract.defaults)
         self.watch_ns = watched_after_s(self.interval_s) * 1e9  # from a wait's end, for a poll too many
+        self._longest_ns = (self.timeout_s + self.interval_s) * 1e9  # from a wait's first poll to its last
         self._created = datetime.now(UTC)
         self._server = server
         self._contract = contract
-        self._lock = threading.Lock()
-        self._is_gone = False
-        self._version = 0
+        self._lock = threading.RLock()
+        self.is_gone = False  # deleted or replaced: nobody gets a view of it any more
+        self.version = 0  # rises with every change
         self._wait = 0
         self._clear(after_serial=0)
 
@@ -124,13 +125,13 @@ class ServedTask:
         """Start another wait; the caller holds the lock, or is the constructor."""
         self._wait += 1
         self._after_serial = after_serial  # earlier requests are not part of the wait
-        self._began_ns = self._last_ns = time.monotonic_ns()
+        self._began_ns = self.last_ns = time.monotonic_ns()  # last: when a request came or ended
         self._polls = 0
         self._in_flight = 0  # polls without an answer
         self._first_ns = 0  # when the first poll came
         self._ended_ns = 0  # when the client was told that the task has ended
         self._has_news = False  # a request has come since the wait was last found to be over
-        self._judged_ns = 0  # when the watcher judged it last
+        self.judged_ns = 0  # when the watcher judged it last, 0 for never
         self._judged = Progress.IDLE  # what it was then
         self._verdicts: tuple[Verdict, ...] = ()
         self._reported: tuple[object, ...] = ()
@@ -144,22 +145,12 @@ class ServedTask:
             self._clear(newest[-1].serial if newest else 0)
         return TaskState(self.scenario.task)
 
-    def retire(self) -> None:
-        """Take note that the task has been deleted or replaced: nobody gets a view of it any more."""
-        with self._lock:
-            self._is_gone = True
-
-    def stamp(self, version: int) -> None:
-        """Set the task's version."""
-        with self._lock:
-            self._version = version
-
     def note(self, entry: JournalEntry) -> None:
         """Note that a request has come, or that one has ended."""
         with self._lock:
             if entry.kind == "poll":
                 self._note_poll(entry)
-            self._last_ns = max(self._last_ns, entry.answered_ns or entry.arrived_ns)
+            self.last_ns = max(self.last_ns, entry.answered_ns or entry.arrived_ns)
             self._has_news = True
 
     def _note_poll(self, entry: JournalEntry) -> None:
@@ -168,7 +159,7 @@ class ServedTask:
             if entry.ended is Ended.ANSWERED and not self._ended_ns and self._ends_the_wait(entry):
                 self._ended_ns = entry.answered_ns or entry.arrived_ns
             return
-        if self._ended_ns and entry.arrived_ns - self._last_ns > self.watch_ns:
+        if self._ended_ns and entry.arrived_ns - self.last_ns > self.watch_ns:
             self._clear(entry.serial - 1)  # somebody waits on the finished task again
         self._in_flight += 1
         if not entry.repeat:
@@ -183,26 +174,18 @@ class ServedTask:
     # --- snapshots
 
     @property
-    def version(self) -> int:
-        """Its version; it rises with every change."""
-        return self._version
-
-    @property
     def progress(self) -> Progress:
         """How far its wait is."""
         with self._lock:
-            return self._progress()
-
-    def _progress(self) -> Progress:
-        if self._judged.is_over:
-            return self._judged
-        return Progress.POLLING if self._polls else Progress.IDLE
+            if self._judged.is_over:
+                return self._judged
+            return Progress.POLLING if self._polls else Progress.IDLE
 
     def view(self) -> TaskView | None:
         """Return the task as it is now; None if it has been deleted or replaced."""
         while True:
             with self._lock:
-                wait, version, after_serial = self._wait, self._version, self._after_serial
+                wait, version, after_serial = self._wait, self.version, self._after_serial
             requests = tuple(
                 entry
                 for entry in self._server.entries(self.task_id)
@@ -210,7 +193,7 @@ class ServedTask:
             )
             state = self._server.state(self.task_id) or TaskState(self.scenario.task)
             with self._lock:
-                if self._is_gone:
+                if self.is_gone:
                     return None
                 if self._wait != wait:
                     continue
@@ -221,7 +204,7 @@ class ServedTask:
                     scenario=self.scenario,
                     options=self.options,
                     created=self._created,
-                    progress=self._progress(),
+                    progress=self.progress,
                     state=state,
                     interval_s=self.interval_s,
                     timeout_s=self.timeout_s,
@@ -244,20 +227,15 @@ class ServedTask:
         with self._lock:
             if not self._has_news:
                 return False
-            since_ns: list[float] = [now_ns - self._last_ns]
+            since_ns: list[float] = [now_ns - self.last_ns]
             since_ns += [now_ns - self._ended_ns] if self._ended_ns else []
-            since_ns += [now_ns - self._first_ns - self._longest_ns()] if self._first_ns else []
-            return max(since_ns) >= self.watch_ns and now_ns - self._judged_ns >= max(since_ns) / 4
-
-    @property
-    def judged_ns(self) -> int:
-        """When it was judged last by `judge`, 0 for never, on the monotonic clock."""
-        return self._judged_ns
+            since_ns += [now_ns - self._first_ns - self._longest_ns] if self._first_ns else []
+            return max(since_ns) >= self.watch_ns and now_ns - self.judged_ns >= max(since_ns) / 4
 
     def begin_judging(self, now_ns: int) -> None:
         """Take note that the wait is about to be judged: what comes from now on is news."""
         with self._lock:
-            self._judged_ns = now_ns
+            self.judged_ns = now_ns
             self._has_news = False
 
     def set_verdicts(self, wait: int, progress: Progress, verdicts: tuple[Verdict, ...]) -> None:
@@ -278,25 +256,16 @@ class ServedTask:
             is_news, self._reported = report != self._reported, report
             return is_news
 
-    def _longest_ns(self) -> float:
-        """Return how long the wait may last from its first poll to its last."""
-        return (self.timeout_s + self.interval_s) * 1e9
-
     def _is_overdue(self, now_ns: int) -> bool:
         """Say whether a client polls on although its wait should be over."""
-        overdue_ns = now_ns - (self._ended_ns or self._first_ns + self._longest_ns())
+        overdue_ns = now_ns - (self._ended_ns or self._first_ns + self._longest_ns)
         return bool(self._first_ns) and overdue_ns > self.watch_ns
 
     def is_expired(self, now_ns: int, limits: Limits) -> bool:
         """Say whether it is time to forget the task."""
         with self._lock:
             limit_s = limits.finished_s if self._ended_ns or self._judged.is_over else limits.idle_s
-            return now_ns - self._last_ns > limit_s * 1e9 and not self._in_flight
-
-    @property
-    def last_ns(self) -> int:
-        """When its last request came or ended, on the monotonic clock."""
-        return self._last_ns
+            return now_ns - self.last_ns > limit_s * 1e9 and not self._in_flight
 
 
 def _belongs_to_wait(entry: JournalEntry) -> bool:

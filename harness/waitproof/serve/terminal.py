@@ -8,7 +8,6 @@ nor its end.
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import textwrap
 import threading
@@ -19,6 +18,7 @@ from typing import TextIO
 
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.task import TaskView
+from waitproof.signals import discard_output
 from waitproof.suite import SCENARIO_HEADER, Change
 from waitproof.text import escape, plural
 
@@ -34,12 +34,7 @@ class Terminal:
     """A stream with a thread that writes to it, so that nobody else waits for its reader."""
 
     def __init__(self, out: TextIO, *, most: int = MAX_WAITING) -> None:
-        """Begin to write.
-
-        Args:
-            out: Where to.
-            most: How many texts may wait; later ones are left out, and their lines are counted.
-        """
+        """Begin to write; at most so many texts wait, and the lines of those left out are counted."""
         if isinstance(out, io.TextIOWrapper):
             out.reconfigure(errors="backslashreplace")
         self._out = out
@@ -87,19 +82,13 @@ class Terminal:
             try:
                 print(text, file=self._out, flush=True)
             except BrokenPipeError:
-                self._write_nowhere()
+                discard_output(self._out)
             except OSError:
                 continue  # the disk is full, say; there may be room for what comes next
         try:
             self._out.flush()
         except OSError:  # the interpreter would try again, and call it a failure
-            self._write_nowhere()
-
-    def _write_nowhere(self) -> None:
-        """Discard what is written from now on: nobody reads it any more."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._out.fileno())
-        os.close(nowhere)
+            discard_output(self._out)
 
 
 class Printer:

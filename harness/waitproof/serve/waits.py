@@ -8,7 +8,6 @@ poll is answered sooner without it.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import threading
 import time
@@ -35,12 +34,7 @@ class Waits:
     """Judges the waits on a manager's tasks; any thread may ask."""
 
     def __init__(self, manager: TaskManager, on_over: Callable[[TaskView], None] | None = None) -> None:
-        """Judge nothing yet.
-
-        Args:
-            manager: Has the tasks.
-            on_over: Called when a wait is over, and again when more came after it.
-        """
+        """Judge nothing yet; `on_over` is called when a wait is over, and again when more came after it."""
         self._manager = manager
         self.on_over = on_over or (lambda _view: None)
         self._lock = threading.Lock()
@@ -73,19 +67,14 @@ class Waits:
     def judge_some(self) -> None:
         """Judge a few of the waits that may be over, if anybody watches."""
         if self._watchers:
-            for task in itertools.islice(self._maybe_over(), MAX_JUDGED_AT_ONCE):
-                self._judge(task)
+            self.judge_all(MAX_JUDGED_AT_ONCE)
 
-    def judge_all(self) -> None:
-        """Judge every wait that may be over."""
-        for task in self._maybe_over():
-            self._judge(task)
-
-    def _maybe_over(self) -> Iterator[ServedTask]:
-        """Yield the tasks whose wait may be over, the one that was judged longest ago first."""
+    def judge_all(self, most: int | None = None) -> None:
+        """Judge every wait that may be over, or that many: those that were judged longest ago."""
         now_ns = time.monotonic_ns()
         found = [task for task in self._manager.tasks() if task.is_worth_judging(now_ns)]
-        return iter(sorted(found, key=lambda task: task.judged_ns))
+        for task in sorted(found, key=lambda task: task.judged_ns)[:most]:
+            self._judge(task)
 
     def _judge(self, task: ServedTask) -> None:
         """Judge a wait, and report it if it is over; an error concerns this task alone."""
@@ -100,7 +89,7 @@ class Waits:
             _log.exception("the wait on task %r could not be judged", task.task_id)
 
     @cached_property
-    def _judge_of_waits(self) -> WaitJudge:
+    def _wait_judge(self) -> WaitJudge:
         from waitproof.serve.verdicts import WaitJudge  # noqa: PLC0415 - see the module's docstring
 
         return WaitJudge(self._manager.contract)
@@ -113,7 +102,7 @@ class Waits:
         last_ns = max((entry.answered_ns or view.now_ns for entry in view.requests), default=view.now_ns)
         ended_ns = min(view.now_ns, last_ns + int(task.watch_ns))
         lag_s = self.lag.worst_between(view.origin_ns, ended_ns)
-        progress, verdicts = self._judge_of_waits.judge(view, ended_ns=ended_ns, lag_s=lag_s)
+        progress, verdicts = self._wait_judge.judge(view, ended_ns=ended_ns, lag_s=lag_s)
         task.set_verdicts(view.wait, progress, verdicts)
         if not progress.is_over:
             progress = Progress.POLLING if view.count else Progress.IDLE

@@ -25,13 +25,7 @@ class Watcher:
     def __init__(
         self, manager: TaskManager, waits: Waits, on_change: Callable[[Change], None] | None = None
     ) -> None:
-        """Make a thread that does not run yet.
-
-        Args:
-            manager: Has the tasks.
-            waits: Judges their waits.
-            on_change: Called when a scenario file has changed.
-        """
+        """Make a thread that does not run yet; `on_change` is called when a scenario file has changed."""
         self._manager = manager
         self._waits = waits
         self._on_change = on_change or (lambda _change: None)

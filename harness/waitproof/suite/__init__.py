@@ -35,6 +35,7 @@ from waitproof.suite.files import (
     read_suite,
     scenario_paths,
     suite_above,
+    suite_folder,
 )
 from waitproof.suite.model import MAX_DURATION_S, Format, Model, build, invalid
 from waitproof.suite.scenario import (
@@ -110,5 +111,6 @@ __all__ = [
     "select",
     "shown",
     "suite_above",
+    "suite_folder",
     "watched_after_s",
 ]

@@ -37,6 +37,7 @@ __all__ = [
     "scenario_paths",
     "shown_path",
     "suite_above",
+    "suite_folder",
 ]
 
 MAX_FILE_BYTES = 512 * 1024  # the largest payload a person writes by hand; ${text:2MiB} makes larger ones
@@ -85,6 +86,29 @@ def bundled_suite(name: str = "stream", *, option: str = "--suite") -> Path:
             return root / name
     expected = f"a folder that holds a {CONTRACT}, or the name of a suite that comes with waitproof"
     raise InputError(Mistake(option, f"no suite is called '{name}'", expected=expected))
+
+
+def suite_folder(argument: str, *, option: str = "--suite") -> Path:
+    """Return the folder of a suite: a folder with a contract, else the bundled suite of that name.
+
+    Another folder that has the name of a bundled suite is not meant.
+
+    Args:
+        argument: A path, or the name of a suite that comes with waitproof.
+        option: Which option named it, for the message.
+
+    Raises:
+        InputError: It is neither. A folder without a contract is returned: its reader says what is missing.
+    """
+    folder = Path(argument)
+    if (folder / CONTRACT).is_file():
+        return folder
+    try:
+        return bundled_suite(argument, option=option)
+    except InputError:
+        if folder.is_dir():
+            return folder
+        raise
 
 
 def scenario_paths(folder: Path) -> list[Path]:
