@@ -9,7 +9,6 @@ of polls, because what a timer and a machine add is a few milliseconds a poll, h
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from statistics import fmean, median
 
@@ -38,6 +37,8 @@ PAUSE_SLACK_RATIO = 0.05  # what coarse timers add grows with the interval
 MAX_MEAN_PAUSE_RATIO = 1.5  # a median is blind to a helper that slows down in the second half of its polls
 SLOW_RATIO = 0.10  # of a lower quartile, which a busy machine hardly moves; half of the defect to be seen
 LEAST_SLOW_S = 0.005  # with two busy loops on two cores, correct helpers had 3.4 ms at worst
+NOISE_RATIO = 2 / 3  # slow helpers on busy cores had up to 0.5, starved correct ones 1.0 or more
+STEADY_LAGS = 2  # a machine that makes each pause too long by some time is at times late by twice that
 TICK_S = 1 / 64  # of the coarsest timer in use, Windows's: a sleep ends at the next one
 ON_TICK_S = 0.003  # from a tick to the poll's arrival, where nothing is late
 ON_TICK_RATIO = 1 / 2  # polls that drift along the ticks have a fifth there, a third at best
@@ -217,24 +218,28 @@ def slow_bound_s(interval_s: float) -> float:
 
 
 def _slow_pauses(polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
-    """Return a suspicion where hardly any pause is as short as the interval.
-
-    An SDK that is slow is so by about the same in each pause. Where the pauses of a wait differ by more than
-    the slack, the machine may be what is slow, by as much as they differ.
-    """
+    """Return a suspicion where hardly any pause is as short as the interval."""
     pauses, bound_s = _pauses(polls), slow_bound_s(interval_s)
     pause_s = _lowest(pauses, 4)
     if pause_s <= bound_s or (pause_s <= bound_s + TICK_S and _wakes_on_ticks(polls)):
         return None
-    missed_s, noise_s = pause_s - bound_s, median(pauses) - _lowest(pauses, 20)
-    is_noisy = noise_s > bound_s - interval_s
     return suspect(
         f"{expected}: at least a quarter of the pauses {seconds(bound_s, fine=True)} or less",
         f"three quarters of the pauses from an answer to the next poll were {seconds(pause_s, fine=True)} "
         "or more",
-        excess_s=max(0.0, missed_s - noise_s) if is_noisy else math.inf,
-        missed_s=missed_s,
+        excess_s=_excess_s(pauses, pause_s - bound_s),
+        missed_s=pause_s - bound_s,
     )
+
+
+def _excess_s(pauses: Sequence[float], missed_s: float) -> float:
+    """Return how late a machine was at times, at least, if it made these pauses too long by so much.
+
+    A machine that is slow is late by more in some pauses than in others, an SDK by about the same in each. So
+    it takes less of a machine where the pauses differ, and more where they hardly do.
+    """
+    noise_s = median(pauses) - _lowest(pauses, 20)
+    return max(0.0, missed_s - noise_s) if noise_s > NOISE_RATIO * missed_s else STEADY_LAGS * missed_s
 
 
 def _growing_pauses(polls: tuple[Poll, ...], interval_s: float, expected: str) -> Finding | None:
