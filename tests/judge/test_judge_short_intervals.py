@@ -258,9 +258,9 @@ def test_no_lateness_whatever_makes_a_short_interval_a_failure_at_once(
     assert found in {Status.PASS, Status.INCONCLUSIVE}
 
 
-@given(st.integers(50, 10_000), machines(most_s=0.5), counted_from, st.booleans())
+@given(st.integers(160, 10_000), machines(most_s=0.5), counted_from, st.booleans())
 @quickly
-def test_a_fifth_too_slow_or_too_fast_never_passes_from_50_ms_on(
+def test_a_fifth_too_slow_or_too_fast_never_passes_where_no_tick_is_as_long(
     interval_ms: int, late_s: list[float], counts_from: str, is_slow: bool
 ) -> None:
     slept_s = interval_ms / 1000 * (1.2 if is_slow else 0.8)
