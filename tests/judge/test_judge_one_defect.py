@@ -4,6 +4,7 @@ A helper plays a scenario in virtual time, three times alike, so that what is a 
 Where one defect breaks two requirements, the table says why it cannot be otherwise.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from observations import CREDENTIALS, HELLO, STREAM, TARGET, TASK_ID, hello
 from waitproof.journal import Ended
 from waitproof.judge import Status, judge
+from waitproof.judge.intervals import TICK_S
 from waitproof.judge.observation import CallRecord, Observation, Poll, Seen, StillWaiting, TaskRecord
 from waitproof.protocol import ExceptionKind, Given, Hello, Raised, Returned
 from waitproof.suite.contract import StatusMeaning
@@ -34,7 +36,7 @@ class Helper:
     counts_from: str = "response"
     first_waits: bool = False
     clamps: bool = True
-    late_s: float = 0.0
+    tick_s: float = 0.0
     interval_ratio: Mapping[str, float] = field(default_factory=dict)
     timeout_ratio: Mapping[str, float] = field(default_factory=dict)
     slows_down_after: int = 1_000
@@ -137,7 +139,9 @@ class _Table:
                 break
             if not helper.last_sleep_is_whole and not helper.never_gives_up:
                 due_s = min(due_s, deadline_s)
-            self.now_s = max(self.now_s, due_s) + helper.late_s
+            self.now_s = max(self.now_s, due_s)
+            if helper.tick_s:
+                self.now_s = math.ceil(self.now_s / helper.tick_s) * helper.tick_s
         received_s = self.now_s
         if helper.poll_after_timeout:
             self.now_s += interval_s
@@ -214,7 +218,7 @@ SOUND: Mapping[str, Helper] = {
     "counted from the request": Helper(counts_from="request"),
     "first poll after an interval": Helper(first_waits=True),
     "no poll at the deadline": Helper(clamps=False),
-    "timers that are 15 ms late": Helper(late_s=0.015),
+    "timers that tick every 15.6 ms": Helper(tick_s=TICK_S),
     "java": Helper(by=hello("java")),
     "non-blocking": Helper(by=hello(non_blocking=True)),
     "non-blocking, counted from the request": Helper(by=hello(non_blocking=True), counts_from="request"),

@@ -32,8 +32,8 @@ from observations import (
 )
 from waitproof.journal import Ended
 from waitproof.judge import Status, Verdict
+from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import Seen, StillWaiting
-from waitproof.judge.timing import EARLY_SLACK_S
 from waitproof.protocol import Given, Returned
 from waitproof.suite.contract import Contract
 from waitproof.suite.scenario import Scenario

@@ -32,8 +32,8 @@ from observations import (
 )
 from waitproof.journal import Ended
 from waitproof.judge import Case, Status, Verdict, checks, is_suspicious, judge, unplayed
+from waitproof.judge.intervals import LATE_SLACK_S
 from waitproof.judge.observation import NoAnswer, Observation, Seen, StillWaiting
-from waitproof.judge.timing import LATE_SLACK_S
 from waitproof.judge.witnesses import WITNESS_SLACK_S
 from waitproof.protocol import AdapterFault, Unsupported
 from waitproof.suite.contract import Level

@@ -125,8 +125,28 @@ def _overridden_intervals() -> Iterator[Defect]:
             ),
         ),
     )
-    for name, sentence, hooks in every:
+    for name, sentence, hooks in (*every, *_a_little_off()):
         yield Defect(f"interval_kept.{name}", "interval_kept", sentence, hooks, {"option": "passed"})
+
+
+def _a_little_off() -> Iterator[tuple[str, str, Hooks]]:
+    """Yield what is seen where the interval is short and the polls are many."""
+    yield (
+        "a-fifth-slow",
+        "The helper sleeps a fifth longer than the interval.",
+        _slept(lambda _wait, s: s * 1.2),
+    )
+    yield "a-fifth-fast", "The helper sleeps four fifths of the interval.", _slept(lambda _wait, s: s * 0.8)
+    yield (
+        "grows-by-two-percent",
+        "The helper backs off a little: each sleep is 2 % longer than the one before.",
+        _slept(lambda wait, s: s * 1.02 ** (wait.sleeps - 1)),
+    )
+    yield (
+        "ten-milliseconds-late",
+        "The helper adds 10 ms to each sleep.",
+        _slept(lambda _wait, s: s + 0.01),
+    )
 
 
 def _open_questions() -> Iterator[Defect]:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 
 from waitproof.journal import Progress
 from waitproof.judge.check import Case, Finding, Mark, broken, checks, kept, suspect
+from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, regularity
 from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting, TaskRecord
-from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S, regularity, stalled_s
+from waitproof.judge.timing import stalled_s
 from waitproof.judge.verdicts import Status, Verdict, status_of
 from waitproof.judge.words import seconds, timeline_line
 from waitproof.protocol import Hello

@@ -11,12 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from waitproof.judge.check import Case
+from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, usual_period_s
 from waitproof.judge.observation import CallRecord
-from waitproof.judge.timing import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.protocol import Raised
 
 __all__ = ["Interference", "interferences"]
 
+SLIGHT_S = 0.200  # no wait goes wrong for want of so little time; a stop that matters takes longer
+SLIGHT_RATIO = 0.05  # of a wait: what a busy machine adds to its pauses here and there
 MAX_TAKEN_S = 2.0  # of a wait, by a machine that is merely busy; of a long wait it may be half
 
 
@@ -47,14 +49,19 @@ def interferences(case: Case) -> list[Interference]:
 
 
 def _taken_s(case: Case, call: CallRecord) -> float:
-    """Return how much of a wait's time was gone without the requests for which there was time, else 0."""
+    """Return how much of a wait's time was gone without the requests for which there was time, else 0.
+
+    How many there was time for is counted with the wait's own period, a little longer than the interval.
+    """
     timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
     if call.took_s is None or call.took_s < timeout_s - EARLY_SLACK_S:
         return 0.0
-    made = len(case.observation.polls_of(call)) + len(case.observation.others_of(call))
-    if made >= max(1, int(timeout_s / interval_s)):
-        return 0.0
-    return timeout_s - made * interval_s
+    polls = case.observation.polls_of(call)
+    made = len(polls) + len(case.observation.others_of(call))
+    period_s = usual_period_s(polls, interval_s)
+    lacking = max(1, int(timeout_s / period_s)) - made
+    is_slight = lacking * period_s <= min(SLIGHT_S, SLIGHT_RATIO * timeout_s)
+    return 0.0 if is_slight else timeout_s - made * period_s
 
 
 def _met_a_close(case: Case, call: CallRecord) -> bool:

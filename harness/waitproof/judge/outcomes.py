@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind
+from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import CallRecord
-from waitproof.judge.timing import EARLY_SLACK_S
 from waitproof.judge.words import (
     MISSING,
     cut,

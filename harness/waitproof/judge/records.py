@@ -10,8 +10,8 @@ from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
+from waitproof.judge.intervals import EARLY_SLACK_S, median_period_s
 from waitproof.judge.observation import CallRecord, StillWaiting
-from waitproof.judge.timing import EARLY_SLACK_S, median_period_s
 from waitproof.judge.words import describe, differs_at, json_equal, seconds, shown
 from waitproof.protocol import ExceptionKind, Raised, Returned
 from waitproof.suite import fill

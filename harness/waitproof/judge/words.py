@@ -51,9 +51,15 @@ def cut(text: str, most: int = MAX_SHOWN) -> str:
     return f"{text[: most // 2]} … {text[-(most // 4) :]} ({len(text)} characters)"
 
 
-def seconds(value_s: float) -> str:
-    """Return a time with a precision that suits its size."""
-    return f"{value_s:.2f} s" if value_s >= 0.1 else f"{value_s * 1000:.0f} ms"
+def seconds(value_s: float, *, fine: bool = False) -> str:
+    """Return a time with a precision that suits its size.
+
+    Args:
+        value_s: The time.
+        fine: It stands beside another one from which it may differ by a few milliseconds.
+    """
+    in_ms = value_s < (1.0 if fine else 0.1)
+    return f"{value_s * 1000:.0f} ms" if in_ms else f"{value_s:.2f} s"
 
 
 def describe(seen: Seen) -> str:
