@@ -221,6 +221,40 @@ def test_a_client_that_never_stops_is_told_of(service: Service) -> None:
     assert told[0].progress is Progress.DONE
 
 
+def test_a_wait_that_timed_out_is_reported_once_with_its_timeout(service: Service) -> None:
+    options = WaitOptions.model_validate({"poll_interval": "100ms", "timeout": "500ms"})
+    service.manager.add(CATALOG.get("never-ends"), "t", options)
+    reported: list[TaskView] = []
+    service.waits.on_over = reported.append
+    with requests.Session() as session, service.waits.watched():
+        for _ in range(6):
+            poll(service, session, "t")
+            service.watcher.closing.wait(0.1)
+        for _ in range(400):
+            if reported:
+                break
+            service.watcher.closing.wait(0.05)
+        service.watcher.closing.wait(1.0)
+
+    assert [view.progress for view in reported] == [Progress.STOPPED]
+    assert {each.requirement: each.status for each in reported[0].verdicts}["override-timeout"] is Status.PASS
+
+
+def test_a_wait_without_a_known_outcome_is_not_said_to_be_still_waiting(service: Service) -> None:
+    with requests.Session() as session:
+        poll(service, session, "already-completed~1")
+    until_answered(service, "already-completed~1")
+    for _ in range(400):
+        view = service.waits.view("already-completed~1")
+        if view is not None and view.progress is Progress.DONE:
+            break
+        service.watcher.closing.wait(0.05)
+
+    assert view is not None
+    seen = {each.requirement: each.seen for each in view.verdicts}
+    assert seen["no-poll-after-outcome"] == "none after the answer that ended the task"
+
+
 def test_a_result_that_nothing_can_fill_in_is_refused(service: Service) -> None:
     url = f"{service.base_url}/_waitproof/tasks"
     requests.post(url, json={"scenario": "never-ends", "task_id": "t"}, timeout=10)

@@ -192,8 +192,12 @@ def _find(requirement: Requirement, case: Case, call: CallRecord, progress: Prog
             return _until_terminal(case, call, progress)
         case "no_poll_after_outcome":
             finding = check.run(case, requirement)
-            is_known = _end(case, call) is not None and progress is Progress.DONE
-            return finding if is_known or finding.mark is Mark.BROKEN else None
+            if finding.mark is Mark.KEPT:  # by a check that expects to know when the call ended
+                is_known = _end(case, call) is not None and progress is Progress.DONE
+                return (
+                    kept(finding.expected, "none after the answer that ended the task") if is_known else None
+                )
+            return finding
         case "interval_kept":
             is_meant = (wait.poll_interval is not None) == (option == "passed")
             return regularity(case, call) if is_meant else None

@@ -249,16 +249,18 @@ class ServedTask:
         with self._lock:
             if wait != self._wait:
                 return False
-            if not (self._judged.is_over or self._is_overdue(now_ns)):
-                self._has_news = True
-                return False
+            if not self._judged.is_over:
+                self._has_news = True  # it has to be judged again, when it is
+                if not self._is_overdue(now_ns):
+                    return False
             report = (self._judged, *((each.requirement, each.status) for each in self._verdicts))
             is_news, self._reported = report != self._reported, report
             return is_news
 
     def _is_overdue(self, now_ns: int) -> bool:
-        """Say whether a client polls on although its wait should be over."""
-        overdue_ns = now_ns - (self._ended_ns or self._first_ns + self._longest_ns)
+        """Say whether a client polls on, or has a poll in flight, although its wait should be over."""
+        latest_ns = now_ns if self._in_flight else self.last_ns
+        overdue_ns = latest_ns - (self._ended_ns or self._first_ns + self._longest_ns)
         return bool(self._first_ns) and overdue_ns > self.watch_ns
 
     def is_expired(self, now_ns: int, limits: Limits) -> bool:
