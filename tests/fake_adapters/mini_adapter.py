@@ -113,6 +113,15 @@ class WholeSeconds(MiniAdapter):
         return client.wait(task_id, **options)
 
 
+class LooksOnceMore(MiniAdapter):
+    """Asks for the job's state once more when it has ended."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        job = client.wait(task_id, **options)
+        client.look(task_id)
+        return job
+
+
 class NoHelper(MiniAdapter):
     """The SDK ships none."""
 

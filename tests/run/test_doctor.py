@@ -207,3 +207,10 @@ def test_an_adapter_that_outlives_stdin_is_reported(
     assert not right
     assert told[0].startswith("WRONG end of stdin: exit code -9 ")
     assert told[1] == "      fix: when stdin ends, finish what is in flight and exit with 0"
+
+
+def test_an_sdk_that_polls_once_more_has_an_adapter_that_makes_two_waits_at_once(examine: Examine) -> None:
+    right, lines = examine("LooksOnceMore")
+
+    assert right
+    assert said_of(lines, "two at once") == ["ok    two at once: two waits were in flight together"]

@@ -6,6 +6,7 @@ Each step is one exchange; the first that breaks the protocol ends the examinati
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -185,12 +186,14 @@ class _Examination:
         for call in calls:
             self._call(call)
         self._server.settle()
-        spans = [
-            (entry.arrived_ns, entry.answered_ns or entry.arrived_ns)
-            for task_id in task_ids.values()
-            for entry in self._server.entries(str(task_id))
-        ]
-        if len(spans) < 2 or max(start for start, _ in spans) >= min(end for _, end in spans):
+        first, second = (
+            [
+                (entry.arrived_ns, entry.answered_ns or entry.arrived_ns)
+                for entry in self._server.entries(str(each))
+            ]
+            for each in task_ids.values()
+        )
+        if not any(a[0] < b[1] and b[0] < a[1] for a, b in itertools.product(first, second)):
             fix = "answer each call from a separate thread or task, or leave max_concurrency out"
             summary = "the server never had the polls of both waits at once"
             return _Step("two at once", summary, wrong=True, fix=fix)
