@@ -29,10 +29,14 @@ def _default_timeout(change: Callable[[float], float]) -> Hooks:
 
 def _timeouts() -> Iterator[Defect]:
     defaults: tuple[tuple[str, str, Hooks], ...] = (
-        ("halved", "The default timeout is half of the documented one.", _default_timeout(lambda s: s / 2)),
+        (
+            "halved",
+            "The default timeout is shorter than the documented one.",
+            _default_timeout(lambda s: s / 2),
+        ),
         (
             "a-quarter-longer",
-            "The default timeout is a quarter too long.",
+            "The default timeout is longer than the documented one.",
             _default_timeout(lambda s: s * 1.25),
         ),
         ("waits-forever", "The helper has no timeout by default.", _default_timeout(lambda _s: NEVER_S)),
@@ -61,6 +65,21 @@ def _timeouts() -> Iterator[Defect]:
             Hooks(on_wait=_without_deadline, on_task=_since_the_latest_change, on_sleep=_until_that_deadline),
         ),
         (
+            "option-exceeded",
+            "The helper waits longer than the timeout that the caller passes.",
+            option_changed("timeout", lambda _contract, s: s * 1.5),
+        ),
+        (
+            "option-cut-short",
+            "The helper gives up long before the timeout that the caller passes.",
+            option_changed("timeout", lambda _contract, s: s / 2),
+        ),
+        (
+            "no-deadline",
+            "The helper never gives up, whatever the timeout.",
+            Hooks(on_options=lambda _contract, options: {**options, "timeout": NEVER_S}),
+        ),
+        (
             "option-in-whole-seconds",
             "The helper rounds the timeout to whole seconds.",
             option_changed("timeout", lambda _contract, s: max(1, round(s))),
@@ -73,6 +92,13 @@ def _timeouts() -> Iterator[Defect]:
     )
     for name, sentence, hooks in passed:
         yield Defect(f"timeout_kept.{name}", "timeout_kept", sentence, hooks, {"option": "passed"})
+    yield Defect(
+        "timeout_kept.option-missing",
+        "timeout_kept",
+        "The helper takes no timeout.",
+        where={"option": "passed"},
+        capabilities={"options": ["poll_interval"]},
+    )
 
 
 def _without_deadline(wait: Wait, steps: Steps) -> Steps:

@@ -182,13 +182,19 @@ def _changes_of_text(field: str, value: Json) -> Iterator[_Change]:
         yield (
             "before-the-colon",
             (
-                f"Of {field}, only what comes before a colon is kept.",
+                f"{field} is cut off at its first colon.",
                 _value(field, lambda s: s.partition(":")[0]),
             ),
         )
     if example and not is_sentence and re.search(r"\d", example):
         yield "a-number", (f"{field} is read as a number where it looks like one.", _value(field, _number))
-        yield "of-the-sdk", (f"{field} is the SDK's own.", _on_error(_fixed(field, "0.1.0")))
+        yield (
+            "of-the-sdk",
+            (
+                f"{field} is another than the server's, such as the SDK's own.",
+                _on_error(_fixed(field, "0.1.0")),
+            ),
+        )
     if is_lines or is_sentence:
         yield (
             "first-line",
@@ -205,12 +211,21 @@ def _changes_of_text(field: str, value: Json) -> Iterator[_Change]:
                 _value(field, lambda s: s.replace("%d", "0").replace("{0}", "")),
             ),
         )
-        yield "the-message", (f"{field} is the whole message of the exception.", _on_error(_message(field)))
+        yield (
+            "the-message",
+            (
+                f"{field} is another text than the server's, such as the exception's whole message.",
+                _on_error(_message(field)),
+            ),
+        )
     if is_lines:
         own = "\tat com.example.Client.wait(Client.java:17)"
         yield (
             "its-own",
-            (f"{field} is the runtime's own and not the server's.", _on_error(_fixed(field, own))),
+            (
+                f"{field} is another text than the server's, such as the runtime's own stack trace.",
+                _on_error(_fixed(field, own)),
+            ),
         )
 
 
@@ -340,7 +355,7 @@ def _timeouts(contract: Contract) -> Iterator[Defect]:
         ),
         (
             "other-fields",
-            "The timeout's exception says something else than a timeout in its fields.",
+            "The fields of the timeout's exception do not name a timeout.",
             with_fields(dict.fromkeys(contract.timeout.fields, "connection")),
             _without_fields(contract),
         ),

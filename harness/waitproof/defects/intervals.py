@@ -23,42 +23,61 @@ def _slept(change: Callable[[Wait, float], float]) -> Hooks:
     return Hooks(on_sleep=change)
 
 
+def _slept_whole(change: Callable[[Wait, float], float]) -> Hooks:
+    """Return hooks that change each sleep except one that is cut short at the deadline."""
+    return Hooks(on_sleep=lambda wait, s: s if s < wait.interval_s else change(wait, s))
+
+
 def _intervals() -> Iterator[Defect]:
     every: tuple[tuple[str, str, Hooks], ...] = (
-        ("halved", "The helper sleeps half of the interval.", _slept(lambda _wait, s: s / 2)),
+        (
+            "halved",
+            "The helper sleeps only a part of the interval.",
+            _slept_whole(lambda _wait, s: s / 2),
+        ),
+        (
+            "longer",
+            "The helper sleeps longer than the interval, whether it is the default or passed.",
+            _slept_whole(lambda _wait, s: 1.5 * s),
+        ),
         (
             "doubled",
-            "The default interval is twice the documented one.",
+            "The default interval is longer than the documented one.",
             Hooks(on_options=lambda c, options: {"poll_interval": 2 * c.defaults.poll_interval, **options}),
         ),
         (
+            "default-shorter",
+            "The default interval is shorter than the documented one.",
+            Hooks(on_options=lambda c, options: {"poll_interval": c.defaults.poll_interval / 2, **options}),
+        ),
+        (
             "ten-percent-short",
-            "The helper sleeps nine tenths of the interval.",
-            _slept(lambda _wait, s: s * 0.9),
+            "The helper sleeps a little less than the interval.",
+            _slept_whole(lambda _wait, s: s * 0.9),
         ),
         (
             "jittered",
-            "The helper adds jitter in both directions: it sleeps between 50 % and 150 % of the interval.",
-            _slept(lambda wait, s: s * wait.random.uniform(0.5, 1.5)),
+            "The interval varies in both directions, as with jitter.",
+            _slept_whole(lambda wait, s: s * wait.random.uniform(0.5, 1.5)),
         ),
         (
             "jittered-longer",
-            "The helper adds jitter of up to a third to each interval.",
+            "A random part is added to each interval.",
             _slept(lambda wait, s: s * wait.random.uniform(1.0, 1.33)),
         ),
         (
             "alternating",
-            "The helper sleeps one interval and nearly two in turn.",
+            "Every other sleep is longer than the interval.",
             _slept(lambda wait, s: s * (1.0 if wait.sleeps % 2 else 1.8)),
         ),
         (
             "grows-slowly",
-            "The helper backs off: each sleep is a seventh longer than the one before.",
+            "The interval grows a little from poll to poll.",
             _slept(lambda wait, s: s * 1.15 ** (wait.sleeps - 1)),
         ),
         (
             "backs-off",
-            "The helper backs off: each sleep is half as long again, up to ten intervals.",
+            "The interval grows from poll to poll.",
             _slept(lambda wait, s: s * min(1.5 ** min(wait.sleeps - 1, 20), 10)),
         ),
         ("busy-loop", "The helper never sleeps between polls.", _slept(lambda _wait, _s: 0.0)),
@@ -127,6 +146,13 @@ def _overridden_intervals() -> Iterator[Defect]:
     )
     for name, sentence, hooks in (*every, *_a_little_off()):
         yield Defect(f"interval_kept.{name}", "interval_kept", sentence, hooks, {"option": "passed"})
+    yield Defect(
+        "interval_kept.option-missing",
+        "interval_kept",
+        "The helper takes no interval.",
+        where={"option": "passed"},
+        capabilities={"options": ["timeout"]},
+    )
 
 
 def _a_little_off() -> Iterator[tuple[str, str, Hooks]]:

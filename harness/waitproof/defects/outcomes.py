@@ -68,7 +68,7 @@ def _ends(contract: Contract) -> Iterator[Defect]:
     yield Defect(
         f"{check}.five-polls-at-most",
         check,
-        "The helper gives up after five polls and returns nothing.",
+        "The helper gives up after a number of polls and returns nothing.",
         Hooks(on_task=lambda wait, t: _ended(t) if wait.polls == 5 and t.meaning is not FAILED else t),
     )
 
@@ -256,12 +256,12 @@ def _payloads() -> Iterator[Defect]:
     every: tuple[tuple[str, str, Hooks], ...] = (
         (
             "drops-nulls",
-            "Members of the result that are null are left out: look at the JSON library's settings.",
+            "Members of the result that are null are left out.",
             _objects(lambda value: {key: child for key, child in value.items() if child is not None}),
         ),
         (
             "lower-cases-keys",
-            "The keys of the result are changed, as a converter of naming styles does.",
+            "The keys of the result are changed, as by a converter of naming styles.",
             _objects(lambda value: {key.lower(): child for key, child in value.items()}),
         ),
         (

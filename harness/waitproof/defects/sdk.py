@@ -177,7 +177,7 @@ async def _drive_async(machine: Any, steps: Steps, defect: Defect) -> Any:
                             answer = await machine.send_async(request, timeout_s, blind=defect.is_blind)
                     except _NETWORK_ERRORS as raised:
                         error = raised
-                case Fork():
-                    raise AssertionError("only a blocking client works in the background")
+                case Fork(others):  # in a thread, as a blocking client does: only the traffic matters
+                    machine.start(lambda others=others: _drive(machine, others, defect))
     except StopIteration as end:
         return end.value

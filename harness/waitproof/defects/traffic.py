@@ -142,7 +142,7 @@ def _operations(contract: Contract) -> Iterator[Defect]:
         yield Defect(
             f"{check}.{name}-returns-its-argument",
             check,
-            f"{name} returns what it was given, and not the task id.",
+            f"{name} returns its argument and not the task id.",
             _of_operation(name, lambda arguments: next(iter(arguments.values()), None)),
             where,
         )
@@ -188,14 +188,24 @@ def _looks(contract: Contract) -> Iterator[Defect]:
     yield Defect(
         f"{check}.raises-for-a-failed-task",
         check,
-        "A look at a task that has failed raises.",
+        "Fetching a task that has failed raises.",
         Hooks(on_look=raising),
         not_applicable=without_failures(contract),
     )
+    yield Defect(
+        f"{check}.missing",
+        check,
+        "The SDK has no method that fetches a task.",
+        capabilities={"get_task": False},
+    )
     every = (
-        ("twice", "A look at a task sends two requests.", twice),
-        ("unknown-status-is-replaced", "A status that the SDK does not know is shown as another.", known),
-        ("remembers", "A second look at a task shows the first answer again.", remembering),
+        ("twice", "Fetching a task sends two requests.", twice),
+        (
+            "unknown-status-is-replaced",
+            "Fetching a task replaces a status that the SDK does not know.",
+            known,
+        ),
+        ("remembers", "Fetching a task a second time returns the first answer again.", remembering),
     )
     for name, sentence, on_look in every:
         yield Defect(f"{check}.{name}", check, sentence, Hooks(on_look=on_look))
@@ -216,7 +226,7 @@ def _connections() -> Iterator[Defect]:
     yield Defect(
         f"{check}.blind-to-closed-connections",
         check,
-        "The next poll is sent on a connection that the server has closed: look at the pool of connections.",
+        "The next poll is sent on a connection that the server has closed.",
         is_blind=True,
     )
     yield Defect(

@@ -15,6 +15,7 @@ from waitproof.run.result import AdapterResult, RunResult, ScenarioResult
 from waitproof.run.tallies import ORDER, count, sentence, tally, worst
 
 if TYPE_CHECKING:
+    from waitproof.run.causes import add_causes
     from waitproof.run.doctor import examine
     from waitproof.run.lint import impossible_expectations
     from waitproof.run.prove import live_command, prove_live, prove_simulated
@@ -23,6 +24,7 @@ else:
     __getattr__ = lazy(
         __name__,
         {
+            "causes": "add_causes",
             "doctor": "examine",
             "lint": "impossible_expectations",
             "prove": "live_command prove_live prove_simulated",
@@ -47,6 +49,7 @@ __all__ = [
     "SilentListener",
     "Stale",
     "Update",
+    "add_causes",
     "count",
     "examine",
     "exit_code",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from waitproof.defects import Causes
 from waitproof.judge import JournalEntry, Observation, Verdict
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Stale
@@ -40,6 +41,7 @@ class AdapterResult:
         argument: What its user typed to name it, "" where nobody did.
         baseline: The file of its known deviations, "" when it has none.
         stale: The entries of that file that are no longer true; known once the run has ended.
+        causes: What explains its failures, None until `add_causes` has looked for that.
     """
 
     name: str
@@ -50,6 +52,7 @@ class AdapterResult:
     argument: str = ""
     baseline: str = ""
     stale: tuple[Stale, ...] = ()
+    causes: Causes | None = None
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict known so far."""

@@ -1,0 +1,71 @@
+"""What to look at in an SDK's code when a defect is the likely cause: one line for each defect or family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from waitproof.defects.defect import Defect
+
+__all__ = ["advice"]
+
+
+def advice(defect: Defect) -> str:
+    """Return where to look, as specific as it gets: for the defect, its relatives, or all of its check."""
+    return _ADVICE[max(filter(defect.name.startswith, _ADVICE), key=len)]
+
+
+# By how a defect's name begins; the longest beginning counts.
+_ADVICE: Mapping[str, str] = {
+    "polls_endpoint": "the request of a poll: is it the documented one, and the only one?",
+    "polls_carry_credentials": "where credentials are added: for each request, or only once for a session?",
+    "begin_returns_task_id": "the operation's return value: is it the task_id of the answer, unchanged?",
+    "one_request_per_call": "get_task: does it send one request and return whatever the server answered?",
+    "polls_until_terminal": "the condition that ends the loop: does it compare the status, and nothing else?",
+    "polls_until_terminal.five": "the loop's bound: is it a number of attempts in place of a deadline?",
+    "returns_result": "what is returned at the end: is it `result` of the last answer, unchanged?",
+    "returns_result.old-errors": "the order of the tests on an answer: does `error` count before `status`?",
+    "returns_result.guesses": "the helper: does it send a request before it returns?",
+    "helper_is_shipped": "the public API: is there a wait helper, and does it do anything?",
+    "raises_kind": "the branch for a failed task: does it raise the SDK's task exception for every failure?",
+    "raises_kind.crashes": "how the error object is read: may each of its members be missing?",
+    "raises_kind.no-error": "the branch for a failed task: does it depend on the error object?",
+    "raises_kind.timeout-by-its-name": "how a timeout is recognised: by the error type, or by the clock?",
+    "exception_field": "where the task exception is built: which member of the answer does the field get?",
+    "native_stack_trace_is_apart": "the accessor for the server's stack trace: is it separate?",
+    "raises_timeout": "the branch for a passed deadline: which exception is raised, with which fields?",
+    "only_polls_are_sent": "what follows the deadline: is anything sent, or kept for the next wait?",
+    "interval_kept": "the sleep between polls: is it the interval, in the right unit, after every poll?",
+    "interval_kept.doubled": "the default of the interval, in each place where it is written down",
+    "interval_kept.default": "the default of the interval, in each place where it is written down",
+    "interval_kept.jittered": "the sleep between polls: is anything random added to the interval?",
+    "interval_kept.alternating": "the sleep between polls: is the interval replaced after every other poll?",
+    "interval_kept.grows": "the sleep between polls: is it multiplied or replaced after a poll?",
+    "interval_kept.backs-off": "the sleep between polls: is it multiplied or replaced after a poll?",
+    "interval_kept.polls-twice": "the loop's body: is the status requested in two places?",
+    "interval_kept.option": "the interval's way from the caller to the sleep: is it used as passed?",
+    "interval_kept.option-missing": "the helper's signature: add a parameter for the interval",
+    "timeout_kept": "the default of the timeout, in each place where it is written down",
+    "timeout_kept.option": "the deadline: is it computed once: start plus timeout, in the right unit?",
+    "timeout_kept.no-deadline": "the loop: is there a test of the time that has passed?",
+    "timeout_kept.option-missing": "the helper's signature: add a parameter for the timeout",
+    "timeout_not_early": "the last sleep: is it cut short at the deadline, or left out?",
+    "timeout_not_late": "the test of the deadline: is the last sleep cut short there?",
+    "deadline_bounds_stalled_poll": "the time limit of a request: does it end at the deadline?",
+    "one_poll_in_flight": "what triggers a poll: does it wait for the answer to the one before?",
+    "no_poll_after_outcome": "what ends the loop or timer: does it stop before the caller gets the outcome?",
+    "waits_interleave": "the async helper: does it await its sleep and its request, or block?",
+    "parameters_kept": "the async helper's signature: does it have both options, and pass them on?",
+    "fault_surfaces": "the handling of a failed poll: which errors are caught, and what is raised?",
+    "fault_surfaces.http-status": "where an answer is read: is its HTTP status tested before its body?",
+    "fault_surfaces.no-status": "where an answer is read: is one without a status refused?",
+    "fault_surfaces.lists": "where an answer is read: is one that is not an object refused?",
+    "outcome_expected": "how answers are decoded: is every value kept as the server sent it?",
+    "outcome_expected.unknown-status": "the branch for other statuses: does it go on polling?",
+    "outcome_expected.status": "the comparison of statuses: does it compare the whole word?",
+    "outcome_expected.strict": "the models of answers: do they ignore members that they don't know?",
+    "outcome_expected.latin-1": "how the body is decoded: as UTF-8, whatever the headers say?",
+    "outcome_expected.blind": "the pool of connections: are closed ones noticed, and the request repeated?",
+    "outcome_expected.repairs": "the pool of connections: are closed ones noticed each time?",
+    "outcome_expected.one-": "the client's fields: does a wait keep anything there that belongs to one task?",
+    "outcome_expected.one-wait": "the client's locks and pool: can two waits run at once?",
+}

@@ -1,0 +1,210 @@
+"""Which defects explain the failures of a run: predicted verdicts against the actual ones. Pure.
+
+A prediction is what the suite finds wrong with the model client that has one defect; `suspects` chooses whom
+to play. The choice is greedy: the defect that explains most failures comes first, then the one that explains
+most of what is left, until the rest is better described by itself. A defect loses for each verdict that it
+predicts to fail and that passed, and wins less where the finding reads differently from the predicted one.
+Defects that the suite cannot tell apart are named together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from waitproof.defects.defect import Defect
+from waitproof.judge import Status, Verdict
+from waitproof.suite import Contract, Level
+
+__all__ = ["Cause", "Causes", "Findings", "Key", "Prediction", "closeness", "explain", "findings"]
+
+# A failure whose finding has nothing in common with the predicted one is still half explained: the scenario
+# and the requirement are the same.
+LEAST_FIT = 0.5
+# A verdict that a defect predicts to fail and that passed costs as much as a failure that it explains: a
+# defect that is really there hardly ever spares a scenario.
+PASSED_COST = 1.0
+# A cause must explain more than half a failure on balance, or the failure itself says more.
+NAME_COST = 0.4
+# Below this share of predicted failures that did fail, the SDK does something else.
+MIN_PRECISION = 0.5
+# Below this share of the failures of the requirements that a defect breaks, it is a detail of another one.
+MIN_RECALL = 0.5
+# Sums of fits that differ by less are equal: they differ by rounding, or by one word in one finding.
+EQUAL = 0.05
+
+Key: TypeAlias = tuple[str, str]  # scenario, requirement
+Words: TypeAlias = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The conclusive verdicts of one adapter; anything else is neutral.
+
+    Attributes:
+        failures: What was seen, as words, by scenario and requirement: FAIL and WARN.
+        passed: PASS.
+    """
+
+    failures: Mapping[Key, Words] = field(default_factory=dict)
+    passed: frozenset[Key] = frozenset()
+
+    def only(self, scenarios: Collection[str]) -> Findings:
+        """Return those of some scenarios."""
+        failures = {key: words for key, words in self.failures.items() if key[0] in scenarios}
+        return Findings(failures, frozenset(key for key in self.passed if key[0] in scenarios))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the suite finds wrong with the model client that has this defect."""
+
+    defect: Defect
+    failures: Mapping[Key, Words]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What explains some of the failures.
+
+    Attributes:
+        defects: Those that the suite cannot tell apart on this SDK, the likeliest first.
+        explains: The failures that it explains.
+        shown_by: The one whose timeline shows it best.
+    """
+
+    defects: tuple[Defect, ...]
+    explains: tuple[Key, ...]
+    shown_by: Key
+
+
+@dataclass(frozen=True)
+class Causes:
+    """Why an adapter's run has failures.
+
+    Attributes:
+        causes: That which explains most first.
+        unexplained: The failures that none of them explains.
+    """
+
+    causes: tuple[Cause, ...] = ()
+    unexplained: tuple[Key, ...] = ()
+
+
+def findings(verdicts: Iterable[Verdict]) -> Findings:
+    """Return what is conclusive among verdicts; what a baseline excuses is neither failed nor passed."""
+    failures: dict[Key, Words] = {}
+    passed: set[Key] = set()
+    for verdict in verdicts:
+        key = verdict.scenario, verdict.requirement
+        if verdict.excused:
+            continue
+        if verdict.status in {Status.FAIL, Status.WARN}:
+            failures[key] = _words(verdict.seen)
+        elif verdict.status is Status.PASS:
+            passed.add(key)
+    return Findings(failures, frozenset(passed))
+
+
+# What differs from run to run, or from SDK to SDK, in what a finding says: values, names and numbers.
+_VALUES = re.compile(r'"(?:[^"\\]|\\.)+"|[{\[].*|[\w.:\\]*(?:Error|Exception)\b|[\w.%/?=&-]*\d[\w.%/?=&-]*')
+
+
+def _words(seen: str) -> Words:
+    return frozenset(re.findall(r'[A-Za-z_]+|""', _VALUES.sub(" ", seen)))
+
+
+def explain(
+    contract: Contract, actual: Findings, predictions: Sequence[Prediction], lengths_s: Mapping[str, float]
+) -> Causes:
+    """Return the causes of an adapter's failures.
+
+    Args:
+        contract: The suite's.
+        actual: What was found.
+        predictions: Of the defects that come into question, on the scenarios that were played.
+        lengths_s: How long each of these takes, by its id.
+    """
+    remaining = dict(actual.failures)
+    causes: list[tuple[tuple[Prediction, ...], tuple[Key, ...]]] = []
+    spent: set[Key] = set()
+    while remaining:
+        chosen = _best(actual, remaining, predictions, spent)
+        if not chosen:
+            break
+        explains = tuple(key for key in remaining if key in chosen[0].failures)
+        causes.append((chosen, explains))
+        spent |= chosen[0].failures.keys() & actual.passed
+        for key in explains:
+            del remaining[key]
+    return Causes(tuple(_cause(contract, actual, *each, lengths_s) for each in causes), tuple(remaining))
+
+
+def _fit(seen: Words, words: Words) -> float:
+    alike = len(seen & words) / len(seen | words) if seen | words else 1.0
+    return LEAST_FIT + (1 - LEAST_FIT) * alike
+
+
+def closeness(actual: Findings, prediction: Prediction) -> float:
+    """Return how like the predicted failures those of the same requirements are: 1 when they are the same."""
+    broken = {requirement for _, requirement in prediction.failures}
+    ought = [key for key in actual.failures if key[1] in broken]
+    wrong = len(prediction.failures.keys() & actual.passed)
+    hits = [key for key in ought if key in prediction.failures]
+    fit = sum(_fit(actual.failures[key], prediction.failures[key]) for key in hits)
+    return 2 * fit / (len(hits) + wrong + len(ought)) if ought else 0.0
+
+
+def _best(
+    actual: Findings, remaining: Mapping[Key, Words], predictions: Sequence[Prediction], spent: set[Key]
+) -> tuple[Prediction, ...]:
+    gains = {}
+    for number, each in enumerate(predictions):
+        hits = each.failures.keys() & remaining.keys()
+        fit = sum(_fit(remaining[key], each.failures[key]) for key in hits)
+        missed = len((each.failures.keys() & actual.passed) - spent)
+        gain = fit - PASSED_COST * missed - NAME_COST
+        if gain > 0 and _is_plausible(actual, remaining, each):
+            gains[number] = gain
+    if not gains:
+        return ()
+    best = max(gains.values())
+    return tuple(
+        predictions[number]
+        for number, gain in sorted(gains.items(), key=lambda pair: -pair[1])
+        if gain >= best - EQUAL
+    )
+
+
+def _is_plausible(actual: Findings, remaining: Mapping[Key, Words], prediction: Prediction) -> bool:
+    right = len(prediction.failures.keys() & actual.failures.keys())
+    wrong = len(prediction.failures.keys() & actual.passed)
+    if right < MIN_PRECISION * (right + wrong):
+        return False
+    broken = {requirement for _, requirement in prediction.failures}
+    ought = [key for key in remaining if key[1] in broken]
+    explained = sum(key in prediction.failures for key in ought)
+    return explained >= MIN_RECALL * len(ought)
+
+
+def _cause(
+    contract: Contract,
+    actual: Findings,
+    chosen: Sequence[Prediction],
+    explains: tuple[Key, ...],
+    lengths_s: Mapping[str, float],
+) -> Cause:
+    first = chosen[0]
+    stated = first.defect.requirements(contract)
+
+    def rank(key: Key) -> tuple[bool, float, bool, float]:
+        return (
+            key[1] not in stated,
+            -_fit(actual.failures[key], first.failures[key]),
+            contract.requirement(key[1]).level is not Level.MUST,
+            lengths_s[key[0]],
+        )
+
+    return Cause(tuple(each.defect for each in chosen), explains, min(explains, key=rank))

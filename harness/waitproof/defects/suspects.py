@@ -1,0 +1,161 @@
+"""Finds the causes of an adapter's failures: which defects come into question, and where to play them.
+
+Playing every defect on every scenario takes a minute, so it is done in two stages: everything that comes into
+question on a sample of the scenarios that failed, then the best on all scenarios that were played. Who plays
+them, and for how long, is the caller's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from waitproof.defects.bench import Bench
+from waitproof.defects.catalog import Library
+from waitproof.defects.causes import Causes, Findings, Prediction, closeness, explain, findings
+from waitproof.defects.defect import Defect, Ending, clean
+from waitproof.protocol import Capabilities, Hello
+from waitproof.simulate import forecast
+from waitproof.suite import Contract, Scenario
+
+__all__ = ["Play", "find_causes", "predict"]
+
+MAX_SUSPECTS = 20  # that are played on everything: four seconds on two cores
+PER_REQUIREMENT = 2  # scenarios of the sample in which a requirement failed
+
+# Plays the model client with each defect, and yields what fails as it becomes known; may leave some out.
+Play: TypeAlias = Callable[[Sequence[Defect], Sequence[Scenario]], Iterable[Prediction]]
+
+
+def find_causes(
+    play: Play,
+    contract: Contract,
+    known: Library,
+    hello: Hello,
+    actual: Findings,
+    played: Sequence[Scenario],
+) -> Causes:
+    """Return the causes of an adapter's failures.
+
+    Args:
+        play: See above.
+        contract: The suite's.
+        known: The defects and equivalents for it.
+        hello: The adapter's introduction.
+        actual: What was found.
+        played: The scenarios in which that was found.
+    """
+    usual = clean(is_async=hello.capabilities.non_blocking)
+    few = _sample(contract, played, actual)
+    few_ids = {each.id for each in few}
+    first = _by_name(play([usual, *_suspects(known, contract, hello, actual)], few))
+    shortlist = _shortlist(actual.only(few_ids), _beyond(usual, first))
+    rest = [each for each in played if each.id not in few_ids]
+    second = _by_name(play([usual, *shortlist], rest))
+    merged = {
+        name: Prediction(each.defect, {**first[name].failures, **each.failures})
+        for name, each in second.items()
+    }
+    lengths_s = {each.id: forecast(contract, each).length_s for each in played}
+    return explain(contract, actual, _beyond(usual, merged), lengths_s)
+
+
+def predict(bench: Bench, defect: Defect, hello: Hello, scenarios: Sequence[Scenario]) -> Prediction:
+    """Return what fails when the SDK behind this introduction has a defect."""
+    sdk = _resembling(defect, hello, bench.suite.contract)
+    return Prediction(defect, findings(bench.simulate(sdk, scenarios)).failures)
+
+
+def _by_name(predictions: Iterable[Prediction]) -> dict[str, Prediction]:
+    return {each.defect.name: each for each in predictions}
+
+
+def _beyond(usual: Defect, predictions: Mapping[str, Prediction]) -> list[Prediction]:
+    """Return predictions without what a correct client fails that lacks what the SDK lacks.
+
+    The defect that is named after that lack explains it.
+    """
+    always = predictions[usual.name].failures if usual.name in predictions else {}
+    found = []
+    for each in predictions.values():
+        if each.defect.capabilities:
+            found.append(each)
+        elif each.defect != usual:
+            beyond = {key: words for key, words in each.failures.items() if key not in always}
+            found.append(Prediction(each.defect, beyond))
+    return found
+
+
+# --- who comes into question --------------------------------------------------------------------------
+
+
+def _suspects(known: Library, contract: Contract, hello: Hello, actual: Findings) -> Iterable[Defect]:
+    """Yield the defects that an SDK may have: their own promise failed, or nothing says that it passed."""
+    failed = {requirement for _, requirement in actual.failures}
+    passed = {requirement for _, requirement in actual.passed}
+    for defect in known.defects.values():
+        stated = set(defect.requirements(contract))
+        is_open = not stated.isdisjoint(failed) or stated.isdisjoint(passed)
+        if defect.ending is not Ending.RECORDED and is_open and _can_have(hello, contract, defect):
+            yield defect
+
+
+def _complete(contract: Contract) -> dict[str, Any]:
+    everything = Capabilities(operations=tuple(sorted(contract.operations)))
+    return {name: getattr(everything, name) for name in ("wait", "get_task", "operations", "options")}
+
+
+def _can_have(hello: Hello, contract: Contract, defect: Defect) -> bool:
+    """Return whether the SDK is of the defect's sort, and says that it lacks what the defect lacks."""
+    if defect.is_async and not hello.capabilities.non_blocking:
+        return False
+    complete = _complete(contract)
+    for name, value in defect.capabilities.items():
+        has = getattr(hello.capabilities, name)
+        if has if isinstance(value, bool) else set(has) & (set(complete[name]) - set(value)):
+            return False
+    return True
+
+
+def _resembling(defect: Defect, hello: Hello, contract: Contract) -> Defect:
+    """Return a defect as the SDK behind an introduction would have it.
+
+    A defect that is the lack of something lacks nothing else; others lack what the SDK lacks.
+    """
+    abilities = dataclasses.asdict(hello.capabilities)
+    if defect.capabilities:
+        abilities |= _complete(contract) | dict(defect.capabilities)
+    return dataclasses.replace(
+        defect, is_async=hello.capabilities.non_blocking, language=hello.language, capabilities=abilities
+    )
+
+
+# --- where they are played ----------------------------------------------------------------------------
+
+
+def _sample(contract: Contract, scenarios: Sequence[Scenario], actual: Findings) -> list[Scenario]:
+    """Return a few of the scenarios that failed, with few polls, in which every failed requirement failed."""
+    by_id = {each.id: each for each in scenarios}
+    polls = {each.id: forecast(contract, each).polls for each in scenarios}
+    chosen: dict[str, Scenario] = {}
+    for requirement in dict.fromkeys(requirement for _, requirement in actual.failures):
+        failed = [name for name, other in actual.failures if other == requirement]
+        failed.sort(key=lambda name: (name not in chosen, polls[name]))
+        chosen |= {name: by_id[name] for name in failed[:PER_REQUIREMENT]}
+    return list(chosen.values())
+
+
+def _shortlist(sample: Findings, predictions: Collection[Prediction]) -> list[Defect]:
+    """Return the defects that explain a sample best, taken from each requirement in turn."""
+    best = sorted(predictions, key=lambda each: closeness(sample, each), reverse=True)
+    queues = [
+        [each.defect for each in best if any(key[1] == requirement for key in each.failures)]
+        for requirement in dict.fromkeys(requirement for _, requirement in sample.failures)
+    ]
+    chosen: dict[str, Defect] = {}
+    for rank in range(max(map(len, queues), default=0)):
+        for queue in queues:
+            if rank < len(queue) and len(chosen) < MAX_SUSPECTS:
+                chosen[queue[rank].name] = queue[rank]
+    return list(chosen.values())

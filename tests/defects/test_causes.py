@@ -1,0 +1,236 @@
+"""The causes that are named for an SDK's failures are the defects that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from culprits import CachingPlayer, hello_of, with_both
+from fakes import MINI
+from waitproof.defects import (
+    Bench,
+    Cause,
+    Causes,
+    Defect,
+    Ending,
+    Findings,
+    Library,
+    Prediction,
+    advice,
+    explain,
+    find_causes,
+    findings,
+    library,
+)
+from waitproof.defects.advice import _ADVICE as ADVICE
+from waitproof.judge import Status, Verdict
+from waitproof.suite.contract import Level
+from waitproof.suite.files import Suite, bundled_suite, load_suite
+
+PAYLOAD, TIMEOUT, INTERVAL = "payload-arrives-intact", "override-timeout", "default-poll-interval"
+SLOW, DRIFTS = Defect("interval_kept.slow", "interval_kept"), Defect("interval_kept.drifts", "interval_kept")
+LATE = Defect("timeout_kept.late", "timeout_kept")
+ONE, TWO, THREE, FOUR = "a/one", "a/two", "a/three", "a/four"
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return load_suite(bundled_suite())
+
+
+@pytest.fixture(scope="module")
+def mini() -> Suite:
+    return load_suite(MINI)
+
+
+def verdict(scenario: str, requirement: str, status: Status, seen: str = "", **more: Any) -> Verdict:
+    return Verdict(scenario, requirement, Level.MUST, status, "this", seen, **more)
+
+
+def failed(*places: tuple[str, str], seen: str = "poll 2 came early") -> list[Verdict]:
+    return [verdict(*place, Status.FAIL, seen) for place in places]
+
+
+def passed(*places: tuple[str, str]) -> list[Verdict]:
+    return [verdict(*place, Status.PASS) for place in places]
+
+
+def prediction(defect: Defect, *places: tuple[str, str], seen: str = "poll 2 came early") -> Prediction:
+    return Prediction(defect, findings(failed(*places, seen=seen)).failures)
+
+
+def causes(suite: Suite, actual: Sequence[Verdict], *predictions: Prediction) -> Causes:
+    lengths_s = {ONE: 5.0, TWO: 1.0, THREE: 3.0, FOUR: 60.0}
+    return explain(suite.contract, findings(actual), predictions, lengths_s)
+
+
+def named(found: Causes) -> list[list[Defect]]:
+    return [list(cause.defects) for cause in found.causes]
+
+
+def test_the_defect_that_explains_most_comes_first_and_the_rest_is_explained_next(suite: Suite) -> None:
+    actual = failed((ONE, INTERVAL), (TWO, INTERVAL), (THREE, TIMEOUT))
+
+    found = causes(
+        suite,
+        actual,
+        prediction(LATE, (THREE, TIMEOUT)),
+        prediction(SLOW, (ONE, INTERVAL), (TWO, INTERVAL)),
+    )
+
+    assert found == Causes(
+        (
+            Cause((SLOW,), ((ONE, INTERVAL), (TWO, INTERVAL)), (TWO, INTERVAL)),
+            Cause((LATE,), ((THREE, TIMEOUT),), (THREE, TIMEOUT)),
+        )
+    )
+
+
+def test_a_verdict_that_passed_speaks_against_the_defect_that_predicts_a_failure(suite: Suite) -> None:
+    actual = [*failed((ONE, INTERVAL), (TWO, INTERVAL)), *passed((THREE, INTERVAL))]
+
+    found = causes(
+        suite,
+        actual,
+        prediction(DRIFTS, (ONE, INTERVAL), (TWO, INTERVAL), (THREE, INTERVAL)),
+        prediction(SLOW, (ONE, INTERVAL), (TWO, INTERVAL)),
+    )
+
+    assert named(found) == [[SLOW]]
+
+
+def test_defects_with_the_same_failures_are_named_together(suite: Suite) -> None:
+    places = (ONE, INTERVAL), (TWO, INTERVAL)
+
+    found = causes(suite, failed(*places), prediction(SLOW, *places), prediction(DRIFTS, *places))
+
+    assert named(found) == [[SLOW, DRIFTS]]
+
+
+def test_what_was_seen_tells_defects_with_the_same_failures_apart(suite: Suite) -> None:
+    places = (ONE, INTERVAL), (TWO, INTERVAL)
+
+    found = causes(
+        suite,
+        failed(*places, seen="a median pause of 1.60 s"),
+        prediction(SLOW, *places, seen="poll 3 came 0.31 s after poll 2"),
+        prediction(DRIFTS, *places, seen="a median pause of 2.25 s"),
+    )
+
+    assert named(found) == [[DRIFTS]]
+
+
+def test_values_and_names_in_what_was_seen_do_not_count() -> None:
+    sdk, model = (
+        findings([verdict(ONE, TIMEOUT, Status.FAIL, seen)]).failures
+        for seen in (
+            'it raised acme.WaitTimeoutError (kind other): "gave up after 3 s"',
+            'it raised RuntimeError (kind other): "task 17 had not ended"',
+        )
+    )
+
+    assert sdk == model
+
+
+def test_what_is_excused_or_not_conclusive_is_neutral() -> None:
+    found = findings(
+        [
+            verdict(ONE, INTERVAL, Status.FAIL, excused="known"),
+            verdict(TWO, INTERVAL, Status.INCONCLUSIVE),
+            verdict(THREE, INTERVAL, Status.ERROR),
+            verdict(ONE, TIMEOUT, Status.UNSUPPORTED),
+            verdict(TWO, TIMEOUT, Status.INFO),
+        ]
+    )
+
+    assert found == Findings()
+
+
+def test_a_defect_that_predicts_much_else_is_not_named(suite: Suite) -> None:
+    actual = [*failed((ONE, INTERVAL)), *passed((TWO, INTERVAL), (THREE, INTERVAL))]
+
+    found = causes(suite, actual, prediction(SLOW, (ONE, INTERVAL), (TWO, INTERVAL), (THREE, INTERVAL)))
+
+    assert found == Causes((), ((ONE, INTERVAL),))
+
+
+def test_a_defect_that_explains_a_small_part_of_its_requirements_failures_is_not_named(suite: Suite) -> None:
+    places = [(name, INTERVAL) for name in (ONE, TWO, THREE, FOUR)]
+
+    found = causes(suite, failed(*places), prediction(SLOW, (ONE, INTERVAL)))
+
+    assert found == Causes((), tuple(places))
+
+
+def test_the_failure_that_shows_a_cause_is_a_short_one_of_the_defects_own_requirement(suite: Suite) -> None:
+    places = (TWO, TIMEOUT), (FOUR, INTERVAL), (THREE, INTERVAL)
+
+    found = causes(suite, failed(*places), prediction(SLOW, *places))
+
+    assert found.causes[0].shown_by == (THREE, INTERVAL)
+
+
+def test_every_defect_that_can_be_named_has_advice_and_no_advice_is_unused(suite: Suite) -> None:
+    defects = [
+        each for each in library(suite.contract).defects.values() if each.ending is not Ending.RECORDED
+    ]
+
+    used = {advice(each) for each in defects}
+
+    assert used == set(ADVICE.values())
+
+
+# --- with the model client --------------------------------------------------------------------------------
+
+
+class Sdks:
+    """Finds the causes of model clients on one suite, and plays each suspect only once."""
+
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.known: Library = library(suite.contract)
+        self._bench = Bench(suite)
+        self._cache: dict[Any, Prediction] = {}
+
+    def failures(self, sdk: Defect) -> Mapping[Any, Any]:
+        return findings(self._bench.simulate(sdk)).failures
+
+    def causes(self, sdk: Defect) -> Causes:
+        contract = self.suite.contract
+        hello = hello_of(contract, sdk)
+        play = CachingPlayer(self._bench, hello, self._cache).play
+        actual = findings(self._bench.simulate(sdk))
+        return find_causes(play, contract, self.known, hello, actual, self.suite.scenarios)
+
+
+@pytest.fixture(scope="module")
+def sdks(mini: Suite) -> Sdks:
+    return Sdks(mini)
+
+
+def test_the_first_cause_is_the_defect_that_the_sdk_has(sdks: Sdks) -> None:
+    stated = {each.id: each.check for each in sdks.suite.contract.requirements}
+    wrong = []
+    for defect in list(sdks.known.defects.values())[::6]:
+        failures = sdks.failures(defect)
+        if any(stated[requirement] == defect.check for _, requirement in failures):
+            found = named(sdks.causes(defect))
+            if not found or defect not in found[0] or len(found[0]) > 3:
+                wrong.append((defect.name, found))
+
+    assert wrong == []
+
+
+def test_both_defects_of_an_sdk_are_named(sdks: Sdks) -> None:
+    one, other = (sdks.known.named(name) for name in ("interval_kept.halved", "returns_result.nothing"))
+    sdk = with_both(one, other)
+    assert sdk is not None
+
+    found = named(sdks.causes(sdk))
+
+    assert [[one in group, other in group] for group in found] == [[False, True], [True, False]]
+
+
+def test_an_sdk_without_failures_has_no_causes(sdks: Sdks) -> None:
+    assert sdks.causes(sdks.known.named("model.sync")) == Causes()
