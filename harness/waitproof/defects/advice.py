@@ -55,6 +55,7 @@ _ADVICE: Mapping[str, str] = {
     "no_poll_after_outcome": "what ends the loop or timer: does it stop before the caller gets the outcome?",
     "waits_interleave": "the async helper: does it await its sleep and its request, or block?",
     "parameters_kept": "the async helper's signature: does it have both options, and pass them on?",
+    "fault_not_hammered": "what follows a failed poll: is there a whole interval before the next one?",
     "fault_surfaces": "the handling of a failed poll: which errors are caught, and what is raised?",
     "fault_surfaces.http-status": "where an answer is read: is its HTTP status tested before its body?",
     "fault_surfaces.no-status": "where an answer is read: is one without a status refused?",
