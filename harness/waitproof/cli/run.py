@@ -21,7 +21,7 @@ from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter,
 from waitproof.cli.console import make_console, say
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all
 from waitproof.errors import InputError, Mistake
-from waitproof.run import Baseline, ExitCode, Runner, RunResult, exit_code, load_baseline
+from waitproof.run import Baseline, ExitCode, Runner, RunResult, add_causes, exit_code, load_baseline
 from waitproof.signals import on_termination
 from waitproof.suite import Level, Scenario, Suite, load_suite, select, suite_folder
 from waitproof.text import escape, plural
@@ -56,6 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="must",
         help="the level whose failures make the run exit with 1 (default: must)",
     )
+    parser.add_argument("-v", "--verbose", action="store_true", help="print every requirement and failure")
     parser.add_argument("--port", type=int, default=0, help="port of the mock server (default: a free one)")
 
 
@@ -81,6 +82,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     with report.commands_off(os.environ, say):
         prepare_all(specs, say)
         result = _play(suite, scenarios, specs, options, console, baselines)
+        add_causes(result)
         code = exit_code(
             [list(adapter.verdicts()) for adapter in result.adapters],
             fail_on=level,
@@ -89,7 +91,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
         )
         raw = report.report_of(result, exit_code=code, fail_on=level)
         merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
-        report.print_report(console, merged)
+        report.print_report(console, merged, verbose=options.verbose)
         say(_last_line(result))
     _write_reports(raw, merged, options)
     return code

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from waitproof.judge import CallRecord, Observation, Poll
 from waitproof.protocol import Hello
 from waitproof.report import model
+from waitproof.report.causes import cause_entries
 from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
@@ -131,6 +132,7 @@ def _adapter(adapter: AdapterResult, recorder: _Recorder) -> model.AdapterEntry:
             for seen in played.observations
         ),
         stderr_tail=tuple(map(_shortened, adapter.stderr_tail)),
+        causes=cause_entries(adapter.causes),
     )
 
 

@@ -286,6 +286,29 @@ class BaselineEntry(Part):
 
 
 @dataclass(frozen=True)
+class LikelyDefectEntry(Part):
+    """A defect that would lead to these failures."""
+
+    defect: Name
+    """Its name in `waitproof prove`."""
+    sentence: str
+    look_at: str = ""
+    """Where to look in the SDK's code."""
+
+
+@dataclass(frozen=True)
+class CauseEntry(Part):
+    """What explains some of an adapter's failures."""
+
+    defects: Annotated[tuple[LikelyDefectEntry, ...], Field(min_length=1)]
+    """Those that the suite cannot tell apart, the likeliest first."""
+    explains: tuple[str, ...] = ()
+    """The failures, each as scenario:requirement."""
+    shown_by: str = ""
+    """The one that shows it best."""
+
+
+@dataclass(frozen=True)
 class AdapterEntry(Part):
     """One SDK, as its adapter ran it."""
 
@@ -309,6 +332,8 @@ class AdapterEntry(Part):
     scenarios: tuple[PlayEntry, ...] = ()
     """Every time a scenario was played: once, and re-runs in isolation where it looked suspicious."""
     stderr_tail: tuple[str, ...] = ()
+    causes: tuple[CauseEntry, ...] | None = None
+    """What explains its failures, that which explains most first; null where nobody looked for it."""
 
     @property
     def named_sdk(self) -> str:

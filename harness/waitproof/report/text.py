@@ -1,4 +1,4 @@
-"""The report on a terminal: the matrix, each failure in full, and the counts.
+"""The report on a terminal: the causes, the matrix, each failure that none explains, and the counts.
 
 Colour and width are the console's business. Everything that comes from an adapter has been escaped by
 `report.file`; `explain_verdict`, which pytest also uses, escapes its lines itself.
@@ -17,9 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from waitproof.judge import Status, Verdict
+from waitproof.report.causes import explained_causes, failures, unexplained
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
-from waitproof.report.model import RequirementEntry, VerdictEntry
+from waitproof.report.model import ATTENTION, RequirementEntry, VerdictEntry
 from waitproof.run import sentence
 from waitproof.suite import Level
 from waitproof.text import escape, plural
@@ -47,15 +48,19 @@ MAX_SLOWEST = 3
 MAX_ALIKE = 3  # verdicts with the same requirement and status that are shown in full; the rest is counted
 
 
-def print_report(console: Console, report: Merged) -> None:
-    """Print the matrix, then each verdict that needs a person's attention, then the counts."""
-    matrix = rows(report)
-    for number, block in enumerate(_blocks(console.width, report, matrix)):
-        if number:
-            console.print()
-        console.print(_table(block, matrix, _names_width(console.width, matrix)))
+def print_report(console: Console, report: Merged, *, verbose: bool = False) -> None:
+    """Print the causes, the matrix, each verdict that needs a person's attention, and the counts.
+
+    Where causes are known, the failures that they explain and the requirements that passed are left out
+    unless `verbose`, so that a run with one defect fits on a screen.
+    """
+    for lines in (lines for adapter in report.adapters for lines in _causes(adapter)):
+        _print(console, lines)
+        console.print()
+    is_short = not verbose and any(adapter.entry.causes for adapter in report.adapters)
+    _print_matrix(console, report, is_short=is_short)
     for adapter in report.adapters:
-        for lines in _attention(report, adapter):
+        for lines in _attention(report, adapter, is_short=is_short):
             console.print()
             _print(console, lines)
     console.print()
@@ -71,6 +76,18 @@ def print_report(console: Console, report: Merged) -> None:
     slowest = _slowest(report)
     if slowest:
         _print(console, [f"slowest: {', '.join(slowest)}"])
+
+
+def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:
+    matrix = rows(report)
+    if is_short:
+        matrix = [row for row in matrix if any(cell and cell.status in ATTENTION for cell in row.cells)]
+    for number, block in enumerate(_blocks(console.width, report, matrix)):
+        if number:
+            console.print()
+        console.print(_table(block, matrix, _names_width(console.width, matrix)))
+    if is_short:
+        _print(console, ["The other requirements did not fail; -v shows them, and each failure in full."])
 
 
 def _slowest(report: Merged) -> list[str]:
@@ -196,7 +213,18 @@ def _table(columns: Sequence[_Column], matrix: Sequence[Row], names_width: int) 
 # --- what needs attention -----------------------------------------------------------------------------
 
 
-def _attention(report: Merged, adapter: Adapter) -> Iterator[list[str]]:
+def _causes(adapter: Adapter) -> Iterator[list[str]]:
+    """Yield a block of lines for each cause, and one about the failures that have none."""
+    for cause in explained_causes(adapter.name, adapter.entry):
+        again = [] if cause.shown_by is None else [("again", adapter.command_for(cause.shown_by))]
+        yield [cause.headline, *labelled([*cause.facts, *again])]
+    without = len(unexplained(adapter.entry))
+    if without and adapter.entry.causes is not None:
+        every = plural(len(failures(adapter.entry)), "failure")
+        yield [f"No known defect explains {without} of {every} ({adapter.name}): see below."]
+
+
+def _attention(report: Merged, adapter: Adapter, *, is_short: bool) -> Iterator[list[str]]:
     """Yield blocks of lines: failures, excused deviations, stale ones, the adapter's last lines on stderr."""
     stderr = [f"  {line}" for line in adapter.entry.stderr_tail]
     if adapter.entry.error:
@@ -207,6 +235,9 @@ def _attention(report: Merged, adapter: Adapter) -> Iterator[list[str]]:
             yield ["  its last lines on stderr:", *(f"  {line}" for line in stderr)]
         return
     verdicts = adapter.attention()
+    if is_short:
+        remaining = unexplained(adapter.entry)
+        verdicts = [each for each in verdicts if each in remaining or each not in failures(adapter.entry)]
     seen: Counter[tuple[str, Status]] = Counter()
     for verdict in verdicts:
         kind = (verdict.requirement, verdict.status)
