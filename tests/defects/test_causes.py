@@ -163,6 +163,14 @@ def test_a_defect_that_explains_a_small_part_of_its_requirements_failures_is_not
     assert found == Causes((), tuple(places))
 
 
+def test_a_cause_of_most_failures_of_a_requirement_explains_the_others_too(suite: Suite) -> None:
+    places = (ONE, INTERVAL), (TWO, INTERVAL), (THREE, INTERVAL), (FOUR, TIMEOUT)
+
+    found = causes(suite, failed(*places), prediction(SLOW, (ONE, INTERVAL), (TWO, INTERVAL)))
+
+    assert found == Causes((Cause((SLOW,), places[:3], (TWO, INTERVAL)),), ((FOUR, TIMEOUT),))
+
+
 def test_the_failure_that_shows_a_cause_is_a_short_one_of_the_defects_own_requirement(suite: Suite) -> None:
     places = (TWO, TIMEOUT), (FOUR, INTERVAL), (THREE, INTERVAL)
 

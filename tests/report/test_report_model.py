@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fakes import ROOT
 from made_reports import SUITE, merged, result, stale, verdict, whole_run, written
+from waitproof.defects import Cause, Causes, Defect
 from waitproof.errors import InputError
 from waitproof.judge import Status
 from waitproof.judge.observation import Poll, TaskRecord
@@ -44,6 +45,8 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 def test_a_report_is_written_with_every_member_that_its_schema_describes() -> None:
     run = whole_run()
     run.adapters[0].baseline, run.adapters[0].stale = "d.yaml", (stale(),)
+    place = "outcomes/completes", "returns-output"
+    run.adapters[0].causes = Causes((Cause((Defect("returns_result.nothing"),), (place,), place),))
     schema = report_schema()
     kinds = {name: set(each["properties"]) for name, each in schema["$defs"].items() if "properties" in each}
 

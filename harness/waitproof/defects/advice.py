@@ -14,6 +14,8 @@ def advice(defect: Defect) -> str:
     return _ADVICE[max(filter(defect.name.startswith, _ADVICE), key=len)]
 
 
+_GROWTH = "the sleep between polls: is the interval multiplied or replaced after each poll?"
+
 # By how a defect's name begins; the longest beginning counts.
 _ADVICE: Mapping[str, str] = {
     "polls_endpoint": "the request of a poll: is it the documented one, and the only one?",
@@ -39,8 +41,8 @@ _ADVICE: Mapping[str, str] = {
     "interval_kept.default": "the default of the interval, in each place where it is written down",
     "interval_kept.jittered": "the sleep between polls: is anything random added to the interval?",
     "interval_kept.alternating": "the sleep between polls: is the interval replaced after every other poll?",
-    "interval_kept.grows": "the sleep between polls: is it multiplied or replaced after a poll?",
-    "interval_kept.backs-off": "the sleep between polls: is it multiplied or replaced after a poll?",
+    "interval_kept.grows": _GROWTH,
+    "interval_kept.backs-off": _GROWTH,
     "interval_kept.polls-twice": "the loop's body: is the status requested in two places?",
     "interval_kept.option": "the interval's way from the caller to the sleep: is it used as passed?",
     "interval_kept.option-missing": "the helper's signature: add a parameter for the interval",

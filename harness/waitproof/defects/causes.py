@@ -10,8 +10,9 @@ Defects that the suite cannot tell apart are named together.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from waitproof.defects.defect import Defect
@@ -139,7 +140,25 @@ def explain(
         spent |= chosen[0].failures.keys() & actual.passed
         for key in explains:
             del remaining[key]
-    return Causes(tuple(_cause(contract, actual, *each, lengths_s) for each in causes), tuple(remaining))
+    found = [_cause(contract, actual, *each, lengths_s) for each in causes]
+    return _with_relatives(actual, found, tuple(remaining))
+
+
+def _with_relatives(actual: Findings, causes: Sequence[Cause], remaining: tuple[Key, ...]) -> Causes:
+    """Return the causes; one that explains most failures of a requirement explains the others, too."""
+    every = Counter(requirement for _, requirement in actual.failures)
+    explains = [list(cause.explains) for cause in causes]
+    unexplained = []
+    for key in remaining:
+        counts = [sum(other == key[1] for _, other in cause.explains) for cause in causes]
+        if counts and max(counts) >= MIN_RECALL * every[key[1]]:
+            explains[counts.index(max(counts))].append(key)
+        else:
+            unexplained.append(key)
+    return Causes(
+        tuple(replace(cause, explains=tuple(keys)) for cause, keys in zip(causes, explains, strict=True)),
+        tuple(unexplained),
+    )
 
 
 def _fit(seen: Words, words: Words) -> float:

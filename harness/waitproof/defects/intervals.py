@@ -72,12 +72,12 @@ def _intervals() -> Iterator[Defect]:
         ),
         (
             "grows-slowly",
-            "The interval grows a little from poll to poll.",
+            "The interval grows from poll to poll.",
             _slept(lambda wait, s: s * 1.15 ** (wait.sleeps - 1)),
         ),
         (
             "backs-off",
-            "The interval grows from poll to poll.",
+            "The interval grows from poll to poll, up to a limit.",
             _slept(lambda wait, s: s * min(1.5 ** min(wait.sleeps - 1, 20), 10)),
         ),
         ("busy-loop", "The helper never sleeps between polls.", _slept(lambda _wait, _s: 0.0)),
