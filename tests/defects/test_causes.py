@@ -23,7 +23,7 @@ from waitproof.defects import (
     findings,
     library,
 )
-from waitproof.defects.advice import _ADVICE as ADVICE
+from waitproof.defects.hints import _ADVICE as ADVICE
 from waitproof.judge import Status, Verdict
 from waitproof.suite.contract import Level
 from waitproof.suite.files import Suite, bundled_suite, load_suite

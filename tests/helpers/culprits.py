@@ -147,7 +147,7 @@ _EVERY: tuple[tuple[str, Hooks, tuple[str, ...]], ...] = (
     ("1.5 s in place of 1 s", _default(poll_interval=1.5), ("interval_kept.doubled",)),
     ("5 s in place of 1 s", _default(poll_interval=5.0), ("interval_kept.doubled",)),
     ("0.8 s in place of 1 s", _default(poll_interval=0.8), ("interval_kept.default-shorter",)),
-    ("always 2 s", _always(poll_interval=2.0), ("interval_kept.option-ignored", "interval_kept.doubled")),
+    ("always 2 s", _always(poll_interval=2.0), ("interval_kept.fixed",)),
     (
         "jitter of 20 %",
         _slept(lambda wait, s: s * wait.random.uniform(0.8, 1.2)),
@@ -196,7 +196,7 @@ _EVERY: tuple[tuple[str, Hooks, tuple[str, ...]], ...] = (
         Hooks(on_timeout=lambda _w, e: ModelError(ExceptionKind.API, e.cause, e.message)),
         ("raises_timeout.",),
     ),
-    ("keys in capitals", Hooks(on_result=lambda _w, r: _capitals(r)), ("outcome_expected.lower-cases-keys",)),
+    ("a dash before each key", Hooks(on_result=lambda _w, r: _dashed(r)), ("returns_result.renames-keys",)),
     ("a list around the result", Hooks(on_result=lambda _w, r: [r]), ("returns_result.envelope",)),
 )
 
@@ -205,9 +205,9 @@ def _raised(error: Exception) -> Any:
     raise error
 
 
-def _capitals(value: Any) -> Any:
+def _dashed(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key.upper(): _capitals(child) for key, child in value.items()}
+        return {f"-{key}": _dashed(child) for key, child in value.items()}
     return value
 
 

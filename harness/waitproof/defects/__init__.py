@@ -4,12 +4,12 @@
 `library` lists them all. `bench` plays them in virtual time, and `matrix` weighs their verdicts.
 """
 
-from waitproof.defects.advice import advice
 from waitproof.defects.bench import Bench
 from waitproof.defects.catalog import Library, library
 from waitproof.defects.causes import Cause, Causes, Findings, Prediction, explain, findings
 from waitproof.defects.client import ModelClient
 from waitproof.defects.defect import CLEAN, CLEAN_ASYNC, Defect, Ending, clean
+from waitproof.defects.hints import advice
 from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
 from waitproof.defects.page import markdown, reasons, sentence_of, summary
 from waitproof.defects.sdk import LiveMachine, ModelSdk

@@ -118,6 +118,11 @@ def _overridden_intervals() -> Iterator[Defect]:
             Hooks(on_options=ignoring("poll_interval")),
         ),
         (
+            "fixed",
+            "The helper sleeps a fixed time: it ignores the interval passed, and has another default.",
+            Hooks(on_options=lambda c, options: {**options, "poll_interval": 1.5 * c.defaults.poll_interval}),
+        ),
+        (
             "option-in-milliseconds",
             "The helper takes an interval that the caller passes in seconds for milliseconds.",
             option_changed("poll_interval", lambda _contract, s: s / 1000),

@@ -143,6 +143,11 @@ def _results(contract: Contract) -> Iterator[Defect]:
             Hooks(on_result=lambda _wait, result: _member(result, "result")),
         ),
         (
+            "renames-keys",
+            "The keys of the result are renamed.",
+            _objects(lambda value: {key.upper(): child for key, child in value.items()}),
+        ),
+        (
             "null-is-an-object",
             "The helper returns an empty object in place of null.",
             Hooks(on_result=lambda _wait, result: {} if result is None else result),

@@ -71,15 +71,14 @@ def explained_causes(name: str, adapter: AdapterEntry) -> Iterator[ExplainedCaus
         first, *others = cause.defects
         places = [place for place in cause.explains if place in every]
         share = f"{len(places)} of {plural(len(every), 'failure')}"
-        shown_by = every.get(cause.shown_by)
         facts = [("or", each.sentence) for each in others[: MAX_ALTERNATIVES - 1]]
         if len(others) >= MAX_ALTERNATIVES:
             facts.append(("or", f"{plural(len(others) - MAX_ALTERNATIVES + 1, 'other defect')} like these"))
         facts += [("look at", first.look_at), ("explains", _summary([every[place] for place in places]))]
-        if shown_by is not None:
-            facts += [("shown by", f"{shown_by.scenario}: {shown_by.seen}"), ("polls", shown_by.timeline)]
         yield ExplainedCause(
-            f"{number}. {first.sentence.removesuffix('.')} ({name}, {share})", tuple(facts), shown_by
+            f"{number}. {first.sentence.removesuffix('.')} ({name}, {share})",
+            tuple(facts),
+            every.get(cause.shown_by),
         )
 
 

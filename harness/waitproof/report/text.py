@@ -52,7 +52,7 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     """Print the causes, the matrix, each verdict that needs a person's attention, and the counts.
 
     Where causes are known, the failures that they explain and the requirements that passed are left out
-    unless `verbose`, so that a run with one defect fits on a screen.
+    unless `verbose`, except the one that shows each cause best: a run with one defect fits on a screen.
     """
     for lines in (lines for adapter in report.adapters for lines in _causes(adapter)):
         _print(console, lines)
@@ -87,7 +87,8 @@ def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:
             console.print()
         console.print(_table(block, matrix, _names_width(console.width, matrix)))
     if is_short:
-        _print(console, ["The other requirements did not fail; -v shows them, and each failure in full."])
+        note = "The other requirements did not fail; -v shows them, and every failure in full."
+        _print(console, [note])
 
 
 def _slowest(report: Merged) -> list[str]:
@@ -216,8 +217,7 @@ def _table(columns: Sequence[_Column], matrix: Sequence[Row], names_width: int) 
 def _causes(adapter: Adapter) -> Iterator[list[str]]:
     """Yield a block of lines for each cause, and one about the failures that have none."""
     for cause in explained_causes(adapter.name, adapter.entry):
-        again = [] if cause.shown_by is None else [("again", adapter.command_for(cause.shown_by))]
-        yield [cause.headline, *labelled([*cause.facts, *again])]
+        yield [cause.headline, *labelled(cause.facts)]
     without = len(unexplained(adapter.entry))
     if without and adapter.entry.causes is not None:
         every = plural(len(failures(adapter.entry)), "failure")
@@ -236,8 +236,11 @@ def _attention(report: Merged, adapter: Adapter, *, is_short: bool) -> Iterator[
         return
     verdicts = adapter.attention()
     if is_short:
-        remaining = unexplained(adapter.entry)
-        verdicts = [each for each in verdicts if each in remaining or each not in failures(adapter.entry)]
+        shown = [
+            *unexplained(adapter.entry),
+            *(each.shown_by for each in explained_causes("", adapter.entry)),
+        ]
+        verdicts = [each for each in verdicts if each in shown or each not in failures(adapter.entry)]
     seen: Counter[tuple[str, Status]] = Counter()
     for verdict in verdicts:
         kind = (verdict.requirement, verdict.status)
