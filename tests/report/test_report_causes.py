@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import xml.etree.ElementTree as ET
 
 from made_reports import merged, result, verdict, written
 from rich.console import Console
 from waitproof.defects import Cause, Causes, Defect
 from waitproof.judge import Status
 from waitproof.report import print_report
+from waitproof.report.html import html_page
+from waitproof.report.junit import junit_xml
+from waitproof.report.markdown import markdown_summary
 from waitproof.run import RunResult
 
 GROWS = Defect("interval_kept.grows-slowly", "interval_kept", "The interval grows from poll to poll.")
@@ -97,6 +101,44 @@ def test_four_defects_that_look_the_same_are_three_and_a_number() -> None:
         "  or:          The interval grows from poll to poll.",
         "  or:          2 other defects like these",
     ]
+
+
+def test_markdown_has_the_causes_before_what_needs_attention() -> None:
+    lines = markdown_summary(merged(run_with(ONE_CAUSE), exit_code=1)).splitlines()
+
+    begin, end = lines.index("### Causes"), lines.index("### What needs attention")
+    assert lines[begin + 2 : end] == [
+        "1. **The interval grows from poll to poll (sdk, 2 of 3 failures)**",
+        "   - or: The interval grows up to a limit.",
+        "   - look at: the sleep between polls: is the interval multiplied or replaced after each poll?",
+        "   - explains: usual-interval in 1 scenario, usual-timeout in 1 scenario",
+        "   - polls: 0.00 queued 1.60 queued",
+        "",
+        "No known defect explains 1 failure (sdk).",
+        "",
+    ]
+    assert "### Causes" not in markdown_summary(merged(run_with(None), exit_code=1))
+
+
+def test_junit_has_the_causes_as_the_output_of_the_suite() -> None:
+    root = ET.fromstring(junit_xml(merged(run_with(ONE_CAUSE), exit_code=1)))
+
+    assert (root.findtext("testsuite/system-out") or "").splitlines() == [
+        "1. The interval grows from poll to poll (sdk, 2 of 3 failures)",
+        "  or:          The interval grows up to a limit.",
+        "  look at:     the sleep between polls: is the interval multiplied or replaced after each poll?",
+        "  explains:    usual-interval in 1 scenario, usual-timeout in 1 scenario",
+    ]
+
+
+def test_the_page_has_the_causes_before_the_matrix_with_their_failures_folded() -> None:
+    page = html_page(merged(run_with(ONE_CAUSE), exit_code=1))
+
+    causes = page[page.index('id="causes-title"') : page.index('id="matrix"')]
+    assert "<h3>1. The interval grows from poll to poll (sdk, 2 of 3 failures)</h3>" in causes
+    assert "<details><summary>2 failures</summary>" in causes
+    assert "usual-timeout: that</li>" in causes
+    assert 'id="causes-title"' not in html_page(merged(run_with(None), exit_code=1))
 
 
 def test_report_json_has_the_causes_and_null_where_nobody_looked() -> None:

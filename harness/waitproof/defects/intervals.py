@@ -164,18 +164,22 @@ def _a_little_off() -> Iterator[tuple[str, str, Hooks]]:
     """Yield what is seen where the interval is short and the polls are many."""
     yield (
         "a-fifth-slow",
-        "The helper sleeps a fifth longer than the interval.",
+        "The helper sleeps somewhat longer than the interval.",
         _slept(lambda _wait, s: s * 1.2),
     )
-    yield "a-fifth-fast", "The helper sleeps four fifths of the interval.", _slept(lambda _wait, s: s * 0.8)
+    yield (
+        "a-fifth-fast",
+        "The helper sleeps somewhat less than the interval.",
+        _slept(lambda _wait, s: s * 0.8),
+    )
     yield (
         "grows-by-two-percent",
-        "The helper backs off a little: each sleep is 2 % longer than the one before.",
+        "The interval grows slightly from poll to poll.",
         _slept(lambda wait, s: s * 1.02 ** (wait.sleeps - 1)),
     )
     yield (
         "ten-milliseconds-late",
-        "The helper adds 10 ms to each sleep.",
+        "The helper adds a few milliseconds to each sleep.",
         _slept(lambda _wait, s: s + 0.01),
     )
 

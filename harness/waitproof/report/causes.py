@@ -56,11 +56,13 @@ class ExplainedCause:
     Attributes:
         headline: "1. The interval grows from poll to poll (sdk, 15 of 15 failures)".
         facts: A label and a text for each further line.
-        shown_by: The failure that shows it best, None where the report lacks it.
+        failures: Those that it explains.
+        shown_by: The one that shows it best, None where the report lacks it.
     """
 
     headline: str
     facts: tuple[tuple[str, str], ...]
+    failures: tuple[VerdictEntry, ...]
     shown_by: VerdictEntry | None
 
 
@@ -69,15 +71,16 @@ def explained_causes(name: str, adapter: AdapterEntry) -> Iterator[ExplainedCaus
     every = {_place(each): each for each in failures(adapter)}
     for number, cause in enumerate(adapter.causes or (), 1):
         first, *others = cause.defects
-        places = [place for place in cause.explains if place in every]
-        share = f"{len(places)} of {plural(len(every), 'failure')}"
+        explained = tuple(every[place] for place in cause.explains if place in every)
+        share = f"{len(explained)} of {plural(len(every), 'failure')}"
         facts = [("or", each.sentence) for each in others[: MAX_ALTERNATIVES - 1]]
         if len(others) >= MAX_ALTERNATIVES:
             facts.append(("or", f"{plural(len(others) - MAX_ALTERNATIVES + 1, 'other defect')} like these"))
-        facts += [("look at", first.look_at), ("explains", _summary([every[place] for place in places]))]
+        facts += [("look at", first.look_at), ("explains", _summary(explained))]
         yield ExplainedCause(
             f"{number}. {first.sentence.removesuffix('.')} ({name}, {share})",
             tuple(facts),
+            explained,
             every.get(cause.shown_by),
         )
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import astuple
 
 from waitproof.judge import Status
+from waitproof.report.causes import explained_causes
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import StaleEntry, VerdictEntry
 from waitproof.report.text import explain_verdict, labelled
@@ -48,6 +49,12 @@ def _suite(report: Merged, adapter: Adapter) -> ET.Element:
         suite.set(name, str(sum(child.tag == tag for case in cases for child in case)))
     suite.set("time", _time(adapter.report.seconds))
     suite.set("timestamp", adapter.report.started[:19])
+    causes = [
+        "\n".join([cause.headline, *labelled(cause.facts)])
+        for cause in explained_causes(adapter.name, adapter.entry)
+    ]
+    if causes:
+        suite.append(_element("system-out", "\n".join(causes)))
     if adapter.entry.stderr_tail:
         suite.append(_element("system-err", "\n".join(adapter.entry.stderr_tail)))
     return suite

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from waitproof.judge import Status
+from waitproof.report.causes import explained_causes, unexplained
 from waitproof.report.matrix import cell
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import ATTENTION, Report, RequirementEntry, StaleEntry, VerdictEntry
@@ -85,6 +86,9 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
         page.add("### Stale deviations", "", "These entries of a baseline are no longer true.", "")
         stale_columns = [*who, "deviation", "what is wrong", "where", "fix"]
         page.table(stale_columns, (_stale_row(report, *each) for each in stale), "stale deviation")
+    causes = [line for adapter in report.adapters for line in _causes(adapter)]
+    if causes:
+        page.add("### Causes", "", *causes, "")
     if attention:
         page.add("### What needs attention", "")
         page.table(columns, (_verdict_row(report, *each) for each in attention), "verdict")
@@ -96,6 +100,19 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
     size = f"{plural(len(report.scenarios), 'scenario')}, {plural(len(report.adapters), 'adapter')}"
     versions = ", ".join(sorted({each.waitproof for each in report.reports}))
     return page.end(f"{size}, {report.seconds:.1f} s, waitproof {markdown_text(versions)}")
+
+
+def _causes(adapter: Adapter) -> Iterator[str]:
+    """Yield a numbered item for each cause, and a line about what has none."""
+    for cause in explained_causes(adapter.name, adapter.entry):
+        number, _, headline = cause.headline.partition(" ")
+        yield f"{number} **{markdown_text(headline)}**"
+        for label, text in cause.facts:
+            yield f"   - {label}: {markdown_text(text)}"
+        if cause.shown_by is not None and cause.shown_by.timeline:
+            yield f"   - polls: {markdown_text(cause.shown_by.timeline)}"
+    if adapter.entry.causes is not None and (without := len(unexplained(adapter.entry))):
+        yield f"\nNo known defect explains {plural(without, 'failure')} ({markdown_text(adapter.name)})."
 
 
 def _who(report: Merged, adapter: Adapter) -> list[str]:

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
+from waitproof.report.causes import explained_causes
 from waitproof.report.matrix import Cell, rows, status_word
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import AnswerEntry, CallEntry, RequirementEntry, VerdictEntry
@@ -41,6 +42,7 @@ _NOT_IN_PAGE: Any = {  # what the script doesn't need, or what is added in anoth
     "capabilities": True,
     "name": True,
     "argument": True,
+    "causes": True,
     "verdicts": {"__all__": {"level", "timeline"}},
     "scenarios": {"__all__": {"summary", "watched_s", "calls", "answers"}},
 }
@@ -70,6 +72,9 @@ def html_page(report: Merged) -> str:
         exit_code=int(report.exit_code),
         outcome=outcome(report),
         numbered=list(enumerate(report.adapters)),
+        causes=[
+            each for adapter in report.adapters for each in explained_causes(adapter.name, adapter.entry)
+        ],
         excused=[(number, adapter) for number, adapter in enumerate(report.adapters) if adapter.excused()],
         strays=[stray for each in report.reports for stray in each.strays],
         max_strays=MAX_STRAYS,
