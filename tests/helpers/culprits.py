@@ -151,7 +151,7 @@ _EVERY: tuple[tuple[str, Hooks, tuple[str, ...]], ...] = (
     (
         "jitter of 20 %",
         _slept(lambda wait, s: s * wait.random.uniform(0.8, 1.2)),
-        ("interval_kept.jittered",),
+        ("interval_kept.jittered", "interval_kept.ten-percent"),
     ),
     ("45 s in place of 60 s", _default(timeout=45.0), ("timeout_kept.halved",)),
     (
