@@ -189,14 +189,13 @@ def test_what_earlier_waits_do_not_reproduce_stays_open() -> None:
     assert [told(each)[0] for each in trials.values()] == [Status.INCONCLUSIVE] * 4
 
 
-def test_one_scenario_that_earlier_waits_reproduce_accuses_in_no_other() -> None:
+def test_one_scenario_that_earlier_waits_reproduce_accuses_nobody() -> None:
     again = Plan([LATE, RIGHT], [RIGHT], earlier_waits=EARLIER)
     plans = {"a": again, "b": replace(again, after_waits=[LATE, LATE]), "c": again, "d": again}
 
     _, trials = play(plans)
 
-    statuses = {name: told(trial)[0] for name, trial in trials.items()}
-    assert statuses == {"b": Status.FAIL} | dict.fromkeys("acd", Status.INCONCLUSIVE)
+    assert [told(each)[0] for each in trials.values()] == [Status.INCONCLUSIVE] * 4
 
 
 def test_a_trial_that_cannot_be_re_run_decides_nothing() -> None:

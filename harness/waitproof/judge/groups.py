@@ -88,8 +88,7 @@ class _Group:
         if self._is_shared and len(kept) >= CONFIRMING:
             self._rule(Settlement.STATE_KEPT, [*self._open(), *self._passed()], kept)
         elif self._is_shared and not self.to_re_run_after_waits() and not (self._open() and reproduced):
-            self._rule(Settlement.STATE_KEPT, kept, kept)
-            passed = [each for each in self._passed() if each not in kept and self._is_unexplained(each)]
+            passed = [trial for trial in self._passed() if self._is_unexplained(trial)]
             if len(passed) >= SHARED:
                 others = [each for each in self._open() if self._is_unexplained(each)]
                 self._rule(Settlement.ONLY_TOGETHER, [*passed, *others], passed[:SHARED])
