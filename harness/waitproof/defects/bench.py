@@ -66,7 +66,7 @@ class Bench:
         self, sdk: ModelSdk, hello: Hello, trial: Trial, factor: int, *, after_waits: bool = False
     ) -> Observation:
         """Play a trial once more, in a machine of the conditions for that run."""
-        runs = len(trial.observations) + after_waits
+        runs = trial.runs
         simulator = self._simulators[min(runs, len(self._simulators) - 1)]
         for options in trial.earlier_waits if after_waits else ():
             simulator.play(sdk, hello, waiting_once(self.suite.contract, options))

@@ -81,6 +81,11 @@ class Trial:
         """The options of waits that the process of its first run had made before."""
         return self.observations[0].earlier_waits
 
+    @property
+    def runs(self) -> int:
+        """How often it has been played, re-runs of every kind included."""
+        return len(self.observations) + len(self._runs_after_waits)
+
     def is_open(self, requirement: str) -> bool:
         """Say whether another isolated re-run may change the verdict about a requirement."""
         found = self.suspicions.get(requirement)
