@@ -163,6 +163,14 @@ class NeverGivesUp(MiniAdapter):
         return client.wait(task_id, **{**options, "timeout": 1e6})
 
 
+class Hangs(MiniAdapter):
+    """Its helper never comes back after its first poll, and neither does anybody who waits for it."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        client.look(task_id)
+        time.sleep(1e6)
+
+
 class NeverGivesUpOneAtATime(NeverGivesUp):
     """The same, in an adapter that takes one call at a time and answers no ping meanwhile."""
 

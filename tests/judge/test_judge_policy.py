@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from observations import FOREVER, HELLO, STREAM, TIMED_OUT, TIMEOUT, Play, hello, observe, raised, scenario
 from waitproof.judge import Status
-from waitproof.judge.observation import Observation
-from waitproof.judge.policy import Round, RoundKind, Trial, TrialState, rounds
+from waitproof.judge.observation import Observation, StillWaiting
+from waitproof.judge.policy import rounds
+from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.protocol import Hello
 from waitproof.suite.contract import Contract, Requirement
 from waitproof.suite.scenario import Scenario
@@ -102,6 +103,24 @@ def test_an_adapter_whose_waits_block_has_one_call_in_flight_from_then_on() -> N
     plan = play([trial(WAIT), trial(TWO)], ASYNC, seen)
 
     assert [each.hello.capabilities.max_concurrency for each in plan] == [0, 0, 0, 1]
+
+
+def test_waits_that_hang_together_are_taken_to_block_and_re_run_only_at_the_end() -> None:
+    hung = observe(TWO, *(Play(StillWaiting(71.0), (0.0,), copy=copy) for copy in (1, 2)), watched_s=71.0)
+    seen = {"late": [run(2.1)], "turns": [hung, hung, hung]}
+    trials = [trial(WAIT), trial(TWO)]
+    plan = []
+    for each in rounds(CONTRACT, trials, ASYNC):
+        plan.append((each.kind, each.hello.capabilities.max_concurrency, each.copies))
+        for one in each.trials:
+            one.add(*(seen[one.scenario.proves[0]].pop(0) for _ in range(each.copies)))
+
+    assert plan == [
+        (RoundKind.INTERLEAVING, 0, 1),
+        (RoundKind.SCHEDULED, 1, 1),
+        (RoundKind.ISOLATED, 0, 2),
+    ]
+    assert trials[1].verdicts[0].status is Status.FAIL
 
 
 def test_an_adapter_that_may_block_is_not_asked_first() -> None:

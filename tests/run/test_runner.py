@@ -13,7 +13,7 @@ import pytest
 from fakes import LIMIT_S, MINI, Mark
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError
-from waitproof.judge import Status, Verdict
+from waitproof.judge import Status, StillWaiting, Verdict
 from waitproof.mock.process import ServerProcess
 from waitproof.run import AdapterResult, LivePoll, Runner, RunResult, SilentListener, parse_baseline, player
 from waitproof.suite.files import Suite, bundled_suite, load_suite
@@ -381,6 +381,31 @@ def test_a_helper_that_never_gives_up_fails_and_holds_up_nothing_else(
     names = {name for name in CORRECT if name.startswith("timing/") and "interval" not in name}
     assert wrong == dict.fromkeys(names, "FAIL")
     assert "was still waiting after 1.30 s" in verdict(adapter, "timing/gives-up:gives-up").seen
+
+
+def test_once_waits_have_hung_to_the_end_later_ones_are_given_up_early(
+    suite: Suite, mark: Mark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("waitproof.simulate.script.ANSWER_LIMIT_S", 3.0)
+    monkeypatch.setattr("waitproof.run.patience.HUNG", 1)
+    monkeypatch.setattr("waitproof.run.patience.SILENT_S", 0.3)
+    monkeypatch.setattr("waitproof.run.player.LOOK_S", 0.1)
+    monkeypatch.setattr("waitproof.run.schedule.TIMED_FILL", 100.0)  # one lane: one scenario after another
+
+    (adapter,) = run(suite, mark.command("Hangs"), only=["timing/"])
+
+    waited_s = [
+        call.seen.waited_s
+        for played in adapter.scenarios.values()
+        for call in played.observations[0].calls
+        if isinstance(call.seen, StillWaiting)
+    ]
+    whole_s, early_s = sorted(waited_s, reverse=True)
+    assert whole_s > 3.0
+    assert early_s < whole_s / 2
+    assert set(statuses(adapter).values()) == {"FAIL"}
+    told = next(v for v in adapter.verdicts() if "it hung like" in v.seen)
+    assert re.search(r"was given up after \d\.\d\d s: it hung like that of timing/gives-up", told.seen)
 
 
 def test_an_adapter_that_lies_about_the_time_is_caught_by_the_other_witness(

@@ -52,7 +52,7 @@ def test_each_call_is_sent_in_turn_and_then_the_journal_is_watched() -> None:
 
     look = PlannedCall(0, 1, played.calls[0], {"op": "get_task", "task_id": 31})
     wait = PlannedCall(1, 1, played.calls[1], {"op": "wait", "task_id": 31, "options": {"timeout": 2}})
-    assert steps == [Send((look,), 10.0), Send((wait,), 12.1), Watch(0.0)]
+    assert steps == [Send((look,), 0.0), Send((wait,), 2.1), Watch(0.0)]
 
 
 @pytest.mark.parametrize(

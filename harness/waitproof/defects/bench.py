@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from waitproof.defects.defect import Defect, Ending, clean
 from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
 from waitproof.defects.sdk import ModelSdk
-from waitproof.judge import Status, Trial, Verdict, rounds, unplayed
-from waitproof.protocol import Capabilities
-from waitproof.simulate import Conditions, Simulator, forecast, scale_for, scaled
-from waitproof.suite import Scenario, Suite
+from waitproof.judge import Observation, RoundKind, Status, Trial, Verdict, rounds, unplayed
+from waitproof.protocol import Capabilities, Hello
+from waitproof.simulate import Conditions, Simulator, forecast, scale_for, scaled, waiting_once
+from waitproof.suite import Scenario, Suite, WaitOptions
 
 __all__ = ["Bench"]
 
@@ -36,6 +37,7 @@ class Bench:
         sdk = ModelSdk(contract, defect)
         hello = self._simulators[0].hello(sdk)
         trials, scales = [], {}
+        waits: list[WaitOptions] = []
         for scenario in self.suite.scenarios if scenarios is None else scenarios:
             factor = self._factor(scenario, hello.capabilities)
             trial = Trial(contract, self._scale(scenario, factor or 1))
@@ -47,13 +49,28 @@ class Bench:
                 if factor is None:
                     reason = "the helper's options are too coarse"
                     trial.close(unplayed(contract, trial.scenario, Status.UNSUPPORTED, reason))
-                    continue
-                runs = len(trial.observations)
-                simulator = self._simulators[min(runs, len(self._simulators) - 1)]
-                trial.add(
-                    simulator.play(sdk, each.hello, trial.scenario, scale=factor, alone=bool(runs), seed=runs)
-                )
+                elif each.kind is RoundKind.AFTER_WAITS:
+                    again = ModelSdk(contract, defect)
+                    trial.add_after_waits(self._play(again, each.hello, trial, factor, after_waits=True))
+                elif trial.observations:
+                    trial.add(self._play(ModelSdk(contract, defect), each.hello, trial, factor))
+                else:
+                    earlier = dict.fromkeys([*waits[:1], *waits[-1:]])
+                    earlier.pop(trial.scenario.wait_options, None)
+                    observation = self._play(sdk, each.hello, trial, factor)
+                    trial.add(replace(observation, earlier_waits=tuple(earlier)))
+                    waits.append(trial.scenario.wait_options)
         return [verdict for trial in trials for verdict in trial.verdicts]
+
+    def _play(
+        self, sdk: ModelSdk, hello: Hello, trial: Trial, factor: int, *, after_waits: bool = False
+    ) -> Observation:
+        """Play a trial once more, in a machine of the conditions for that run."""
+        runs = trial.runs
+        simulator = self._simulators[min(runs, len(self._simulators) - 1)]
+        for options in trial.earlier_waits if after_waits else ():
+            simulator.play(sdk, hello, waiting_once(self.suite.contract, options))
+        return simulator.play(sdk, hello, trial.scenario, scale=factor, alone=bool(runs), seed=runs)
 
     def prove(self, defect: Defect) -> Line:
         """Return what the suite makes of a defect or an equivalent.

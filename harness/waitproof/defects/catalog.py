@@ -13,6 +13,7 @@ from waitproof.defects.exceptions import exception_defects
 from waitproof.defects.faults import fault_defects
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
+from waitproof.defects.state import state_defects
 from waitproof.defects.traffic import traffic_defects
 from waitproof.suite import Contract
 
@@ -27,6 +28,7 @@ MODULES = (
     deadline_defects,
     concurrency_defects,
     fault_defects,
+    state_defects,
 )
 
 

@@ -165,16 +165,25 @@ class ModelClient:
         wire: The contract on the wire.
         now: A monotonic clock, in seconds.
         hooks: What is different from a correct client.
+        process: See below.
 
     Attributes:
         memory: What a defect remembers from one call to the next.
+        process: What a defect remembers from one client to the next.
     """
 
-    def __init__(self, wire: Wire, now: Callable[[], float], hooks: Hooks | None = None) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        now: Callable[[], float],
+        hooks: Hooks | None = None,
+        process: dict[str, Any] | None = None,
+    ) -> None:
         self.contract = wire.contract
         self.wire = wire
         self.now = now
         self.memory: dict[str, Any] = {}
+        self.process: dict[str, Any] = {} if process is None else process
         self._hooks = hooks or Hooks()
 
     def wait(self, task_id: TaskId, options: Options) -> Steps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Steps, Wait
+from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.intervals import ignoring, option_changed
 from waitproof.defects.wire import Task
@@ -43,6 +43,12 @@ def _timeouts() -> Iterator[Defect]:
     )
     for name, sentence, hooks in defaults:
         yield Defect(f"timeout_kept.{name}", "timeout_kept", sentence, hooks, {"option": "default"})
+    yield Defect(
+        "raises_timeout.hangs-after-a-poll",
+        "raises_timeout",
+        "The helper never comes back after its first poll: it waits for itself.",
+        Hooks(after_poll=_forever),
+    )
     passed: tuple[tuple[str, str, Hooks], ...] = (
         (
             "option-ignored",
@@ -99,6 +105,10 @@ def _timeouts() -> Iterator[Defect]:
         where={"option": "passed"},
         capabilities={"options": ["poll_interval"]},
     )
+
+
+def _forever(_wait: Wait, _task: Task) -> Steps:
+    yield Sleep(NEVER_S)
 
 
 def _without_deadline(wait: Wait, steps: Steps) -> Steps:

@@ -99,6 +99,11 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         Hooks(on_poll_error=_forgiving_the_start),
     )
     yield equivalent(
+        "one-options-object",
+        "Keeps one options object for all waits of a client, and fills it in afresh for each.",
+        Hooks(on_wait=_with_shared_options),
+    )
+    yield equivalent(
         "slow-start",
         "Takes a while before the first poll, as a helper does that starts a process for each wait.",
         Hooks(on_wait=_starting),
@@ -126,6 +131,14 @@ def _not_after_the_deadline(wait: Wait, timeout_s: float) -> float:
 
 def _to_a_timers_tick(wait: Wait, seconds: float) -> float:
     return math.ceil((wait.now() + seconds) / TICK_S) * TICK_S - wait.now()
+
+
+def _with_shared_options(wait: Wait, steps: Steps) -> Steps:
+    shared = wait.client.memory
+    shared.clear()
+    shared.update(interval_s=wait.interval_s, timeout_s=wait.timeout_s)
+    wait.interval_s, wait.timeout_s = shared["interval_s"], shared["timeout_s"]
+    return steps
 
 
 def _connecting(wait: Wait) -> Steps:

@@ -48,12 +48,13 @@ class _Connected:
 
 
 class ModelSdk:
-    """The model client of one contract, with or without a defect; keeps the simulator's `Sdk` protocol."""
+    """The model client of one contract in one process, with or without a defect: a simulator's `Sdk`."""
 
     def __init__(self, contract: Contract, defect: Defect = CLEAN) -> None:
         self._contract = contract
         self._wire = Wire(contract)
         self._defect = defect
+        self._memory: dict[str, Any] = {}
 
     @property
     def non_blocking(self) -> bool:
@@ -82,7 +83,7 @@ class ModelSdk:
 
     def connect(self, machine: LiveMachine | Machine) -> _Connected:
         """Return a client on that machine."""
-        return _Connected(ModelClient(self._wire, machine.now, self._defect.hooks), machine)
+        return _Connected(ModelClient(self._wire, machine.now, self._defect.hooks, self._memory), machine)
 
     def call(self, connected: _Connected, request: JsonObject) -> Any:
         """Carry out a request of the protocol: return what the call returns, or a coroutine that does."""

@@ -1,8 +1,9 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
 `check` defines what a check is; `outcomes`, `timing`, `traffic` and `records` hold the checks; `verdicts`
-turns findings into verdicts, `settle` with the isolated re-runs that `policy` asks for. `by_journal` judges a
-client that has no adapter. `observation` and `journal` are what was seen, and `words` puts it into text.
+turns findings into verdicts, `settle` with the re-runs that `policy` asks for. `groups` holds the suspicions
+of several scenarios against each other. `by_journal` judges a client that has no adapter. `observation` and
+`journal` are what was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
@@ -18,8 +19,9 @@ from waitproof.judge.observation import (
     StillWaiting,
     TaskRecord,
 )
-from waitproof.judge.policy import Round, RoundKind, Trial, TrialState, rounds
+from waitproof.judge.policy import rounds
 from waitproof.judge.settle import MAX_RERUNS
+from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
 from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
 

@@ -19,9 +19,15 @@ __all__ = ["CallRecord", "NoAnswer", "Observation", "Poll", "Seen", "StillWaitin
 
 @dataclass(frozen=True)
 class StillWaiting:
-    """The helper went on after its deadline until the harness gave up; a wrong outcome of the SDK."""
+    """The helper went on after its deadline until the harness gave up; a wrong outcome of the SDK.
+
+    Attributes:
+        as_in: Scenarios whose calls had hung in the same way until long after their deadlines, so that this
+            one was given up early; empty where it was not.
+    """
 
     waited_s: float
+    as_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,8 +159,9 @@ class Observation:
         tasks: One for each parallel copy.
         watched_s: Until when the journal was watched.
         lag_s: By how much the server's lag meter overslept at worst.
-        alone: Nothing else ran at the same time.
+        alone: It was played in a fresh process, with hardly anything else at the same time.
         scale: By how much the scenario's durations were multiplied for this SDK.
+        earlier_waits: The options of the first and of the latest wait that its process had made before.
     """
 
     hello: Hello
@@ -164,6 +171,7 @@ class Observation:
     lag_s: float = 0.0
     alone: bool = False
     scale: int = 1
+    earlier_waits: tuple[WaitOptions, ...] = ()
 
     def task(self, call: CallRecord) -> TaskRecord:
         """Return the task that a call was about."""

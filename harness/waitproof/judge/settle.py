@@ -14,6 +14,12 @@ amount to, and `RULES` what each settlement means for the verdict:
     suspicion       all suspicious, but of different mistakes    DIFFERENT      INCONCLUSIVE
     suspicion       all the same, and the machine was as late    MACHINE        INCONCLUSIVE
     suspicion       all the same                                 REPRODUCED     the last finding's
+
+What the same suspicion came to in other scenarios can decide, too; `groups` then makes a `Ruling`:
+
+    suspicion       too few, but reproduced in other scenarios   CONFIRMED      the finding's
+    suspicion       reproduced only after other waits            STATE_KEPT     the finding's
+    suspicion       passed, or others did; suspicious in several ONLY_TOGETHER  INCONCLUSIVE
 """
 
 from __future__ import annotations
@@ -25,11 +31,12 @@ from enum import StrEnum
 
 from waitproof.judge.check import Case, Finding, Mark
 
-__all__ = ["MAX_RERUNS", "RERUNS", "RULES", "Rule", "Settlement", "is_decided", "settle"]
+__all__ = ["MAX_RERUNS", "RERUNS", "RULES", "Rule", "Ruling", "Settlement", "is_decided", "settle"]
 
 RERUNS = 2  # a bound missed once and twice more is a fact
 MAX_RERUNS = 4  # where the amounts differ: an SDK's lateness is constant, a machine's isn't
 SAME_SLACK_S = 0.020  # how much two runs of an SDK that does the same may differ
+SAME_RATIO = 0.05  # of what they missed: 2.61 s and 2.64 s are the same, and no machine is late twice by that
 
 
 class Settlement(StrEnum):
@@ -45,6 +52,24 @@ class Settlement(StrEnum):
     DIFFERENT = "different"
     MACHINE = "machine"
     REPRODUCED = "reproduced"
+    CONFIRMED = "confirmed"
+    STATE_KEPT = "state_kept"
+    ONLY_TOGETHER = "only_together"
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What the same suspicion in other scenarios says about one.
+
+    Attributes:
+        settlement: CONFIRMED, STATE_KEPT or ONLY_TOGETHER.
+        suspicious: In how many scenarios the requirement was suspicious.
+        scenarios: The ids of those whose re-runs decided.
+    """
+
+    settlement: Settlement
+    suspicious: int
+    scenarios: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,8 @@ class Rule:
     """What a settlement means for the verdict.
 
     Attributes:
-        note: What the explanation adds; may name {number}, {times}, {first} and {delay}.
+        note: What the explanation adds; may name {number}, {times}, {first} and {delay}, and of a ruling
+            {suspicious} and {scenarios}.
         shows: Which run's finding and timeline are shown: 0 the first, -1 the last.
         is_inconclusive: The verdict is INCONCLUSIVE, whatever was found.
         last_passed: The last run passed, so it is not one of the runs that {delay} and the count are about.
@@ -91,6 +117,18 @@ RULES = {
         is_inconclusive=True,
     ),
     Settlement.REPRODUCED: Rule("reproduced in {number} isolated re-runs", shows=-1),
+    Settlement.CONFIRMED: Rule(
+        "suspicious in {suspicious} scenarios, and reproduced in isolated re-runs of {scenarios}"
+    ),
+    Settlement.STATE_KEPT: Rule(
+        "suspicious in {suspicious} scenarios; re-runs of {scenarios} passed in a fresh process, and "
+        "reproduced it after other waits in one process: the SDK keeps state from wait to wait"
+    ),
+    Settlement.ONLY_TOGETHER: Rule(
+        "suspicious in {suspicious} scenarios of one run, but isolated re-runs of {scenarios} passed: "
+        "state that the SDK keeps from wait to wait looks like that; {delay}",
+        is_inconclusive=True,
+    ),
 }
 
 
@@ -133,6 +171,7 @@ def is_decided(findings: Sequence[Finding]) -> bool:
 def _reruns_needed(findings: Sequence[Finding]) -> int:
     """Return how many re-runs a suspicion needs to become a fact."""
     missed_s = [finding.missed_s for finding in findings]
-    if min(missed_s) == math.inf or max(missed_s) - min(missed_s) <= SAME_SLACK_S:
+    same_s = max(SAME_SLACK_S, SAME_RATIO * min(missed_s))
+    if min(missed_s) == math.inf or max(missed_s) - min(missed_s) <= same_s:
         return RERUNS
     return MAX_RERUNS

@@ -1,26 +1,35 @@
 """Findings into verdicts: levels, suspicions and their re-runs, and what makes a finding impossible.
 
 `judge` is the whole of the judgement: a contract, a scenario and what was seen of it go in, a verdict for
-each requirement that the scenario proves comes out. It is pure; the runner asks `is_suspicious` whether a
-scenario should be re-run in isolation.
+each requirement that the scenario proves comes out. It is pure; `suspicions` says what a scenario should be
+re-run in isolation for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
 from waitproof.judge.machine import interferences
 from waitproof.judge.observation import NoAnswer, Observation
-from waitproof.judge.settle import RULES, Settlement, is_decided, settle
+from waitproof.judge.settle import RULES, Ruling, Settlement, is_decided, settle
 from waitproof.judge.witnesses import contradiction
-from waitproof.judge.words import cut, seconds, timeline_line
+from waitproof.judge.words import cut, listed, seconds, timeline_line
 from waitproof.protocol import AdapterFault, Hello, Unsupported
 from waitproof.suite import Contract, Level, Requirement, Scenario
 
-__all__ = ["Status", "Verdict", "is_suspicious", "judge", "status_of", "unplayed"]
+__all__ = [
+    "Status",
+    "Suspicion",
+    "Verdict",
+    "is_suspicious",
+    "judge",
+    "status_of",
+    "suspicions",
+    "unplayed",
+]
 
 MAX_MESSAGE = 4_000  # characters of an adapter's own message: its last lines on stderr fit
 
@@ -66,12 +75,28 @@ class Verdict:
     link: str = ""
 
 
+@dataclass(frozen=True)
+class Suspicion:
+    """A first finding that a busy machine could have caused, and what its re-runs come to.
+
+    Attributes:
+        settles: What it becomes when each re-run reproduces it.
+        settlement: What it comes to so far.
+        is_explained: The machine was late by as much in the first run.
+    """
+
+    settles: Mark
+    settlement: Settlement
+    is_explained: bool
+
+
 def judge(
     contract: Contract,
     scenario: Scenario,
     observations: Sequence[Observation],
     *,
     known: Collection[str] = (),
+    rulings: Mapping[str, Ruling] | None = None,
 ) -> tuple[Verdict, ...]:
     """Return a verdict for each requirement that the scenario proves, in the scenario's order.
 
@@ -80,6 +105,7 @@ def judge(
         scenario: What was played.
         observations: The run, then the isolated re-runs that a suspicion led to; never empty.
         known: Requirements with a known deviation: a suspicion that confirms it needs no re-run.
+        rulings: What the same suspicions in other scenarios have decided here, by requirement.
     """
     return tuple(
         _settle(
@@ -87,9 +113,31 @@ def judge(
             scenario,
             [_case(contract, scenario, seen) for seen in observations],
             is_known=name in known,
+            ruling=(rulings or {}).get(name),
         )
         for name in scenario.proves
     )
+
+
+def suspicions(
+    contract: Contract,
+    scenario: Scenario,
+    observations: Sequence[Observation],
+    *,
+    known: Collection[str] = (),
+) -> dict[str, Suspicion]:
+    """Return by requirement what was suspicious in the first of these observations."""
+    cases = [_case(contract, scenario, seen) for seen in observations]
+    found = {}
+    for name in scenario.proves:
+        requirement = contract.requirement(name)
+        findings = _deciding(requirement, cases)
+        first = findings[0]
+        if not _is_final(requirement, first, is_known=name in known):
+            lags_s = [case.observation.lag_s for case in cases[: len(findings)]]
+            settlement = settle(findings, lags_s, is_final=False, is_known=False)
+            found[name] = Suspicion(first.settles, settlement, first.excess_s <= lags_s[0])
+    return found
 
 
 def is_suspicious(
@@ -100,14 +148,8 @@ def is_suspicious(
     known: Collection[str] = (),
 ) -> bool:
     """Return True if another isolated re-run could settle something that these observations leave open."""
-    cases = [_case(contract, scenario, seen) for seen in observations]
-    for name in scenario.proves:
-        requirement = contract.requirement(name)
-        findings = _deciding(requirement, cases)
-        is_final = _is_final(requirement, findings[0], is_known=name in known)
-        if not is_final and not is_decided(findings):
-            return True
-    return False
+    found = suspicions(contract, scenario, observations, known=known)
+    return any(each.settlement is Settlement.OPEN for each in found.values())
 
 
 def unplayed(
@@ -135,7 +177,12 @@ def _case(contract: Contract, scenario: Scenario, observation: Observation) -> C
 
 
 def _settle(
-    requirement: Requirement, scenario: Scenario, cases: Sequence[Case], *, is_known: bool
+    requirement: Requirement,
+    scenario: Scenario,
+    cases: Sequence[Case],
+    *,
+    is_known: bool,
+    ruling: Ruling | None,
 ) -> Verdict:
     findings = _deciding(requirement, cases)
     cases = cases[: len(findings)]
@@ -145,6 +192,8 @@ def _settle(
         is_final=_is_final(requirement, findings[0]),
         is_known=_is_final(requirement, findings[0], is_known=is_known),
     )
+    if ruling is not None:
+        settlement = ruling.settlement
     rule = RULES[settlement]
     finding = findings[rule.shows]
     status = status_of(requirement, finding.settles if finding.mark is Mark.SUSPECT else finding.mark)
@@ -154,6 +203,8 @@ def _settle(
         number=len(findings) - 1,
         times="twice" if len(findings) == 3 else f"{len(findings) - 1} times",
         first=findings[0].seen,
+        suspicious="" if ruling is None else ruling.suspicious,
+        scenarios="" if ruling is None else listed(ruling.scenarios),
         delay=f"worst scheduling delay: {seconds(max(c.observation.lag_s for c in rule.measured(cases)))}",
     )
     return _verdict(

@@ -19,6 +19,7 @@ __all__ = [
     "differs_at",
     "is_outcome_named",
     "json_equal",
+    "listed",
     "seconds",
     "shown",
     "timeline_line",
@@ -78,12 +79,19 @@ def describe(seen: Seen) -> str:
             return f"raised {cut(seen.type)} (kind {seen.kind.value}){message}"
         case Unsupported():
             return f"is not supported: {cut(seen.reason)}"
+        case StillWaiting() if seen.as_in:
+            return f"was given up after {seconds(seen.waited_s)}: it hung like that of {listed(seen.as_in)}"
         case StillWaiting():
             return f"was still waiting after {seconds(seen.waited_s)}, long past its deadline"
         case AdapterFault() | NoAnswer():
             return f"got no answer from the adapter: {cut(seen.message)}"
         case _:
             assert_never(seen)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def is_outcome_named(seen: Seen, kinds: Sequence[str]) -> bool:

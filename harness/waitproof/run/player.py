@@ -12,19 +12,30 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from waitproof.adapter import AdapterProcess, PendingCall
-from waitproof.judge import CallRecord, NoAnswer, Observation, Poll, Seen, StillWaiting, TaskRecord
+from waitproof.judge import (
+    CallRecord,
+    JournalEntry,
+    NoAnswer,
+    Observation,
+    Poll,
+    Seen,
+    StillWaiting,
+    TaskRecord,
+)
 from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import Capabilities, Hello
+from waitproof.run.patience import SHORT_WARM_LIMIT_S, Patience, Wait
 from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, play_steps
-from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat
+from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat, WaitOptions
 
 __all__ = ["Player", "new_task_id"]
 
 PING_LIMIT_S = 2.0  # a ping is answered at once
 WARM_LIMIT_S = 10.0
+LOOK_S = 0.5  # between two looks at a call whose helper may hang
 
 
 def new_task_id(contract: Contract) -> str | int:
@@ -74,8 +85,14 @@ class Player:
         self._contract = contract
         self._server = server
         self._cancelled = cancelled
+        self._patience = Patience()
         self.claimed: set[int] = set()
         self._warmed: dict[str, set[int]] = {}  # connections of each client's first request
+
+    @property
+    def knows_hangs(self) -> bool:
+        """Whether calls are known to hang, so that a process is of use for one more."""
+        return self._patience.is_over
 
     def warm(self, process: AdapterProcess, capabilities: Capabilities, client: str) -> bool:
         """Let a client make one request about a throw-away task, so that its connection is open.
@@ -92,7 +109,8 @@ class Player:
             pending = process.send("wait", client=client, task_id=task_id, options={})
         else:
             return True
-        answered = pending.wait(WARM_LIMIT_S) and pending.answer is not None
+        limit_s = SHORT_WARM_LIMIT_S if self._patience.is_over else WARM_LIMIT_S
+        answered = pending.wait(limit_s) and pending.answer is not None
         self._server.forget([task_id])  # once acknowledged, everything the server has seen is known here
         self._warmed[client] = {entry.connection for entry in self._server.entries(str(task_id))}
         return answered
@@ -106,6 +124,7 @@ class Player:
         client: str,
         scale: int = 1,
         alone: bool = False,
+        earlier_waits: tuple[WaitOptions, ...] = (),
     ) -> Observation:
         """Play a scenario whose durations have been scaled, and return what was seen.
 
@@ -115,21 +134,14 @@ class Player:
             scenario: What to play.
             client: Name of the SDK client to use.
             scale: The factor of the durations; recorded.
-            alone: Whether nothing else runs; recorded.
+            alone: Whether hardly anything else runs; recorded.
+            earlier_waits: Options of waits that the process has made before; recorded.
         """
         with self._fixed_ids if scenario.has_fixed_id else contextlib.nullcontext():
-            return self._play(process, hello, scenario, client=client, scale=scale, alone=alone)
+            observation = self._play(process, hello, scenario, client)
+        return replace(observation, scale=scale, alone=alone, earlier_waits=earlier_waits)
 
-    def _play(
-        self,
-        process: AdapterProcess,
-        hello: Hello,
-        scenario: Scenario,
-        *,
-        client: str,
-        scale: int,
-        alone: bool,
-    ) -> Observation:
+    def _play(self, process: AdapterProcess, hello: Hello, scenario: Scenario, client: str) -> Observation:
         tasks = [self._new_task(scenario, n) for n in range(1, scenario.parallel + 1)]
         if self._on_tasks is not None:
             self._on_tasks(scenario.id, tasks)
@@ -142,11 +154,11 @@ class Player:
                 return ()
             batch = [_send(process, client, planned) for planned in step.calls]
             sent.extend(batch)
-            self._collect(process, batch, step.limit_s)
+            self._collect(process, scenario, batch, step)
             return [each.seen for each in batch if each.seen is not None]
 
         drive(play_steps(self._contract, scenario, hello.capabilities, tasks), carry_out)
-        observation = self._observation(hello, sent, tasks, client, alone=alone, scale=scale)
+        observation = self._observation(hello, sent, tasks, client)
         self._server.forget([task.task_id for task in tasks])
         return observation
 
@@ -155,49 +167,90 @@ class Player:
     def _new_task(self, scenario: Scenario, n: int) -> TaskRecord:
         return new_task(scenario, n, f"wp{secrets.token_hex(8)}", new_task_id(self._contract))
 
-    def _collect(self, process: AdapterProcess, batch: Sequence[_Sent], limit_s: float) -> None:
+    def _collect(
+        self, process: AdapterProcess, scenario: Scenario, batch: Sequence[_Sent], step: Send
+    ) -> None:
         """Wait until every call has its answer or is given up."""
-        until_s = time.monotonic() + limit_s
+        began_s = time.monotonic()
         ping: PendingCall | None = None  # one is enough for all the calls
         ping_until_s = 0.0
         for each in batch:
             if each.pending is None:
                 continue
-            answered = _wait(each.pending, until_s, self._cancelled)
+            as_in = self._wait(each, began_s, step)
             each.decided_ns = time.monotonic_ns()
-            if answered and each.pending.answer is not None:
+            if each.pending.answer is not None:
                 each.seen = each.pending.answer.outcome
             elif each.pending.error is not None:
                 each.seen = NoAnswer(str(each.pending.error))
             elif self._cancelled.is_set():
                 each.seen = NoAnswer("the run was interrupted")
             else:
+                if not as_in and each.planned.call.wait is not None:
+                    self._patience.hung(scenario.id, self._so_far(each, began_s, step))
                 if ping is None:
                     ping = process.send("ping")
                     ping_until_s = time.monotonic() + PING_LIMIT_S
-                each.seen = self._given_up(process, each, limit_s, ping, ping_until_s)
+                waited = StillWaiting((each.decided_ns / 1e9 - began_s) if as_in else step.limit_s, as_in)
+                each.seen = self._given_up(process, each, waited, ping, ping_until_s)
+
+    def _wait(self, sent: _Sent, began_s: float, step: Send) -> tuple[str, ...]:
+        """Wait for an answer; return the scenarios that hung like this call, if that is why it is given up.
+
+        An interrupt closes the processes, which fails every call in flight.
+        """
+        assert sent.pending is not None
+        while not self._cancelled.is_set():
+            left_s = began_s + step.limit_s - time.monotonic()
+            if sent.pending.wait(max(0.0, min(left_s, LOOK_S))) or left_s <= 0:
+                return ()
+            if sent.planned.call.wait is not None and self._patience.is_over:
+                as_in = self._patience.same_as(self._so_far(sent, began_s, step))
+                if as_in:
+                    return as_in
+        sent.pending.wait(0.0)
+        return ()
+
+    def _so_far(self, sent: _Sent, began_s: float, step: Send) -> Wait:
+        """Return how a wait without an outcome is going."""
+        assert sent.planned.call.wait is not None
+        polls = self._polls(sent)
+        now_ns = time.monotonic_ns()
+        ends_ns = [now_ns if poll.answered_ns is None else poll.answered_ns for poll in polls]
+        return Wait(
+            polls=len(polls),
+            silent_s=(now_ns - max(ends_ns)) / 1e9 if ends_ns else now_ns / 1e9 - began_s,
+            overdue_s=now_ns / 1e9 - began_s - step.due_s,
+            interval_s=sent.planned.call.wait.interval_s(self._contract.defaults),
+        )
+
+    def _polls(self, sent: _Sent) -> list[JournalEntry]:
+        """Return the polls of a call's task since the call was sent."""
+        assert sent.pending is not None
+        sent_ns = sent.pending.sent_ns or 0
+        entries = self._server.entries(str(sent.pending.request.get("task_id", "")))
+        return [entry for entry in entries if entry.kind == "poll" and entry.arrived_ns >= sent_ns]
 
     def _given_up(
         self,
         process: AdapterProcess,
         sent: _Sent,
-        limit_s: float,
+        waited: StillWaiting,
         ping: PendingCall,
         ping_until_s: float,
     ) -> Seen:
         """Tell a helper that goes on forever from an adapter that has stopped answering."""
         assert sent.pending is not None
-        task_id = str(sent.pending.request.get("task_id", ""))
-        entries = [entry for entry in self._server.entries(task_id) if entry.kind == "poll"]
         sent_ns = sent.pending.sent_ns or 0
         if sent.planned.call.wait is not None:
             timeout_s = sent.planned.call.wait.timeout_s(self._contract.defaults)
             deadline_ns = sent_ns + int(timeout_s * 1e9)
-            if any(entry.answered_ns is None or entry.arrived_ns > deadline_ns for entry in entries):
-                return StillWaiting(limit_s)
-        if _wait(ping, ping_until_s, self._cancelled) and ping.answer is not None:
-            return StillWaiting(limit_s)
-        fact = f"no answer to call {sent.pending.id} within {limit_s:g} s; the process is "
+            if any(poll.answered_ns is None or poll.arrived_ns > deadline_ns for poll in self._polls(sent)):
+                return waited
+        answered = ping.wait(0.0 if self._cancelled.is_set() else max(0.0, ping_until_s - time.monotonic()))
+        if answered and ping.answer is not None:
+            return waited
+        fact = f"no answer to call {sent.pending.id} within {waited.waited_s:.3g} s; the process is "
         return NoAnswer(fact + ("alive" if process.alive else "gone"))
 
     # --- what was seen ---
@@ -213,9 +266,6 @@ class Player:
         sent: Sequence[_Sent],
         tasks: Sequence[TaskRecord],
         client: str,
-        *,
-        alone: bool,
-        scale: int,
     ) -> Observation:
         origins = [each.pending.sent_ns for each in sent if each.pending is not None and each.pending.sent_ns]
         origin_ns = min(origins, default=time.monotonic_ns())
@@ -226,8 +276,6 @@ class Player:
             tasks=tuple(self._task_record(task, client, origin_ns) for task in tasks),
             watched_s=(now_ns - origin_ns) / 1e9,
             lag_s=self._server.worst_lag_s(origin_ns, now_ns),
-            alone=alone,
-            scale=scale,
         )
 
     def _task_record(self, task: TaskRecord, client: str, origin_ns: int) -> TaskRecord:
@@ -259,11 +307,6 @@ def _send(process: AdapterProcess, client: str, planned: PlannedCall) -> _Sent:
         return _Sent(planned, None, planned.unsupported, time.monotonic_ns())
     members = {name: value for name, value in planned.request.items() if name != "op"}
     return _Sent(planned, process.send(planned.request["op"], client=client, **members))
-
-
-def _wait(pending: PendingCall, until_s: float, cancelled: threading.Event) -> bool:
-    """Wait for an answer until then; an interrupt closes the processes, which fails every call in flight."""
-    return pending.wait(0.0 if cancelled.is_set() else max(0.0, until_s - time.monotonic()))
 
 
 def _received_ns(sent: _Sent) -> int:

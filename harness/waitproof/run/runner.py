@@ -1,9 +1,9 @@
 """One run: a suite, any number of adapters, one mock server, and verdicts as they become known.
 
 The phases: start and greet each adapter; ask non-blocking adapters for two waits at once, alone; warm every
-client; play everything along the schedule; re-run in isolation what looks suspicious. Each adapter has
-threads of its own, and nothing that one of them does costs another a verdict. An error of the harness itself
-ends the run at once, and every such error is raised.
+client; play everything along the schedule; re-run together, a few at a time, what looks suspicious. Each
+adapter has its own threads, and nothing that one of them does costs another a verdict. An error of the
+harness itself ends the run at once, and every such error is raised.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from waitproof.judge import Ended, JournalEntry, TaskRecord
 from waitproof.mock import ServerProcess
 from waitproof.run.baseline import Baseline, Stale
 from waitproof.run.budget import Budget
+from waitproof.run.context import RunContext
 from waitproof.run.listener import Listener, LivePoll, SilentListener
+from waitproof.run.rerun import QUIET_WAITS, play_together
 from waitproof.run.result import AdapterResult, RunResult, ScenarioResult
-from waitproof.run.session import AdapterSession, RunContext
+from waitproof.run.session import AdapterSession
 from waitproof.run.workers import Processes
 from waitproof.suite import Scenario, Suite
 
@@ -83,6 +85,7 @@ class Runner:
         self._owners: dict[str, tuple[str, str, int]] = {}  # of each task: adapter, scenario, copy
         self._processes = Processes(suite.contract.environment, start_limit_s, self._stopping)
         self._budget = Budget(self._stopping)
+        self._quiet_budget = Budget(self._stopping, max_live=QUIET_WAITS)
         self.result = RunResult(suite, datetime.now(UTC))
         self.result.whole = knows_suite and self._scenarios == suite.scenarios
         self.result.adapters = [
@@ -150,6 +153,7 @@ class Runner:
             server=server,
             processes=self._processes,
             budget=self._budget,
+            quiet_budget=self._quiet_budget,
             listener=self._listener,
             stopping=self._stopping,
             fixed_ids=threading.Lock(),
@@ -183,7 +187,9 @@ class Runner:
         self._in_threads(server, [functools.partial(session.play, lane) for session, lane in lanes])
         self._processes.finish()
         for session in sessions:
-            self._in_threads(server, [session.re_run])
+            session.end_schedule()
+        while reruns := [rerun for session in sessions for rerun in session.next_reruns()]:
+            play_together(reruns, self._quiet_budget, functools.partial(self._in_threads, server))
 
     def _in_threads(self, server: ServerProcess, bodies: Sequence[Callable[[], None]]) -> None:
         """Run each body in a thread and wait for the last; an error in one of them stops the run."""
@@ -209,6 +215,7 @@ class Runner:
         if not self._stopping.is_set():
             self._stopping.set()
             self._budget.wake()
+            self._quiet_budget.wake()
             self._processes.stop()
 
     # --- polls ---

@@ -1,7 +1,8 @@
 """One adapter in a run: from its introduction to the last isolated re-run.
 
-The runner calls `greet`, `settle_interleaving`, `prepare`, then `play` for each lane in a thread of its own,
-and `re_run`. What is played when is `judge.policy`'s decision; this module only plays it.
+The runner calls `greet`, `settle_interleaving`, `prepare`, then `play` for each lane in a thread of its own;
+at the end it plays what `next_reruns` returns, until that is nothing. What is played when is `judge.policy`'s
+decision; this module only plays it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import secrets
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from waitproof.adapter import AdapterCommand, AdapterProcess
 from waitproof.errors import AdapterError, WaitproofError
@@ -23,65 +21,27 @@ from waitproof.judge import (
     RoundKind,
     Status,
     StillWaiting,
-    TaskRecord,
     Trial,
     TrialState,
     Verdict,
     rounds,
     unplayed,
 )
-from waitproof.mock import ServerProcess
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
-from waitproof.run.budget import Budget
-from waitproof.run.listener import Listener
+from waitproof.run.context import Lane, RunContext
 from waitproof.run.player import Player
+from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
-from waitproof.run.workers import Lease, Processes, WorkerSlot
-from waitproof.simulate import Forecast, forecast, scale_for, scaled
-from waitproof.suite import Contract, Scenario
+from waitproof.run.workers import Lease, WorkerSlot
+from waitproof.simulate import Forecast, forecast, scale_for, scaled, waiting_once
+from waitproof.suite import Scenario, WaitOptions
 
-__all__ = ["AdapterSession", "Lane", "RunContext"]
+__all__ = ["AdapterSession"]
 
 API_KEY = "waitproof-key"
 MIN_LENGTH_S = 0.1  # over which a scenario's polls are spread, where the forecast is shorter
-
-
-@dataclass(frozen=True)
-class RunContext:
-    """What the adapters of a run share.
-
-    Attributes:
-        stopping: Set when the run is to end early.
-        fixed_ids: Held while a task has an id that another adapter's task may have, too.
-        on_tasks: Called with adapter, scenario and its tasks before the first of their polls can come.
-        in_threads: Runs each body in a thread and waits for the last; an error in one stops the run.
-    """
-
-    contract: Contract
-    scenarios: Sequence[Scenario]
-    server: ServerProcess
-    processes: Processes
-    budget: Budget
-    listener: Listener
-    stopping: threading.Event
-    fixed_ids: threading.Lock
-    on_tasks: Callable[[str, str, Sequence[TaskRecord]], None]
-    in_threads: Callable[[Sequence[Callable[[], None]]], None]
-
-
-@dataclass(frozen=True)
-class Lane:
-    """Scenarios that one thread plays one after another; several lanes may share a queue.
-
-    Attributes:
-        length_s: How long its longest scenario takes.
-    """
-
-    slot: WorkerSlot
-    queue: deque[Scenario]
-    length_s: float
 
 
 class AdapterSession:
@@ -116,6 +76,10 @@ class AdapterSession:
         self._forecasts: dict[str, Forecast] = {}
         self._rounds: Iterator[Round] = iter(())
         self._scheduled: Round | None = None
+        self._round: Round | None = None  # the latest, if it is one of re-runs
+        self._reruns: list[Rerun] = []
+        self._is_done = False
+        self._published: dict[str, tuple[tuple[Verdict, ...], TrialState]] = {}
 
     @property
     def claimed(self) -> set[int]:
@@ -142,21 +106,20 @@ class AdapterSession:
 
     def settle_interleaving(self) -> None:
         """Play what must be known before anything else runs."""
-        slot: WorkerSlot | None = None
-        for each in self._rounds:
+        slots: list[WorkerSlot] = []
+        while not self._run.stopping.is_set() and (each := self._next_round()) is not None:
             if each.kind is RoundKind.SCHEDULED:
                 self._scheduled = each
                 break
             if each.kind is RoundKind.INTERLEAVING:
                 self._phase("two waits at once")
-                slot = self._slot([trial.scenario.id for trial in each.trials])
+                slots.append(self._slot([trial.scenario.id for trial in each.trials]))
                 for trial in each.trials:
-                    self._play(slot, trial, each.hello)
+                    self._play(slots[-1], trial, each.hello)
             else:
-                self._play_isolated(each)
-            if self._run.stopping.is_set():
-                break
-        if slot is not None:
+                self._plan_reruns(each)
+                play_together(self._reruns, self._run.quiet_budget, self._run.in_threads)
+        for slot in slots:
             slot.close()
 
     def prepare(self) -> None:
@@ -187,12 +150,62 @@ class AdapterSession:
                 if not self._run.stopping.is_set():
                     self._play(lane.slot, self._trials[scenario.id], self._scheduled.hello)
 
-    def re_run(self) -> None:
-        """Re-run in isolation what looks suspicious, and end."""
+    def end_schedule(self) -> None:
+        """Keep what the processes wrote that have ended with the schedule."""
         self._keep_last_stderr()
-        while not self._run.stopping.is_set() and (each := next(self._rounds, None)) is not None:
-            self._play_isolated(each)
-        self._phase("done")
+
+    def next_reruns(self) -> list[Rerun]:
+        """Judge what the last re-runs have seen, and return the next ones; none once all is settled."""
+        each = self._next_round()
+        if each is not None:
+            self._plan_reruns(each)
+        elif not self._is_done:
+            self._is_done = True
+            self._phase("done")
+        return self._reruns
+
+    def _next_round(self) -> Round | None:
+        self._take_reruns()
+        self._round = None if self._run.stopping.is_set() else next(self._rounds, None)
+        for trial in self._trials.values():  # what other scenarios came to may have settled it
+            if trial.verdicts and self._published.get(trial.scenario.id) != (trial.verdicts, trial.state):
+                self._publish(trial)
+        return self._round
+
+    def _plan_reruns(self, each: Round) -> None:
+        after_waits = each.kind is RoundKind.AFTER_WAITS
+        self._reruns = [
+            Rerun(
+                trial,
+                each.hello,
+                self._slot([] if trial.scenario.cold else [trial.scenario.id]),
+                self._observe_again,
+                after_waits=after_waits,
+            )
+            for _ in range(each.copies)
+            for trial in each.trials
+        ]
+        names = [trial.scenario.id for trial in each.trials]
+        what = names[0] if len(names) == 1 else f"{len(names)} scenarios"
+        self._phase(f"re-run {'after earlier waits' if after_waits else 'in isolation'}: {what}")
+
+    def _take_reruns(self) -> None:
+        reruns, self._reruns = self._reruns, []
+        if self._run.stopping.is_set():
+            return  # what was seen may have been cut short
+        for trial in dict.fromkeys(rerun.trial for rerun in reruns):
+            seen = [
+                rerun.observation
+                for rerun in reruns
+                if rerun.trial is trial and rerun.observation is not None
+            ]
+            if not seen:
+                trial.close(trial.verdicts)  # nothing more can be found out
+            elif self._round is not None and self._round.kind is RoundKind.AFTER_WAITS:
+                trial.add_after_waits(*seen)
+            else:
+                trial.add(*seen)
+            self._publish(trial)
 
     # --- processes ---
 
@@ -212,7 +225,11 @@ class AdapterSession:
     def _open_warm(self, clients: Sequence[str]) -> AdapterProcess:
         """Return a new process that has said hello and has warmed these clients."""
         process, hello = self._open()
-        for client in clients:
+        new = {each.scenario.id for each in self._trials.values() if each.state is TrialState.NEW}
+        needed = [client for client in clients if client in new] or list(clients)
+        if self._player.knows_hangs:
+            needed = needed[:1]  # that one will hang as well, and the process is replaced
+        for client in needed:
             if self._run.stopping.is_set() or not self._player.warm(process, hello.capabilities, client):
                 break  # an adapter that does not answer for one client won't for the next
         return process
@@ -259,7 +276,7 @@ class AdapterSession:
     def _play(self, slot: WorkerSlot, trial: Trial, hello: Hello) -> None:
         self._started(trial)
         try:
-            with slot.lease() as lease:
+            with slot.lease(_first_wait(trial.scenario)) as lease:
                 observation = self._observe(lease, trial, hello)
             if lease.shared and lease.lost and not self._run.stopping.is_set():
                 observation = self._observe_apart(trial, hello)
@@ -271,37 +288,40 @@ class AdapterSession:
             return
         self._add(trial, observation)
 
-    def _play_isolated(self, each: Round) -> None:
-        for trial in each.trials:
-            self._phase(f"re-run in isolation: {trial.scenario.id}")
-            self._started(trial)
-            try:
-                observation = self._observe_apart(trial, each.hello, isolated=True)
-            except WaitproofError:
-                if not self._run.stopping.is_set():
-                    trial.close(trial.verdicts)  # nothing more can be found out
-                    self._publish(trial)
-                continue
-            self._add(trial, observation)
-
     def _observe(self, lease: Lease, trial: Trial, hello: Hello, *, isolated: bool = False) -> Observation:
         name = trial.scenario.id
         observation = self._player.play(
-            lease.process, hello, trial.scenario, client=name, scale=self._scales[name], alone=isolated
+            lease.process,
+            hello,
+            trial.scenario,
+            client=name,
+            scale=self._scales[name],
+            alone=isolated,
+            earlier_waits=lease.earlier_waits,
         )
         lost = (call.seen.message for call in observation.calls if isinstance(call.seen, NoAnswer))
         lease.lost = next(lost, "")
         lease.stuck = any(isinstance(call.seen, StillWaiting) for call in observation.calls)
         return observation
 
-    def _observe_apart(self, trial: Trial, hello: Hello, *, isolated: bool = False) -> Observation:
+    def _observe_apart(self, trial: Trial, hello: Hello) -> Observation:
         """Play a scenario in a fresh warm process that is ended afterwards."""
         slot = self._slot([] if trial.scenario.cold else [trial.scenario.id])
         try:
             with slot.lease() as lease:
-                return self._observe(lease, trial, hello, isolated=isolated)
+                return self._observe(lease, trial, hello)
         finally:
             slot.close()
+
+    def _observe_again(
+        self, lease: Lease, trial: Trial, hello: Hello, earlier_waits: Sequence[WaitOptions]
+    ) -> Observation:
+        """Play a scenario again, after waits with these options by other clients of the same process."""
+        for number, options in enumerate(earlier_waits, 1):
+            earlier = waiting_once(self._run.contract, options)
+            self._player.play(lease.process, hello, earlier, client=f"earlier-{number}")
+        self._started(trial)
+        return self._observe(lease, trial, hello, isolated=True)
 
     def _add(self, trial: Trial, observation: Observation) -> None:
         if self._run.stopping.is_set():
@@ -319,6 +339,7 @@ class AdapterSession:
         self._run.listener.started(self._command.name, scenario, self._length_s(scenario))
 
     def _publish(self, trial: Trial) -> None:
+        self._published[trial.scenario.id] = trial.verdicts, trial.state
         self._report(trial.scenario.id, trial.verdicts, final=trial.state is TrialState.SETTLED)
 
     def _fail(self, error: AdapterError) -> None:
@@ -337,3 +358,8 @@ class AdapterSession:
             missing_helper = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
         result.verdicts = self._baseline.excuse(verdicts, lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
+
+
+def _first_wait(scenario: Scenario) -> WaitOptions | None:
+    makes_one = any(call.wait is not None for call in scenario.calls)
+    return scenario.wait_options if makes_one else None

@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from waitproof.adapter import AdapterCommand, AdapterProcess, close_all
 from waitproof.errors import AdapterError
+from waitproof.suite import WaitOptions
 
 __all__ = ["Lease", "Processes", "WorkerSlot"]
 
@@ -90,12 +91,14 @@ class Lease:
 
     Attributes:
         shared: Other scenarios were played in it, before or at the same time: they may have caused its death.
+        earlier_waits: The options of the first and of the latest wait that others made in it before.
         lost: Why one of its calls got no answer, "" when all were answered.
         stuck: One of its calls is in flight forever.
     """
 
     process: AdapterProcess
     shared: bool = False
+    earlier_waits: tuple[WaitOptions, ...] = ()
     lost: str = ""
     stuck: bool = False
 
@@ -110,16 +113,21 @@ class _Worker:
     process: AdapterProcess
     state: _State = _State.READY
     used: bool = False
+    waits: list[WaitOptions] = field(default_factory=list)
     leases: list[Lease] = field(default_factory=list)
 
     @property
     def is_over(self) -> bool:
         return self.state is _State.DRAINING and not self.leases
 
-    def lease(self) -> Lease:
+    def lease(self, waits: WaitOptions | None) -> Lease:
         for other in self.leases:
             other.shared = True
-        lease = Lease(self.process, shared=self.used)
+        earlier = dict.fromkeys([*self.waits[:1], *self.waits[-1:]])
+        earlier.pop(waits or WaitOptions(), None)  # what it leaves behind is what this one has anyway
+        lease = Lease(self.process, shared=self.used, earlier_waits=tuple(earlier))
+        if waits is not None:
+            self.waits.append(waits)
         self.used = True
         self.leases.append(lease)
         return lease
@@ -158,8 +166,11 @@ class WorkerSlot:
             self._usable()
 
     @contextlib.contextmanager
-    def lease(self) -> Iterator[Lease]:
+    def lease(self, waits: WaitOptions | None = None) -> Iterator[Lease]:
         """Let a scenario use the process, which is started when there is no usable one.
+
+        Args:
+            waits: The options of its first wait, None when it makes none.
 
         Raises:
             AdapterError: It could not be started, or died too often.
@@ -167,7 +178,7 @@ class WorkerSlot:
         with self._starting:
             worker = self._usable()
             with self._lock:
-                lease = worker.lease()
+                lease = worker.lease(waits)
         try:
             yield lease
         finally:

@@ -7,7 +7,16 @@ from waitproof.simulate.forecasts import Forecast, forecast, is_timed, pack, sca
 from waitproof.simulate.machine import Machine, Sdk
 from waitproof.simulate.network import Answer, Request, SimulatedDropError, SimulatedTimeoutError
 from waitproof.simulate.player import Simulator
-from waitproof.simulate.script import PlannedCall, Send, Watch, drive, lacking, new_task, play_steps
+from waitproof.simulate.script import (
+    PlannedCall,
+    Send,
+    Watch,
+    drive,
+    lacking,
+    new_task,
+    play_steps,
+    waiting_once,
+)
 from waitproof.simulate.world import Conditions, Stop
 
 __all__ = [
@@ -33,5 +42,6 @@ __all__ = [
     "play_steps",
     "scale_for",
     "scaled",
+    "waiting_once",
     "watch_s",
 ]

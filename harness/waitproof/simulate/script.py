@@ -14,9 +14,19 @@ from typing import TypeAlias
 from waitproof.judge import NoAnswer, Seen, StillWaiting, TaskRecord
 from waitproof.protocol import Capabilities, JsonObject, Returned, Unsupported
 from waitproof.simulate.forecasts import watch_s
-from waitproof.suite import Call, Contract, Json, Scenario, fill
+from waitproof.suite import Call, Contract, Json, Scenario, StatusMeaning, Step, WaitOptions, fill
 
-__all__ = ["PlannedCall", "Send", "Steps", "Watch", "drive", "lacking", "new_task", "play_steps"]
+__all__ = [
+    "PlannedCall",
+    "Send",
+    "Steps",
+    "Watch",
+    "drive",
+    "lacking",
+    "new_task",
+    "play_steps",
+    "waiting_once",
+]
 
 ANSWER_LIMIT_S = 10.0  # on top of the time a call may rightly take: a stopped machine, a slow start
 
@@ -43,11 +53,18 @@ class PlannedCall:
 class Send:
     """Make these calls at the same time, and give each up after `limit_s`.
 
+    A driver that knows how the adapter's calls hang may give one up once more than `due_s` have passed.
+
     The driver sends back one outcome per call, in this order; an unsupported call's is `unsupported`.
     """
 
     calls: tuple[PlannedCall, ...]
-    limit_s: float
+    due_s: float
+
+    @property
+    def limit_s(self) -> float:
+        """How long a call may go unanswered before it is given up."""
+        return self.due_s + ANSWER_LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,7 @@ def play_steps(
     started_id: Json = None  # the task that an operation started: later calls are about it
     for index, call in enumerate(scenario.calls):
         calls = tuple(_plan(capabilities, index, call, task, started_id) for task in tasks[: call.parallel])
-        outcomes = yield Send(calls, _limit_s(contract, scenario, call))
+        outcomes = yield Send(calls, _due_s(contract, scenario, call))
         if any(_ends_the_play(outcome, capabilities) for outcome in outcomes):
             break
         if call.begin is not None:
@@ -98,6 +115,17 @@ def new_task(scenario: Scenario, n: int, token: str, own_id: str | int) -> TaskR
     requested = scenario.task_ids()
     values: dict[str, Json] = {"token": token, "n": n, "task_id": ""}
     return TaskRecord(n, fill(requested[0], values) if requested else own_id, token)
+
+
+def waiting_once(contract: Contract, options: WaitOptions) -> Scenario:
+    """Return a scenario that proves nothing: a wait with these options, and two polls."""
+    task = tuple(
+        Step(status=contract.status_for(meaning))
+        for meaning in (StatusMeaning.KEEP_POLLING, StatusMeaning.RETURN_RESULT)
+    )
+    return Scenario.model_construct(
+        summary="An earlier wait.", proves=(), task=task, calls=(Call(wait=options),)
+    ).named("an earlier wait")
 
 
 def lacking(capabilities: Capabilities, call: Call) -> str:
@@ -146,14 +174,14 @@ def _number(value_s: float) -> int | float:
     return int(value_s) if value_s == int(value_s) else value_s
 
 
-def _limit_s(contract: Contract, scenario: Scenario, call: Call) -> float:
-    """Return how long a call may go unanswered before it is given up."""
+def _due_s(contract: Contract, scenario: Scenario, call: Call) -> float:
+    """Return how long a call may rightly take."""
     longest_delay_s = max(step.delay for step in scenario.task)
     if call.wait is None:
-        return longest_delay_s + ANSWER_LIMIT_S
+        return longest_delay_s
     interval_s = call.wait.interval_s(contract.defaults)
     timeout_s = call.wait.timeout_s(contract.defaults)
-    return timeout_s + interval_s + longest_delay_s + ANSWER_LIMIT_S
+    return timeout_s + interval_s + longest_delay_s
 
 
 def _ends_the_play(outcome: Seen, capabilities: Capabilities) -> bool:

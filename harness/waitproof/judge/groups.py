@@ -1,0 +1,144 @@
+"""Suspicions of one requirement in several scenarios, which settle each other.
+
+A defect shows in many scenarios. Where a requirement was suspicious in SHARED of them or more, only the
+shortest are re-run: once CONFIRMING have reproduced it, the others are believed. So a run with a defect is
+not as long as all of its re-runs, and its longest scenario is hardly ever played twice.
+
+State that an SDK keeps from wait to wait (the first wait's interval, for all later ones) vanishes in the
+fresh process of an isolated re-run. So what was suspicious in several scenarios and passes in isolation is
+re-run after the waits that its process had made before. Where that reproduces it, the SDK is at fault:
+a correct one would have to be late in each of these re-runs, too, while hardly anything else runs. Where it
+doesn't, the verdict stays open, unless the machine was measured to be as late as that in the first run.
+
+    of a shared suspicion                                          what comes next
+    reproduced in CONFIRMING scenarios                             the others are CONFIRMED
+    passed in CONFIRMING, reproduced in none, waits came before    these are re-run after their earlier waits
+    reproduced after earlier waits in CONFIRMING scenarios         whatever is not settled is STATE_KEPT
+    anything else, and some have not been re-run                   the shortest of them are re-run
+    SHARED or more passed, and none is left or none reproduced     these and the rest are ONLY_TOGETHER
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from waitproof.judge.check import Mark
+from waitproof.judge.settle import RERUNS, Ruling, Settlement
+from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
+from waitproof.protocol import Hello
+
+__all__ = ["settling_rounds"]
+
+SHARED = 3  # fewer suspicions at once are often a busy machine's
+CONFIRMING = 2  # one could be chance, and the others are believed for it
+LONG_S = 10.0  # with a longer one, a round makes both re-runs at once; else what passes is played once
+
+
+def settling_rounds(hello: Hello, trials: Sequence[Trial]) -> Iterator[Round]:
+    """Yield rounds of re-runs until no trial is suspicious."""
+    suspicious = [trial for trial in trials if trial.state is TrialState.SUSPICIOUS]
+    groups = _groups(suspicious)
+    while groups:
+        isolated: dict[Trial, None] = {}
+        after_waits: dict[Trial, None] = {}
+        for group in groups:
+            group.decide()
+            isolated |= dict.fromkeys(group.to_isolate())
+            after_waits |= dict.fromkeys(group.to_re_run_after_waits())
+        if isolated:
+            is_first = any(len(each.observations) == 1 for each in isolated)
+            yield Round(RoundKind.ISOLATED, hello, tuple(isolated), _copies(isolated) if is_first else 1)
+        if after_waits:
+            is_first = not any(each.after_waits for each in after_waits)
+            copies = _copies(after_waits) if is_first else 1
+            yield Round(RoundKind.AFTER_WAITS, hello, tuple(after_waits), copies)
+        groups = [group for group in groups if not group.is_over]
+
+
+def _copies(trials: Iterable[Trial]) -> int:
+    return RERUNS if any(each.length_s > LONG_S for each in trials) else 1
+
+
+def _groups(trials: Sequence[Trial]) -> list[_Group]:
+    members: dict[tuple[str, Mark], list[Trial]] = {}
+    for trial in sorted(trials, key=lambda each: each.length_s):
+        for name, suspicion in trial.suspicions.items():
+            members.setdefault((name, suspicion.settles), []).append(trial)
+    return [_Group(name, each) for (name, _), each in members.items()]
+
+
+class _Group:
+    """The trials in which one requirement was suspicious, the shortest first."""
+
+    def __init__(self, requirement: str, members: Sequence[Trial]) -> None:
+        self._requirement = requirement
+        self._members = members
+        self._is_shared = len(members) >= SHARED
+        self.is_over = False
+        if self._is_shared:
+            for trial in members:
+                trial.hold(requirement)
+
+    def decide(self) -> None:
+        """Rule on what the re-runs so far decide."""
+        reproduced = self._that_came_to(Settlement.REPRODUCED)
+        if self._is_shared and len(reproduced) >= CONFIRMING:
+            self._rule(Settlement.CONFIRMED, self._open(), reproduced)
+        kept = self._that_came_to(Settlement.REPRODUCED, after_waits=True)
+        if self._is_shared and len(kept) >= CONFIRMING:
+            self._rule(Settlement.STATE_KEPT, [*self._open(), *self._passed()], kept)
+        elif self._is_shared and not self.to_re_run_after_waits() and not (self._open() and reproduced):
+            passed = [trial for trial in self._passed() if self._is_unexplained(trial)]
+            if len(passed) >= SHARED:
+                others = [each for each in self._open() if self._is_unexplained(each)]
+                self._rule(Settlement.ONLY_TOGETHER, [*passed, *others], passed[:SHARED])
+        if not self._open() and not self.to_re_run_after_waits():
+            self.is_over = True
+            for trial in self._members:
+                trial.release(self._requirement)
+
+    def to_isolate(self) -> list[Trial]:
+        """Return what to re-run in isolation next: what was begun, then the shortest."""
+        if not self._is_shared:
+            return self._open()
+        if self.to_re_run_after_waits():
+            return []
+        begun_first = sorted(self._open(), key=lambda trial: len(trial.observations) == 1)
+        return begun_first[: max(1, CONFIRMING - len(self._that_came_to(Settlement.REPRODUCED)))]
+
+    def to_re_run_after_waits(self) -> list[Trial]:
+        """Return what to re-run after the waits that its process had made before."""
+        unexplained = [trial for trial in self._members if self._is_unexplained(trial)]
+        passed = [trial for trial in self._passed() if trial.earlier_waits]
+        if len(unexplained) < SHARED or len(passed) < CONFIRMING:
+            return []
+        if self._that_came_to(Settlement.REPRODUCED):
+            return []
+        done = {None: False, Settlement.OPEN: False}
+        return [
+            trial
+            for trial in passed[:CONFIRMING]
+            if not done.get(trial.came_to(self._requirement, after_waits=True), True)
+            and trial.state is TrialState.SUSPICIOUS
+        ]
+
+    def _open(self) -> list[Trial]:
+        return [trial for trial in self._members if trial.is_open(self._requirement)]
+
+    def _passed(self) -> list[Trial]:
+        return self._that_came_to(Settlement.PASSED)
+
+    def _that_came_to(self, settlement: Settlement, *, after_waits: bool = False) -> list[Trial]:
+        return [
+            trial
+            for trial in self._members
+            if trial.came_to(self._requirement, after_waits=after_waits) is settlement
+        ]
+
+    def _is_unexplained(self, trial: Trial) -> bool:
+        return not trial.suspicions[self._requirement].is_explained
+
+    def _rule(self, settlement: Settlement, trials: Sequence[Trial], by: Sequence[Trial] = ()) -> None:
+        deciding = tuple(trial.scenario.id for trial in by)
+        for trial in trials:
+            trial.release(self._requirement, Ruling(settlement, len(self._members), deciding))
