@@ -76,7 +76,7 @@ def test_a_growth_of_two_percent_a_poll_is_a_failure_at_any_interval(
 
 def test_a_slow_sleep_is_shown_by_what_three_quarters_of_the_pauses_were() -> None:
     assert seen_three_times(paused([0.060] * 40), 50) == fails(
-        "a poll every 50 ms: at least a quarter of the pauses 55 ms or less",
+        "a poll every 50 ms: at least a quarter of the pauses 57 ms or less",
         "three quarters of the pauses from an answer to the next poll were 60 ms or more",
         "reproduced in 2 isolated re-runs",
         alone_runs=2,
@@ -85,7 +85,7 @@ def test_a_slow_sleep_is_shown_by_what_three_quarters_of_the_pauses_were() -> No
 
 def test_a_growing_sleep_is_shown_by_its_first_third_and_its_last() -> None:
     assert seen_three_times(paused([0.050] * 10 + [0.053] * 10 + [0.058] * 10), 50) == fails(
-        "a poll every 50 ms: pauses that grow by no more than 5 ms",
+        "a poll every 50 ms: pauses that grow by no more than 7 ms",
         "pauses from an answer to the next poll that grew from 50 ms to 58 ms",
         "reproduced in 2 isolated re-runs",
         alone_runs=2,
@@ -93,9 +93,9 @@ def test_a_growing_sleep_is_shown_by_its_first_third_and_its_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval_s", "bound_s"), [(0.02, 0.025), (0.05, 0.055), (0.2, 0.22), (1.0, 1.1), (4.0, 4.25)]
+    ("interval_s", "bound_s"), [(0.02, 0.027), (0.05, 0.057), (0.2, 0.22), (1.0, 1.1), (4.0, 4.25)]
 )
-def test_the_bound_of_slow_sleeps_is_a_tenth_5_ms_at_least_and_never_above_the_medians(
+def test_the_bound_of_slow_sleeps_is_a_tenth_7_ms_at_least_and_never_above_the_medians(
     interval_s: float, bound_s: float
 ) -> None:
     assert slow_bound_s(interval_s) == pytest.approx(bound_s)
