@@ -47,8 +47,8 @@ STOPS_UNTIL_S = 70.0  # the longest scenario, with the watch after it
 SIMULATED_STOP_S = (0.02, 0.5)
 BETWEEN_SIMULATED_STOPS_S = (0.2, 6.0)
 LATE_S = (0.0, 0.01, 0.1)
-# In isolation little else runs. 5 ms for client and server add 3.5 ms to the lower quartile of the pauses, which is what
-# was measured with three busy loops on two cores.
+# In isolation little else runs. 5 ms for client and server add 3.5 ms to the lower quartile of the pauses,
+# which is what was measured with three busy loops on two cores.
 LATE_ALONE_S = (0.0, 0.002, 0.005)
 
 

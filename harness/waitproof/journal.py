@@ -72,6 +72,11 @@ class JournalEntry:
         """Whether it belongs to no task, and nothing handled it."""
         return self.task_id is None and self.nearest != ""
 
+    @property
+    def names_no_task(self) -> bool:
+        """Whether nothing in it says which task it concerns; its connection may have carried some."""
+        return self.kind == "other" and (self.is_stray or not self.by_path)
+
 
 class Progress(StrEnum):
     """How far a wait is, as far as the server can know."""

@@ -16,7 +16,7 @@ from waitproof.protocol import Capabilities, Given, Hello, Returned
 from waitproof.report.file import document, parse
 from waitproof.report.from_run import report_of
 from waitproof.report.merge import Merged, merge_reports
-from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
+from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult, Stray
 from waitproof.run.baseline import Deviation, Entry, Problem, Stale
 from waitproof.suite.contract import Level
 from waitproof.suite.files import load_suite
@@ -65,7 +65,7 @@ def whole_run() -> RunResult:
         0, 1, scenario.calls[0], 0.0, None, Returned(Given.RESULT, result=1), None, {"id": "1"}, None
     )
     run.adapters[0].scenarios[scenario.id].observations = [Observation(HELLO, (call,), (task,))]
-    run.strays = (JournalEntry(1, None, "other", "GET", "/y", {}, 5_000_000_000, 1, True),)
+    run.strays = (Stray(JournalEntry(1, None, "other", "GET", "/y", {}, 5_000_000_000, 1, True)),)
     return run
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -467,3 +468,59 @@ def test_a_sixth_poll_without_a_pause_is_a_suspicion() -> None:
 
 def test_polls_without_a_pause_between_good_answers_are_another_requirements_business() -> None:
     assert hammered(*[0.01] * 9, step={"status": "running", "times": "forever"})[0].status is Status.PASS
+
+
+# --- whose request it was -----------------------------------------------------------------------------
+
+
+def doubtful(told: Scenario, of: Any, *plays: Play) -> tuple[Verdict, bool]:
+    """Judge a scenario during which a request came that may be another scenario's."""
+    seen = observe(told, *plays)
+    request = replace(seen.tasks[0].polls[0], method="POST", target="/api/v2/wrong", status="")
+    seen = replace(seen, tasks=(replace(seen.tasks[0], doubtful=(request,)),))
+    return judged(of, told, seen), is_suspicious(of, told, [seen])
+
+
+def alone(told: Scenario, of: Any, *plays: Play, again: Play | None = None) -> Verdict:
+    """Judge it with an isolated re-run, in which nobody else's requests came on its connection."""
+    first = observe(told, *plays)
+    request = replace(first.tasks[0].polls[0], method="POST", target="/api/v2/wrong", status="")
+    first = replace(first, tasks=(replace(first.tasks[0], doubtful=(request,)),))
+    isolated = [again] if again is not None else plays
+    return judged(of, told, first, observe(told, *isolated, alone=True))
+
+
+WHOSE = "POST /api/v2/wrong, on a connection that other scenarios' requests came on, too"
+
+
+@pytest.mark.parametrize("check", ["polls_endpoint", "only_polls_are_sent"])
+def test_a_request_that_may_be_anothers_is_a_suspicion_and_no_more(check: str) -> None:
+    verdict, is_open = doubtful(scenario(RUNNING, COMPLETED), contract(check), Play(GOT_RESULT, (0.0, 1.0)))
+
+    assert (verdict.status, verdict.seen, is_open) == (Status.INCONCLUSIVE, WHOSE, True)
+
+
+def test_a_look_beside_a_request_that_may_be_anothers_is_a_suspicion() -> None:
+    told = scenario(RUNNING, calls=[{"get_task": {}, "expect": {"task": {"status": "running"}}}])
+
+    verdict, is_open = doubtful(
+        told, contract("one_request_per_call"), Play(got_task({"status": "running"}), [0.0])
+    )
+
+    assert (verdict.status, verdict.seen, is_open) == (Status.INCONCLUSIVE, WHOSE, True)
+
+
+def test_a_request_that_does_not_come_in_isolation_was_anothers() -> None:
+    verdict = alone(scenario(RUNNING, COMPLETED), contract("polls_endpoint"), Play(GOT_RESULT, (0.0, 1.0)))
+
+    assert verdict.status is Status.PASS
+
+
+def test_a_request_that_comes_in_isolation_is_the_scenarios() -> None:
+    again = Play(GOT_RESULT, (0.0, 1.0), others=[(0.5, "POST /api/v2/wrong")])
+
+    verdict = alone(
+        scenario(RUNNING, COMPLETED), contract("polls_endpoint"), Play(GOT_RESULT, (0.0, 1.0)), again=again
+    )
+
+    assert (verdict.status, verdict.seen) == (Status.FAIL, "POST /api/v2/wrong")

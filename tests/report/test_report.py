@@ -50,7 +50,9 @@ def test_a_report_is_as_its_schema_says() -> None:
 
     assert errors(document) == []
     assert document["started"] == "2026-01-02T03:04:05+00:00"
-    assert document["strays"] == [{"method": "GET", "target": "/y", "arrived_s": 5.0, "nearest": ""}]
+    assert document["strays"] == [
+        {"method": "GET", "target": "/y", "arrived_s": 5.0, "nearest": "", "scenarios": []}
+    ]
     assert document["adapters"][0]["scenarios"][0]["calls"][0]["received_s"] is None
 
 

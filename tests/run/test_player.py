@@ -31,7 +31,7 @@ class Server:
         self.reported: list[JournalEntry] = []
         self.serials = itertools.count(1)
 
-    def request(self, connection: int, task_id: str | None) -> None:
+    def request(self, connection: int, task_id: str | None, target: str = "/") -> None:
         now_ns = time.monotonic_ns()
         self.seen.append(
             JournalEntry(
@@ -39,7 +39,7 @@ class Server:
                 task_id=task_id,
                 kind="other" if task_id is None else "poll",
                 method="GET",
-                target="/",
+                target=target,
                 headers={},
                 arrived_ns=now_ns,
                 connection=connection,
@@ -47,6 +47,7 @@ class Server:
                 answered_ns=now_ns,
                 ended=Ended.ANSWERED,
                 http=404 if task_id is None else 200,
+                nearest="GET /jobs/{task_id}/state" if task_id is None else "",
             )
         )
 
@@ -62,8 +63,12 @@ class Server:
     def entries(self, task_id: str | int) -> tuple[JournalEntry, ...]:
         return tuple(entry for entry in self.reported if entry.task_id == str(task_id))
 
-    def strays(self) -> tuple[JournalEntry, ...]:
-        return tuple(entry for entry in self.reported if entry.task_id is None)
+    def unnamed(self) -> tuple[JournalEntry, ...]:
+        return tuple(entry for entry in self.reported if entry.names_no_task)
+
+    def tasks_on(self, connection: int) -> frozenset[str]:
+        found = (entry for entry in self.reported if entry.connection == connection)
+        return frozenset(entry.task_id for entry in found if entry.task_id and not entry.names_no_task)
 
     def worst_lag_s(self, _from_ns: int, _until_ns: int) -> float:
         return 0.0
@@ -104,3 +109,32 @@ def test_a_stray_on_a_warm_connection_is_its_clients_however_late_the_server_rep
 
     assert [other.connection for other in seen.tasks[0].others] == [WARM]
     assert seen.calls[0].seen == Returned(Given.RESULT, result=7)
+    assert seen.tasks[0].doubtful == ()
+
+
+def test_a_stray_on_a_connection_of_two_scenarios_clients_may_be_either_ones() -> None:
+    server = Server()
+    process = cast("AdapterProcess", Process(server))
+    player = Player(CONTRACT_OF_MINI, cast("ServerProcess", server), threading.Event())
+
+    assert player.warm(process, HELLO.capabilities, "client")
+    assert player.warm(process, HELLO.capabilities, "another")
+    seen = player.play(process, HELLO, scenario(), client="client")
+
+    assert seen.tasks[0].others == ()
+    assert [each.connection for each in seen.tasks[0].doubtful] == [WARM]
+    assert player.claimed == set()
+
+
+def test_a_poll_of_another_scenarios_wait_that_goes_on_is_not_this_ones() -> None:
+    server = Server()
+    process = cast("AdapterProcess", Process(server))
+    player = Player(CONTRACT_OF_MINI, cast("ServerProcess", server), threading.Event())
+    older = player.play(process, HELLO, scenario(), client="older").tasks[0].task_id
+
+    assert player.warm(process, HELLO.capabilities, "client")
+    assert player.warm(process, HELLO.capabilities, "another")
+    server.request(WARM, None, target=f"/jobs/{older}/state")
+    seen = player.play(process, HELLO, scenario(), client="client")
+
+    assert [each.target for each in seen.tasks[0].doubtful] == ["/"]

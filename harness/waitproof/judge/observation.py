@@ -135,6 +135,7 @@ class TaskRecord:
         n: Number of the copy, from 1.
         polls: Requests for its status, repeats included.
         others: Requests of its client that are no polls.
+        doubtful: Requests that name no task, on connections that other scenarios' requests came on, too.
     """
 
     n: int
@@ -142,6 +143,7 @@ class TaskRecord:
     token: str = ""
     polls: tuple[Poll, ...] = ()
     others: tuple[Poll, ...] = ()
+    doubtful: tuple[Poll, ...] = ()
 
     @property
     def values(self) -> dict[str, Json]:
@@ -190,6 +192,11 @@ class Observation:
         """Return the requests of a call that are no polls."""
         until = self._next_call_s(call)
         return tuple(other for other in self.task(call).others if call.sent_s <= other.arrived_s < until)
+
+    def doubtful_of(self, call: CallRecord) -> tuple[Poll, ...]:
+        """Return the requests during a call that may be its own or another scenario's."""
+        until = self._next_call_s(call)
+        return tuple(each for each in self.task(call).doubtful if call.sent_s <= each.arrived_s < until)
 
     def waits(self) -> Iterator[CallRecord]:
         """Yield the calls of the wait helper."""

@@ -38,7 +38,16 @@ def polls_endpoint(case: Case, _arguments: NoArguments) -> Finding:
             return broken(expected, cut(f"{others[0].method} {others[0].target}"))
         if not case.observation.requests_of(call):
             return broken(expected, f"no poll arrived, and the call {describe(call.seen)}")
-    return kept(expected, "nothing else")
+    doubtful = (each for call in case.waits() for each in case.observation.doubtful_of(call))
+    return _whose(next(doubtful, None), expected) or kept(expected, "nothing else")
+
+
+def _whose(request: Poll | None, expected: str) -> Finding | None:
+    """Return the suspicion that a request is the scenario's, which only a process for itself can settle."""
+    if request is None:
+        return None
+    seen = f"{request.method} {request.target}, on a connection that other scenarios' requests came on, too"
+    return suspect(expected, cut(seen), excess_s=0.0)  # what shares the connection explains it
 
 
 @kind("polls_carry_credentials")
@@ -166,4 +175,4 @@ def _one_request(case: Case, call: CallRecord) -> Finding:
         finding = task_seen(call, fill(wanted, case.observation.task(call).values))
         if finding.mark is not Mark.KEPT:
             return finding
-    return kept(expected, "it was")
+    return _whose(next(iter(case.observation.doubtful_of(call)), None), expected) or kept(expected, "it was")

@@ -238,15 +238,15 @@ class RequestHandler:
     ) -> None:
         """Record a request that is neither a poll nor an operation, with the task it belongs to.
 
-        For the matchers, that is the task on or below whose path it came. Otherwise it is the task of the
-        connection's latest poll or operation, unless it has been forgotten.
+        That is the task on or below whose path it came, else the one of the connection's latest poll or
+        operation, unless it has been forgotten. The matchers name the nearest route themselves: they know
+        more routes.
         """
         head, tasks = request.head, self._state.tasks
         by_path = self._state.task_below(head.path)
         task_id = connection.task_id if connection.task_id in tasks else None
-        if is_for_matchers:  # they name the nearest route themselves: they know more routes
-            task_id = by_path or task_id
-        elif task_id is None:
+        task_id = by_path or task_id
+        if task_id is None and not is_for_matchers:
             request.nearest = self._state.nearest(head.method, head.path)
         request.by_path = task_id is None or task_id == by_path
         self._record(connection, request, "other", task_id)

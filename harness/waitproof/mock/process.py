@@ -77,6 +77,8 @@ class ServerProcess(ChildOwner):
         self._changed = threading.Condition()
         self._entries: dict[int, JournalEntry] = {}
         self._serials: dict[str | None, dict[int, None]] = {}  # by task; sets that keep their order
+        self._unnamed: dict[int, None] = {}  # requests that name no task
+        self._tasks_on: dict[int, set[str]] = {}  # which tasks a connection's requests have named
         self._lags: deque[tuple[int, float]] = deque(maxlen=MAX_SAMPLES)
         self._callbacks: list[Callable[[JournalEntry], None]] = []
         self._requests = 0
@@ -138,6 +140,17 @@ class ServerProcess(ChildOwner):
     def strays(self) -> tuple[JournalEntry, ...]:
         """Return the requests that belong to no task and that no handler answered."""
         return tuple(entry for entry in self._entries_of(None) if entry.is_stray)
+
+    def unnamed(self) -> tuple[JournalEntry, ...]:
+        """Return the requests that name no task, the strays among them."""
+        with self._changed:
+            self._check()
+            return tuple(self._entries[serial] for serial in self._unnamed)
+
+    def tasks_on(self, connection: int) -> frozenset[str]:
+        """Return the ids of the tasks that a connection's requests have named."""
+        with self._changed:
+            return frozenset(self._tasks_on.get(connection, ()))
 
     def wait_for(self, holds: Callable[[], bool], within_s: float) -> bool:
         """Wait until a condition holds; it is evaluated again after each change of an entry.
@@ -260,6 +273,10 @@ class ServerProcess(ChildOwner):
         with self._changed:
             self._entries[entry.serial] = entry
             self._serials.setdefault(entry.task_id, {})[entry.serial] = None
+            if entry.names_no_task:
+                self._unnamed[entry.serial] = None
+            elif entry.task_id is not None:
+                self._tasks_on.setdefault(entry.connection, set()).add(entry.task_id)
             self._changed.notify_all()
             callbacks = self._callbacks
         for callback in callbacks:

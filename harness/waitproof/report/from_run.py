@@ -67,11 +67,12 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
         strays=tuple(
             _part(
                 model.StrayEntry,
-                entry,
-                target=recorder.target(entry.target),
-                arrived_s=_rounded((entry.arrived_ns - result.origin_ns) / 1e9),
+                stray.entry,
+                target=recorder.target(stray.entry.target),
+                arrived_s=_rounded((stray.entry.arrived_ns - result.origin_ns) / 1e9),
+                scenarios=stray.scenarios,
             )
-            for entry in result.strays
+            for stray in result.strays
         ),
     )
 

@@ -352,14 +352,13 @@ class DefaultsEntry(Part):
 
 @dataclass(frozen=True)
 class StrayEntry(Part):
-    """A request that belonged to no scenario."""
+    """A request that belonged to no scenario, or nobody knows to which."""
 
     method: str
     target: str
-    arrived_s: float
-    """Seconds since the run started."""
-    nearest: str = ""
-    """The route most like it."""
+    arrived_s: float  # since the run started
+    nearest: str = ""  # the route most like it
+    scenarios: tuple[str, ...] = ()  # `adapter: scenario`, of requests on the same connection
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from waitproof.judge import Status, Verdict
 from waitproof.report.causes import explained_causes, failures, unexplained
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
-from waitproof.report.model import ATTENTION, RequirementEntry, VerdictEntry
+from waitproof.report.model import ATTENTION, RequirementEntry, StrayEntry, VerdictEntry
 from waitproof.run import sentence
 from waitproof.suite import Level
 from waitproof.text import escape, plural
@@ -45,6 +45,7 @@ MAX_COLUMN = 24  # a longer word, such as an SDK's name, is broken
 COLUMN_GAP = 2
 SLOW_S = 5.0  # nobody waits for shorter ones
 MAX_SLOWEST = 3
+MAX_NEAR = 3  # scenarios that are named with a stray request
 MAX_ALIKE = 3  # verdicts with the same requirement and status that are shown in full; the rest is counted
 
 
@@ -71,11 +72,25 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
             _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
     strays = [stray for each in report.reports for stray in each.strays]
     if strays:
-        first = f"{strays[0].method} {strays[0].target} (nearest route: {strays[0].nearest or 'none'})"
-        _print(console, [f"{plural(len(strays), 'request')} belonged to no scenario; the first: {first}"])
+        _print(console, [_strays_line(strays)])
     slowest = _slowest(report)
     if slowest:
         _print(console, [f"slowest: {', '.join(slowest)}"])
+
+
+def _strays_line(strays: Sequence[StrayEntry]) -> str:
+    """Return how many requests were strays, and which came most often."""
+    kinds = Counter(f"{each.method} {each.target.partition('?')[0]}" for each in strays)
+    most, count = kinds.most_common(1)[0]
+    alike = [each for each in strays if f"{each.method} {each.target.partition('?')[0]}" == most]
+    near = sorted({name for each in alike for name in each.scenarios})
+    details = [f"nearest route: {alike[0].nearest}"] if alike[0].nearest else []
+    if near:
+        more = f" and {len(near) - MAX_NEAR} more" if len(near) > MAX_NEAR else ""
+        details.append(f"on connections of {', '.join(near[:MAX_NEAR])}{more}")
+    note = f" ({'; '.join(details)})" if details else ""
+    count_of = f"{count} x {most}" if len(strays) > 1 else most
+    return f"{plural(len(strays), 'request')} belonged to no scenario for sure: {count_of}{note}"
 
 
 def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:

@@ -11,7 +11,7 @@ from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, l
 from waitproof.run.baseline_update import Run, Update, update
 from waitproof.run.exit_codes import ExitCode, exit_code, unproved
 from waitproof.run.listener import Listener, LivePoll, SilentListener
-from waitproof.run.result import AdapterResult, RunResult, ScenarioResult
+from waitproof.run.result import AdapterResult, RunResult, ScenarioResult, Stray
 from waitproof.run.tallies import ORDER, count, sentence, tally, worst
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "ScenarioResult",
     "SilentListener",
     "Stale",
+    "Stray",
     "Update",
     "add_causes",
     "count",

@@ -11,8 +11,9 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import unquote, urlsplit
 
 from waitproof.adapter import AdapterProcess, PendingCall
 from waitproof.judge import (
@@ -59,8 +60,8 @@ class Player:
     """Plays scenarios of one contract against one server; used from several threads at once.
 
     Attributes:
-        claimed: Serials of strays that belong to a scenario: they came on a connection that carried its
-            polls, which no other scenario's client uses.
+        claimed: Serials of requests that name no task and belong to a scenario: its requests came on their
+            connection, and nobody else's.
     """
 
     def __init__(
@@ -87,7 +88,8 @@ class Player:
         self._cancelled = cancelled
         self._patience = Patience()
         self.claimed: set[int] = set()
-        self._warmed: dict[str, set[int]] = {}  # connections of each client's first request
+        self._warmed: dict[str, str] = {}  # the task of each client's first request
+        self._owned: set[str] = set()  # the ids of all tasks so far
 
     @property
     def knows_hangs(self) -> bool:
@@ -112,7 +114,8 @@ class Player:
         limit_s = SHORT_WARM_LIMIT_S if self._patience.is_over else WARM_LIMIT_S
         answered = pending.wait(limit_s) and pending.answer is not None
         self._server.forget([task_id])  # once acknowledged, everything the server has seen is known here
-        self._warmed[client] = {entry.connection for entry in self._server.entries(str(task_id))}
+        self._warmed[client] = str(task_id)
+        self._owned.add(str(task_id))
         return answered
 
     def play(
@@ -143,6 +146,7 @@ class Player:
 
     def _play(self, process: AdapterProcess, hello: Hello, scenario: Scenario, client: str) -> Observation:
         tasks = [self._new_task(scenario, n) for n in range(1, scenario.parallel + 1)]
+        self._owned.update(str(task.task_id) for task in tasks)
         if self._on_tasks is not None:
             self._on_tasks(scenario.id, tasks)
         self._server.create([TaskPlan(t.task_id, scenario.task, t.token, t.n) for t in tasks])
@@ -270,36 +274,58 @@ class Player:
         origins = [each.pending.sent_ns for each in sent if each.pending is not None and each.pending.sent_ns]
         origin_ns = min(origins, default=time.monotonic_ns())
         now_ns = time.monotonic_ns()
+        mine = {self._warmed.get(client, ""), *(str(task.task_id) for task in tasks)}
         return Observation(
             hello=hello,
             calls=tuple(_record(each, origin_ns) for each in sent),
-            tasks=tuple(self._task_record(task, client, origin_ns) for task in tasks),
+            tasks=tuple(self._task_record(task, mine, origin_ns) for task in tasks),
             watched_s=(now_ns - origin_ns) / 1e9,
             lag_s=self._server.worst_lag_s(origin_ns, now_ns),
         )
 
-    def _task_record(self, task: TaskRecord, client: str, origin_ns: int) -> TaskRecord:
-        """Return everything seen of a task, including strays on its client's connections."""
-        entries = self._server.entries(str(task.task_id))
-        polls = [entry for entry in entries if entry.kind == "poll"]
-        connections = {entry.connection for entry in polls} | self._warmed.get(client, set())
-        strays = [
-            entry
-            for entry in self._server.strays()
-            if entry.connection in connections
-            and entry.arrived_ns >= origin_ns
-            and entry.serial not in self.claimed
-        ]
-        self.claimed.update(entry.serial for entry in strays)
-        others = [entry for entry in entries if entry.kind == "other"] + strays
+    def _task_record(self, task: TaskRecord, mine: Collection[str], origin_ns: int) -> TaskRecord:
+        """Return everything seen of a task.
+
+        A request that names no task belongs to a scenario whose requests, and nobody else's, came on the same
+        connection. Where others' did, nobody knows whose it is.
+
+        Args:
+            task: As it was created.
+            mine: The ids of the scenario's tasks, and of the one that its client was warmed with.
+            origin_ns: When the scenario began.
+        """
+        named = [entry for entry in self._server.entries(str(task.task_id)) if not entry.names_no_task]
+        connections = {entry.connection for entry in named}
+        others = [entry for entry in named if entry.kind == "other"]
+        doubtful = []
+        for entry in self._server.unnamed():
+            on_it = self._server.tasks_on(entry.connection)
+            is_near = entry.connection in connections or not on_it.isdisjoint(mine)
+            is_new = entry.arrived_ns >= origin_ns and entry.serial not in self.claimed
+            if not (is_near and is_new) or self._polls_an_older_task(entry, mine):
+                continue
+            if on_it <= set(mine):
+                self.claimed.add(entry.serial)
+                others.append(entry)
+            else:
+                doubtful.append(entry)
         others.sort(key=lambda entry: entry.serial)
-        return TaskRecord(
-            task.n,
-            task.task_id,
-            task.token,
-            tuple(Poll.of(entry, origin_ns) for entry in polls),
-            tuple(Poll.of(entry, origin_ns) for entry in others),
+
+        def polls(entries: Sequence[JournalEntry]) -> tuple[Poll, ...]:
+            return tuple(Poll.of(entry, origin_ns) for entry in entries)
+
+        return replace(
+            task,
+            polls=polls([entry for entry in named if entry.kind == "poll"]),
+            others=polls(others),
+            doubtful=polls(doubtful),
         )
+
+    def _polls_an_older_task(self, entry: JournalEntry, mine: Collection[str]) -> bool:
+        """Say whether a wait of another scenario goes on, on a task that the server has forgotten by now."""
+        found = self._contract.task_path_pattern().fullmatch(urlsplit(entry.target).path)
+        task_id = unquote(found[1]) if found is not None else ""
+        return task_id in self._owned and task_id not in mine
 
 
 def _send(process: AdapterProcess, client: str, planned: PlannedCall) -> _Sent:

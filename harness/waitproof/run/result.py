@@ -12,7 +12,7 @@ from waitproof.protocol import Hello
 from waitproof.run.baseline import Stale
 from waitproof.suite import Scenario, Suite
 
-__all__ = ["AdapterResult", "RunResult", "ScenarioResult"]
+__all__ = ["AdapterResult", "RunResult", "ScenarioResult", "Stray"]
 
 
 @dataclass
@@ -60,6 +60,18 @@ class AdapterResult:
             yield from result.verdicts
 
 
+@dataclass(frozen=True)
+class Stray:
+    """A request that belongs to no scenario, or nobody knows to which.
+
+    Attributes:
+        scenarios: `adapter: scenario` of those whose requests came on the same connection.
+    """
+
+    entry: JournalEntry
+    scenarios: tuple[str, ...] = ()
+
+
 @dataclass
 class RunResult:
     """A whole run.
@@ -68,7 +80,7 @@ class RunResult:
         started: When it began, in UTC.
         seconds: How long it took.
         interrupted: It was cancelled.
-        strays: Requests that belong to no scenario.
+        strays: Requests that belong to no scenario, or nobody knows to which.
         argument: What its user typed to name the suite, "" for the default.
         whole: Every scenario of the suite was to be played, with all that it proves.
     """
@@ -78,7 +90,7 @@ class RunResult:
     seconds: float = 0.0
     interrupted: bool = False
     adapters: list[AdapterResult] = field(default_factory=list)
-    strays: tuple[JournalEntry, ...] = ()
+    strays: tuple[Stray, ...] = ()
     origin_ns: int = 0
     argument: str = ""
     whole: bool = True

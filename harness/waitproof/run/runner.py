@@ -25,7 +25,7 @@ from waitproof.run.budget import Budget
 from waitproof.run.context import RunContext
 from waitproof.run.listener import Listener, LivePoll, SilentListener
 from waitproof.run.rerun import QUIET_WAITS, play_together
-from waitproof.run.result import AdapterResult, RunResult, ScenarioResult
+from waitproof.run.result import AdapterResult, RunResult, ScenarioResult, Stray
 from waitproof.run.session import AdapterSession
 from waitproof.run.workers import Processes
 from waitproof.suite import Scenario, Suite
@@ -171,7 +171,11 @@ class Runner:
         self._processes.finish()
         claimed = {serial for session in sessions for serial in session.claimed}
         with contextlib.suppress(HarnessError):  # a dead server has none, and its failure is raised
-            self.result.strays = tuple(each for each in server.strays() if each.serial not in claimed)
+            self.result.strays = tuple(
+                Stray(each, self._scenarios_on(server, each.connection))
+                for each in server.unnamed()
+                if each.serial not in claimed
+            )
         if server.failure is not None and not self._cancelled.is_set():
             self._errors.append(server.failure)
 
@@ -219,6 +223,11 @@ class Runner:
             self._processes.stop()
 
     # --- polls ---
+
+    def _scenarios_on(self, server: ServerProcess, connection: int) -> tuple[str, ...]:
+        """Return the scenarios whose requests came on a connection, each with its adapter."""
+        owners = (self._owners.get(task_id) for task_id in server.tasks_on(connection))
+        return tuple(sorted({f"{owner[0]}: {owner[1]}" for owner in owners if owner is not None}))
 
     def _own(self, adapter: str, scenario: str, tasks: Sequence[TaskRecord]) -> None:
         """Remember which adapter and scenario own these tasks."""
