@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# One more than there are processors, because tests of time spend a third of theirs waiting.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # The tests start hundreds of Pythons: each would compile the package again where no bytecode may be written.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -35,10 +37,10 @@ types: $(STAMP) ## static types, strict
 	$(BIN)/mypy adapters/kits/python/waitproof_kit.py
 
 unit: $(STAMP) ## the project's own tests, without those of `live`
-	$(BIN)/python -m pytest tests --ignore=tests/live -n auto --dist loadfile
+	$(BIN)/python -m pytest tests --ignore=tests/live -n $(WORKERS) --dist loadfile
 
-live: $(STAMP) ## correct clients and defects over real sockets, and the GitHub action's steps
-	$(BIN)/python -m pytest tests/live
+live: $(STAMP) ## whole clients over real sockets, the page of `serve` in a browser, the GitHub action's steps
+	$(BIN)/python -m pytest tests/live -n $(WORKERS) --dist loadfile
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
 	$(BIN)/python -m pytest scenarios
