@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol, Self
 
-from waitproof.lines import LineSplitter, LineTooLongError, Tail
+from waitproof.lines import Digest, LineSplitter, LineTooLongError, Tail
 
 __all__ = ["ChildOwner", "ChildProcess", "LineTooLongError", "Owner", "exit_text"]
 
@@ -65,6 +65,7 @@ class ChildProcess:
     Attributes:
         pid: The id of the process and of its group; after its end the system may use it again.
         exit_code: Its exit code, minus the number of the signal that killed it, or None while it runs.
+        died: It ended before the end of its stdin, or by a signal that was not ours; known once it has ended.
         unfinished: What stdout ended with after its last LF.
     """
 
@@ -91,9 +92,12 @@ class ChildProcess:
             ValueError: An argument or a variable contains a NUL, or a variable's name a `=`.
         """
         self.unfinished = b""
+        self.died = False
         self._owner = owner
         self._closing = False
         self._closed = False
+        self._input_ended = False
+        self._signals: set[int] = set()  # those that we sent while it ran
         self._close_lock = threading.Lock()
         self.exit_code: int | None = None
         self._exited = threading.Event()
@@ -142,6 +146,10 @@ class ChildProcess:
         """Return the last lines of stderr, the oldest first, an unfinished one included."""
         return self._tail.lines(lines)
 
+    def stderr_digest(self) -> Digest:
+        """Return how much it wrote to stderr, in short."""
+        return self._tail.digest()
+
     def send(self, line: bytes, before_write: Callable[[], object] = lambda: None) -> None:
         """Queue a line, and return at once.
 
@@ -153,6 +161,7 @@ class ChildProcess:
 
     def end_input(self) -> None:
         """Close the child's stdin once the queued lines have been written; may be called again."""
+        self._input_ended = True
         self._outbox.put(None)
 
     def kill(self) -> None:
@@ -233,10 +242,11 @@ class ChildProcess:
                 os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         else:
             self._process.wait()
-        is_expected = self._closing
+        is_expected, is_expected_to_end = self._closing, self._input_ended
         with self._signal_lock:
             self._signal_group(signal.SIGKILL)  # children that it left behind
             code = self.exit_code = self._process.wait()
+            self.died = not is_expected_to_end or (code < 0 and -code not in self._signals)
             self._exited.set()
         _join(self._readers, DRAIN_S)
         if not is_expected:
@@ -245,6 +255,7 @@ class ChildProcess:
     def _signal(self, number: signal.Signals) -> None:
         with self._signal_lock:
             if not self._exited.is_set():
+                self._signals.add(number)
                 self._signal_group(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
@@ -281,6 +292,15 @@ class ChildOwner:
     def exit_code(self) -> int | None:
         """The exit code, minus the number of the signal that killed it, or None while the process runs."""
         return self._child.exit_code
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended before the end of its stdin, or by a signal that was not ours."""
+        return self._child.died
+
+    def stderr_digest(self) -> Digest:
+        """Return how much it wrote to stderr, in short."""
+        return self._child.stderr_digest()
 
     def stderr_tail(self, lines: int = 20) -> tuple[str, ...]:
         """Return the last lines of stderr, the oldest first, an unfinished one included."""

@@ -1,19 +1,22 @@
-"""Lines out of a stream of bytes, in bounded memory whatever comes: each line, or only the last ones."""
+"""Lines out of a stream of bytes, in bounded memory whatever comes: each line, or the few that say most."""
 
 from __future__ import annotations
 
 import collections
+import re
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from waitproof.text import shorten
 
-__all__ = ["MAX_LINE_BYTES", "LineSplitter", "LineTooLongError", "Tail"]
+__all__ = ["MAX_LINE_BYTES", "Digest", "LineSplitter", "LineTooLongError", "Tail"]
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_TAIL_LINES = 200
 MAX_TAIL_CHARS = 2000  # kept of each line of a tail, which is only shown to people
 SHOWN_BYTES = 1000  # of a line that is too long, for the message
+_WARNING = re.compile("warning|deprecat|never awaited|MaxListeners", re.IGNORECASE)
 
 
 class LineTooLongError(Exception):
@@ -58,13 +61,42 @@ class LineSplitter:
             raise LineTooLongError(self._limit_bytes, start)
 
 
+@dataclass(frozen=True)
+class Digest:
+    """How much a stream had, in short; blank lines are ignored.
+
+    Attributes:
+        lines: How many lines.
+        first: The first of them, "" if there is none.
+        first_warning: The first that looks like a warning, "" if none does.
+    """
+
+    lines: int = 0
+    first: str = ""
+    first_warning: str = ""
+
+    def __add__(self, later: Digest) -> Digest:
+        """Return the digest of this stream followed by another."""
+        return Digest(
+            self.lines + later.lines, self.first or later.first, self.first_warning or later.first_warning
+        )
+
+    def with_line(self, line: str) -> Digest:
+        """Return the digest of this stream with one more line."""
+        if not line.strip():
+            return self
+        is_warning = not self.first_warning and _WARNING.search(line) is not None
+        return self + Digest(1, line, line if is_warning else "")
+
+
 class Tail:
-    """The last lines of a stream, in bounded memory whatever comes."""
+    """The last lines of a stream and its digest, in bounded memory whatever comes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lines: collections.deque[str] = collections.deque(maxlen=MAX_TAIL_LINES)
         self._rest = b""
+        self._digest = Digest()
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the stream."""
@@ -72,7 +104,9 @@ class Tail:
         with self._lock:
             self._rest = _start_of(self._rest + head)
             for other in others:
-                self._lines.append(_text(self._rest))
+                line = _text(self._rest)
+                self._lines.append(line)
+                self._digest = self._digest.with_line(line)
                 self._rest = _start_of(other)
 
     def lines(self, count: int) -> tuple[str, ...]:
@@ -80,6 +114,11 @@ class Tail:
         with self._lock:
             lines = (*self._lines, _text(self._rest)) if self._rest else tuple(self._lines)
         return lines[max(0, len(lines) - count) :]
+
+    def digest(self) -> Digest:
+        """Return the digest of everything so far, an unfinished line included."""
+        with self._lock:
+            return self._digest.with_line(_text(self._rest))
 
 
 def _start_of(line: bytes) -> bytes:

@@ -203,6 +203,53 @@ class DiesAtEveryWait(MiniAdapter):
         die("\x1b[31mno wait ever comes back\x1b[0m")
 
 
+class CrashesOnce(MiniAdapter):
+    """The process is killed by SIGSEGV in its third wait, where the file that it is given does not exist."""
+
+    lock = threading.Lock()
+    waits = 0
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        with self.lock:
+            self.waits += 1
+            is_third = self.waits == 3
+        if is_third and first_time():
+            sys.stderr.write("heap corruption\n")
+            sys.stderr.flush()
+            os.kill(os.getpid(), signal.SIGSEGV)
+            time.sleep(10)
+        return client.wait(task_id, **options)
+
+
+class DiesAfterItsAnswer(MiniAdapter):
+    """Dies 0.3 s after its first answer to a wait, where the file that it is given does not exist."""
+
+    capabilities = {"operations": ["print_parcel_label"]}
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        job = client.wait(task_id, **options)
+        if first_time():
+            threading.Timer(0.3, die, ["a late error that nobody catches"]).start()
+        return job
+
+
+class FailsAtItsEnd(MiniAdapter):
+    """Answers everything, and exits with an error after the end of its stdin."""
+
+
+class CrashesAtItsEnd(MiniAdapter):
+    """Answers everything, and is killed by SIGABRT after the end of its stdin."""
+
+
+class Warns(MiniAdapter):
+    """Writes to stderr when it starts, and one of the lines is a warning."""
+
+    def hello(self) -> dict[str, Any]:
+        sys.stderr.write("loading\n\n(node:7) MaxListenersExceededWarning: " + 200 * "x" + "\n\x1b[31mbye")
+        sys.stderr.flush()
+        return super().hello()
+
+
 class LiesAboutElapsed(MiniAdapter):
     """Reports thrice the time."""
 
@@ -271,6 +318,15 @@ class WrongServer(MiniAdapter):
         return Client("http://127.0.0.1:9", api_key)
 
 
+def first_time() -> bool:
+    """Say whether the file that the adapter is given did not exist, and make it."""
+    try:
+        Path(sys.argv[3]).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def die(words: str) -> Any:
     sys.stderr.write(f"{words}\n")
     sys.stderr.flush()
@@ -291,3 +347,7 @@ if __name__ == "__main__":
         run_async(MODES[mode]())
     else:
         run(MODES[mode]())
+    if mode == "FailsAtItsEnd":
+        sys.exit(5)
+    if mode == "CrashesAtItsEnd":
+        os.abort()

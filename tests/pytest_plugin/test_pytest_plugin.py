@@ -385,3 +385,16 @@ def test_an_error_of_collection_elsewhere_starts_no_adapter(project: pytest.Pyte
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.assert_outcomes(errors=1)
+
+
+def test_a_process_that_died_fails_a_session_whose_items_all_pass(
+    project: pytest.Pytester, mark: Mark
+) -> None:
+    crashing = mark.folder(project.path, "CrashesOnce", str(project.path / "crashed"))
+
+    died, well = (run_apart(project, "mini", "--adapter", crashing) for _ in range(2))
+
+    died.assert_outcomes(passed=13, skipped=1)
+    assert died.ret == pytest.ExitCode.TESTS_FAILED
+    assert "CrashesOnce: a process was killed by SIGSEGV during " in lines(died)
+    assert (well.ret, "killed" in lines(well)) == (pytest.ExitCode.OK, False)

@@ -10,7 +10,7 @@ import pytest
 from made_reports import merged, result, stale, verdict
 from waitproof.judge import Status
 from waitproof.report.junit import junit_xml
-from waitproof.report.model import PlayEntry, PollEntry
+from waitproof.report.plays import PlayEntry, PollEntry
 from waitproof.run.baseline import Problem
 from waitproof.suite.contract import Level
 

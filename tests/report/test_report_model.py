@@ -15,7 +15,7 @@ from waitproof.judge.observation import Poll, TaskRecord
 from waitproof.protocol import Hello
 from waitproof.report import load, merge_reports, report_of, report_schema, shown, write
 from waitproof.report.file import parse
-from waitproof.run import ExitCode
+from waitproof.run import Death, ExitCode
 from waitproof.suite.contract import Level
 
 SCHEMA_1 = Path(__file__).with_name("schema-1.json")  # cut out of a report of the .NET SDK
@@ -47,6 +47,7 @@ def test_a_report_is_written_with_every_member_that_its_schema_describes() -> No
     run.adapters[0].baseline, run.adapters[0].stale = "d.yaml", (stale(),)
     place = "outcomes/completes", "returns-output"
     run.adapters[0].causes = Causes((Cause((Defect("returns_result.nothing"),), (place,), place),))
+    run.adapters[0].deaths = (Death("exited with code 3"),)
     schema = report_schema()
     kinds = {name: set(each["properties"]) for name, each in schema["$defs"].items() if "properties" in each}
 

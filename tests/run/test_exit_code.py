@@ -128,3 +128,9 @@ def test_verdicts_are_counted_by_status() -> None:
 def test_a_stale_baseline_fails_a_run_whose_verdicts_are_fine() -> None:
     assert exit_code([[PASS, UNSURE]], stale=True) is ExitCode.NOT_KEPT
     assert exit_code([[PASS]], stale=True, interrupted=True) is ExitCode.INTERRUPTED
+
+
+def test_a_death_rules_out_success_but_hides_no_failure() -> None:
+    assert exit_code([[PASS]], died=True) is ExitCode.UNKNOWN
+    assert exit_code([[FAIL]], died=True) is ExitCode.NOT_KEPT
+    assert exit_code([[PASS]], died=True, interrupted=True) is ExitCode.INTERRUPTED

@@ -107,6 +107,8 @@ class AdapterProcess(ChildOwner):
         self._failure: AdapterError | HarnessError | None = None
         self._closing = False
         self._log: list[str] = []
+        self._last_client = ""
+        self._clients_in_flight: tuple[str, ...] = ()  # when the process died
         self._hello_sent = False
         self._hello: Hello | None = None
         self._greeted = threading.Event()  # hello was answered, or never will be
@@ -125,6 +127,16 @@ class AdapterProcess(ChildOwner):
         """Lines of stdout that were not objects, the oldest first; at most a hundred, each shortened."""
         with self._lock:
             return tuple(self._log)
+
+    @property
+    def clients_in_flight(self) -> tuple[str, ...]:
+        """The clients whose calls were in flight when the process died."""
+        return self._clients_in_flight
+
+    @property
+    def last_client(self) -> str:
+        """The client of the latest call, "" where there was none."""
+        return self._last_client
 
     def hello(self, *, base_url: str, api_key: str, api_secret: str) -> Hello:
         """Introduce the harness, once, and return the adapter's answer.
@@ -165,6 +177,7 @@ class AdapterProcess(ChildOwner):
                 call.fail(self._error(Mistake("", f"was ended by the harness before call {call_id}")))
             else:
                 self._pending[call_id] = call
+                self._last_client = request.get("client", "")
                 self._child.send(line, call.mark_sent)
         return call
 
@@ -238,6 +251,8 @@ class AdapterProcess(ChildOwner):
 
         with self._lock:
             first = next(iter(self._pending.values()), None)
+            clients = (call.request.get("client", "") for call in self._pending.values())
+            self._clients_in_flight = tuple(dict.fromkeys(client for client in clients if client))
         if self._hello is None:
             self._fail(mistake("before it answered hello"))
         elif first is None:

@@ -88,6 +88,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
             fail_on=level,
             interrupted=result.interrupted,
             stale=any(adapter.stale for adapter in result.adapters),
+            died=any(adapter.deaths for adapter in result.adapters),
         )
         raw = report.report_of(result, exit_code=code, fail_on=level)
         merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])

@@ -106,3 +106,22 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
         return (yield)
     finally:
         ours.stop()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session in which every item passed although a process of an adapter died."""
+    ours = session.config.stash.get(SESSION, None)
+    if ours is not None and session.exitstatus == pytest.ExitCode.OK and ours.deaths():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Report the processes of adapters that died."""
+    ours = config.stash.get(SESSION, None)
+    lines = [] if ours is None else ours.deaths()
+    if lines:
+        from waitproof.text import escape  # noqa: PLC0415 - see the module's docstring
+
+        terminalreporter.section("processes of adapters that died", red=True)
+        for line in lines:
+            terminalreporter.write_line(escape(line))

@@ -15,6 +15,7 @@ from waitproof.adapter import AdapterSpec, find_adapter, prepare, unique_names
 from waitproof.errors import InputError
 from waitproof.judge import Verdict
 from waitproof.pytest_plugin.items import BaselineItem, ScenarioFile, UnjudgedError, VerdictItem
+from waitproof.report import sentences_about
 from waitproof.run import Baseline, Entry, Runner, SilentListener, Stale, load_baseline
 from waitproof.suite import (
     CONTRACT,
@@ -133,6 +134,10 @@ class Session:
         for run in self._runs.values():
             run.stop()
 
+    def deaths(self) -> list[str]:
+        """Return a sentence for each process of an adapter that died, once the runs have ended."""
+        return [line for run in self._runs.values() for line in run.deaths()]
+
 
 class _Run(SilentListener):
     """One suite's run, in a separate thread.
@@ -201,6 +206,11 @@ class _Run(SilentListener):
             self._thread.join()
         stale = (each for each in self._runner.stale(result) if each.entry is entry)
         return bool(covered), next(stale, None)
+
+    def deaths(self) -> list[str]:
+        """Return a sentence for each process of an adapter that died; none where it could not be run."""
+        adapters = [each for each in self._runner.result.adapters if not each.error]
+        return [f"{each.name}: {line}" for each in adapters for line in sentences_about(each.deaths)]
 
     def stop(self) -> None:
         """End the run if it is still going."""

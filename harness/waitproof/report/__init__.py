@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from waitproof.lazy import lazy
 
 if TYPE_CHECKING:
+    from waitproof.report.deaths import sentences_about
     from waitproof.report.diff import compare, markdown_lines, plain_lines
     from waitproof.report.file import load, report_schema, shown, write, write_file
     from waitproof.report.from_run import report_of
@@ -25,6 +26,7 @@ else:
     __getattr__ = lazy(
         __name__,
         {
+            "deaths": "sentences_about",
             "diff": "compare markdown_lines plain_lines",
             "file": "load report_schema shown write write_file",
             "from_run": "report_of",
@@ -60,6 +62,7 @@ __all__ = [
     "report_schema",
     "requested_paths",
     "results_page",
+    "sentences_about",
     "shown",
     "write",
     "write_file",

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 from waitproof.judge import CallRecord, Observation, Poll
 from waitproof.protocol import Hello
-from waitproof.report import model
+from waitproof.report import model, plays
 from waitproof.report.causes import cause_entries
+from waitproof.report.part import Part
 from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
@@ -34,7 +35,7 @@ _SECRET_HEADER = re.compile(
     r"authorization|cookie|token|secret|password|signature|(api|access|auth)[-_]?key", re.IGNORECASE
 )
 _SECRET_QUERY = re.compile(r"token|secret|password|signature|key|auth|jwt", re.IGNORECASE)
-_Part = TypeVar("_Part", bound=model.Part)
+_Part = TypeVar("_Part", bound=Part)
 _Item = TypeVar("_Item")
 
 
@@ -133,6 +134,11 @@ def _adapter(adapter: AdapterResult, recorder: _Recorder) -> model.AdapterEntry:
             for seen in played.observations
         ),
         stderr_tail=tuple(map(_shortened, adapter.stderr_tail)),
+        stderr=_part(model.StderrEntry, adapter.stderr),
+        deaths=tuple(
+            _part(model.DeathEntry, each, stderr_tail=tuple(map(_shortened, each.stderr_tail)))
+            for each in adapter.deaths
+        ),
         causes=cause_entries(adapter.causes),
     )
 
@@ -175,30 +181,30 @@ class _Recorder:
             name: value for name, value in first.items() if all(each.get(name) == value for each in found)
         }
 
-    def play(self, played: ScenarioResult, seen: Observation, common: Mapping[str, str]) -> model.PlayEntry:
+    def play(self, played: ScenarioResult, seen: Observation, common: Mapping[str, str]) -> plays.PlayEntry:
         """Return one time that a scenario was played; headers in `common` are left out of its polls'."""
         heads: dict[str, int] = {}  # as JSON, in order of appearance, with their places
         polls = tuple(self._poll(poll, task.n, heads, common) for task in seen.tasks for poll in task.polls)
         return _part(
-            model.PlayEntry,
+            plays.PlayEntry,
             seen,
             id=played.scenario.id,
             summary=played.scenario.summary,
             calls=tuple(map(self._call, seen.calls)),
-            heads=tuple(model.HeadEntry(**json.loads(head)) for head in heads),
+            heads=tuple(plays.HeadEntry(**json.loads(head)) for head in heads),
             polls=polls,
             answers=tuple(self._answers(played, seen)),
             requests=tuple(
-                _part(model.RequestEntry, other, copy=task.n, target=self.target(other.target))
+                _part(plays.RequestEntry, other, copy=task.n, target=self.target(other.target))
                 for task in seen.tasks
                 for other in task.others
             ),
         )
 
-    def _call(self, call: CallRecord) -> model.CallEntry:
+    def _call(self, call: CallRecord) -> plays.CallEntry:
         is_wait = call.call.wait is not None
         return _part(
-            model.CallEntry,
+            plays.CallEntry,
             call,
             interval_s=call.interval_s(self.contract) if is_wait else None,
             timeout_s=call.timeout_s(self.contract) if is_wait else None,
@@ -206,13 +212,13 @@ class _Recorder:
             answer=None if call.answer is None else _trimmed(call.answer),
         )
 
-    def _poll(self, poll: Poll, n: int, heads: dict[str, int], common: Mapping[str, str]) -> model.PollEntry:
+    def _poll(self, poll: Poll, n: int, heads: dict[str, int], common: Mapping[str, str]) -> plays.PollEntry:
         """Return a poll; its request's head goes into `heads` once, because most polls send the same."""
         headers = {name: value for name, value in self._headers(poll).items() if name not in common}
         head = json.dumps({"method": poll.method, "target": self.target(poll.target), "headers": headers})
-        return _part(model.PollEntry, poll, copy=n, head=heads.setdefault(head, len(heads)))
+        return _part(plays.PollEntry, poll, copy=n, head=heads.setdefault(head, len(heads)))
 
-    def _answers(self, played: ScenarioResult, seen: Observation) -> Iterator[model.AnswerEntry]:
+    def _answers(self, played: ScenarioResult, seen: Observation) -> Iterator[plays.AnswerEntry]:
         """Yield what each step answers, with the first task's values."""
         for number, step in enumerate(scaled(played.scenario, seen.scale).task if seen.tasks else ()):
             drop = None if step.fault is None else step.fault.drop
@@ -221,7 +227,7 @@ class _Recorder:
                 response = respond(self.contract, step, seen.tasks[0].values, now_ns=self.now_ns)
                 body = _body(step, response.body)
                 answer = {"http": response.http, "headers": dict(response.headers), "body": body}
-            yield model.AnswerEntry(number, step.label, step.delay, drop, **answer)
+            yield plays.AnswerEntry(number, step.label, step.delay, drop, **answer)
 
     def target(self, target: str) -> str:
         """Return a request's target with the values of credentials in its query masked."""

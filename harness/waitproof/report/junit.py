@@ -14,6 +14,7 @@ from dataclasses import astuple
 
 from waitproof.judge import Status
 from waitproof.report.causes import explained_causes
+from waitproof.report.deaths import death_sentences
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import StaleEntry, VerdictEntry
 from waitproof.report.text import explain_verdict, labelled
@@ -75,6 +76,9 @@ def _cases(report: Merged, adapter: Adapter) -> Iterator[ET.Element]:
     error = adapter.entry.error
     if error and not adapter.entry.verdicts:
         yield _testcase(adapter.name, "the adapter runs", _problem("error", Status.ERROR, error, error))
+    if deaths := death_sentences(adapter):
+        problem = _problem("error", Status.ERROR, deaths[0], "\n".join(deaths))
+        yield _testcase(adapter.name, "no process dies", problem)
     for stale in adapter.stale:
         yield _stale_case(adapter, stale)
     times = _times(adapter)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from waitproof.judge import Status
 from waitproof.report.causes import explained_causes, unexplained
+from waitproof.report.deaths import death_sentences
 from waitproof.report.matrix import cell
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import ATTENTION, Report, RequirementEntry, StaleEntry, VerdictEntry
@@ -78,6 +79,8 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
         if adapter.entry.error:
             name, error = markdown_text(adapter.name), markdown_text(adapter.entry.error)
             page.add(f"**{name}** could not be run: {error}", "")
+        for line in death_sentences(adapter):
+            page.add(f"**{markdown_text(adapter.name)}**: {markdown_text(line)}", "")
     for note in report.notes:
         page.add(f"Note: {markdown_text(note)}", "")
     who = ["adapter"] if len(report.adapters) > 1 else []

@@ -23,7 +23,7 @@ from waitproof.run import ORDER, ExitCode, tally, unproved
 from waitproof.suite import Level
 from waitproof.text import plural
 
-__all__ = ["Adapter", "Merged", "merge_reports", "outcome"]
+__all__ = ["Adapter", "Merged", "merge_reports", "names_in_a_sentence", "outcome"]
 
 MAX_NAMES = 3  # in a sentence; the rest is counted
 _Placed: TypeAlias = tuple[Report, str, AdapterEntry]  # an adapter, its report and the report's file
@@ -280,14 +280,17 @@ def _open(report: Merged) -> Iterator[str]:
     dead = [adapter for adapter in report.adapters if adapter.entry.error]
     alive = [adapter for adapter in report.adapters if not adapter.entry.error]
     if dead:
-        yield f"{_names([adapter.name for adapter in dead])} could not be run"
+        yield f"{names_in_a_sentence([adapter.name for adapter in dead])} could not be run"
+    died = [adapter.name for adapter in alive if adapter.entry.deaths]
+    if died:
+        yield f"a process of {names_in_a_sentence(died)} died"
     for status in (Status.ERROR, Status.INCONCLUSIVE):
         found = [verdict for verdict in _verdicts(alive) if verdict.status is status]
         if found:
             yield f"{plural(len(found), 'verdict')} {_are(found)} {status.value}"
     unverified = sorted({name for adapter in alive for name in adapter.unverified()})
     if unverified:
-        yield f"{_names(unverified)} {_are(unverified)} not verified"
+        yield f"{names_in_a_sentence(unverified)} {_are(unverified)} not verified"
 
 
 def _verdicts(adapters: Iterable[Adapter]) -> Iterator[VerdictEntry]:
@@ -298,7 +301,7 @@ def _are(things: Sequence[object]) -> str:
     return "is" if len(things) == 1 else "are"
 
 
-def _names(names: Sequence[str]) -> str:
+def names_in_a_sentence(names: Sequence[str]) -> str:
     """Return names as a list in a sentence, only the first of many."""
     if len(names) > MAX_NAMES:
         return f"{', '.join(names[:MAX_NAMES])} and {len(names) - MAX_NAMES} more"

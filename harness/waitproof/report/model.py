@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, AliasChoices, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, Field
 
 from waitproof.errors import Mistake
-from waitproof.judge import Ended, Status, Verdict
+from waitproof.judge import Status, Verdict
+from waitproof.report.part import Duration, Index, Name, Number, Part, Positive, Time
+from waitproof.report.plays import PlayEntry
 from waitproof.run import ExitCode, Problem
-from waitproof.suite import Drop, Json, Level, Requirement
+from waitproof.suite import Json, Level, Requirement
 from waitproof.text import on_one_line, shorten
 
 SCHEMA: Final = 2
 ATTENTION = (Status.ERROR, Status.FAIL, Status.INCONCLUSIVE, Status.WARN)
 MAX_SDK = 80  # characters: it appears in headings and columns
-
-
-def _describe(schema: dict[str, Any], entry: type) -> None:
-    schema["description"] = (entry.__doc__ or "").partition("\n")[0]
 
 
 def _exit_code_of_a_run(code: ExitCode) -> ExitCode:
@@ -34,12 +32,6 @@ def _exit_code_of_a_run(code: ExitCode) -> ExitCode:
     return code
 
 
-Name = Annotated[str, Field(pattern=r"\S")]  # a baseline made from the report must be able to name it
-Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00$")]
-Duration = Annotated[float, Field(ge=0)]
-Number = Annotated[int, Field(ge=1)]
-Index = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
 RunExitCode = Annotated[
     ExitCode,
     AfterValidator(_exit_code_of_a_run),
@@ -50,15 +42,6 @@ RunExitCode = Annotated[
 def topic_of(scenario_id: str) -> str:
     """Return the first folder of a scenario's id, "" where there is none."""
     return scenario_id.rpartition("/")[0].partition("/")[0]
-
-
-@dataclass(frozen=True)
-class Part:
-    """What all parts of a report have in common: the texts below their members are the schema's."""
-
-    __pydantic_config__ = ConfigDict(
-        use_attribute_docstrings=True, allow_inf_nan=False, json_schema_extra=_describe
-    )
 
 
 @dataclass(frozen=True)
@@ -152,108 +135,6 @@ class VerdictEntry(Verdict, Part):
 
 
 @dataclass(frozen=True)
-class CallEntry(Part):
-    """One call of the SDK; long strings in its lines are shortened."""
-
-    copy: Number
-    sent_s: float
-    received_s: float | None = None
-    elapsed_s: float | None = None
-    """The adapter's own measurement."""
-    interval_s: float | None = None
-    """The interval in effect: the one passed, else the default; null if the call isn't a wait."""
-    timeout_s: float | None = None
-    """The timeout in effect, likewise."""
-    request: dict[str, Json] = field(default_factory=dict)
-    answer: dict[str, Json] | None = None
-
-
-@dataclass(frozen=True)
-class HeadEntry(Part):
-    """The head of a poll's request; the values of credentials are masked."""
-
-    method: str
-    target: str
-    headers: dict[str, str] = field(default_factory=dict)
-    """In addition to those of the adapter."""
-
-
-@dataclass(frozen=True)
-class PollEntry(Part):
-    """One request for a task's status."""
-
-    copy: Number
-    n: Number
-    arrived_s: float
-    answered_s: float | None = None
-    status: str = ""
-    step: Index | None = None
-    """Which step of the task answered, from 0."""
-    head: Index | None = None
-    """Which of the scenario's heads its request had, from 0."""
-    connection: Number = 1
-    repeat: bool = False
-    ended: Ended = Ended.ANSWERED
-    http: int | None = None
-
-
-@dataclass(frozen=True)
-class AnswerEntry(Part):
-    """What one step of the task answers."""
-
-    step: Index
-    status: str = ""
-    delay_s: Duration = 0.0
-    drop: Drop | None = None
-    http: int | None = None
-    """null where the connection is dropped before an answer."""
-    headers: dict[str, str] = field(default_factory=dict)
-    body: dict[str, Json] | str | None = None
-    """A JSON object, else the text; long ones are shortened."""
-
-
-@dataclass(frozen=True)
-class RequestEntry(Part):
-    """Another request of the scenario's client."""
-
-    copy: Number
-    method: str
-    target: str
-    arrived_s: float
-    connection: Number = 1
-    http: int | None = None
-
-
-@dataclass(frozen=True)
-class PlayEntry(Part):
-    """One time that a scenario was played."""
-
-    id: str
-    summary: str = ""
-    alone: bool = False
-    """It was re-run in isolation: nothing else ran at the same time."""
-    scale: Number = 1
-    """The factor by which the scenario's durations were multiplied for this SDK."""
-    calls: tuple[CallEntry, ...] = ()
-    heads: tuple[HeadEntry, ...] = ()
-    """Each distinct head of a poll's request, once; polls refer to them."""
-    polls: tuple[PollEntry, ...] = ()
-    answers: tuple[AnswerEntry, ...] = ()
-    """What each step of the task answers, rendered for the first copy's task and the start of the run."""
-    requests: tuple[RequestEntry, ...] = ()
-    lag_s: Duration = 0.0
-    """The worst scheduling delay of the server's process."""
-    watched_s: Duration = 0.0
-    """Until when the journal was watched."""
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds that the run waited for its calls; one without an answer was waited for to the end."""
-        ends = (self.watched_s if call.received_s is None else call.received_s for call in self.calls)
-        return max(ends, default=0.0)
-
-
-@dataclass(frozen=True)
 class StaleEntry(Part):
     """An entry of a baseline that now passes, matches nothing or has expired; it fails the run."""
 
@@ -309,6 +190,30 @@ class CauseEntry(Part):
 
 
 @dataclass(frozen=True)
+class DeathEntry(Part):
+    """A process of the adapter that ended by itself, or by a signal that was not the harness's."""
+
+    how: str
+    """"exited with code 3" or "was killed by SIGSEGV"."""
+    in_flight: bool = False
+    """Calls of its scenarios were in flight."""
+    scenarios: tuple[str, ...] = ()
+    """Those with a call in flight, else the last one that it played; empty where there was none."""
+    stderr_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StderrEntry(Part):
+    """How much all the adapter's processes wrote to stderr; blank lines are not counted."""
+
+    lines: Index = 0
+    first: str = ""
+    """The first line."""
+    first_warning: str = ""
+    """The first line that looks like a warning, empty where none does."""
+
+
+@dataclass(frozen=True)
 class AdapterEntry(Part):
     """One SDK, as its adapter ran it."""
 
@@ -332,6 +237,11 @@ class AdapterEntry(Part):
     scenarios: tuple[PlayEntry, ...] = ()
     """Every time a scenario was played: once, and re-runs in isolation where it looked suspicious."""
     stderr_tail: tuple[str, ...] = ()
+    """The last lines that one of its processes wrote to stderr."""
+    stderr: StderrEntry | None = None
+    """null where an older file doesn't say."""
+    deaths: tuple[DeathEntry, ...] = ()
+    """The processes that died; each rules out exit code 0."""
     causes: tuple[CauseEntry, ...] | None = None
     """What explains its failures, that which explains most first; null where nobody looked for it."""
 

@@ -18,12 +18,13 @@ from rich.text import Text
 
 from waitproof.judge import Status, Verdict
 from waitproof.report.causes import explained_causes, failures, unexplained
+from waitproof.report.deaths import death_sentences, stderr_sentence
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import ATTENTION, RequirementEntry, StrayEntry, VerdictEntry
 from waitproof.run import sentence
 from waitproof.suite import Level
-from waitproof.text import escape, plural
+from waitproof.text import escape, plural, shorten
 
 __all__ = ["STYLES", "explain_verdict", "labelled", "print_report"]
 
@@ -68,6 +69,10 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     for adapter in report.adapters:
         stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
         _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
+        for line in death_sentences(adapter):
+            _print(console, [f"{adapter.name}: {line}"])
+        if stderr := stderr_sentence(adapter):
+            _print(console, [shorten(stderr, console.width - 1)])
         if adapter.unverified():
             _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
     strays = [stray for each in report.reports for stray in each.strays]

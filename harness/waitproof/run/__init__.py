@@ -11,7 +11,7 @@ from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, l
 from waitproof.run.baseline_update import Run, Update, update
 from waitproof.run.exit_codes import ExitCode, exit_code, unproved
 from waitproof.run.listener import Listener, LivePoll, SilentListener
-from waitproof.run.result import AdapterResult, RunResult, ScenarioResult, Stray
+from waitproof.run.result import AdapterResult, Death, RunResult, ScenarioResult, Stray
 from waitproof.run.tallies import ORDER, count, sentence, tally, worst
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ __all__ = [
     "ORDER",
     "AdapterResult",
     "Baseline",
+    "Death",
     "Deviation",
     "Entry",
     "ExitCode",

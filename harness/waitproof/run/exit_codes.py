@@ -27,6 +27,7 @@ def exit_code(
     fail_on: Level = Level.MUST,
     interrupted: bool = False,
     stale: bool = False,
+    died: bool = False,
 ) -> ExitCode:
     """Return the exit code of a run.
 
@@ -35,6 +36,7 @@ def exit_code(
         fail_on: MUST, or SHOULD where a WARN fails the run too.
         interrupted: The run was cancelled.
         stale: A baseline has an entry that is no longer true.
+        died: A process of an adapter died.
     """
     failing = {Status.FAIL} if fail_on is Level.MUST else {Status.FAIL, Status.WARN}
     groups = [list(verdicts) for verdicts in adapters]
@@ -43,7 +45,7 @@ def exit_code(
         return ExitCode.INTERRUPTED
     if stale or any(verdict.status in failing and not verdict.excused for verdict in verdicts):
         return ExitCode.NOT_KEPT
-    is_open = any(verdict.status in {Status.INCONCLUSIVE, Status.ERROR} for verdict in verdicts)
+    is_open = died or any(verdict.status in {Status.INCONCLUSIVE, Status.ERROR} for verdict in verdicts)
     return ExitCode.UNKNOWN if is_open or any(map(unproved, groups)) else ExitCode.KEPT
 
 

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from waitproof.defects import Causes
 from waitproof.judge import JournalEntry, Observation, Verdict
+from waitproof.lines import Digest
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Stale
 from waitproof.suite import Scenario, Suite
 
-__all__ = ["AdapterResult", "RunResult", "ScenarioResult", "Stray"]
+__all__ = ["AdapterResult", "Death", "RunResult", "ScenarioResult", "Stray"]
 
 
 @dataclass
@@ -29,6 +30,23 @@ class ScenarioResult:
     observations: list[Observation] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Death:
+    """A process of an adapter that ended by itself, or by a signal that was not the harness's.
+
+    Attributes:
+        how: `exited with code 3` or `was killed by SIGSEGV`.
+        in_flight: Calls of its scenarios were in flight.
+        scenarios: Those with a call in flight, else the last one that it played; empty if there was none.
+        stderr_tail: The last lines that it wrote to stderr.
+    """
+
+    how: str
+    in_flight: bool = False
+    scenarios: tuple[str, ...] = ()
+    stderr_tail: tuple[str, ...] = ()
+
+
 @dataclass
 class AdapterResult:
     """One adapter.
@@ -37,7 +55,9 @@ class AdapterResult:
         hello: Its introduction, None when there was none.
         error: Why it could not be run at all, "" when it could.
         scenarios: By id, in the suite's order.
+        deaths: Its processes that died, in the order in which they ended.
         stderr_tail: The last lines that one of its processes wrote to stderr.
+        stderr: How much all its processes wrote to stderr.
         argument: What its user typed to name it, "" where nobody did.
         baseline: The file of its known deviations, "" when it has none.
         stale: The entries of that file that are no longer true; known once the run has ended.
@@ -48,7 +68,9 @@ class AdapterResult:
     hello: Hello | None = None
     error: str = ""
     scenarios: dict[str, ScenarioResult] = field(default_factory=dict)
+    deaths: tuple[Death, ...] = ()
     stderr_tail: tuple[str, ...] = ()
+    stderr: Digest = field(default_factory=Digest)
     argument: str = ""
     baseline: str = ""
     stale: tuple[Stale, ...] = ()

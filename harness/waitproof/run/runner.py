@@ -23,6 +23,7 @@ from waitproof.mock import ServerProcess
 from waitproof.run.baseline import Baseline, Stale
 from waitproof.run.budget import Budget
 from waitproof.run.context import RunContext
+from waitproof.run.endings import note_endings
 from waitproof.run.listener import Listener, LivePoll, SilentListener
 from waitproof.run.rerun import QUIET_WAITS, play_together
 from waitproof.run.result import AdapterResult, RunResult, ScenarioResult, Stray
@@ -169,6 +170,8 @@ class Runner:
         except BaseException as error:  # noqa: BLE001 - raised by `run`, with those of the threads
             self._errors.append(error)
         self._processes.finish()
+        for command, result in zip(self._commands, self.result.adapters, strict=True):
+            note_endings(result, self._processes.endings(command))
         claimed = {serial for session in sessions for serial in session.claimed}
         with contextlib.suppress(HarnessError):  # a dead server has none, and its failure is raised
             self.result.strays = tuple(
@@ -190,8 +193,6 @@ class Runner:
         lanes.sort(key=lambda pair: pair[1].length_s, reverse=True)
         self._in_threads(server, [functools.partial(session.play, lane) for session, lane in lanes])
         self._processes.finish()
-        for session in sessions:
-            session.end_schedule()
         while reruns := [rerun for session in sessions for rerun in session.next_reruns()]:
             play_together(reruns, self._quiet_budget, functools.partial(self._in_threads, server))
 

@@ -70,7 +70,6 @@ class AdapterSession:
         on_tasks = functools.partial(run.on_tasks, command.name)
         self._player = Player(run.contract, run.server, run.stopping, on_tasks, run.fixed_ids)
         self._secret = secrets.token_hex(24)
-        self._has_failed_tail = False
         self._trials: dict[str, Trial] = {}
         self._scales: dict[str, int] = {}
         self._forecasts: dict[str, Forecast] = {}
@@ -94,12 +93,11 @@ class AdapterSession:
         try:
             process, hello = self._open()
         except AdapterError as error:
-            self._keep_last_stderr()
             if not self._run.stopping.is_set():
                 self._fail(error)
             return
         self._result.hello = hello
-        self._end(process)
+        self._run.processes.close(process)
         for scenario in self._run.scenarios:
             self._add_trial(scenario, hello)
         self._rounds = rounds(self._run.contract, list(self._trials.values()), hello)
@@ -149,10 +147,6 @@ class AdapterSession:
             with self._run.budget.taken(scenario.parallel, polls_per_s):
                 if not self._run.stopping.is_set():
                     self._play(lane.slot, self._trials[scenario.id], self._scheduled.hello)
-
-    def end_schedule(self) -> None:
-        """Keep what the processes wrote that have ended with the schedule."""
-        self._keep_last_stderr()
 
     def next_reruns(self) -> list[Rerun]:
         """Judge what the last re-runs have seen, and return the next ones; none once all is settled."""
@@ -210,7 +204,9 @@ class AdapterSession:
     # --- processes ---
 
     def _slot(self, clients: Sequence[str]) -> WorkerSlot:
-        return WorkerSlot(self._command.name, functools.partial(self._open_warm, clients), self._end)
+        return WorkerSlot(
+            self._command.name, functools.partial(self._open_warm, clients), self._run.processes.close
+        )
 
     def _open(self) -> tuple[AdapterProcess, Hello]:
         process = self._run.processes.open(self._command)
@@ -219,7 +215,7 @@ class AdapterSession:
                 base_url=self._run.server.base_url, api_key=API_KEY, api_secret=self._secret
             )
         except AdapterError:
-            self._end(process)
+            self._run.processes.close(process)
             raise
 
     def _open_warm(self, clients: Sequence[str]) -> AdapterProcess:
@@ -237,23 +233,6 @@ class AdapterSession:
     def _try_start(self, slot: WorkerSlot) -> None:
         with contextlib.suppress(AdapterError):  # the lane that needs it will report it
             slot.start()
-
-    def _end(self, process: AdapterProcess) -> None:
-        """End a process before the others, and keep what it wrote."""
-        self._keep_stderr(process)
-        self._run.processes.close(process)
-
-    def _keep_stderr(self, process: AdapterProcess) -> None:
-        """Keep the last lines of a process for the report, preferably those of one that failed."""
-        tail = process.stderr_tail()
-        failed = process.failure is not None
-        if tail and (failed or not self._has_failed_tail):
-            self._result.stderr_tail = tail
-            self._has_failed_tail = failed
-
-    def _keep_last_stderr(self) -> None:
-        for process in self._run.processes.of(self._command):
-            self._keep_stderr(process)
 
     # --- one scenario ---
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from waitproof.adapter import AdapterCommand, AdapterProcess, close_all
 from waitproof.errors import AdapterError
+from waitproof.run.endings import Ending, ending_of
 from waitproof.suite import WaitOptions
 
 __all__ = ["Lease", "Processes", "WorkerSlot"]
@@ -41,6 +42,7 @@ class Processes:
         self._stopping = stopping
         self._lock = threading.Lock()
         self._open: list[AdapterProcess] = []
+        self._endings: list[tuple[AdapterCommand, Ending]] = []  # of those ended by `close`
 
     def open(self, command: AdapterCommand) -> AdapterProcess:
         """Start a process.
@@ -62,11 +64,15 @@ class Processes:
         """End a process that is no longer needed."""
         process.close(0.0)
         with self._lock:
-            self._open = [each for each in self._open if each is not process]
+            if process in self._open:
+                self._open.remove(process)
+                self._endings.append((process.command, ending_of(process)))
 
-    def of(self, command: AdapterCommand) -> list[AdapterProcess]:
-        """Return the processes of one adapter, except those ended by `close`."""
-        return [each for each in self._all() if each.command is command]
+    def endings(self, command: AdapterCommand) -> list[Ending]:
+        """Return how the processes of one adapter ended, once all have."""
+        with self._lock:
+            earlier = [ending for each, ending in self._endings if each is command]
+        return [*earlier, *(ending_of(each) for each in self._all() if each.command is command)]
 
     def process_groups(self) -> list[int]:
         """Return the ids of the process groups, one for each process."""

@@ -19,9 +19,11 @@ from markupsafe import Markup
 from pydantic import TypeAdapter
 
 from waitproof.report.causes import explained_causes
+from waitproof.report.deaths import death_sentences
 from waitproof.report.matrix import Cell, rows, status_word
 from waitproof.report.merge import Adapter, Merged, outcome
-from waitproof.report.model import AnswerEntry, CallEntry, RequirementEntry, VerdictEntry
+from waitproof.report.model import RequirementEntry, VerdictEntry
+from waitproof.report.plays import AnswerEntry, CallEntry
 from waitproof.run import ORDER
 from waitproof.suite import Json, Level
 from waitproof.text import plural, shorten
@@ -71,6 +73,7 @@ def html_page(report: Merged) -> str:
         statuses=[status for status in ORDER if status in statuses],
         exit_code=int(report.exit_code),
         outcome=outcome(report),
+        death_sentences=death_sentences,
         numbered=list(enumerate(report.adapters)),
         causes=[
             each for adapter in report.adapters for each in explained_causes(adapter.name, adapter.entry)
