@@ -42,7 +42,9 @@ def test_alike_deaths_are_one_line_and_many_are_counted() -> None:
 def test_an_adapter_that_could_not_be_run_has_no_second_line_about_its_death() -> None:
     error = "sdk: exited with code 3 before it answered hello"
 
-    assert summary(one_pass(error=error, deaths=(Death("exited with code 3"),))) == []
+    run = one_pass(error=error, deaths=(Death("exited with code 3"),), stderr=Digest(1, "bye"))
+
+    assert summary(run) == []
 
 
 @pytest.mark.parametrize(

@@ -38,9 +38,12 @@ def _sentence(death: Death) -> str:
 
 
 def stderr_sentence(adapter: Adapter) -> str:
-    """Return how much the adapter wrote to stderr, and its first warning or line; "" for nothing."""
+    """Return how much the adapter wrote to stderr, and its first warning or line; "" for nothing.
+
+    An adapter that could not be run has none: its last lines are shown with its error.
+    """
     stderr = adapter.entry.stderr
-    if stderr is None or not stderr.lines:
+    if stderr is None or not stderr.lines or adapter.entry.error:
         return ""
     count = f"{adapter.name}: {plural(stderr.lines, 'line')} on stderr"
     if stderr.first_warning:
