@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from observations import FOREVER, HELLO, STREAM, TIMED_OUT, TIMEOUT, Play, hello, observe, raised, scenario
 from waitproof.judge import Status
@@ -33,14 +35,12 @@ def run(took_s: float) -> Observation:
     return observe(WAIT, Play(TIMED_OUT, [0.0], received_s=took_s))
 
 
-def two(*second: float) -> Observation:
-    """Return two waits, the first of which polls every second."""
-    polls = Play(raised("api"), (0.0, 1.0, 2.0, 3.0, 4.0), copy=1)
-    return observe(TWO, polls, Play(raised("api"), second, copy=2))
+def two(first: Sequence[float], second: Sequence[float]) -> Observation:
+    return observe(TWO, Play(raised("api"), first, copy=1), Play(raised("api"), second, copy=2))
 
 
-IN_TURN = two(0.5, 1.5, 2.5, 3.5)
-BLOCKED = two(0.5, 2.5, 4.5)
+IN_TURN = two((0.0, 1.0, 2.0, 3.0, 4.0), (0.5, 1.5, 2.5, 3.5))
+BLOCKED = two((0.0, 1.0, 3.0, 5.0), (0.001, 2.0, 4.0, 6.0))
 
 
 def trial(played: Scenario) -> Trial:

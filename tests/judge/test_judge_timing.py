@@ -779,12 +779,63 @@ def test_three_waits_that_poll_in_turn_do_not_block_either() -> None:
     assert judged(contract("waits_interleave"), told, observe(told, *plays)).status is Status.PASS
 
 
-def test_a_wait_that_polls_too_seldom_because_the_other_one_sleeps_is_blocked() -> None:
-    assert two((0.0, 1.0, 2.0, 3.0, 4.0), (0.5, 2.5, 4.5)) == suspected(
+def test_a_wait_that_sleeps_only_after_the_other_one_has_slept_is_blocked() -> None:
+    assert two((0.0, 1.0, 3.0, 5.0, 7.0), (0.001, 2.0, 4.0, 6.0, 8.0)) == suspected(
         "both waits poll in turn: a median pause of 1.10 s or less",
-        "wait 2 has a median pause of 2.00 s from an answer to the next poll: "
-        "the other one's sleep blocks it",
+        "wait 1 has a median pause of 2.00 s from an answer to the next poll, and 8 of 8 polls came an "
+        "interval after one of the other wait: its sleep blocks",
     )
+
+
+def test_a_blocking_sleep_is_found_on_a_machine_that_is_late_now_and_then() -> None:
+    late = two((0.0, 1.01, 3.05, 5.4, 7.42), (0.001, 2.03, 4.05, 6.41, 8.45))[0]
+
+    assert late.seen.endswith("8 of 8 polls came an interval after one of the other wait: its sleep blocks")
+
+
+@pytest.mark.parametrize(
+    ("what", "first"),
+    [
+        ("half as often", (0.0, 2.0, 4.0, 6.0, 8.0)),
+        ("one and a half intervals", (0.0, 1.5, 3.0, 4.5, 6.0)),
+        ("grows", (0.0, 1.6, 4.16, 8.26, 14.81)),
+        ("alternates", (0.0, 1.0, 2.8, 3.8, 5.6, 6.6)),
+    ],
+)
+def test_a_slow_interval_of_two_waits_at_once_is_not_blocking(what: str, first: Sequence[float]) -> None:
+    second = [at + 0.002 * n for n, at in enumerate(first, 1)]
+
+    assert two(first, second) == (passes("both waits poll in turn", "they did"), False), what
+
+
+def test_jitter_in_two_waits_at_once_is_not_blocking() -> None:
+    varied = two((0.0, 1.9, 3.1, 5.9, 8.0), (0.001, 1.2, 4.0, 5.5, 8.3))
+
+    assert varied == (passes("both waits poll in turn", "they did"), False)
+
+
+@pytest.mark.parametrize(
+    ("second", "is_kept"),
+    [((0.002,), True), ((1.001,), True), ((1.004,), False)],
+)
+def test_one_poll_is_enough_of_a_wait_whose_interval_fills_its_timeout(
+    second: Sequence[float], is_kept: bool
+) -> None:
+    told = scenario(FOREVER, calls=[{"wait": {"poll_interval": "200ms", "timeout": "1s"}, "parallel": 2}])
+    plays = [
+        Play(TIMED_OUT, (0.0,), copy=1, received_s=1.003),
+        Play(TIMED_OUT, second, copy=2, received_s=second[0] + 1.0),
+    ]
+    seen = observe(told, *plays)
+    of = contract("waits_interleave")
+
+    if is_kept:
+        assert judged(of, told, seen) == passes("both waits poll in turn", "they did")
+    else:
+        assert (judged(of, told, seen), is_suspicious(of, told, [seen])) == suspected(
+            "both waits poll in turn",
+            "the first poll of wait 2 came 1 ms after the end of wait 1: it blocked",
+        )
 
 
 def test_a_poll_without_an_answer_does_not_show_two_in_flight() -> None:
@@ -793,6 +844,15 @@ def test_a_poll_without_an_answer_does_not_show_two_in_flight() -> None:
     second = Play(StillWaiting(9.0), (0.1, 1.1, 2.1), (0.1, 0.1, None), copy=2)
 
     assert is_suspicious(contract("waits_interleave"), told, [observe(told, first, second)])
+
+
+def test_a_wait_that_got_no_answer_before_its_timeout_was_not_blocked_by_a_request() -> None:
+    told = scenario({"status": "running", "delay": "100ms"}, calls=[{"wait": {}, "parallel": 2}])
+    plays = [
+        Play(TIMED_OUT, (at,), (None,), copy=n, received_s=at + 0.005) for n, at in ((1, 0.0), (2, 0.002))
+    ]
+
+    assert judged(contract("waits_interleave"), told, observe(told, *plays)).status is Status.PASS
 
 
 def test_one_wait_alone_shows_no_turns() -> None:
