@@ -100,6 +100,31 @@ def test_a_verdict_that_passed_speaks_against_the_defect_that_predicts_a_failure
     assert named(found) == [[SLOW]]
 
 
+def test_a_failure_that_follows_from_another_one_is_explained_with_it(suite: Suite) -> None:
+    followed = verdict(ONE, INTERVAL, Status.FAIL, "3 periods", follows_from=TIMEOUT)
+    actual = [*failed((ONE, TIMEOUT), (TWO, TIMEOUT), (THREE, INTERVAL)), followed]
+
+    found = causes(
+        suite,
+        actual,
+        prediction(LATE, (ONE, TIMEOUT), (TWO, TIMEOUT)),
+        prediction(SLOW, (ONE, INTERVAL), (THREE, INTERVAL)),
+    )
+
+    assert {cause.defects[0].name: set(cause.explains) for cause in found.causes} == {
+        LATE.name: {(ONE, TIMEOUT), (TWO, TIMEOUT), (ONE, INTERVAL)},
+        SLOW.name: {(THREE, INTERVAL)},
+    }
+
+
+def test_an_unexplained_failure_is_explained_by_what_explains_its_consequence(suite: Suite) -> None:
+    followed = verdict(ONE, INTERVAL, Status.FAIL, "poll 2 came early", follows_from=TIMEOUT)
+
+    found = causes(suite, [*failed((ONE, TIMEOUT)), followed], prediction(SLOW, (ONE, INTERVAL)))
+
+    assert found == Causes((Cause((SLOW,), ((ONE, TIMEOUT), (ONE, INTERVAL)), (ONE, TIMEOUT)),))
+
+
 def test_defects_with_the_same_failures_are_named_together(suite: Suite) -> None:
     places = (ONE, INTERVAL), (TWO, INTERVAL)
 

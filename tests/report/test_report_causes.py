@@ -74,6 +74,30 @@ def test_the_terminal_begins_with_the_causes_and_folds_what_they_explain() -> No
     ]
 
 
+def test_failures_that_follow_from_another_one_are_one_line_and_not_counted() -> None:
+    run = result(
+        verdict(TIMEOUT[1], Status.FAIL, TIMEOUT[0]),
+        verdict(INTERVAL[1], Status.FAIL, INTERVAL[0], follows_from=TIMEOUT[1]),
+        verdict(KEY[1], Status.WARN, TIMEOUT[0], follows_from=TIMEOUT[1]),
+    )
+    run.adapters[0].causes = Causes((Cause((GROWS,), (TIMEOUT, INTERVAL), TIMEOUT),))
+    file = io.StringIO()
+
+    print_report(Console(file=file, width=100, color_system=None), merged(run))
+
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "1. The interval grows from poll to poll (sdk, 1 of 1 failure)"
+    assert [line for line in lines if line.startswith(("FAIL ", "WARN "))] == [
+        "FAIL timing/gives-up (sdk): that"
+    ]
+    assert f"2 more failures follow from others (sdk): 2 from {TIMEOUT[1]}" in lines
+    assert "sdk: 1 FAIL; 2 more failures follow from these" in lines
+    entries = {each["requirement"]: each["follows_from"] for each in written(run)["adapters"][0]["verdicts"]}
+    assert entries == {TIMEOUT[1]: "", INTERVAL[1]: TIMEOUT[1], KEY[1]: TIMEOUT[1]}
+    page = html_page(merged(run))
+    assert page.count(f"<dt>Follows from</dt><dd><code>{TIMEOUT[1]}</code></dd>") == 2
+
+
 def test_verbose_shows_every_requirement_and_every_failure_too() -> None:
     lines = printed(ONE_CAUSE, verbose=True)
 

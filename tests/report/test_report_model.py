@@ -23,7 +23,7 @@ ADDED = {
     "": {"title", "source", "suite_argument", "defaults", "scenarios", "whole"},
     "RequirementEntry": {"quoted"},
     "AdapterEntry": {"argument", "headers", "baseline"},
-    "VerdictEntry": {"link"},
+    "VerdictEntry": {"link", "follows_from"},
     "PlayEntry": {"heads", "answers"},
     "CallEntry": {"interval_s", "timeout_s"},
     "PollEntry": {"step", "head"},
@@ -88,7 +88,8 @@ def test_a_file_without_the_additions_is_read_with_the_facts_in_its_verdicts() -
         del call["interval_s"], call["timeout_s"]
     for member in ADDED["AdapterEntry"]:
         del old["adapters"][0][member]
-    del old["adapters"][0]["verdicts"][0]["link"]
+    for member in ADDED["VerdictEntry"]:
+        del old["adapters"][0]["verdicts"][0][member]
     for requirement in old["requirements"]:
         del requirement["quoted"]
 

@@ -53,6 +53,19 @@ def test_a_deviation_excuses_its_requirement_everywhere_or_in_one_scenario() -> 
     assert [replace(each, excused="", link="") for each in excused] == verdicts
 
 
+def test_what_follows_from_an_excused_failure_is_a_separate_one() -> None:
+    verdicts = [
+        verdict("fields/other", "exception-version"),
+        replace(verdict("fields/other", "exception-task-id"), follows_from="exception-version"),
+        replace(verdict("fields/other", "exception-description"), follows_from="exception-error-type"),
+        replace(verdict("a/b", "exception-version"), follows_from="exception-error-type"),
+    ]
+
+    excused = baseline().excuse(verdicts)
+
+    assert [each.follows_from for each in excused] == ["", "", "exception-error-type", ""]
+
+
 @pytest.mark.parametrize("status", list(Status))
 def test_only_a_fail_and_a_warning_are_excused(status: Status) -> None:
     (excused,) = baseline().excuse([verdict("fields/other", "exception-version", status)])

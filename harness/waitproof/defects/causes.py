@@ -47,15 +47,18 @@ class Findings:
     Attributes:
         failures: What was seen, as words, by scenario and requirement: FAIL and WARN.
         passed: PASS.
+        follows: Those failures that only follow from another one of the same scenario, each with that one.
     """
 
     failures: Mapping[Key, Words] = field(default_factory=dict)
     passed: frozenset[Key] = frozenset()
+    follows: Mapping[Key, Key] = field(default_factory=dict)
 
     def only(self, scenarios: Collection[str]) -> Findings:
         """Return those of some scenarios."""
         failures = {key: words for key, words in self.failures.items() if key[0] in scenarios}
-        return Findings(failures, frozenset(key for key in self.passed if key[0] in scenarios))
+        follows = {key: first for key, first in self.follows.items() if key[0] in scenarios}
+        return Findings(failures, frozenset(key for key in self.passed if key[0] in scenarios), follows)
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,21 @@ def findings(verdicts: Iterable[Verdict]) -> Findings:
     """Return what is conclusive among verdicts; what a baseline excuses is neither failed nor passed."""
     failures: dict[Key, Words] = {}
     passed: set[Key] = set()
+    follows: dict[Key, Key] = {}
     for verdict in verdicts:
         key = verdict.scenario, verdict.requirement
         if verdict.excused:
             continue
         if verdict.status in {Status.FAIL, Status.WARN}:
             failures[key] = _words(verdict.seen)
+            if verdict.follows_from:
+                follows[key] = verdict.scenario, verdict.follows_from
         elif verdict.status is Status.PASS:
             passed.add(key)
-    return Findings(failures, frozenset(passed))
+    # Where a baseline excuses the first, the one that follows is the failure.
+    return Findings(
+        failures, frozenset(passed), {key: first for key, first in follows.items() if first in failures}
+    )
 
 
 # What differs from run to run, or from SDK to SDK, in what a finding says: values, names and numbers.
@@ -140,8 +149,31 @@ def explain(
         spent |= chosen[0].failures.keys() & actual.passed
         for key in explains:
             del remaining[key]
-    found = [_cause(contract, actual, *each, lengths_s) for each in causes]
-    return _with_relatives(actual, found, tuple(remaining))
+    together = _with_what_follows(actual, [each for _, each in causes], list(remaining))
+    found = [
+        _cause(contract, actual, chosen, tuple(explains), lengths_s)
+        for (chosen, _), explains in zip(causes, together[:-1], strict=True)
+        if explains
+    ]
+    return _with_relatives(actual, found, tuple(together[-1]))
+
+
+def _with_what_follows(
+    actual: Findings, explained: Sequence[Sequence[Key]], remaining: Sequence[Key]
+) -> list[list[Key]]:
+    """Return the failures by cause, then what is unexplained; one that follows is where its first is.
+
+    They are one fact, so a first that is unexplained goes to the cause of those that follow from it.
+    """
+    groups = [list(each) for each in (*explained, remaining)]
+    place = {key: number for number, keys in enumerate(groups) for key in keys}
+    last = len(groups) - 1
+    for key, first in actual.follows.items():
+        if place[first] == last:
+            place[first] = place[key]
+    for key, first in actual.follows.items():
+        place[key] = place[first]
+    return [[key for key in actual.failures if place[key] == number] for number in range(len(groups))]
 
 
 def _with_relatives(actual: Findings, causes: Sequence[Cause], remaining: tuple[Key, ...]) -> Causes:
@@ -218,10 +250,11 @@ def _cause(
     first = chosen[0]
     stated = first.defect.requirements(contract)
 
-    def rank(key: Key) -> tuple[bool, float, bool, float]:
+    def rank(key: Key) -> tuple[bool, bool, float, bool, float]:
         return (
+            key in actual.follows,
             key[1] not in stated,
-            -_fit(actual.failures[key], first.failures[key]),
+            -_fit(actual.failures[key], first.failures.get(key, frozenset())),
             contract.requirement(key[1]).level is not Level.MUST,
             lengths_s[key[0]],
         )

@@ -2,8 +2,9 @@
 
 `check` defines what a check is; `outcomes`, `timing`, `traffic` and `records` hold the checks; `verdicts`
 turns findings into verdicts, `settle` with the re-runs that `policy` asks for. `groups` holds the suspicions
-of several scenarios against each other. `by_journal` judges a client that has no adapter. `observation` and
-`journal` are what was seen, and `words` puts it into text.
+of several scenarios against each other, `follows` tells a failure from those that follow from it.
+`by_journal` judges a client that has no adapter. `observation` and `journal` are what was seen, and `words`
+puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress

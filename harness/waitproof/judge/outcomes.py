@@ -11,6 +11,7 @@ from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import CallRecord
 from waitproof.judge.words import (
     MISSING,
+    NOTHING_RAISED,
     cut,
     describe,
     difference,
@@ -147,7 +148,7 @@ def exception_field(case: Case, arguments: FieldArguments) -> Finding:
         wanted = _said(case, call, arguments)
         expected = f"{arguments.field} is {shown(wanted)} ({arguments.from_} in the server's answer)"
         if not isinstance(call.seen, Raised):
-            return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
+            return broken(expected, f"{NOTHING_RAISED}the call {describe(call.seen)}")
         value = call.seen.fields.get(arguments.field, MISSING)
         if not json_equal(value, wanted):
             return broken(expected, _told(call.seen, arguments.field), difference(wanted, value))

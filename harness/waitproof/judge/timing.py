@@ -18,7 +18,7 @@ from waitproof.judge.intervals import (
     wait_interval,
 )
 from waitproof.judge.observation import CallRecord
-from waitproof.judge.words import cut, describe, is_outcome_named, seconds
+from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
 from waitproof.protocol import Raised
 from waitproof.suite import Model
 
@@ -126,7 +126,7 @@ def late_bound_s(timeout_s: float) -> float:
 def _between(call: CallRecord, expected: str, low_s: float | None, high_s: float | None) -> Finding:
     took_s = call.took_s
     if not isinstance(call.seen, Raised) or took_s is None:
-        return broken(expected, f"nothing was raised: the call {describe(call.seen)}")
+        return broken(expected, f"{NOTHING_RAISED}the call {describe(call.seen)}")
     seen = f"the call raised {cut(call.seen.type)} after {seconds(took_s)}"
     if low_s is not None and took_s < low_s:
         return broken(f"{expected}: {seconds(low_s)} or more", seen)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.follows import following
 from waitproof.judge.machine import interferences
 from waitproof.judge.observation import NoAnswer, Observation
 from waitproof.judge.settle import RULES, Ruling, Settlement, is_decided, settle
@@ -60,6 +61,7 @@ class Verdict:
         alone_runs: How often the scenario was re-run in isolation to settle this verdict.
         excused: The reason that a baseline gives for it, "" when none does.
         link: Where the baseline says more, "" when it does not.
+        follows_from: The requirement of the same scenario whose failure causes this one, "" for none.
     """
 
     scenario: str
@@ -73,6 +75,7 @@ class Verdict:
     alone_runs: int = 0
     excused: str = ""
     link: str = ""
+    follows_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def judge(
         known: Requirements with a known deviation: a suspicion that confirms it needs no re-run.
         rulings: What the same suspicions in other scenarios have decided here, by requirement.
     """
-    return tuple(
+    verdicts = tuple(
         _settle(
             contract.requirement(name),
             scenario,
@@ -117,6 +120,9 @@ def judge(
         )
         for name in scenario.proves
     )
+    failed = {each.requirement: each.seen for each in verdicts if each.status in {Status.FAIL, Status.WARN}}
+    follows = following(contract, failed, observations)
+    return tuple(replace(each, follows_from=follows.get(each.requirement, "")) for each in verdicts)
 
 
 def suspicions(

@@ -13,6 +13,7 @@ from waitproof.suite import Json
 
 __all__ = [
     "MISSING",
+    "NOTHING_RAISED",
     "cut",
     "describe",
     "difference",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 MISSING: Final = object()  # what is not there at all: null and "" are other reports
+NOTHING_RAISED: Final = "nothing was raised: "  # how a finding begins that has no exception to look at
 
 MAX_SHOWN = 300  # characters of a value: a payload of 2 MB must not fill a terminal
 MAX_CONTEXT = 40  # characters of two long texts from where they differ

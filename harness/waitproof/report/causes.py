@@ -32,8 +32,12 @@ def cause_entries(causes: Causes | None) -> tuple[CauseEntry, ...] | None:
 
 
 def failures(adapter: AdapterEntry) -> list[VerdictEntry]:
-    """Return what a cause could explain: each FAIL and WARN that is not excused."""
-    return [each for each in adapter.verdicts if each.needs_attention and each.status in _FAILED]
+    """Return what a cause could explain: each FAIL and WARN that is separate and not excused."""
+    return [each for each in _failed(adapter) if not each.follows_from]
+
+
+def _failed(adapter: AdapterEntry) -> Iterator[VerdictEntry]:
+    return (each for each in adapter.verdicts if each.needs_attention and each.status in _FAILED)
 
 
 _FAILED = {Status.FAIL, Status.WARN}
@@ -69,6 +73,7 @@ class ExplainedCause:
 def explained_causes(name: str, adapter: AdapterEntry) -> Iterator[ExplainedCause]:
     """Yield the causes of the failures of the adapter of this name."""
     every = {_place(each): each for each in failures(adapter)}
+    places = {_place(each): each for each in _failed(adapter)}
     for number, cause in enumerate(adapter.causes or (), 1):
         first, *others = cause.defects
         explained = tuple(every[place] for place in cause.explains if place in every)
@@ -81,7 +86,7 @@ def explained_causes(name: str, adapter: AdapterEntry) -> Iterator[ExplainedCaus
             f"{number}. {first.sentence.removesuffix('.')} ({name}, {share})",
             tuple(facts),
             explained,
-            every.get(cause.shown_by),
+            places.get(cause.shown_by),
         )
 
 

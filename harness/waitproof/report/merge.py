@@ -66,16 +66,20 @@ class Adapter:
         return f"{self.command} -k {shlex.quote(f'{verdict.scenario}:{verdict.requirement}')}"
 
     def attention(self) -> list[VerdictEntry]:
-        """Return the verdicts that need a person's attention, the worst first."""
-        verdicts = [verdict for verdict in self.entry.verdicts if verdict.needs_attention]
+        """Return the verdicts that need a person's attention, the worst first, without `following`."""
+        verdicts = [each for each in self.entry.verdicts if each.needs_attention and not each.follows_from]
         return sorted(verdicts, key=lambda verdict: ORDER.index(verdict.status))
+
+    def following(self) -> list[VerdictEntry]:
+        """Return the failures that only follow from another one."""
+        return [each for each in self.entry.verdicts if each.needs_attention and each.follows_from]
 
     def excused(self) -> list[VerdictEntry]:
         """Return the deviations that a baseline excuses."""
         return [verdict for verdict in self.entry.verdicts if verdict.is_known_deviation]
 
     def counts(self) -> list[tuple[Status, int, int]]:
-        """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
+        """Return what `tally` does."""
         return tally(self.entry.verdicts)
 
     def unverified(self) -> list[str]:

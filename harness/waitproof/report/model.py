@@ -112,6 +112,8 @@ class VerdictEntry(Verdict, Part):
     """The reason that a baseline gives, empty where there is none."""
     link: str = ""
     """Where the baseline gives more details, empty where it doesn't."""
+    follows_from: str = ""
+    """The requirement of the same scenario whose failure causes this one, empty where it is separate."""
 
     @property
     def needs_attention(self) -> bool:

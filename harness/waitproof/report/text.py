@@ -270,11 +270,21 @@ def _attention(report: Merged, adapter: Adapter, *, is_short: bool) -> Iterator[
     for (requirement, status), count in seen.items():
         if count > MAX_ALIKE:
             yield [f"… and {count - MAX_ALIKE} more {status.value} for {requirement} ({adapter.name})"]
+    if following := adapter.following():
+        yield [_following(adapter.name, following)]
     if excused := list(_excused(adapter)):
         yield excused
     yield from (str(stale).splitlines() for stale in adapter.stale)
     if stderr and any(verdict.status is Status.ERROR for verdict in verdicts):
         yield [f"{adapter.name}: the adapter's last lines on stderr:", *stderr]
+
+
+def _following(name: str, verdicts: Sequence[VerdictEntry]) -> str:
+    """Return one line for all failures that follow from others."""
+    counts = Counter(verdict.follows_from for verdict in verdicts)
+    origins = ", ".join(f"{number} from {requirement}" for requirement, number in counts.most_common())
+    verb = "follows" if len(verdicts) == 1 else "follow"
+    return f"{plural(len(verdicts), 'more failure')} {verb} from others ({name}): {origins}"
 
 
 def _excused(adapter: Adapter) -> Iterator[str]:
@@ -302,6 +312,7 @@ def explain_verdict(adapter: str, verdict: Verdict, requirement: RequirementEntr
         ("expected", verdict.expected),
         ("seen", lines[0]),
         *(("", line) for line in [*lines[1:], verdict.explanation]),
+        ("", f"follows from {verdict.follows_from}" if verdict.follows_from else ""),
         ("polls", verdict.timeline),
         ("excused", verdict.excused),
     ]

@@ -124,12 +124,21 @@ class Baseline:
     def excuse(self, verdicts: Sequence[Verdict], *, lacked: str = "") -> tuple[Verdict, ...]:
         """Return the verdicts, with reason and link where a deviation excuses one.
 
+        A failure that is excused, or follows from one that is, is separate: it must not go unseen.
+
         Args:
             verdicts: What was judged.
             lacked: The requirement that the SDK ships a helper, where it ships none: whatever is UNSUPPORTED
                 follows from that, and is excused with it.
         """
-        return tuple(self._excused(verdict, lacked) for verdict in verdicts)
+        found = [self._excused(verdict, lacked) for verdict in verdicts]
+        excused = {(each.scenario, each.requirement) for each in found if each.excused}
+        return tuple(
+            replace(each, follows_from="")
+            if each.excused or (each.scenario, each.follows_from) in excused
+            else each
+            for each in found
+        )
 
     def known(self, scenario: Scenario) -> frozenset[str]:
         """Return the requirements that have a known deviation in a scenario."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from waitproof.judge import Status, Verdict
+from waitproof.text import plural
 
 __all__ = ["ORDER", "count", "sentence", "tally", "worst"]
 
@@ -27,7 +28,11 @@ def count(verdicts: Iterable[Verdict]) -> Counter[Status]:
 
 
 def tally(verdicts: Sequence[Verdict]) -> list[tuple[Status, int, int]]:
-    """Return each status that occurs, how often, and how many of these are excused; PASS comes first."""
+    """Return each status that occurs, how often, and how many of these are excused; PASS comes first.
+
+    Failures that follow from another one are left out.
+    """
+    verdicts = [verdict for verdict in verdicts if not verdict.follows_from]
     counts = count(verdicts)
     excused = count(verdict for verdict in verdicts if verdict.excused)
     order = dict.fromkeys((Status.PASS, *ORDER))
@@ -35,12 +40,15 @@ def tally(verdicts: Sequence[Verdict]) -> list[tuple[Status, int, int]]:
 
 
 def sentence(verdicts: Sequence[Verdict]) -> str:
-    """Return the counts of every status that occurs as one line: "61 PASS, 2 WARN (1 excused), 13 INFO"."""
+    """Return the counts as one line: "61 PASS, 2 FAIL (1 excused); 4 more failures follow from these"."""
     parts = (
         f"{n} {status.value}" + (f" ({known} excused)" if known else "")
         for status, n, known in tally(verdicts)
     )
-    return ", ".join(parts) or "no verdict"
+    following = sum(bool(verdict.follows_from) for verdict in verdicts)
+    verb = "follows" if following == 1 else "follow"
+    more = f"; {plural(following, 'more failure')} {verb} from these" if following else ""
+    return (", ".join(parts) or "no verdict") + more
 
 
 def worst(verdicts: Iterable[Verdict]) -> Status | None:

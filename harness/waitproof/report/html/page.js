@@ -189,6 +189,7 @@
     row("Expected", verdict.expected);
     row("Seen", verdict.seen);
     row("Why", verdict.explanation);
+    row("Follows from", verdict.follows_from);
     if (verdict.excused) {
       const source = verdict.href
         ? element("a", { href: verdict.href, rel: "noopener noreferrer", target: "_blank" }, "Source")

@@ -1,0 +1,81 @@
+"""Which failures of one scenario only follow from another one. Pure.
+
+A call that never ends, or that ends in the wrong way, fails many requirements in the same words: no result,
+no exception whose fields could be right, too few polls to have an interval. One of them is the finding, and
+the others follow from it. They stay FAIL or WARN, because the promise is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from waitproof.judge.observation import Observation, StillWaiting
+from waitproof.judge.words import NOTHING_RAISED, describe
+from waitproof.suite import Contract, Level
+
+__all__ = ["following"]
+
+# Kinds of checks that find a wrong outcome, the one that says most about its cause first.
+_OF_OUTCOMES = (
+    "helper_is_shipped",
+    "raises_timeout",
+    "fault_surfaces",
+    "polls_until_terminal",
+    "returns_result",
+    "raises_kind",
+    "outcome_expected",
+)
+# Then kinds that judge the time of an outcome, which say more than that a field or an interval is missing.
+_OF_DEADLINES = ("timeout_kept", "timeout_not_late", "timeout_not_early", "deadline_bounds_stalled_poll")
+_PRIMARY = (*_OF_OUTCOMES, *_OF_DEADLINES)
+# Kinds that need several polls: a wait that ended or hung too soon for them has no interval to judge.
+_OF_POLLS = ("parameters_kept", "interval_kept", "waits_interleave")
+
+_Call: TypeAlias = tuple[int, int]  # which of the scenario's calls, which copy
+
+
+def following(
+    contract: Contract, failures: Mapping[str, str], observations: Sequence[Observation]
+) -> Mapping[str, str]:
+    """Return the requirements whose failure follows from another one's, each with that other requirement.
+
+    Args:
+        contract: The documentation.
+        failures: What was seen, for each requirement that failed in one scenario.
+        observations: What they were judged by.
+    """
+    about = {name: _calls(seen, observations) for name, seen in failures.items()}
+    follows: dict[str, str] = {}
+    primary: list[str] = []
+    for name in sorted(failures, key=lambda name: _rank(contract, name)):
+        causes = (other for other in primary if about[other].keys() & about[name].keys())
+        cause = next(causes, None)
+        if cause is not None and _has_nothing_to_judge(contract, name, failures[name], about[name]):
+            follows[name] = cause
+        elif contract.requirement(name).check in _PRIMARY:
+            primary.append(name)
+    return follows
+
+
+def _calls(seen: str, observations: Sequence[Observation]) -> Mapping[_Call, bool]:
+    """Return the calls whose outcome a finding names, each with whether it never ended."""
+    found: dict[_Call, bool] = {}
+    for observation in observations:
+        for call in observation.calls:
+            if describe(call.seen) in seen:
+                found[call.index, call.copy] = isinstance(call.seen, StillWaiting)
+    return found
+
+
+def _rank(contract: Contract, name: str) -> tuple[bool, int]:
+    """Return what comes first: a MUST never follows from a SHOULD."""
+    requirement = contract.requirement(name)
+    place = _PRIMARY.index(requirement.check) if requirement.check in _PRIMARY else len(_PRIMARY)
+    return requirement.level is not Level.MUST, place
+
+
+def _has_nothing_to_judge(contract: Contract, name: str, seen: str, calls: Mapping[_Call, bool]) -> bool:
+    """Say whether a finding is no more than that there was no end, no exception or no interval."""
+    is_of_polls = contract.requirement(name).check in _OF_POLLS
+    return any(calls.values()) or seen.startswith(NOTHING_RAISED) or is_of_polls
