@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## run the whole Stream suite against the reference client
 	@$(BIN)/waitproof run adapters/reference-client
 
-test: lint types unit ## lint, types and the project's own tests: about two minutes
+test: lint types unit ## lint, types and the project's own tests: two and a half minutes on two cores
 
 lint: $(STAMP) ## style, layers, wording and scenario files
 	$(BIN)/ruff check .
@@ -39,7 +39,7 @@ types: $(STAMP) ## static types, strict
 unit: $(STAMP) ## the project's own tests, without those of `live`
 	$(BIN)/python -m pytest tests --ignore=tests/live -n $(WORKERS) --dist loadfile
 
-live: $(STAMP) ## whole clients over real sockets, the page of `serve` in a browser, the GitHub action's steps
+live: $(STAMP) ## whole clients over real sockets, pages in a browser, the GitHub action's steps
 	$(BIN)/python -m pytest tests/live -n $(WORKERS) --dist loadfile
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
