@@ -5,6 +5,7 @@ from pathlib import Path
 
 from waitproof.errors import InputError
 from waitproof.report import load, merge_reports, outcome
+from waitproof.run import sentence
 
 MEANINGS = {
     "0": "every MUST is kept, or excused",
@@ -24,7 +25,7 @@ def main(report: str, code: str) -> str:
         return f"{meaning}: see the log"
     if code == str(int(merged.exit_code)):  # else something came after the run, as a report that is not there
         meaning = outcome(merged)
-    counts = "; ".join(f"{adapter.name}: {adapter.sentence()}" for adapter in merged.adapters)
+    counts = "; ".join(f"{adapter.name}: {sentence(adapter.entry.verdicts)}" for adapter in merged.adapters)
     return " ".join(f"{meaning} ({counts})".split())
 
 
