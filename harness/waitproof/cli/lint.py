@@ -8,7 +8,7 @@ from pathlib import Path
 from waitproof.cli.options import add_suite_option
 from waitproof.errors import InputError, Mistake
 from waitproof.run import ExitCode, impossible_expectations
-from waitproof.suite import CONTRACT, id_of, lint_file, lint_suite, read_suite, suite_above, suite_folder
+from waitproof.suite import lint_file, lint_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 
@@ -31,8 +31,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
                 count = f"{len(suite.scenarios)} scenarios, {len(suite.contract.requirements)} requirements"
                 lines.append(f"{path}: {count}")
             else:
-                lint_file(path)
-                mistakes += _impossible_in(path)
+                mistakes += impossible_expectations(lint_file(path))
                 lines.append(f"{path}: fine")
         except InputError as error:
             mistakes += error.mistakes
@@ -40,14 +39,3 @@ def execute(options: argparse.Namespace) -> ExitCode:
         raise InputError(mistakes)
     print("\n".join(lines))
     return ExitCode.KEPT
-
-
-def _impossible_in(path: Path) -> list[Mistake]:
-    """Return what only playing a scenario file shows; it has been checked, and other files may be wrong."""
-    whole = path.absolute()
-    folder = suite_above(whole)
-    if folder is None or whole == folder / CONTRACT:
-        return []
-    suite, _ = read_suite(folder)
-    name = id_of(whole, folder)
-    return impossible_expectations(suite, [each for each in suite.scenarios if each.id == name])

@@ -6,8 +6,6 @@ is wrong, and would hold its own mistake against every SDK.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from waitproof.defects import Bench, clean
 from waitproof.errors import Mistake, nearest
 from waitproof.judge import Status, Verdict
@@ -18,17 +16,12 @@ __all__ = ["impossible_expectations"]
 _POSSIBLE = frozenset({Status.PASS, Status.INFO, Status.NOT_APPLICABLE, Status.UNSUPPORTED})
 
 
-def impossible_expectations(suite: Suite, scenarios: Sequence[Scenario] | None = None) -> list[Mistake]:
-    """Return a mistake for each requirement that a scenario proves and the model client cannot keep there.
-
-    Args:
-        suite: The suite.
-        scenarios: Which of its scenarios, all by default.
-    """
+def impossible_expectations(suite: Suite) -> list[Mistake]:
+    """Return a mistake for each requirement that a scenario proves and the model client cannot keep there."""
     bench = Bench(suite)
     found: dict[tuple[str, str], Verdict] = {}
     for is_async in (False, True):
-        for verdict in bench.simulate(clean(is_async=is_async), scenarios):
+        for verdict in bench.simulate(clean(is_async=is_async)):
             if verdict.status not in _POSSIBLE:
                 found.setdefault((verdict.scenario, verdict.requirement), verdict)
     by_id = {scenario.id: scenario for scenario in suite.scenarios}

@@ -194,8 +194,8 @@ def lint_suite(folder: Path) -> tuple[Suite, list[Mistake]]:
     return _read(folder, known_checks())
 
 
-def lint_file(path: Path) -> None:
-    """Check one scenario file against the contract above it, or that contract.
+def lint_file(path: Path) -> Suite:
+    """Check one scenario file against the contract above it, or that contract; return a suite of it alone.
 
     Raises:
         InputError: With every mistake of the file and of its contract.
@@ -208,12 +208,15 @@ def lint_file(path: Path) -> None:
         raise InputError(Mistake(shown_path(path), f"there is no {CONTRACT} above this file", fix=fix))
     mistakes: list[Mistake] = []
     contract: Contract | None = None
+    scenarios: list[Scenario] = []
     with _collected(mistakes):
         contract = load_contract(folder / CONTRACT)
     with _collected(mistakes):
         if whole != folder / CONTRACT:
-            load_scenario(whole, folder, contract, known_checks())
+            scenarios.append(load_scenario(whole, folder, contract, known_checks()))
     _raise(mistakes)
+    assert contract is not None
+    return Suite(folder, contract, tuple(scenarios), {each.id: whole for each in scenarios})
 
 
 def contract_file(folder: Path) -> Path:
