@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Instead, Steps, Wait
+from waitproof.defects.client import Hooks, Instead, Wait
 from waitproof.defects.defect import Defect
 from waitproof.defects.outcomes import without_failures
 from waitproof.defects.wire import ModelError, Task
@@ -27,7 +27,6 @@ def exception_defects(contract: Contract) -> Iterator[Defect]:
     yield from _fields(contract)
     yield from _native_stack_traces(contract)
     yield from _timeouts(contract)
-    yield from _after_timeouts()
 
 
 # --- the exception of a failed task -------------------------------------------------------------------
@@ -374,36 +373,3 @@ def _timeouts(contract: Contract) -> Iterator[Defect]:
     )
     for name, sentence, hooks, reason in every:
         yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=reason)
-
-
-def _after_timeouts() -> Iterator[Defect]:
-    check = "only_polls_are_sent"
-
-    def deletes(wait: Wait) -> Steps:
-        path = wait.client.wire.poll(wait.task_id).target.partition("?")[0]
-        yield from wait.client.send(wait.client.wire.request("DELETE", path), REQUEST_TIMEOUT_S)
-
-    def cancels(wait: Wait) -> Steps:
-        path = wait.client.wire.poll(wait.task_id).target.partition("?")[0]
-        yield from wait.client.send(wait.client.wire.request("POST", f"{path}/cancel", {}), REQUEST_TIMEOUT_S)
-
-    def remembers(wait: Wait, error: ModelError) -> Exception:
-        wait.client.memory[f"timed out {wait.task_id}"] = error
-        return error
-
-    def raises_again(wait: Wait, timeout_s: float) -> float:
-        if f"timed out {wait.task_id}" in wait.client.memory:
-            raise wait.timed_out()
-        return timeout_s
-
-    every = (
-        ("deletes", "The helper deletes the task at its timeout.", Hooks(at_timeout=deletes)),
-        ("cancels", "The helper cancels the task at its timeout.", Hooks(at_timeout=cancels)),
-        (
-            "remembers",
-            "A second wait for the same task raises the timeout of the first.",
-            Hooks(on_timeout=remembers, on_poll=raises_again),
-        ),
-    )
-    for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks)

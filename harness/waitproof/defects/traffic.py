@@ -1,4 +1,4 @@
-"""Defects of requests: the endpoint, credentials, operations, looks by hand, and connections."""
+"""Defects of requests: the endpoint, credentials, operations, looks by hand, connections, and timeouts."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def traffic_defects(contract: Contract) -> Iterator[Defect]:
     yield from _operations(contract)
     yield from _looks(contract)
     yield from _connections()
+    yield from _after_timeouts()
 
 
 def with_headers(request: Request, more: Mapping[str, str]) -> Request:
@@ -243,3 +244,39 @@ def _connections() -> Iterator[Defect]:
         Hooks(on_request=lambda _wait, request: with_headers(request, {"Connection": "close"})),
         ending=Ending.RECORDED,
     )
+
+
+# --- after a timeout ----------------------------------------------------------------------------------
+
+
+def _after_timeouts() -> Iterator[Defect]:
+    check = "only_polls_are_sent"
+
+    def deletes(wait: Wait) -> Steps:
+        path = wait.client.wire.poll(wait.task_id).target.partition("?")[0]
+        yield from wait.client.send(wait.client.wire.request("DELETE", path), REQUEST_TIMEOUT_S)
+
+    def cancels(wait: Wait) -> Steps:
+        path = wait.client.wire.poll(wait.task_id).target.partition("?")[0]
+        yield from wait.client.send(wait.client.wire.request("POST", f"{path}/cancel", {}), REQUEST_TIMEOUT_S)
+
+    def remembers(wait: Wait, error: ModelError) -> Exception:
+        wait.client.memory[f"timed out {wait.task_id}"] = error
+        return error
+
+    def raises_again(wait: Wait, timeout_s: float) -> float:
+        if f"timed out {wait.task_id}" in wait.client.memory:
+            raise wait.timed_out()
+        return timeout_s
+
+    every = (
+        ("deletes", "The helper deletes the task at its timeout.", Hooks(at_timeout=deletes)),
+        ("cancels", "The helper cancels the task at its timeout.", Hooks(at_timeout=cancels)),
+        (
+            "remembers",
+            "A second wait for the same task raises the timeout of the first.",
+            Hooks(on_timeout=remembers, on_poll=raises_again),
+        ),
+    )
+    for name, sentence, hooks in every:
+        yield Defect(f"{check}.{name}", check, sentence, hooks)
