@@ -239,9 +239,9 @@ def test_a_forgotten_task_is_unknown_and_its_entries_stay(shared: ServerProcess)
 def test_strays_name_the_nearest_route() -> None:
     with ServerProcess(CONTRACT_MODEL) as server:
         poll(server, 1, "/v1/job/{}")
-        assert server.wait_for(lambda: len(server.strays()) == 1, LIMIT_S)
+        assert server.wait_for(lambda: len(server.unnamed()) == 1, LIMIT_S)
 
-        (stray,) = server.strays()
+        (stray,) = server.unnamed()
 
     assert (stray.task_id, stray.kind, stray.target) == (None, "other", "/v1/job/1")
     assert (stray.http, stray.nearest) == (404, "POST /v1/jobs/{task_id}")
@@ -350,7 +350,7 @@ def test_after_the_death_of_the_child_every_call_raises() -> None:
             lambda: server.forget([1]),
             server.settle,
             lambda: server.entries(1),
-            server.strays,
+            server.unnamed,
             lambda: server.worst_lag_s(0, 1),
         ]
         reported = []

@@ -137,10 +137,6 @@ class ServerProcess(ChildOwner):
         """Return all requests of a task, in order of arrival, each entry in its newest state."""
         return self._entries_of(str(task_id))
 
-    def strays(self) -> tuple[JournalEntry, ...]:
-        """Return the requests that belong to no task and that no handler answered."""
-        return tuple(entry for entry in self._entries_of(None) if entry.is_stray)
-
     def unnamed(self) -> tuple[JournalEntry, ...]:
         """Return the requests that name no task, the strays among them."""
         with self._changed:
@@ -158,7 +154,7 @@ class ServerProcess(ChildOwner):
         A close ends the wait.
 
         Args:
-            holds: Looks at `entries` or `strays`; called with the lock held that they take.
+            holds: Looks at `entries` or `unnamed`; called with the lock held that they take.
             within_s: How long to wait at most.
 
         Returns:

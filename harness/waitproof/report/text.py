@@ -85,16 +85,17 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
 
 def _strays_line(strays: Sequence[StrayEntry]) -> str:
     """Return how many requests were strays, and which came most often."""
-    kinds = Counter(f"{each.method} {each.target.partition('?')[0]}" for each in strays)
-    most, count = kinds.most_common(1)[0]
-    alike = [each for each in strays if f"{each.method} {each.target.partition('?')[0]}" == most]
+    kinds: dict[str, list[StrayEntry]] = {}
+    for each in strays:
+        kinds.setdefault(f"{each.method} {each.target.partition('?')[0]}", []).append(each)
+    most, alike = max(kinds.items(), key=lambda kind: len(kind[1]))
     near = sorted({name for each in alike for name in each.scenarios})
     details = [f"nearest route: {alike[0].nearest}"] if alike[0].nearest else []
     if near:
         more = f" and {len(near) - MAX_NEAR} more" if len(near) > MAX_NEAR else ""
         details.append(f"on connections of {', '.join(near[:MAX_NEAR])}{more}")
     note = f" ({'; '.join(details)})" if details else ""
-    count_of = f"{count} x {most}" if len(strays) > 1 else most
+    count_of = f"{len(alike)} x {most}" if len(strays) > 1 else most
     return f"{plural(len(strays), 'request')} belonged to no scenario for sure: {count_of}{note}"
 
 

@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
@@ -283,7 +283,7 @@ class Player:
             lag_s=self._server.worst_lag_s(origin_ns, now_ns),
         )
 
-    def _task_record(self, task: TaskRecord, mine: Collection[str], origin_ns: int) -> TaskRecord:
+    def _task_record(self, task: TaskRecord, mine: Set[str], origin_ns: int) -> TaskRecord:
         """Return everything seen of a task.
 
         A request that names no task belongs to a scenario whose requests, and nobody else's, came on the same
@@ -299,12 +299,13 @@ class Player:
         others = [entry for entry in named if entry.kind == "other"]
         doubtful = []
         for entry in self._server.unnamed():
+            if entry.arrived_ns < origin_ns or entry.serial in self.claimed:
+                continue
             on_it = self._server.tasks_on(entry.connection)
             is_near = entry.connection in connections or not on_it.isdisjoint(mine)
-            is_new = entry.arrived_ns >= origin_ns and entry.serial not in self.claimed
-            if not (is_near and is_new) or self._polls_an_older_task(entry, mine):
+            if not is_near or self._polls_an_older_task(entry, mine):
                 continue
-            if on_it <= set(mine):
+            if on_it <= mine:
                 self.claimed.add(entry.serial)
                 others.append(entry)
             else:
@@ -321,7 +322,7 @@ class Player:
             doubtful=polls(doubtful),
         )
 
-    def _polls_an_older_task(self, entry: JournalEntry, mine: Collection[str]) -> bool:
+    def _polls_an_older_task(self, entry: JournalEntry, mine: Set[str]) -> bool:
         """Say whether a wait of another scenario goes on, on a task that the server has forgotten by now."""
         found = self._contract.task_path_pattern().fullmatch(urlsplit(entry.target).path)
         task_id = unquote(found[1]) if found is not None else ""
