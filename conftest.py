@@ -11,6 +11,7 @@ import pytest
 from waitproof.adapter import read_adapter
 
 if TYPE_CHECKING:
+    from fakes import Mark
     from playwright.sync_api import Browser, Error, Page
 
 pytest_plugins = ["pytester"]
@@ -29,6 +30,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def _kits() -> list[Path]:
     kits = sorted(file.parent for file in ADAPTERS.glob("kits/*/adapter.yaml"))
     return [kit for kit in kits if all(shutil.which(need.program) for need in read_adapter(kit).needs)]
+
+
+@pytest.fixture
+def mark() -> Iterator[Mark]:
+    """The mark of this test's processes, none of which may be left after it."""
+    from fakes import Mark  # noqa: PLC0415 - a run of the suite alone has no use for it
+
+    mark = Mark()
+    yield mark
+    mark.assert_gone()
 
 
 # --- a browser, for what people look at ---------------------------------------------------------------

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,6 @@ from waitproof.suite.files import load_suite
 ENDS_WITHIN_S = 3.0  # after Ctrl-C: a person who waits longer presses it again
 
 Cli = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def mark() -> Iterator[Mark]:
-    """The mark of this test's processes, none of which may be left after it."""
-    mark = Mark()
-    yield mark
-    mark.assert_gone()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,13 +108,6 @@ def known_forms() -> str:
     forms = [form for form in step["env"]["WAITPROOF_FORMS"].split() if f"--{form} FILE" in told]
     assert "json" in forms
     return " ".join(forms)
-
-
-@pytest.fixture
-def mark() -> Iterator[Mark]:
-    mark = Mark()
-    yield mark
-    mark.assert_gone()
 
 
 def installed(folder: Path) -> Path:

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +13,6 @@ import pytest
 from fakes import LIMIT_S, MINI, Mark, clean_env
 
 BROKEN = "mini/outcomes/broken.yaml::broken-is-returned[{}]"
-
-
-@pytest.fixture
-def mark() -> Iterator[Mark]:
-    """The mark of this test's processes, none of which may be left after it."""
-    mark = Mark()
-    yield mark
-    mark.assert_gone()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from waitproof.suite.files import Suite, load_suite
 @pytest.fixture(scope="module")
 def suite() -> Suite:
     return load_suite(MINI)
-
-
-@pytest.fixture
-def mark() -> Iterator[Mark]:
-    mark = Mark()
-    yield mark
-    mark.assert_gone()
 
 
 def test_a_crash_whose_scenarios_are_replayed_is_a_death(suite: Suite, mark: Mark, tmp_path: Path) -> None:

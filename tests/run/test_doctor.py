@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from fakes import MINI, Mark
@@ -12,14 +12,6 @@ from waitproof.suite.files import load_contract
 CONTRACT = load_contract(MINI / "contract.yaml")
 
 Examine = Callable[..., tuple[bool, list[str]]]
-
-
-@pytest.fixture
-def mark() -> Iterator[Mark]:
-    """The mark of this test's processes, none of which may be left after it."""
-    mark = Mark()
-    yield mark
-    mark.assert_gone()
 
 
 @pytest.fixture
