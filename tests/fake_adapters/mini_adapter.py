@@ -113,6 +113,16 @@ class WholeSeconds(MiniAdapter):
         return client.wait(task_id, **options)
 
 
+class TypedAndStrict(MiniAdapter):
+    """Its helper has no defaults, and its type for a job's output knows pages and nothing else."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        if len(options) < 2:
+            raise waitproof_kit.Unsupported("the helper has no defaults")
+        job = client.wait(task_id, **options)
+        return {**job, "output": {"pages": job["output"].get("pages", 0)}}
+
+
 class LooksOnceMore(MiniAdapter):
     """Asks for the job's state once more when it has ended."""
 

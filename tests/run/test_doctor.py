@@ -7,9 +7,10 @@ import pytest
 from fakes import MINI, Mark
 from waitproof.adapter.command import AdapterCommand
 from waitproof.run import doctor
-from waitproof.suite.files import load_contract
+from waitproof.suite.files import load_contract, load_scenario
 
 CONTRACT = load_contract(MINI / "contract.yaml")
+EXAMPLE = load_scenario(MINI / "outcomes/completes.yaml", MINI, CONTRACT)
 
 Examine = Callable[..., tuple[bool, list[str]]]
 
@@ -23,7 +24,7 @@ def examine(mark: Mark, monkeypatch: pytest.MonkeyPatch) -> Examine:
         monkeypatch.setattr(doctor, "INTERVAL_S", 0.3)
         said: list[str] = []
         command = mark.command(adapter) if isinstance(adapter, str) else adapter
-        right = doctor.examine(command, CONTRACT, said.append)
+        right = doctor.examine(command, CONTRACT, said.append, EXAMPLE)
         return right, "\n".join(said).splitlines()
 
     return examine_one
@@ -145,6 +146,20 @@ def test_the_first_break_of_the_protocol_ends_the_examination(examine: Examine, 
     assert len(wrong) == 1
     assert wrong[0].startswith(told)
     assert lines[-1] == "something is wrong with the adapter or with the SDK that it calls: see above"
+
+
+def test_a_typed_helper_that_demands_its_options_is_right_about_the_contracts_example(
+    examine: Examine,
+) -> None:
+    right, lines = examine("TypedAndStrict")
+
+    assert right
+    assert said_of(lines, "wait returns") == [
+        "note  wait returns: the payload of the contract's example",
+        '      fix: if {"channels": 2, "name": "Ωmega", "nested": [{"a": null}]} can be a payload of '
+        "this SDK: does the adapter change it?",
+    ]
+    assert said_of(lines, "two at once") == ["ok    two at once: two waits were in flight together"]
 
 
 def test_both_options_are_tried(examine: Examine) -> None:

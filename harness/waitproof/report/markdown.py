@@ -79,7 +79,7 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
         if adapter.entry.error:
             name, error = markdown_text(adapter.name), markdown_text(adapter.entry.error)
             page.add(f"**{name}** could not be run: {error}", "")
-        for line in death_sentences(adapter):
+        for line in death_sentences(adapter.entry):
             page.add(f"**{markdown_text(adapter.name)}**: {markdown_text(line)}", "")
     for note in report.notes:
         page.add(f"Note: {markdown_text(note)}", "")

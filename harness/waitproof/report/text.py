@@ -69,7 +69,7 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     for adapter in report.adapters:
         stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
         _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
-        for line in death_sentences(adapter):
+        for line in death_sentences(adapter.entry):
             _print(console, [f"{adapter.name}: {line}"])
         if stderr := stderr_sentence(adapter):
             _print(console, [shorten(stderr, console.width - 1)])

@@ -17,7 +17,7 @@ from waitproof.judge import describe, json_equal, shown
 from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import AdapterFault, ExceptionKind, Hello, Outcome, Raised, Returned, Unsupported
 from waitproof.run.player import new_task_id
-from waitproof.suite import Contract, Json, StatusMeaning, Step, fill
+from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, fill
 
 __all__ = ["examine"]
 
@@ -39,8 +39,20 @@ class _Step:
     fix: str = ""
 
 
-def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], None]) -> bool:
+def examine(
+    command: AdapterCommand,
+    contract: Contract,
+    say: Callable[[str], None],
+    example: Scenario | None = None,
+) -> bool:
     """Examine an adapter and report a line or a few for each step.
+
+    Args:
+        command: How to start it.
+        contract: The documentation.
+        say: Prints a line.
+        example: The contract's example: what its task answers and its wait returns is right for every SDK of
+            this API, whatever shape a typed one gives to a payload.
 
     Returns:
         Whether nothing was wrong.
@@ -53,7 +65,7 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
             say(f"WRONG start: {error}")
             return False
         try:
-            for step in _Examination(process, contract, server).steps():
+            for step in _Examination(process, contract, server, example).steps():
                 passed &= not step.wrong
                 word = "WRONG" if step.wrong else "note " if step.fix else "ok   "
                 say(f"{word} {step.name}: {step.summary}")
@@ -75,10 +87,18 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
 
 
 class _Examination:
-    def __init__(self, process: AdapterProcess, contract: Contract, server: ServerProcess) -> None:
+    def __init__(
+        self,
+        process: AdapterProcess,
+        contract: Contract,
+        server: ServerProcess,
+        example: Scenario | None,
+    ) -> None:
         self._process = process
         self._contract = contract
         self._server = server
+        self._example = example
+        self._options: dict[str, Json] = {}  # of a wait that is not about options
 
     def steps(self) -> Iterator[_Step]:
         hello = self._process.hello(
@@ -130,10 +150,26 @@ class _Examination:
         if not isinstance(seen, Returned):
             return _Step("wait returns", f"the call {describe(seen)}", wrong=True, fix=self._hint(task_id))
         if not json_equal(seen.result, PAYLOAD):
+            if self._returns_example():
+                fix = f"if {shown(PAYLOAD)} can be a payload of this SDK: does the adapter change it?"
+                return _Step("wait returns", "the payload of the contract's example", fix=fix)
             summary = f"the call {describe(seen)}, the server said {shown(PAYLOAD)}"
             fix = f"is the payload at result_path {hello.result_path!r} of what the helper returned?"
             return _Step("wait returns", summary, wrong=True, fix=fix)
         return _Step("wait returns", "the payload as the server gave it")
+
+    def _returns_example(self) -> bool:
+        """Say whether a wait on the contract's example returns what the example expects."""
+        if self._example is None:
+            return False
+        ends = [step for step in self._example.task if self._contract.ends_the_wait(step.status)]
+        expected = [call.expect for call in self._example.calls if call.expect.has("returns")]
+        if not (ends and expected):
+            return False
+        task_id = self._task(ends[-1])
+        seen = self._wait(task_id)
+        values = {"task_id": task_id, "token": ""}
+        return isinstance(seen, Returned) and json_equal(seen.result, fill(expected[-1].returns, values))
 
     def _raises_task(self) -> _Step:
         if StatusMeaning.RAISE_TASK not in self._contract.statuses.values():
@@ -180,7 +216,7 @@ class _Examination:
         done = Step(status=self._done()).model_copy(update={"delay": 0.5})
         task_ids = {client: self._task(done) for client in ("doctor", "doctor-2")}
         calls = [
-            self._process.send("wait", client=client, task_id=task_id, options={})
+            self._process.send("wait", client=client, task_id=task_id, options=self._options)
             for client, task_id in task_ids.items()
         ]
         for call in calls:
@@ -230,7 +266,13 @@ class _Examination:
     # --- tools ---
 
     def _wait(self, task_id: str | int) -> Outcome:
-        return self._call(self._process.send("wait", client="doctor", task_id=task_id, options={}))
+        call = self._process.send("wait", client="doctor", task_id=task_id, options=self._options)
+        seen = self._call(call)
+        if not isinstance(seen, Unsupported) or self._options:
+            return seen
+        defaults = self._contract.defaults  # this helper has no defaults, or not for all options
+        self._options = {"poll_interval": defaults.poll_interval, "timeout": defaults.timeout}
+        return self._wait(task_id)
 
     def _call(self, call: PendingCall) -> Outcome:
         if not call.wait(LIMIT_S):
