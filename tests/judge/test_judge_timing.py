@@ -870,3 +870,30 @@ def test_an_abandoned_poll_in_the_journal_still_counts_as_one_in_flight_at_the_d
     seen = observe(told, Play(TIMED_OUT, [0.0], 2.9, received_s=2.901, poll={1: {"ended": Ended.ABANDONED}}))
 
     assert judged(contract("timeout_not_late"), told, seen).status is Status.PASS
+
+
+# --- long timeouts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (TIMED_OUT, 'raised TransportError (kind transport): "gave up", 1.00 s after it was made'),
+        (raised("other"), 'raised KeyError (kind other): "it failed", 1.00 s after it was made'),
+        (StillWaiting(13.0), "was still waiting after 13.00 s"),
+    ],
+)
+def test_a_wait_that_ends_before_its_long_timeout_and_its_task_is_final(seen: Seen, words: str) -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+
+    assert judged(of, told, observe(told, Play(seen, [0.0], received_s=1.0))) == fails(
+        "a timeout of 2592000.00 s does not end the wait before its task ends", f"the call {words}"
+    )
+
+
+def test_a_wait_that_outlasts_its_task_is_right() -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+
+    assert judged(of, told, observe(told, Play(GOT_RESULT, [0.0, 1.0]))).status is Status.PASS

@@ -993,6 +993,7 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
         "waits_interleave",
         # a behaviour on record would be another one
         "record_interval_counted_from",
+        "record_odd_interval",
         "record_polls_at_deadline",
         "record_request_timeout",
         "record_sub_second",

@@ -215,7 +215,7 @@ task:
   - {stauts: queued, times: 010}
   - {status: done, result: "${tokn}", delay: 5}
 calls:
-  - {wait: {timeout: 0s}, parallel: 2, task_id: 7}
+  - {wait: {timeout: 400d}, parallel: 2, task_id: 7}
 """
 
 
@@ -228,7 +228,7 @@ def test_seven_mistakes_of_every_kind_are_reported_by_one_lint(folder: Path) -> 
         "parcels/b.yaml:4:29: '010' is ambiguous: some YAML readers take it for an octal number",
         "parcels/b.yaml:5:20: ${tokn} is not a placeholder",
         "parcels/b.yaml:5:39: 5 is not a duration",
-        "parcels/b.yaml:7:13: 0s is too short",
+        "parcels/b.yaml:7:13: 400d is too long",
     ]
 
 
@@ -480,6 +480,11 @@ def test_a_field_that_the_answer_has_is_nothing_to_fix(steps: str, folder: Path)
             "  expected: 5 or more, so that being one interval off shows",
         ),
         (
+            ENDS_PASSED,
+            "{poll_interval: 1s, timeout: 0s}",
+            "'ends' is proved by a 'timeout' of 0 or less\n  expected: a value that means the same to all",
+        ),
+        (
             TIMEOUT,
             "{poll_interval: 20s}",
             "'ends' is proved by a timeout of 3.0 intervals\n"
@@ -546,6 +551,7 @@ MUST = {
     "operation-returns-task-id",
     "override-poll-interval",
     "override-timeout",
+    "override-timeout-in-full",
     "polls-task-status-endpoint",
     "polls-until-terminal",
     "ships-wait-helper",

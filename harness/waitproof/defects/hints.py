@@ -50,6 +50,7 @@ _ADVICE: Mapping[str, str] = {
     "timeout_kept.option": "the deadline: is it computed once: start plus timeout, in the right unit?",
     "timeout_kept.no-deadline": "the loop: is there a test of the time that has passed?",
     "timeout_kept.option-missing": "the helper's signature: add a parameter for the timeout",
+    "timeout_outlasts_task": "how the timeout is converted: is all of it used, beyond 32 bits too?",
     "timeout_not_early": "the last sleep: is it cut short at the deadline, or left out?",
     "timeout_not_late": "the test of the deadline: is the last sleep cut short there?",
     "deadline_bounds_stalled_poll": "the time limit of a request: does it end at the deadline?",

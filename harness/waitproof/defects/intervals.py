@@ -211,7 +211,7 @@ def _open_questions() -> Iterator[Defect]:
 
 def sleeping_first(wait: Wait, steps: Steps) -> Steps:
     """Sleep an interval before the first poll."""
-    yield Sleep(min(wait.interval_s, wait.timeout_s))
+    yield Sleep(max(0.0, min(wait.interval_s, wait.timeout_s)))
     return (yield from steps)
 
 

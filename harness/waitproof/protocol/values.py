@@ -97,6 +97,7 @@ class Capabilities:
     poll_interval_resolution: _Resolution = 0.001
     timeout_resolution: _Resolution = 0.001
     options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
+    no_timeout: StrictBool = False
 
 
 @dataclass(frozen=True)
