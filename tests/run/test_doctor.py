@@ -46,9 +46,9 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
     assert re.fullmatch(r"ok    hello: mini 1\.0, python, CPython 3\.\S+", shown.pop(0))
     assert shown == [
         "ok    ping: answered",
-        "ok    get_task: one request, and the task as the server gave it",
-        "ok    wait returns: the payload as the server gave it",
-        "ok    wait raises: this API raises nothing for a task",
+        "ok    get_task: one request, and the task as the server sent it",
+        "ok    wait returns: the payload as the server sent it",
+        "ok    wait raises: skipped: in this contract no status of a task raises an exception",
         "ok    wait times out: GaveUp, fields {}",
         "ok    two at once: two waits were in flight together",
         "ok    print_parcel_label: returned the task id",
@@ -64,7 +64,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "WrongPath",
             "wait returns",
             [
-                "WRONG wait returns: the call returned null, the server said "
+                "WRONG wait returns: the call returned null, but the server sent "
                 '{"channels": 2, "name": "Ωmega", "nested": [{"a": null}]}',
                 "      fix: is the payload at result_path 'trouble' of what the helper returned?",
             ],
@@ -91,7 +91,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "TakesTurns",
             "two at once",
             [
-                "WRONG two at once: the server never had the polls of both waits at once",
+                "WRONG two at once: the server never had polls of both waits in flight at once",
                 "      fix: answer each call from a separate thread or task, or leave max_concurrency out",
             ],
         ),
@@ -183,8 +183,8 @@ def test_an_option_that_is_not_passed_on_is_named_as_the_likely_cause(
         told,
     )
     assert lines[lines.index(told) + 1] == (
-        "      fix: pass the option 'timeout' on to the helper: most likely it isn't passed on; "
-        "if it is, the helper ignores it"
+        "      fix: check that the adapter passes 'timeout' on to the helper, in seconds; "
+        "if it does, the helper ignores it"
     )
 
 

@@ -300,7 +300,7 @@ def test_an_id_that_names_nothing_is_answered_in_the_apis_words_with_the_nearest
     told = api.poll("completes-after-3-pols~7")
 
     assert told["StatusCode"] == 404
-    assert told["message"].startswith("no scenario is called 'completes-after-3-pols'; the nearest are ")
+    assert told["message"].startswith("no scenario is called 'completes-after-3-pols'; similar names: ")
     assert EXAMPLE in told["message"]
 
 

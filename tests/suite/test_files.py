@@ -241,7 +241,7 @@ def test_what_a_scenario_cannot_show_is_reported_beside_its_other_mistakes(folde
         "parcels/b.yaml:1:1: a scenario has no key 'sumary'",
         "parcels/b.yaml:3:17: 'no' is ambiguous: some YAML readers take it for true or false",
         "parcels/b.yaml:4:10: 'kept' is proved by a wait that lacks 'poll_interval'",
-        "parcels/b.yaml:4:29: call 1 expects 'polls', but no requirement that it proves reads that",
+        "parcels/b.yaml:4:29: call 1 expects 'polls', but no requirement under 'proves' checks that",
     ]
 
 
@@ -364,9 +364,9 @@ def test_an_expectation_that_no_check_reads_is_a_mistake(folder: Path) -> None:
     polls = GOOD.replace("returns: 1", "returns: 1, polls: 1")
 
     assert linted(folder, b=polls) == [
-        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement under 'proves' checks that\n"
         "  found:    calls: [{wait: {}, expect: {returns: 1, polls: 1}}]\n"
-        "  expected: a requirement whose check reads it, or no 'polls'"
+        "  expected: a requirement under 'proves' that checks it, or no 'polls'"
     ]
 
 
@@ -376,10 +376,10 @@ def test_an_expectation_that_no_check_reads_comes_with_the_requirements_that_do(
     proved = polls.replace("returns-parcel", "until-done").replace("returns: 1, ", "")
 
     assert linted(folder, until, b=polls, c=proved) == [
-        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement under 'proves' checks that\n"
         "  found:    calls: [{wait: {}, expect: {returns: 1, polls: 1}}]\n"
-        "  expected: a requirement whose check reads it, or no 'polls'\n"
-        "  fix:      it is read by until-done"
+        "  expected: a requirement under 'proves' that checks it, or no 'polls'\n"
+        "  fix:      add one of these to 'proves': until-done"
     ]
 
 

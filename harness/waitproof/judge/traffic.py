@@ -164,7 +164,7 @@ def one_request_per_call(case: Case, _arguments: NoArguments) -> Finding:
 
 
 def _one_request(case: Case, call: CallRecord) -> Finding:
-    expected = "one request, and the task as the server gave it"
+    expected = "one request, and the task as the server sent it"
     polls = case.observation.polls_of(call)
     others = case.observation.others_of(call)
     if len(polls) != 1 or others:

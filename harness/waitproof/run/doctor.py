@@ -121,7 +121,7 @@ class _Examination:
         if self._process.log_lines:
             lines = self._process.log_lines
             summary = f"{len(lines)} lines on stdout were not answers; the first: {lines[0]!r}"
-            fix = "let the SDK print to stderr: a hundred such lines are an error"
+            fix = "let the SDK print to stderr: a run with a hundred such lines is an error"
             yield _Step("stdout", summary, fix=fix)
         yield self._ends()
 
@@ -138,9 +138,9 @@ class _Examination:
             fix = 'answer {"outcome":"returned","task":{"task_id":…,"status":…,"result":…,"error":…}}'
             return _Step("get_task", f"the call {describe(seen)}", wrong=True, fix=fix)
         if not json_equal(seen.task.get("result"), PAYLOAD):
-            summary = f"its result is {shown(seen.task.get('result'))}, the server said {shown(PAYLOAD)}"
+            summary = f"its result is {shown(seen.task.get('result'))}, but the server sent {shown(PAYLOAD)}"
             return _Step("get_task", summary, fix="report it as the caller gets it; the suite judges the SDK")
-        return _Step("get_task", "one request, and the task as the server gave it")
+        return _Step("get_task", "one request, and the task as the server sent it")
 
     def _returns(self, hello: Hello) -> _Step:
         task_id = self._task(Step(status=self._done(), result=PAYLOAD))
@@ -153,10 +153,10 @@ class _Examination:
             if self._returns_example():
                 fix = f"if {shown(PAYLOAD)} can be a payload of this SDK: does the adapter change it?"
                 return _Step("wait returns", "the payload of the contract's example", fix=fix)
-            summary = f"the call {describe(seen)}, the server said {shown(PAYLOAD)}"
+            summary = f"the call {describe(seen)}, but the server sent {shown(PAYLOAD)}"
             fix = f"is the payload at result_path {hello.result_path!r} of what the helper returned?"
             return _Step("wait returns", summary, wrong=True, fix=fix)
-        return _Step("wait returns", "the payload as the server gave it")
+        return _Step("wait returns", "the payload as the server sent it")
 
     def _returns_example(self) -> bool:
         """Say whether a wait on the contract's example returns what the example expects."""
@@ -173,7 +173,7 @@ class _Examination:
 
     def _raises_task(self) -> _Step:
         if StatusMeaning.RAISE_TASK not in self._contract.statuses.values():
-            return _Step("wait raises", "this API raises nothing for a task")
+            return _Step("wait raises", "skipped: in this contract no status of a task raises an exception")
         seen = self._wait(self._task(Step(status=self._status(StatusMeaning.RAISE_TASK))))
         if isinstance(seen, AdapterFault):
             return self._fault("wait raises", seen)
@@ -195,8 +195,8 @@ class _Examination:
             raise AdapterError(
                 f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
                 f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
-                "      fix: pass the option 'timeout' on to the helper: most likely it isn't passed on; "
-                "if it is, the helper ignores it"
+                "      fix: check that the adapter passes 'timeout' on to the helper, in seconds; "
+                "if it does, the helper ignores it"
             )
         seen = self._call(call)
         if isinstance(seen, Unsupported):
@@ -231,7 +231,7 @@ class _Examination:
         )
         if not any(a[0] < b[1] and b[0] < a[1] for a, b in itertools.product(first, second)):
             fix = "answer each call from a separate thread or task, or leave max_concurrency out"
-            summary = "the server never had the polls of both waits at once"
+            summary = "the server never had polls of both waits in flight at once"
             return _Step("two at once", summary, wrong=True, fix=fix)
         return _Step("two at once", "two waits were in flight together")
 
@@ -294,7 +294,7 @@ class _Examination:
         return "the server completed the task at the first poll: what did the helper raise?"
 
     def _fault(self, name: str, seen: AdapterFault) -> _Step:
-        return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix="see its code and stderr")
+        return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix="see the adapter's code and its lines on stderr")
 
     def _done(self) -> str:
         return self._status(StatusMeaning.RETURN_RESULT)

@@ -205,7 +205,7 @@ class _Proof:
             path: Path = ("proves", number)
             reads = self.checks[requirement.check].reads
             if self.calls and reads and not expected.intersection(reads):
-                fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
+                fact = f"'{requirement.id}' is under 'proves', but no call expects anything that shows it"
                 self.document.add(path, fact, expected=f"{_either(reads)} under 'expect' of a call")
             if self.calls and self.steps and {"field", "from"} <= requirement.with_.keys():
                 self._check_field(path, requirement)
@@ -228,9 +228,9 @@ class _Proof:
                     readers = [each.id for each in self.requirements if part in self.checks[each.check].reads]
                     self.document.add(
                         ("calls", number, "expect", part),
-                        f"call {number + 1} expects '{part}', but no requirement that it proves reads that",
-                        expected=f"a requirement whose check reads it, or no '{part}'",
-                        fix=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
+                        f"call {number + 1} expects '{part}', but no requirement under 'proves' checks that",
+                        expected=f"a requirement under 'proves' that checks it, or no '{part}'",
+                        fix=f"add one of these to 'proves': {', '.join(readers[:MAX_READERS])}" if readers else "",
                     )
 
     def _check_field(self, path: Path, requirement: Requirement) -> None:
