@@ -490,7 +490,7 @@ def alone(told: Scenario, of: Any, *plays: Play, again: Play | None = None) -> V
     return judged(of, told, first, observe(told, *isolated, alone=True))
 
 
-WHOSE = "POST /api/v2/wrong, on a connection that other scenarios' requests came on, too"
+WHOSE = "POST /api/v2/wrong, on a connection that also carried other scenarios' requests"
 
 
 @pytest.mark.parametrize("check", ["polls_endpoint", "only_polls_are_sent"])

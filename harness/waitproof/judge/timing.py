@@ -114,7 +114,7 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
     finding = _between(call, expected, None, late_bound_s(timeout_s))
     polls = case.observation.requests_of(call)
     if finding.mark is Mark.KEPT and not any(case.scenario.task[poll.step].delay for poll in polls):
-        return suspect(expected, f"no poll was stalled: {finding.seen}")
+        return suspect(expected, f"the wait ended before a poll was stalled: {finding.seen}")
     return finding
 
 
