@@ -549,7 +549,8 @@ def test_explain_of_something_unknown_names_the_nearest(cli: Cli) -> None:
     assert cli("explain", "usual-intervals", "--suite", MINI) == (
         2,
         "",
-        "explain: no requirement or scenario is called 'usual-intervals'\n  fix:      did you mean 'usual-interval'?\n",
+        "explain: no requirement or scenario is called 'usual-intervals'\n"
+        "  fix:      did you mean 'usual-interval'?\n",
     )
 
 

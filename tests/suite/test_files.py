@@ -379,7 +379,7 @@ def test_an_expectation_that_no_check_reads_comes_with_the_requirements_that_do(
         "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement under 'proves' checks that\n"
         "  found:    calls: [{wait: {}, expect: {returns: 1, polls: 1}}]\n"
         "  expected: a requirement under 'proves' that checks it, or no 'polls'\n"
-        "  fix:      add one of these to 'proves': until-done"
+        "  fix:      add to 'proves' one of until-done"
     ]
 
 

@@ -81,8 +81,7 @@ def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
     parts += [f"{len(new.removed)} {would}removed"] if new.removed else []
     yield f"{file}: {', '.join(parts) or 'nothing to change'}"
     yield from (f"  + {each.deviation}" for each in new.added)
-    yield from (
-        f"  - {each.entry.known.deviation}: {'passes now' if each.problem is Problem.KEPT else 'matches nothing'}"
-        for each in new.removed
-    )
+    for each in new.removed:
+        problem = "passes now" if each.problem is Problem.KEPT else "matches nothing"
+        yield f"  - {each.entry.known.deviation}: {problem}"
     yield from (f"  ! {each.expiry}" for each in new.expired if each.expiry is not None)

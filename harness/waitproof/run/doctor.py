@@ -294,7 +294,8 @@ class _Examination:
         return "the server completed the task at the first poll: what did the helper raise?"
 
     def _fault(self, name: str, seen: AdapterFault) -> _Step:
-        return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix="see the adapter's code and its lines on stderr")
+        fix = "see the adapter's code and its lines on stderr"
+        return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix=fix)
 
     def _done(self) -> str:
         return self._status(StatusMeaning.RETURN_RESULT)

@@ -59,16 +59,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="scenario for operations whose request names none (default: the contract's example)",
     )
-    parser.add_argument("--judge", action="store_true", help="print the verdicts on each wait when it is over")
+    parser.add_argument("--judge", action="store_true", help="print verdicts on each wait when it is over")
     parser.add_argument(
         "--poll-interval",
         metavar="DURATION",
-        help="interval that your code passes, such as 1s (default: the scenario's, or the API's with --timeout)",
+        help="interval that your code passes (default: the scenario's, or the API's with --timeout)",
     )
     parser.add_argument(
         "--timeout",
         metavar="DURATION",
-        help="timeout that your code passes, such as 60s (default: the scenario's, or the API's with --poll-interval)",
+        help="timeout that your code passes (default: the scenario's, or the API's with --poll-interval)",
     )
     parser.add_argument(
         "--max-tasks",
@@ -82,7 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=_count,
         default=round(defaults.finished_s),
         metavar="S",
-        help="seconds to keep a finished task; an unfinished one is kept six times as long (default: %(default)s)",
+        help="seconds to keep a finished task; six times as long for others (default: %(default)s)",
     )
     parser.add_argument(
         "--journal",

@@ -230,7 +230,7 @@ class _Proof:
                         ("calls", number, "expect", part),
                         f"call {number + 1} expects '{part}', but no requirement under 'proves' checks that",
                         expected=f"a requirement under 'proves' that checks it, or no '{part}'",
-                        fix=f"add one of these to 'proves': {', '.join(readers[:MAX_READERS])}" if readers else "",
+                        fix=f"add to 'proves' one of {', '.join(readers[:MAX_READERS])}" if readers else "",
                     )
 
     def _check_field(self, path: Path, requirement: Requirement) -> None:
