@@ -1,4 +1,4 @@
-"""Behaviours on record: the words for each of them, which SDKs are compared by."""
+"""Behaviors on record: the words for each of them, which SDKs are compared by."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

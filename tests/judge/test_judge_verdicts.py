@@ -991,7 +991,7 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
         "timeout_not_early",
         "timeout_not_late",
         "waits_interleave",
-        # a behaviour on record would be another one
+        # a behavior on record would be another one
         "record_interval_counted_from",
         "record_odd_interval",
         "record_polls_at_deadline",

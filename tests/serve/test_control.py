@@ -147,8 +147,8 @@ def timeout(seconds: float) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "http", "told"),
     [
-        ({}, 422, "a task is made from one of 'scenario' and 'yaml'"),
-        ({"scenario": EXAMPLE, "yaml": TASK}, 422, "a task is made from one of 'scenario' and 'yaml'"),
+        ({}, 422, "a task needs either 'scenario' or 'yaml', not both"),
+        ({"scenario": EXAMPLE, "yaml": TASK}, 422, "a task needs either 'scenario' or 'yaml', not both"),
         ({"scenario": "completes-aftr"}, 404, "no scenario is called 'completes-aftr'"),
         ({"scenario": 7}, 422, "scenario: this should be a string"),
         ({"yaml": None}, 422, "yaml: this should not be null"),

@@ -1,4 +1,4 @@
-"""Defects of the poll interval: polls that come too soon or too late, and options that are not honoured."""
+"""Defects of the poll interval: polls that come too soon or too late, and options that are not honored."""
 
 from __future__ import annotations
 

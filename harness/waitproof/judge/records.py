@@ -1,6 +1,6 @@
-"""Behaviours that the documentation leaves open: recorded in words and numbers, never judged.
+"""Behaviors that the documentation leaves open: recorded in words and numbers, never judged.
 
-The same behaviour has the same words before the colon, so that SDKs can be compared; numbers follow it.
+The same behavior has the same words before the colon, so that SDKs can be compared; numbers follow it.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def _lacks_either(case: Case, _arguments: Model) -> str:
 
 @kind("parameters_kept", timed=True, lacks=_lacks_either)
 def parameters_kept(case: Case, _arguments: Model) -> Finding:
-    """Both options are accepted and both are honoured."""
+    """Both options are accepted and both are honored."""
     waits = list(case.waits())
     return _worst([wait_interval(case, call) for call in waits] + [_timeout(case, call) for call in waits])
 

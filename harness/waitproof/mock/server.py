@@ -367,7 +367,7 @@ def _cannot_listen(host: str, port: int, error: OSError) -> Mistake:
         fact = f"another program is already listening on port {port} of {host}"
         return Mistake(f"--port {port}", fact, fix=f"stop that program; or {_FREE_PORT}")
     if error.errno == errno.EACCES:
-        fact = f"this user may not listen on port {port} of {host}"
+        fact = f"this user is not allowed to listen on port {port} of {host}"
         return Mistake(f"--port {port}", fact, fix=f"use a port above 1023; or {_FREE_PORT}")
     fact = f"cannot listen on {host}: {error}"
     return Mistake(f"--host {host}", fact, expected="an address of this machine, such as 127.0.0.1")

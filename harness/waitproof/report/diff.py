@@ -35,7 +35,7 @@ class Kind(StrEnum):
     EXCUSED = "worse, but excused"
     UNSURE = "inconclusive"
     OTHER = "other changes"
-    RECORDED = "behaviour on record that changed"
+    RECORDED = "recorded behavior that changed"
     ADDED = "new"
     REMOVED = "no longer judged"
 
@@ -192,7 +192,7 @@ def _kind(old: Report, new: Report, was: VerdictEntry | None, now: VerdictEntry 
         kind, without = (Kind.ADDED, old) if was is None else (Kind.REMOVED, new)
         return kind if _is_complete(without) else None
     if was.status is Status.INFO and now.status is Status.INFO:
-        return Kind.RECORDED if was.behaviour != now.behaviour else None
+        return Kind.RECORDED if was.behavior != now.behavior else None
     if _word(was) == _word(now):
         return None
     if Status.INCONCLUSIVE in {was.status, now.status}:
@@ -204,7 +204,7 @@ def _kind(old: Report, new: Report, was: VerdictEntry | None, now: VerdictEntry 
 
 def _word(verdict: VerdictEntry | None, *, is_record: bool = False) -> str:
     if verdict is None or is_record:
-        return "" if verdict is None else verdict.behaviour
+        return "" if verdict is None else verdict.behavior
     return f"{verdict.status.value} (excused)" if verdict.excused else verdict.status.value
 
 

@@ -96,7 +96,7 @@ def _strays_line(strays: Sequence[StrayEntry]) -> str:
         details.append(f"on connections of {', '.join(near[:MAX_NEAR])}{more}")
     note = f" ({'; '.join(details)})" if details else ""
     count_of = f"{len(alike)} x {most}" if len(strays) > 1 else most
-    return f"{plural(len(strays), 'request')} belonged to no scenario for sure: {count_of}{note}"
+    return f"{plural(len(strays), 'request')} could not be assigned to a scenario: {count_of}{note}"
 
 
 def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:

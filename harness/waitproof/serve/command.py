@@ -140,7 +140,7 @@ def execute(options: argparse.Namespace) -> int:
         failure = service.server.failure
     finished = terminal.finish()
     if failure is not None:
-        raise HarnessError(f"the server's loop has ended by a mistake of waitproof: {failure!r}")
+        raise HarnessError(f"the server's loop has ended because of a defect in waitproof: {failure!r}")
     if not finished:
         os._exit(0)  # the interpreter would wait for the thread that holds stdout
     return 0
