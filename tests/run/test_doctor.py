@@ -212,7 +212,7 @@ def test_an_adapter_that_outlives_stdin_is_reported(
 
     told = said_of(lines, "end of stdin")
     assert not right
-    assert told[0].startswith("WRONG end of stdin: exit code -9 ")
+    assert told[0].startswith("WRONG end of stdin: exit code -9, ")
     assert told[1] == "      fix: when stdin ends, finish what is in flight and exit with 0"
 
 

@@ -259,7 +259,7 @@ class _Examination:
         code = self._process.exit_code
         if code != 0:
             fix = "when stdin ends, finish what is in flight and exit with 0"
-            summary = f"exited with {code}, {took_s:.1f} s after the end of stdin"
+            summary = f"exit code {code}, {took_s:.1f} s after the end of stdin"
             return _Step("end of stdin", summary, wrong=True, fix=fix)
         return _Step("end of stdin", f"exited with 0 after {took_s:.1f} s")
 
