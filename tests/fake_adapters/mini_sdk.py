@@ -1,6 +1,5 @@
 """The SDK of the made-up Mini API: a wait helper that keeps its promises, and its async twin."""
 
-import asyncio
 import http.client
 import json
 import threading
@@ -55,6 +54,8 @@ class AsyncClient(Client):
     """The same, on an event loop."""
 
     async def wait_async(self, job: int, poll_interval: float = 0.1, timeout: float = 0.6) -> Any:
+        import asyncio  # noqa: PLC0415 - most of these processes have no use for it
+
         end = time.monotonic() + timeout
         while True:
             state = await asyncio.to_thread(self.look, job)
@@ -65,4 +66,6 @@ class AsyncClient(Client):
             await self.pause_async(min(poll_interval, max(0.0, end - time.monotonic())))
 
     async def pause_async(self, seconds: float) -> None:
+        import asyncio  # noqa: PLC0415 - as above
+
         await asyncio.sleep(seconds)

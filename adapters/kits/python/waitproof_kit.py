@@ -28,7 +28,6 @@ caller saw, so put only the call itself there. An exception anywhere else is an 
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import math
@@ -139,10 +138,14 @@ def run_async(adapter: Adapter) -> None:
 
     A thread reads stdin and answers pings, so that a blocked loop cannot pass for a dead process.
     """
+    import asyncio  # noqa: PLC0415 - half of the time that a blocking SDK's adapter would take to start
+
     asyncio.run(_serve(_Session(adapter)))
 
 
 async def _serve(session: _Session) -> None:
+    import asyncio  # noqa: PLC0415 - as above
+
     loop = asyncio.get_running_loop()
     end_of_input = asyncio.Event()
     in_flight = set()
