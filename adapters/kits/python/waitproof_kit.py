@@ -28,7 +28,6 @@ caller saw, so put only the call itself there. An exception anywhere else is an 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
@@ -36,10 +35,9 @@ import platform
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 __all__ = ["Adapter", "Unsupported", "fields_of", "run", "run_async"]
 
@@ -173,8 +171,7 @@ async def _serve(session: _Session) -> None:
         await asyncio.wait(in_flight)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Attempt:
+class _Attempt(NamedTuple):
     """The outcome of one call of the SDK; `exception` is None when it returned."""
 
     returned: Any
@@ -239,6 +236,8 @@ class _Session:
         except _AdapterError as error:
             self._fail(message, str(error))
         except Exception as error:  # noqa: BLE001 - of any kind: the harness waits for an answer
+            import traceback  # noqa: PLC0415 - as with asyncio, an adapter without it starts sooner
+
             traceback.print_exc()
             self._fail(message, f"{type(error).__name__}: {_text_of(error)}")
 
@@ -435,9 +434,11 @@ def _items(value: Any) -> Any:
         return value._asdict()
     if isinstance(value, (list, tuple)):
         return list(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), "__dataclass_fields__"):
         if hasattr(value, "to_dict"):
             return value.to_dict()
+        import dataclasses  # noqa: PLC0415 - slow to import; here the SDK has imported it already
+
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return dict(value.items()) if isinstance(value, dict) else value
 
