@@ -248,9 +248,7 @@ def test_a_forgotten_task_is_unknown_and_its_entries_stay(shared: ServerProcess)
 def test_strays_name_the_nearest_route() -> None:
     with ServerProcess(CONTRACT_MODEL) as server:
         poll(server, 1, "/v1/job/{}")
-        assert server.wait_for(
-            lambda: [each.ended for each in server.unnamed()] == [Ended.ANSWERED], LIMIT_S
-        )
+        assert server.wait_for(lambda: [each.ended for each in server.unnamed()] == [Ended.ANSWERED], LIMIT_S)
 
         (stray,) = server.unnamed()
 

@@ -383,7 +383,7 @@ def test_a_process_that_died_fails_a_session_whose_items_all_pass(
 ) -> None:
     crashing = mark.folder(project.path, "CrashesOnce", str(project.path / "crashed"))
 
-    died, well = (run_apart(project, "mini", "--adapter", crashing) for _ in range(2))
+    died, well = (run(project, "mini", "--adapter", crashing) for _ in range(2))
 
     died.assert_outcomes(passed=13, skipped=1)
     assert died.ret == pytest.ExitCode.TESTS_FAILED
