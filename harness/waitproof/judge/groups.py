@@ -40,8 +40,14 @@ CONFIRMING = 2  # one could be chance, and the others are believed for it
 LONG_S = 10.0  # with a longer one, a round makes both re-runs at once; else what passes is played once
 
 
-def settling_rounds(hello: Hello, trials: Sequence[Trial]) -> Iterator[Round]:
-    """Yield rounds of re-runs until no trial is suspicious."""
+def settling_rounds(hello: Hello, trials: Sequence[Trial], *, at_once: bool = False) -> Iterator[Round]:
+    """Yield rounds of re-runs until no trial is suspicious.
+
+    Args:
+        hello: The adapter's introduction.
+        trials: What to re-run where it is suspicious.
+        at_once: Make both re-runs at once however short they are, because everything else waits for them.
+    """
     suspicious = [trial for trial in trials if trial.state is TrialState.SUSPICIOUS]
     groups = _groups(suspicious)
     while groups:
@@ -53,16 +59,17 @@ def settling_rounds(hello: Hello, trials: Sequence[Trial]) -> Iterator[Round]:
             after_waits |= dict.fromkeys(group.to_re_run_after_waits())
         if isolated:
             is_first = any(len(each.observations) == 1 for each in isolated)
-            yield Round(RoundKind.ISOLATED, hello, tuple(isolated), _copies(isolated) if is_first else 1)
+            copies = _copies(isolated, at_once) if is_first else 1
+            yield Round(RoundKind.ISOLATED, hello, tuple(isolated), copies)
         if after_waits:
             is_first = not any(each.after_waits for each in after_waits)
-            copies = _copies(after_waits) if is_first else 1
+            copies = _copies(after_waits, at_once) if is_first else 1
             yield Round(RoundKind.AFTER_WAITS, hello, tuple(after_waits), copies)
         groups = [group for group in groups if not group.is_over]
 
 
-def _copies(trials: Iterable[Trial]) -> int:
-    return 1 if all(map(_is_short, trials)) else RERUNS
+def _copies(trials: Iterable[Trial], at_once: bool) -> int:
+    return 1 if not at_once and all(map(_is_short, trials)) else RERUNS
 
 
 def _groups(trials: Sequence[Trial]) -> list[_Group]:

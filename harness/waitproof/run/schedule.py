@@ -7,6 +7,7 @@ at once.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -63,19 +64,19 @@ def plan_processes(
                 yield ProcessPlan(tuple(map(deque, lanes)))
                 continue
             # Each lane takes the next of all, so a helper slower than its forecast holds up one lane only.
-            queue = deque(
-                sorted(
-                    itertools.chain(*lanes),
-                    key=lambda each: length_s(each) + _limit_s(contract, each),
-                    reverse=True,
-                )
-            )
+            # Where calls hang, the untimed ones with a short timeout are the first to show it.
+            first = functools.partial(_may_take_s, contract, length_s) if timed else length_s
+            queue = deque(sorted(itertools.chain(*lanes), key=first, reverse=True))
             yield ProcessPlan((queue,) * len(lanes))
 
 
-def _limit_s(contract: Contract, scenario: Scenario) -> float:
-    """Return how long a helper that polls too seldom can make a scenario: until its waits time out."""
-    return sum(call.wait.timeout_s(contract.defaults) for call in scenario.calls if call.wait is not None)
+def _may_take_s(contract: Contract, length_s: Callable[[Scenario], float], scenario: Scenario) -> float:
+    """Return how long a scenario takes, plus how long a helper that polls too seldom can make it.
+
+    That is until its waits time out.
+    """
+    waits = [call.wait for call in scenario.calls if call.wait is not None]
+    return length_s(scenario) + sum(wait.timeout_s(contract.defaults) for wait in waits)
 
 
 def _per_process(lanes: Sequence[list[Scenario]], max_concurrency: int) -> Iterator[Sequence[list[Scenario]]]:
