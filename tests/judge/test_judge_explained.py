@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from observations import COMPLETED, HELLO, STREAM, TIMED_OUT, Play, observe, scenario
+from observations import COMPLETED, FOREVER, HELLO, STREAM, TIMED_OUT, TIMEOUT, Play, observe, scenario
 from waitproof.judge import Observation, RoundKind, Status, Trial, TrialState, rounds
-from waitproof.suite import Contract, Requirement
+from waitproof.suite import Contract, Requirement, Scenario
 
 RUNNING = {"status": "running", "times": 30}
 RETURNS = {"returns": COMPLETED["result"]}
-MUSTS = {"interval": ("interval_kept", {"option": "passed"}), "result": ("returns_result", {})}
+MUSTS = {
+    "interval": ("interval_kept", {"option": "passed"}),
+    "result": ("returns_result", {}),
+    "timeout": ("timeout_kept", {"option": "passed"}),
+}
 
 
 def promises() -> Contract:
-    """Return a contract with the two promises."""
+    """Return a contract with these promises."""
     told = [
         {"id": name, "level": "MUST", "quote": "It.", "check": check, "with": arguments}
         for name, (check, arguments) in MUSTS.items()
@@ -25,7 +29,17 @@ def promises() -> Contract:
 
 OF = promises()
 LONG = scenario(
-    RUNNING, COMPLETED, wait={"poll_interval": "1s", "timeout": "60s"}, expect=RETURNS, proves=list(MUSTS)
+    RUNNING,
+    COMPLETED,
+    wait={"poll_interval": "1s", "timeout": "60s"},
+    expect=RETURNS,
+    proves=["interval", "result"],
+).named("long")
+GIVES_UP = scenario(
+    FOREVER,
+    wait={"poll_interval": "1s", "timeout": "60s"},
+    expect=TIMEOUT,
+    proves=["interval", "timeout"],
 ).named("long")
 SHORT = scenario(
     RUNNING, COMPLETED, wait={"poll_interval": "1s", "timeout": "9s"}, expect=RETURNS, proves=["interval"]
@@ -38,10 +52,13 @@ SHORT_RIGHT = observe(SHORT, Play(TIMED_OUT, [1.0 * n for n in range(9)], receiv
 
 
 def play(
-    long: Sequence[Observation], short: Sequence[Observation], known: Collection[str] = ()
+    long: Sequence[Observation],
+    short: Sequence[Observation],
+    known: Collection[str] = (),
+    played: Scenario = LONG,
 ) -> tuple[list[list[str]], Trial]:
     """Play the long scenario and two short ones; return what was re-run, and the trial of the long one."""
-    trials = [Trial(OF, LONG, known), *(Trial(OF, SHORT.named(name)) for name in ("a", "b"))]
+    trials = [Trial(OF, played, known), *(Trial(OF, SHORT.named(name)) for name in ("a", "b"))]
     runs: dict[str, Iterator[Observation]] = {"long": iter(long), "a": iter(short), "b": iter(short)}
     re_run = []
     for each in rounds(OF, trials, HELLO):
@@ -85,3 +102,23 @@ def test_what_only_a_baseline_believes_explains_nothing() -> None:
 
     assert re_run[0] == ["a", "b", "long"]
     assert told(trial)["result"] == (Status.FAIL, 2)
+
+
+def gave_up(polls: int, received_s: float) -> Observation:
+    """Return a wait with a poll every 4 s."""
+    play = Play(TIMED_OUT, [4.0 * n for n in range(polls)], received_s=received_s)
+    return observe(GIVES_UP, play, watched_s=received_s)
+
+
+def test_a_timeout_that_comes_after_the_last_long_pause_is_explained_by_the_interval() -> None:
+    re_run, trial = play([gave_up(16, 63.9)], [SHORT_SLOW] * 3, played=GIVES_UP)
+
+    assert re_run == [["a", "b"], ["a", "b"]]
+    assert told(trial) == {"interval": (Status.FAIL, 0), "timeout": (Status.FAIL, 0)}
+
+
+def test_a_wait_that_polls_on_after_its_deadline_is_late_by_itself() -> None:
+    re_run, trial = play([gave_up(19, 73.9)] * 3, [SHORT_SLOW] * 3, played=GIVES_UP)
+
+    assert re_run[0] == ["a", "b", "long"]
+    assert told(trial)["timeout"] == (Status.FAIL, 2)
