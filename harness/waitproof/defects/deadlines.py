@@ -61,6 +61,16 @@ def _timeouts() -> Iterator[Defect]:
             Hooks(on_wait=_without_deadline, on_task=_counted),
         ),
         (
+            "option-adds-up-sleeps",
+            "The helper adds up its sleeps in place of reading a clock, and forgets how long answers take.",
+            Hooks(on_wait=_without_deadline, on_sleep=_adding_up),
+        ),
+        (
+            "option-divided-by-the-interval",
+            "The helper divides the timeout by the interval, and gives up after so many polls.",
+            Hooks(on_wait=_without_deadline, on_task=_divided),
+        ),
+        (
             "option-restarts-at-each-poll",
             "The timeout bounds each request and not the whole wait.",
             Hooks(on_wait=_without_deadline, on_poll=lambda wait, _s: wait.timeout_s),
@@ -119,6 +129,20 @@ def _without_deadline(wait: Wait, steps: Steps) -> Steps:
 
 def _counted(wait: Wait, task: Task) -> Task:
     if wait.polls > wait.timeout_s and not task.ends_the_wait:
+        raise wait.timed_out()
+    return task
+
+
+def _adding_up(wait: Wait, seconds: float) -> float:
+    slept_s: float = wait.memory.get("slept_s", 0.0)
+    if slept_s >= wait.timeout_s:
+        raise wait.timed_out()
+    wait.memory["slept_s"] = slept_s + seconds
+    return seconds
+
+
+def _divided(wait: Wait, task: Task) -> Task:
+    if wait.polls > wait.timeout_s / wait.interval_s and not task.ends_the_wait:
         raise wait.timed_out()
     return task
 
