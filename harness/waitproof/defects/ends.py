@@ -89,19 +89,27 @@ def _odd_errors(contract: Contract) -> Iterator[Defect]:
     """Yield what an error leads to that is not an object, as it is for the check of lasting faults."""
     check, where, reason = "fault_surfaces", {"kinds": "task"}, without_failures(contract)
 
-    def crashing(odd: type) -> Hooks:
+    def crashing(odd: type | tuple[type, ...]) -> Hooks:
         def on_task(_wait: Wait, task: Task) -> Task:
             if task.meaning is FAILED and isinstance(task.error, odd):
-                raise AttributeError(f"a {odd.__name__} has no member 'type'")
+                raise AttributeError("the error has no member 'type'")
             return task
 
         return Hooks(on_task=on_task)
 
-    for name, odd in (("text", str), ("list", list), ("number", int)):
+    for name, sentence, odd in (
+        ("text", "The helper crashes on a failed task whose error is a text and not an object.", str),
+        ("list", "The helper crashes on a failed task whose error is a list and not an object.", list),
+        (
+            "value",
+            "The helper crashes on a failed task whose error is anything but an object.",
+            (str, list, int),
+        ),
+    ):
         yield Defect(
             f"{check}.crashes-on-a-{name}-for-an-error",
             check,
-            f"The helper crashes on a failed task whose error is a {name} and not an object.",
+            sentence,
             crashing(odd),
             where,
             not_applicable=reason,
