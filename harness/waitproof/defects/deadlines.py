@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.intervals import ignoring, option_changed
-from waitproof.defects.wire import Task
+from waitproof.defects.wire import ModelError, Task
 from waitproof.suite import Contract
 
 __all__ = ["deadline_defects"]
@@ -96,6 +96,11 @@ def _timeouts() -> Iterator[Defect]:
             Hooks(on_options=lambda _contract, options: {**options, "timeout": NEVER_S}),
         ),
         (
+            "looked-at-after-a-failure-only",
+            "The helper looks at its deadline only after a poll that failed.",
+            Hooks(on_wait=_without_deadline, on_poll_error=_late_or_not),
+        ),
+        (
             "option-in-whole-seconds",
             "The helper rounds the timeout to whole seconds.",
             option_changed("timeout", lambda _contract, s: max(1, round(s))),
@@ -125,6 +130,10 @@ def _without_deadline(wait: Wait, steps: Steps) -> Steps:
     wait.memory["until_s"] = wait.deadline_s
     wait.deadline_s = wait.now() + NEVER_S
     return steps
+
+
+def _late_or_not(wait: Wait, error: ModelError) -> Exception:
+    return wait.timed_out() if wait.now() >= wait.memory["until_s"] else error
 
 
 def _counted(wait: Wait, task: Task) -> Task:

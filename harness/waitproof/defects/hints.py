@@ -50,6 +50,7 @@ _ADVICE: Mapping[str, str] = {
     "interval_kept.option-missing": "the helper's signature: add a parameter for the interval",
     "timeout_kept": "the default of the timeout, in each place where it is written down",
     "timeout_kept.option": "the deadline: is it computed once: start plus timeout, in the right unit?",
+    "timeout_kept.looked-at": "the test of the deadline: is it made after each poll, whatever that brought?",
     "timeout_kept.no-deadline": "the loop: does it check how much time has passed?",
     "timeout_kept.option-missing": "the helper's signature: add a parameter for the timeout",
     "timeout_outlasts_task": "how the timeout is converted: is all of it used, beyond 32 bits too?",
