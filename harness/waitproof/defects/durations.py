@@ -55,8 +55,8 @@ def duration_defects(_contract: Contract) -> Iterator[Defect]:
     yield Defect(
         "interval_kept.option-truncated",
         "interval_kept",
-        "The helper cuts an interval of more than a second down to whole seconds.",
-        option_changed("poll_interval", lambda _contract, s: int(s) if s > 1 else s),
+        "The helper cuts an interval down to whole seconds: 1.25 s become 1 s, and 0.2 s none.",
+        option_changed("poll_interval", lambda _contract, s: float(int(s))),
         {"option": "passed"},
     )
     yield Defect(
