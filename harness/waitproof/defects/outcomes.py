@@ -80,6 +80,12 @@ def _recursing(wait: Wait, task: Task) -> Task:
     return task
 
 
+def _a_hundred_times(wait: Wait, task: Task) -> Task:
+    if wait.polls == 100 and not task.ends_the_wait:
+        raise wait.timed_out()
+    return task
+
+
 def _taking_for_the_end(status: str) -> Callable[[Wait, Task], Task]:
     return lambda _wait, task: _ended(task) if task.status == status else task
 
@@ -167,6 +173,12 @@ def _results(contract: Contract) -> Iterator[Defect]:
         check,
         "Each poll is a call within the call of the poll before it, until the stack ends.",
         Hooks(on_task=_recursing),
+    )
+    yield Defect(
+        f"{check}.none-after-100-polls",
+        check,
+        "The helper gives up after a hundred polls, although its timeout has not passed.",
+        Hooks(on_task=_a_hundred_times),
     )
     yield Defect(
         f"{check}.old-errors-count",

@@ -17,6 +17,7 @@ from waitproof.suite import Contract
 __all__ = ["following", "obeying_retry_after", "transport_defects"]
 
 MOST_REDIRECTS = 20
+MOST_MS = 2**31 - 1
 OWN_LIMIT_S = 3.0  # of each request, whatever is left of the wait
 
 
@@ -204,6 +205,19 @@ def _retry_after() -> Iterator[Defect]:
         obeying_retry_after(most=None, change=lambda _wait, seconds: seconds / 1000),
     )
     yield Defect(
+        "fault_not_hammered.retry-after-overflows",
+        "fault_not_hammered",
+        "A Retry-After that the timer's 32 bits of milliseconds cannot hold becomes a pause of 1 ms.",
+        obeying_retry_after(most=None, change=_in_32_bits),
+    )
+    yield Defect(
+        "interval_kept.first-hint-is-kept",
+        "interval_kept",
+        "The pause that the first answer suggests replaces the interval for the rest of the wait.",
+        Hooks(on_send=_with_a_hint, on_sleep=_as_hinted),
+        {"option": "passed"},
+    )
+    yield Defect(
         "record_retry_after.waits",
         "record_retry_after",
         "The helper polls again as soon as a Retry-After allows it.",
@@ -223,6 +237,23 @@ def _retry_after() -> Iterator[Defect]:
         "The timeout starts again when a server asks for a pause.",
         Hooks(on_poll_error=_starting_again),
     )
+
+
+def _in_32_bits(_wait: Wait, seconds: float) -> float:
+    return seconds if seconds * 1000 <= MOST_MS else 0.001
+
+
+def _with_a_hint(client: ModelClient, _request: Request, _timeout_s: float, steps: Steps) -> Steps:
+    answer = yield from steps
+    hint = headers_of(answer).get("retry-after", "")
+    if answer.http == 200 and hint.isdigit():
+        client.memory["hint_s"] = float(hint)
+    return answer
+
+
+def _as_hinted(wait: Wait, seconds: float) -> float:
+    hint_s: float = wait.client.memory.get("hint_s", seconds)
+    return min(hint_s, wait.deadline_s - wait.now())
 
 
 def obeying_retry_after(
