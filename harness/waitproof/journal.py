@@ -40,12 +40,14 @@ class JournalEntry:
         answered_ns: When the last byte was written, or the exchange ended otherwise; None while in flight.
         ended: How it ended.
         http: Status code answered, None where nothing was.
-        n: For a poll: its number, from 1. A repeat has the number of the poll it repeats.
+        n: For a poll: its number, from 1. A repeat has the number of the poll it repeats, and a request that
+            follows a redirect that of the poll which was redirected.
         step: For a poll: index of the step that answered it.
         status: For a poll: the step's label: its status, `503`, `drop:reset` or `text`.
         repeat: The client's HTTP stack repeated a dropped poll by itself.
         nearest: For a stray: the nearest route that the server knows, "" otherwise.
         by_path: False where only its connection ties it to the task: one that carried the task's polls.
+        open: For a poll: how many connections that have carried polls of the task are open when it comes.
     """
 
     serial: int
@@ -66,6 +68,7 @@ class JournalEntry:
     repeat: bool = False
     nearest: str = ""
     by_path: bool = True
+    open: int = 1
 
     @property
     def is_stray(self) -> bool:

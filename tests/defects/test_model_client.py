@@ -55,7 +55,7 @@ def test_a_poll_has_the_escaped_id_and_every_credential(stream: Contract) -> Non
     request = Wire(stream, "k").poll("a/b c")
 
     assert (request.method, request.target) == ("GET", "/api/v2/tasks/a%2Fb%20c?api_key=k")
-    assert request.headers == {"Authorization": "k", "Stream-Auth-Type": "k"}
+    assert request.headers == {"Authorization": "k", "Stream-Auth-Type": "k", "Accept-Encoding": "gzip"}
 
 
 def test_an_api_without_credentials_in_the_query_has_none_there(mini: Contract) -> None:

@@ -18,7 +18,8 @@ from waitproof.judge.observation import CallRecord, Observation, Poll, Seen, Sti
 from waitproof.protocol import ExceptionKind, Given, Hello, Raised, Returned
 from waitproof.suite.contract import StatusMeaning
 from waitproof.suite.files import bundled_suite, load_suite
-from waitproof.suite.scenario import Call, Drop, Scenario
+from waitproof.suite.scenario import Call, Scenario
+from waitproof.suite.step import Drop
 from waitproof.suite.task import TaskState, answer, render_body
 from waitproof.suite.template import at_path, fill
 
@@ -121,7 +122,7 @@ class _Table:
         deadline_s = began_s + timeout_s
         if helper.first_waits:
             self.now_s += min(interval_s, timeout_s)
-        for number in range(1, 500):
+        for number in range(1, 2_000):
             asked_s = self.now_s
             seen = self.poll(deadline_s if helper.ends_stalled_polls else self.now_s + 99.0)
             ended = self.outcome(seen)

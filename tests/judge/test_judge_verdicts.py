@@ -982,6 +982,7 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
     assert {name for name, check in checks().items() if check.timed} == {
         # a poll or an outcome that is late, or polls that make up for a pause, look like a defect
         "deadline_bounds_stalled_poll",
+        "ends_by_deadline",
         "fault_not_hammered",
         "interval_kept",
         "no_poll_after_outcome",
@@ -997,6 +998,7 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
         "record_odd_interval",
         "record_polls_at_deadline",
         "record_request_timeout",
+        "record_retry_after",
         "record_sub_second",
     }
 

@@ -24,7 +24,7 @@ from waitproof.mock.process import ServerProcess, TaskPlan
 from waitproof.suite.contract import Contract
 from waitproof.suite.document import Document
 from waitproof.suite.model import build
-from waitproof.suite.scenario import Step
+from waitproof.suite.step import Step
 
 LIMIT_S = 5.0  # for an event that comes at once: long enough for a machine whose cores are busy
 ROOT = Path(mock_process.__file__).parents[2]

@@ -21,7 +21,7 @@ from waitproof.mock.server import TaskServer
 from waitproof.suite.contract import Contract
 from waitproof.suite.document import Document
 from waitproof.suite.model import build
-from waitproof.suite.scenario import Step
+from waitproof.suite.step import Step
 from waitproof.suite.task import TaskState, answer
 from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer

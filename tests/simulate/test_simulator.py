@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from waitproof.judge import Status, judge
 from waitproof.judge.observation import Observation, Poll, StillWaiting
 from waitproof.protocol import Given, JsonObject, Raised, Returned, Unsupported
 from waitproof.simulate import (
+    Answer,
     Conditions,
     Machine,
     Request,
@@ -537,3 +539,57 @@ def test_a_helper_whose_interval_is_ten_percent_short_is_always_caught(
     played = polling(interval_s, polls)
 
     assert judged(Mini(ten_percent_short(next_s)), played, busy, busy, busy) == {Status.FAIL}
+
+
+# --- how answers travel -------------------------------------------------------------------------------
+
+
+def answers_to(client: Jobs, job: Any, headers: dict[str, str], count: int) -> list[Answer]:
+    request = Request("GET", f"/jobs/{job}/state", headers)
+    return [client.machine.send(request, 1.0) for _ in range(count)]
+
+
+def test_what_a_request_accepts_decides_how_its_answer_comes() -> None:
+    answers: list[Answer] = []
+
+    def wait(client: Jobs, job: Any) -> None:
+        for headers in ({}, {"Accept-Encoding": "gzip"}, {"If-None-Match": '"1"'}, {}):
+            answers.extend(answers_to(client, job, headers, 1))
+
+    played = scenario({**FOREVER, "encoding": "gzip", "chunked": True, "headers": {"ETag": '"1"'}})
+    play(Mini(wait=wait), played)
+
+    assert [answer.http for answer in answers] == [200, 200, 304, 200]
+    assert answers[0].body == gzip.decompress(answers[1].body) == answers[3].body
+    assert b"".join(answers[1].pieces) == answers[1].body
+    assert answers[2].body == b""
+
+
+def test_a_connection_that_is_left_open_adds_up_and_one_that_is_closed_does_not() -> None:
+    def leaving(client: Jobs, job: Any) -> None:
+        for _ in range(3):
+            client.machine.send(Request("GET", f"/jobs/{job}/state", {}, leaves_open=True), 1.0)
+
+    def closing(client: Jobs, job: Any) -> None:
+        answers_to(client, job, {"Connection": "close"}, 3)
+
+    def using_again(client: Jobs, job: Any) -> None:
+        answers_to(client, job, {}, 3)
+
+    counts = [
+        [poll.open for poll in play(Mini(wait=wait), scenario(FOREVER)).tasks[0].polls]
+        for wait in (leaving, closing, using_again)
+    ]
+
+    assert counts == [[1, 2, 3], [1, 1, 1], [1, 1, 1]]
+
+
+def test_a_connection_that_the_server_closed_counts_no_more() -> None:
+    def wait(client: Jobs, job: Any) -> None:
+        for _ in range(2):
+            client.machine.send(Request("GET", f"/jobs/{job}/state", {}, leaves_open=True), 1.0)
+            client.machine.sleep(1.0)
+
+    seen = play(Mini(wait=wait), scenario({**FOREVER, "close_after": "100ms"}))
+
+    assert [poll.open for poll in seen.tasks[0].polls] == [1, 1]

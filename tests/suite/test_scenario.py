@@ -12,13 +12,12 @@ from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document, read
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, scenario_paths
 from waitproof.suite.scenario import (
-    FOREVER,
     Call,
     PollCount,
     Scenario,
-    Step,
     scenario_schema,
 )
+from waitproof.suite.step import FOREVER, Step
 
 SUITE = bundled_suite()
 SCHEMA = SUITE.parent / "scenario.schema.json"
@@ -117,7 +116,8 @@ def test_several_mistakes_of_one_file_are_reported_at_once() -> None:
         "  fix:      did you mean 'proves'?",
         "s.yaml:5:23: a step has no key 'time'\n"
         "  found:    - {status: running, time: 1}\n"
-        "  expected: status, times, for, delay, result, error, body, omit, close_after or fault\n"
+        "  expected: status, times, for, delay, result, error, body, omit, headers, encoding, chunked, "
+        "close_after or fault\n"
         "  fix:      did you mean 'times'?",
         "s.yaml:6:25: 5 is not a duration\n"
         "  found:    - {status: completed, delay: 5}\n"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from waitproof.suite.contract import Contract
 from waitproof.suite.document import Document
 from waitproof.suite.model import build
-from waitproof.suite.scenario import FOREVER, Step
-from waitproof.suite.task import Response, TaskAnswer, TaskState, answer, render_body, respond
+from waitproof.suite.sending import Response
+from waitproof.suite.step import FOREVER, Step
+from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.yaml import Json
 
 CONTRACT = """
@@ -439,3 +440,41 @@ def test_steps_that_count_polls_answer_as_many_as_they_say(times: list[int], mor
         == [f"s{number}" for number, count in enumerate(times) for _ in range(count)]
         + [f"s{len(times) - 1}"] * more
     )
+
+
+# --- redirects ----------------------------------------------------------------------------------------
+
+REDIRECT = "{fault: {http: 302, headers: {Location: /elsewhere}}}"
+
+
+def test_a_request_that_follows_a_redirect_is_the_same_poll_and_gets_the_next_answer() -> None:
+    answers, state = play(
+        task(REDIRECT, "{status: queued}", "{status: done}"),
+        [(0.0, 1, True), (0.01, 1, False), (1.0, 1, False)],
+    )
+
+    assert answers == [(1, "302", False), (1, "queued", False), (2, "done", False)]
+    assert state.polls == 2
+
+
+def test_redirects_in_a_row_are_one_poll() -> None:
+    answers, _ = play(task(REDIRECT), [(number / 100, 1, False) for number in range(4)])
+
+    assert [n for n, _, _ in answers] == [1, 1, 1, 1]
+
+
+def test_a_request_100_ms_after_a_redirect_is_the_next_poll() -> None:
+    answers, _ = play(task(REDIRECT, "{status: done}"), [(0.0, 1, True), (0.101, 1, False)])
+
+    assert answers == [(1, "302", False), (2, "done", False)]
+
+
+def test_a_delayed_redirect_or_drop_is_followed_or_repeated_after_its_delay() -> None:
+    redirect = "{fault: {http: 302, headers: {Location: /elsewhere}}, delay: 2s}"
+    drop = "{fault: {drop: reset}, delay: 2s}"
+    requests = [(0.0, 1, True), (2.01, 2, True)]
+
+    assert play(task(redirect, "{status: done}"), requests)[0][1] == (1, "done", False)
+    assert play(task(drop, "{status: done}"), requests)[0][1] == (1, "drop:reset", True)
+    early, _ = play(task(drop, "{status: done}"), [(0.0, 1, True), (1.0, 2, True)])
+    assert early[1] == (2, "done", False)

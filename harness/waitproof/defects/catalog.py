@@ -17,6 +17,7 @@ from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
 from waitproof.defects.state import state_defects
 from waitproof.defects.traffic import traffic_defects
+from waitproof.defects.transport import transport_defects
 from waitproof.suite import Contract
 
 __all__ = ["Library", "library"]
@@ -33,6 +34,7 @@ MODULES = (
     concurrency_defects,
     fault_defects,
     state_defects,
+    transport_defects,
 )
 
 

@@ -129,6 +129,7 @@ class Hooks:
         before_poll: Steps before each poll of a wait.
         on_poll: How long a poll may take; may raise.
         on_request: Each request for a task's status; the wait is None for one that is made by hand.
+        on_send: The steps that bring the answer to one of these: the HTTP stack below the helper.
         on_answer: Each answer to one of these, unread.
         on_task: What the rule of waiting is given; may raise.
         after_poll: Steps after each answered poll of a wait.
@@ -147,6 +148,9 @@ class Hooks:
     before_poll: Callable[[Wait], Steps] = lambda _wait: _no_steps()
     on_poll: Callable[[Wait, float], float] = lambda _wait, timeout_s: timeout_s
     on_request: Callable[[Wait | None, Request], Request] = lambda _wait, request: request
+    on_send: Callable[[ModelClient, Request, float, Steps], Steps] = lambda _client, _request, _s, steps: (
+        steps
+    )
     on_answer: Callable[[Answer], Answer] = lambda answer: answer
     on_task: Callable[[Wait, Task], Task] = lambda _wait, task: task
     after_poll: Callable[[Wait, Task], Steps] = lambda _wait, _task: _no_steps()
@@ -223,7 +227,8 @@ class ModelClient:
     def look(self, task_id: TaskId, timeout_s: float, wait: Wait | None = None) -> Steps:
         """Send one request for a task's status and return the task."""
         request = self._hooks.on_request(wait, self.wire.poll(task_id))
-        answer = yield from self.send(request, timeout_s)
+        sending = self.send(request, timeout_s)
+        answer = yield from self._hooks.on_send(self, request, timeout_s, sending)
         return self.wire.read_task(task_id, self._hooks.on_answer(answer))
 
     def send(self, request: Request, timeout_s: float) -> Steps:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from waitproof.defects.client import Hooks, Reaction, Sleep, Steps, Wait
+from waitproof.defects.client import Hooks, ModelClient, Reaction, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
 from waitproof.defects.faults import brought_no_task, caused_by, http_status, on_errors
 from waitproof.defects.intervals import sleeping_first
-from waitproof.defects.traffic import with_headers
-from waitproof.defects.wire import Cause, ModelError
+from waitproof.defects.traffic import with_headers, without_header
+from waitproof.defects.transport import following, obeying_retry_after
+from waitproof.defects.wire import Cause, ModelError, headers_of
+from waitproof.simulate import Answer, Request
 from waitproof.suite import Contract
 
 __all__ = ["equivalents"]
@@ -69,6 +71,24 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
     )
     yield equivalent("http-10", "Speaks HTTP/1.0, one request per connection.", one_each, is_http_10=True)
     yield equivalent(
+        "asks-for-no-compression",
+        "Does not say that it can read compressed answers.",
+        Hooks(on_request=lambda _wait, request: without_header(request, "Accept-Encoding")),
+    )
+    yield equivalent(
+        "follows-redirects", "Follows up to twenty redirects in a row.", Hooks(on_send=following())
+    )
+    yield equivalent(
+        "obeys-retry-after",
+        "Waits as long as a Retry-After asks for, three times in a row, where there is so much time left.",
+        obeying_retry_after(change=_within_the_deadline),
+    )
+    yield equivalent(
+        "asks-whether-anything-changed",
+        "Names the version of the answer that it has, and takes it again when nothing has changed.",
+        Hooks(on_send=_if_changed),
+    )
+    yield equivalent(
         "more-headers",
         "Sends headers that nobody asked for.",
         Hooks(on_request=lambda _wait, request: with_headers(request, MORE_HEADERS)),
@@ -114,6 +134,24 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         "Takes a while before the first poll, as a helper does that starts a process for each wait.",
         Hooks(on_wait=_starting),
     )
+
+
+def _within_the_deadline(wait: Wait, seconds: float) -> float:
+    seconds = max(seconds, wait.interval_s)
+    return seconds if wait.now() + seconds < wait.deadline_s else math.inf
+
+
+def _if_changed(client: ModelClient, request: Request, timeout_s: float, steps: Steps) -> Steps:
+    known: Answer | None = client.memory.get(request.target)
+    if known is not None:
+        request = with_headers(request, {"If-None-Match": headers_of(known)["etag"]})
+        steps = client.send(request, timeout_s)
+    answer = yield from steps
+    if known is not None and answer.http == 304:
+        return known
+    if "etag" in headers_of(answer):
+        client.memory[request.target] = answer
+    return answer
 
 
 def _since_the_request(wait: Wait, seconds: float) -> float:

@@ -18,6 +18,7 @@ __all__ = ["outcome_defects", "without_failures"]
 DONE = StatusMeaning.RETURN_RESULT
 FAILED = StatusMeaning.RAISE_TASK
 MEBIBYTE = 1024 * 1024
+MOST_FRAMES = 979  # of Python's thousand: where a user of an SDK met the end
 
 
 def outcome_defects(contract: Contract) -> Iterator[Defect]:
@@ -71,6 +72,18 @@ def _ends(contract: Contract) -> Iterator[Defect]:
         "The helper gives up after a number of polls and returns nothing.",
         Hooks(on_task=lambda wait, t: _ended(t) if wait.polls == 5 and t.meaning is not FAILED else t),
     )
+
+
+def _recursing(wait: Wait, task: Task) -> Task:
+    if wait.polls > MOST_FRAMES:
+        raise RecursionError("maximum recursion depth exceeded")
+    return task
+
+
+def _a_hundred_times(wait: Wait, task: Task) -> Task:
+    if wait.polls == 100 and not task.ends_the_wait:
+        raise wait.timed_out()
+    return task
 
 
 def _taking_for_the_end(status: str) -> Callable[[Wait, Task], Task]:
@@ -155,6 +168,18 @@ def _results(contract: Contract) -> Iterator[Defect]:
     )
     for name, sentence, hooks in every:
         yield Defect(f"{check}.{name}", check, sentence, hooks)
+    yield Defect(
+        f"{check}.none-by-recursion",
+        check,
+        "Each poll is a call within the call of the poll before it, until the stack ends.",
+        Hooks(on_task=_recursing),
+    )
+    yield Defect(
+        f"{check}.none-after-100-polls",
+        check,
+        "The helper gives up after a hundred polls, although its timeout has not passed.",
+        Hooks(on_task=_a_hundred_times),
+    )
     yield Defect(
         f"{check}.old-errors-count",
         check,

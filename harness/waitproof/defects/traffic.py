@@ -93,7 +93,7 @@ def _credentials(contract: Contract) -> Iterator[Defect]:
             f"{check}.{name.lower()}-once",
             check,
             f"Only the first poll carries the header {name}.",
-            later(lambda request, name=name: _without_header(request, name)),  # type: ignore[misc]
+            later(lambda request, name=name: without_header(request, name)),  # type: ignore[misc]
         )
     for name in contract.credentials.query:
         yield Defect(
@@ -104,7 +104,8 @@ def _credentials(contract: Contract) -> Iterator[Defect]:
         )
 
 
-def _without_header(request: Request, name: str) -> Request:
+def without_header(request: Request, name: str) -> Request:
+    """Return a request without a header."""
     return replace(request, headers={key: value for key, value in request.headers.items() if key != name})
 
 

@@ -6,7 +6,9 @@ status. Nothing here knows a vendor.
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +20,7 @@ from waitproof.protocol import ExceptionKind
 from waitproof.simulate import Answer, Request
 from waitproof.suite import Contract, Json, Operation, StatusMeaning, at_path
 
-__all__ = ["Cause", "ModelError", "Task", "TaskId", "Wire", "read_object", "set_at"]
+__all__ = ["Cause", "ModelError", "Task", "TaskId", "Wire", "headers_of", "read_object", "set_at"]
 
 TaskId: TypeAlias = str | int
 Path: TypeAlias = tuple[str | int, ...]
@@ -41,6 +43,7 @@ class ModelError(Exception):
     Attributes:
         fields: The documented fields by name; a defect may change them.
         http: The HTTP status of an error answer, else 0.
+        headers: Those of an error answer, names in lower case.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class ModelError(Exception):
         *,
         fields: Mapping[str, Json] | None = None,
         http: int = 0,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -58,6 +62,7 @@ class ModelError(Exception):
         self.message = message
         self.fields: dict[str, Json] = dict(fields or {})
         self.http = http
+        self.headers = dict(headers or {})
 
     @property
     def type_name(self) -> str:
@@ -107,7 +112,7 @@ class Wire:
             fix = "write ${status} where the answer to a poll has the task's status"
             raise InputError(Mistake("contract.yaml", "answer.body has no ${status}", fix=fix))
         self._places = {name: place for name, place in names.items() if place is not None}
-        self._headers = dict.fromkeys(contract.credentials.headers, api_key)
+        self._headers = {**dict.fromkeys(contract.credentials.headers, api_key), "Accept-Encoding": "gzip"}
         self._query = urlencode(dict.fromkeys(contract.credentials.query, api_key))
 
     def poll(self, task_id: TaskId) -> Request:
@@ -184,7 +189,7 @@ class Wire:
         promise = self.contract.timeout
         return ModelError(ExceptionKind(promise.kind), Cause.DEADLINE, message, fields=promise.fields)
 
-    def failure(self, cause: Cause, message: str, *, http: int = 0) -> ModelError:
+    def failure(self, cause: Cause, message: str, answer: Answer | None = None) -> ModelError:
         """Return the exception for a request that brought no task.
 
         An HTTP error is the API's exception and everything else a transport exception, unless the contract
@@ -194,13 +199,15 @@ class Wire:
         accepted = accepted_kinds(self.contract)
         if accepted and kind not in accepted:
             kind = accepted[0]
-        return ModelError(kind, cause, message, http=http)
+        if answer is None:
+            return ModelError(kind, cause, message)
+        return ModelError(kind, cause, message, http=answer.http, headers=headers_of(answer))
 
     def _object(self, answer: Answer) -> dict[str, Json]:
         if not 200 <= answer.http < 300:
-            raise self.failure(Cause.HTTP, f"HTTP {answer.http}", http=answer.http)
+            raise self.failure(Cause.HTTP, f"HTTP {answer.http}", answer)
         try:
-            return read_object(answer.body)
+            return read_object(_decompressed(answer))
         except ValueError as error:
             raise self.failure(Cause.MALFORMED, str(error)) from error
 
@@ -216,6 +223,20 @@ def accepted_kinds(contract: Contract) -> list[ExceptionKind]:
         if requirement.check == "fault_surfaces":
             found += [ExceptionKind(str(kind)) for kind in requirement.with_.get("kinds", ())]
     return found
+
+
+def headers_of(answer: Answer) -> dict[str, str]:
+    """Return an answer's headers, names in lower case."""
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def _decompressed(answer: Answer) -> bytes:
+    if headers_of(answer).get("content-encoding") != "gzip":
+        return answer.body
+    try:
+        return gzip.decompress(answer.body)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"the body is not compressed as it says ({error})") from error
 
 
 def read_object(body: bytes) -> dict[str, Json]:

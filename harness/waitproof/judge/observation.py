@@ -7,7 +7,7 @@ else. Times are seconds since the scenario's first call was written; both witnes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from waitproof.journal import Ended, JournalEntry
@@ -45,13 +45,15 @@ class Poll:
     """One request for a task's status, or another request of its client.
 
     Attributes:
-        n: Number of the poll on its task, from 1; 0 for a request that is no poll.
+        n: Number of the poll on its task, from 1; 0 for a request that is no poll. A request that follows a
+            redirect has the number of the poll which was redirected.
         arrived_s: When its request line had been read.
         answered_s: When the last byte of the answer was written, or the exchange ended; None in flight.
         status: The step's label: a status, `503`, `drop:reset` or `text`.
         step: Index of the step that answered.
         connection: Which connection of the server it came on.
         repeat: The client's HTTP stack repeated a dropped poll by itself: no poll of its own, no period.
+        open: How many connections that have carried polls of the task are open when it comes.
     """
 
     n: int
@@ -66,6 +68,7 @@ class Poll:
     method: str = "GET"
     target: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    open: int = 1
 
     @classmethod
     def of(cls, entry: JournalEntry, origin_ns: int) -> Poll:
@@ -84,6 +87,7 @@ class Poll:
             method=entry.method,
             target=entry.target,
             headers=entry.headers,
+            open=entry.open,
         )
 
 
@@ -185,8 +189,14 @@ class Observation:
         return tuple(poll for poll in self.task(call).polls if call.sent_s <= poll.arrived_s < until)
 
     def polls_of(self, call: CallRecord) -> tuple[Poll, ...]:
-        """Return the same without repeats by an HTTP stack."""
-        return tuple(poll for poll in self.requests_of(call) if not poll.repeat)
+        """Return the same without repeats by an HTTP stack; one that followed redirects is one poll."""
+        polls: list[Poll] = []
+        for poll in self.requests_of(call):
+            if polls and 0 < polls[-1].n == poll.n and not poll.repeat:
+                polls[-1] = replace(poll, arrived_s=polls[-1].arrived_s)
+            elif not poll.repeat:
+                polls.append(poll)
+        return tuple(polls)
 
     def others_of(self, call: CallRecord) -> tuple[Poll, ...]:
         """Return the requests of a call that are no polls."""

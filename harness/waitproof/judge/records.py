@@ -5,20 +5,23 @@ The same behavior has the same words before the colon, so that SDKs can be compa
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
-from waitproof.judge.intervals import EARLY_SLACK_S, median_period_s
+from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, median_period_s
 from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.words import describe, differs_at, is_outcome_named, json_equal, seconds, shown
 from waitproof.protocol import ExceptionKind, Raised, Returned
-from waitproof.suite import fill
+from waitproof.suite import Step, fill
 from waitproof.text import plural
 
 __all__: list[str] = []
 
+_PAUSE = re.compile(r"\$\{date:([0-9]+)s\}|([0-9]+(?:\.[0-9]+)?)")  # in a scenario's Retry-After
 NOTHING = "nothing: no poll arrived"
 NO_PAUSE_RATIO = 0.1  # of the default interval: a request and its answer on a busy machine fit in
 
@@ -114,6 +117,63 @@ def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
     word = "tries again at once" if pause_s < call.interval_s(case.contract) / 2 else "polls on"
     word += " and then surfaces" if isinstance(call.seen, Raised) else ""
     return recorded(f"{word}: the next poll {seconds(pause_s)} later, {describe(call.seen)}")
+
+
+@_record("record_redirect")
+def record_redirect(case: Case, arguments: NoArguments) -> Finding:
+    """Whether a poll that is answered with a redirect is sent where that leads."""
+    call = _first_wait(case)
+    requests = case.observation.requests_of(call)
+    values = case.observation.task(call).values
+    for before, after in itertools.pairwise(requests):
+        location = _header(case.scenario.task[before.step], "location")
+        if location is not None and _leads_to(str(fill(location, values)), after.target):
+            return recorded(f"follows them: {describe(call.seen)}")
+    return record_after_fault(case, arguments)
+
+
+def _header(step: Step, name: str) -> str | None:
+    """Return a header of an answer that goes wrong, as its author wrote it."""
+    headers = {} if step.fault is None else step.fault.headers
+    return next((text for each, text in headers.items() if each.lower() == name), None)
+
+
+def _leads_to(location: str, target: str) -> bool:
+    """Say whether a request is for what a Location names; a client may have added to its query."""
+    wanted, given = urlsplit(location), urlsplit(target)
+    return wanted.path == given.path and {*parse_qsl(wanted.query)} <= {*parse_qsl(given.query)}
+
+
+@_record("record_retry_after", timed=True)
+def record_retry_after(case: Case, arguments: NoArguments) -> Finding:
+    """Whether the next poll comes when a Retry-After asks for it: in seconds, or at a time of day."""
+    call = _first_wait(case)
+    for before, after in itertools.pairwise(case.polls(call)):
+        asked = _asked_for_s(_header(case.scenario.task[before.step], "retry-after") or "")
+        if asked is None or before.answered_s is None:
+            continue
+        low_s, high_s = asked
+        pause_s = after.arrived_s - before.answered_s
+        interval_s = call.interval_s(case.contract)
+        word = "waits as long as it asks for"
+        if pause_s < low_s - EARLY_SLACK_S:
+            word = "polls sooner than it asks for"
+        elif pause_s > high_s + interval_s + LATE_SLACK_S:
+            word = "waits longer than it asks for"
+        return recorded(f"{word}: the next poll {seconds(pause_s)} later, {describe(call.seen)}")
+    return record_after_fault(case, arguments)
+
+
+def _asked_for_s(header: str) -> tuple[float, float] | None:
+    """Return the shortest and the longest pause that a scenario's Retry-After asks for, None for no pause.
+
+    A date has whole seconds, so it is up to a second sooner than its placeholder says.
+    """
+    found = _PAUSE.fullmatch(header)
+    if found is None:
+        return None
+    longest_s = float(found[1] or found[2])
+    return max(0.0, longest_s - (found[1] is not None)), longest_s
 
 
 @_record("record_repeated_polls")

@@ -143,6 +143,23 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
     return finding
 
 
+@kind("ends_by_deadline", timed=True, reads=["raises"])
+def ends_by_deadline(case: Case, _arguments: Model) -> Finding:
+    """Whatever a wait raises, and however long a server asks it to pause, it ends by its deadline."""
+    return _worst(
+        [
+            _between(
+                case,
+                call,
+                f"an exception within {seconds(call.timeout_s(case.contract))}, whatever the server asks for",
+                None,
+                late_bound_s(call.timeout_s(case.contract)) + stalled_s(case, call),
+            )
+            for call in _timed_out(case)
+        ]
+    )
+
+
 def late_bound_s(timeout_s: float) -> float:
     """Return how long a wait may last at most without outlasting its timeout too far."""
     return timeout_s + LATE_RATIO * timeout_s + LATE_SLACK_S

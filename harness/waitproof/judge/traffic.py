@@ -20,6 +20,9 @@ AFTER_SLACK_S = 0.020  # a request already on its way when the outcome was writt
 # connection was lost three times more by itself, as .NET's does.
 MOST_AT_ONCE = 5
 NO_PAUSE = 0.25  # of the interval: less than that before a poll is no pause
+# Of a wait, which needs one: by default a program may have 256 open files on macOS, 1,024 on Linux. A wait
+# that closes its connections a little late has a few.
+MOST_OPEN = 250
 STAMP_SLACK_S = 0.020  # a client can have read an answer, and sent its next poll, before the server stamps it
 
 
@@ -131,6 +134,19 @@ def fault_not_hammered(case: Case, _arguments: NoArguments) -> Finding:
     if most > MOST_AT_ONCE:
         return suspect(expected, f"{most} in a row")
     return kept(expected, f"{most} in a row at most" if most > 1 else "never two")
+
+
+@kind("connections_bounded")
+def connections_bounded(case: Case, _arguments: NoArguments) -> Finding:
+    """The connections of a wait's polls are used again or closed: they don't add up."""
+    expected = f"at most {MOST_OPEN} connections open at once"
+    most = 0
+    for call in case.waits():
+        polls = case.observation.requests_of(call)
+        most = max([most, *(poll.open for poll in polls)])
+        if most > MOST_OPEN:
+            return broken(expected, f"{most} open, for {len(polls)} polls one after another")
+    return kept(expected, f"{most} at most")
 
 
 @kind("only_polls_are_sent", reads=["raises", "returns"], watches=True)

@@ -114,6 +114,11 @@ class Connection:
         self._rest = memoryview(b"")  # of the answer
         self._discardable = LINGER_BYTES
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its client can use it, as far as is known."""
+        return self.state is not State.CLOSED
+
     # --- for the handler, while the state is SERVING
 
     def send(self, data: bytes, then: Callable[[bool], None]) -> None:

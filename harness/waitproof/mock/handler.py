@@ -36,6 +36,8 @@ from waitproof.text import shorten
 
 __all__ = ["After", "RequestHandler", "error_text"]
 
+REST_AFTER_S = 0.010  # of an answer in two parts: long enough for a client to read the first alone
+
 _T = TypeVar("_T")
 
 
@@ -130,6 +132,7 @@ class RequestHandler:
     def _serve_poll(self, connection: Connection, request: Request, task: Task) -> None:
         with task.lock:
             said = task.poll(request.arrived_ns, connection=connection.number, fresh=connection.fresh)
+            request.open = task.opened_by(connection)
         step = said.step
         request.n, request.step, request.status, request.repeat = said.n, said.index, step.label, said.repeat
         connection.task_id = task.id
@@ -294,7 +297,14 @@ class RequestHandler:
             if written.keep and close_after_s is not None:
                 connection.close_when_idle(close_after_s)
 
-        connection.send(written.data, self._unless_gone(request, finish))
+        def send_rest() -> None:
+            connection.send(written.rest, self._unless_gone(request, finish))
+
+        if written.rest:
+            pause = partial(connection.delay, REST_AFTER_S, self._unless_gone(request, send_rest))
+            connection.send(written.data, self._unless_gone(request, pause))
+        else:
+            connection.send(written.data, self._unless_gone(request, finish))
 
     def _unless_gone(self, request: Request, go_on: Callable[[], None]) -> Callable[[bool], None]:
         """Return what goes on with a request after a wait, or ends it if the client has gone by then."""

@@ -116,6 +116,7 @@ class Request:
     repeat: bool = False
     nearest: str = ""
     by_path: bool = True
+    open: int = 1
     answered_ns: int | None = None
     ended: Ended = Ended.IN_FLIGHT
     http: int | None = None

@@ -171,6 +171,7 @@ def _entry(request: Request) -> JournalEntry:
         repeat=request.repeat,
         nearest=request.nearest,
         by_path=request.by_path,
+        open=request.open,
     )
 
 

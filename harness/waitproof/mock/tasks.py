@@ -60,6 +60,14 @@ TIME_DIGITS = 19  # of nanoseconds since 1970, from 2001 to 2286
 _PORT = re.compile(r":[0-9]*$")  # of a Host header
 
 
+class Carrier(Protocol):
+    """What brings polls: a connection."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its client can use it, as far as the server knows."""
+
+
 class TaskFactory(Protocol):
     """Creates tasks that nobody has prepared, when they are asked for, by calling `TaskServer.create`.
 
@@ -116,12 +124,14 @@ class WrittenAnswer:
     Attributes:
         http: Its status code.
         keep: Whether its connection is kept.
-        data: All its bytes.
+        data: All its bytes, or the first of two parts that are sent apart.
+        rest: The second part, b"" where there is none.
     """
 
     http: int
     keep: bool
     data: bytes
+    rest: bytes = b""
 
 
 def write_answer(response: Response, head: Head) -> WrittenAnswer:
@@ -129,6 +139,11 @@ def write_answer(response: Response, head: Head) -> WrittenAnswer:
     closes = any(n.lower() == "connection" and v.lower() == "close" for n, v in response.headers.items())
     keep = head.keeps_alive and not closes
     bodiless = head.method == "HEAD"
+    if response.pieces and head.minor:
+        first = http1.head(response.http, response.headers.items(), keep=keep, minor=1, chunked=True)
+        chunks = b"".join(map(http1.chunk, response.pieces)) + b"0\r\n\r\n"
+        half = 0 if bodiless else len(chunks) // 2
+        return WrittenAnswer(response.http, keep, first + chunks[:half], b"" if bodiless else chunks[half:])
     data = http1.whole(
         response.http, response.headers, response.body, keep=keep, minor=head.minor, bodiless=bodiless
     )
@@ -145,6 +160,7 @@ class Task:
         self.values: dict[str, Json] = {"task_id": task_id, "token": token, "n": n}
         self.state = state
         self.lock = threading.Lock()
+        self._carriers: list[Carrier] = []
         self._latest_s = 0.0
         self._last_step: Step | None = None
         self._cached: tuple[Step, int, list[bytes]] | None = None  # step, status code, pieces
@@ -155,6 +171,14 @@ class Task:
         self.state, said = answer(self.state, self._latest_s, connection=connection, fresh=fresh)
         return said
 
+    def opened_by(self, carrier: Carrier) -> int:
+        """Return how many connections that carried polls are open, this poll's included."""
+        carriers = self._carriers
+        if len(carriers) != 1 or carriers[0] is not carrier:
+            carriers = [each for each in carriers if each.is_open and each is not carrier]
+            self._carriers = [*carriers, carrier]
+        return len(self._carriers)
+
     def write(self, contract: Contract, step: Step, head: Head) -> WrittenAnswer:
         """Return what a step answers now.
 
@@ -162,7 +186,7 @@ class Task:
             ValueError: There is a placeholder that nothing fills in, or text that cannot be encoded.
             RecursionError: It is nested too deep.
         """
-        is_plain = head.keeps_alive and head.minor == 1 and head.method != "HEAD"
+        is_plain = step.is_plain and head.keeps_alive and head.minor == 1 and head.method != "HEAD"
         cached = self._cached
         if is_plain and cached is not None and cached[0] is step:
             now = b"%d" % time.time_ns()
@@ -176,7 +200,7 @@ class Task:
         return written
 
     def _write_at(self, contract: Contract, step: Step, head: Head, now_ns: int) -> WrittenAnswer:
-        return write_answer(respond(contract, step, self.values, now_ns=now_ns), head)
+        return write_answer(respond(contract, step, self.values, now_ns=now_ns, request=head.headers), head)
 
     def _cut(self, contract: Contract, step: Step, head: Head) -> tuple[Step, int, list[bytes]] | None:
         """Return the answer in pieces, between which the time of day is; None if it is not that simple."""

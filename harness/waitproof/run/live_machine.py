@@ -35,6 +35,7 @@ class RealMachine:
         self._host = urlsplit(base_url).netloc
         self._kind = _Http10 if is_http_10 else http.client.HTTPConnection
         self._idle: list[http.client.HTTPConnection] = []
+        self._left_open: list[http.client.HTTPConnection] = []
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="request")
 
@@ -77,7 +78,7 @@ class RealMachine:
             SimulatedDropError: The connection was dropped, or could not be opened.
         """
         deadline_s = time.monotonic() + min(timeout_s, LONGEST_TIMEOUT_S)
-        connection = self._connection(is_blind=blind)
+        connection = self._kind(self._host) if request.leaves_open else self._connection(is_blind=blind)
         try:
             answer, is_reusable = _exchange(connection, request, deadline_s)
         except (OSError, http.client.HTTPException) as error:
@@ -87,7 +88,7 @@ class RealMachine:
             raise SimulatedDropError(repr(error)) from error
         if is_reusable:
             with self._lock:
-                self._idle.append(connection)
+                (self._left_open if request.leaves_open else self._idle).append(connection)
         else:
             connection.close()
         return answer
@@ -124,10 +125,17 @@ def _exchange(
         connection.connect()
     sock = connection.sock
     sock.settimeout(left_s())
-    connection.request(request.method, request.target, request.body, dict(request.headers))
+    # Without its own Accept-Encoding, a connection would send one that no client here has asked for.
+    connection.putrequest(request.method, request.target, skip_accept_encoding=True)
+    if request.body is not None:
+        connection.putheader("Content-Length", str(len(request.body)))
+    for name, value in request.headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(request.body)
     sock.settimeout(left_s())
     response = connection.getresponse()
     with contextlib.suppress(OSError):  # closed already where the answer ends the connection
         sock.settimeout(left_s())
-    body = response.read()
-    return Answer(response.status, dict(response.getheaders()), body), not response.will_close
+    pieces = tuple(iter(response.read1, b"")) if response.chunked else ()
+    body = b"".join(pieces) or response.read()
+    return Answer(response.status, dict(response.getheaders()), body, pieces), not response.will_close

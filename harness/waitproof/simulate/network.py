@@ -45,21 +45,31 @@ WALL_NS = 1_700_000_000_000_000_000  # the time of day, which never changes
 
 @dataclass(frozen=True)
 class Request:
-    """A request: `target` is path and query as written in the request line."""
+    """A request: `target` is path and query as written in the request line.
+
+    Attributes:
+        leaves_open: It goes over a connection that its client neither uses again nor closes.
+    """
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes | None = None
+    leaves_open: bool = False
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer."""
+    """A whole answer, as it came: its body may be compressed.
+
+    Attributes:
+        pieces: The chunks in which the body came; empty where it did not come in chunks.
+    """
 
     http: int
     headers: Mapping[str, str]
     body: bytes
+    pieces: tuple[bytes, ...] = ()
 
 
 AnswerCache: TypeAlias = dict[tuple[int, TaskRecord], Answer]  # by the step's id() and the task
@@ -80,6 +90,7 @@ class Connection:
     number: int
     is_fresh: bool = True
     closes_at: float | None = None
+    is_left: bool = False  # by its client, which has closed it
     carried: ServedTask | None = None
 
     def is_closed(self, now_s: float) -> bool:
@@ -99,6 +110,7 @@ class Exchange:
     is_over: bool = False
     answer_due_s: float | None = None
     arrived_s: float = 0.0
+    open: int = 1
     said: TaskAnswer | None = None
     answered_s: float | None = None
     end: Ended = Ended.IN_FLIGHT
@@ -124,7 +136,8 @@ class Exchange:
             http=self.http,
             method=self.request.method,
             target=self.request.target,
-            headers={name.lower(): value for name, value in self.request.headers.items()},
+            headers=_lower(self.request.headers),
+            open=self.open,
         )
 
 
@@ -134,6 +147,7 @@ class ServedTask:
 
     record: TaskRecord
     state: TaskState
+    carriers: list[Connection] = field(default_factory=list)
     polls: list[Exchange] = field(default_factory=list)
     others: list[Exchange] = field(default_factory=list)
 
@@ -181,7 +195,7 @@ class Network:
         if self._requests_left < 0:
             return  # a client that polls without end waits without end; the call's limit ends it
         schedule, conditions = self._schedule, self._world.conditions
-        connection = self._reusable(blind=blind)
+        connection = None if request.leaves_open else self._reusable(blind=blind)
         if connection is None:
             connection = Connection(next(self._numbers))
         connect_s = conditions.connect_s if connection.is_fresh else 0.0
@@ -198,6 +212,7 @@ class Network:
             connection = self._idle.pop()
             if blind or not connection.is_closed(known_s):
                 return connection
+            connection.is_left = True
         return None
 
     def _arrive(self, exchange: Exchange) -> None:
@@ -218,13 +233,14 @@ class Network:
         elif operation is not None and (started := self._started(operation.token, request.body)) is not None:
             connection.carried = started
             body = fill(operation.body, started.record.values)
-            self._answer(exchange, operation.status, self._contract.answer.headers, _encoded(body))
+            headers = self._contract.answer.headers
+            self._answer(exchange, Answer(operation.status, headers, _encoded(body)))
         else:
             if connection.carried is not None:
                 connection.carried.others.append(exchange)
             error = self._contract.http_error
             values = {"http": 404, "message": "no such route", "task_id": "", "token": "", "n": 0}
-            self._answer(exchange, 404, error.headers, _encoded(fill(error.body, values)))
+            self._answer(exchange, Answer(404, error.headers, _encoded(fill(error.body, values))))
         connection.is_fresh = False
 
     def _serve_poll(self, exchange: Exchange, task: ServedTask) -> None:
@@ -235,6 +251,11 @@ class Network:
         )
         exchange.said = said
         task.polls.append(exchange)
+        if task.carriers != [connection]:
+            now_s = self._schedule.now
+            others = (each for each in task.carriers if not each.is_left and not each.is_closed(now_s))
+            task.carriers = [*(each for each in others if each is not connection), connection]
+        exchange.open = len(task.carriers)
         if said.step.delay:
             due_s = self._schedule.now + said.step.delay
             self._schedule.at(due_s, lambda: self._say(exchange, task, said.index))
@@ -253,8 +274,11 @@ class Network:
             return
         response = self._cache.get((id(step), task.record))
         if response is None:
-            made = respond(self._contract, step, task.record.values, now_ns=WALL_NS)
-            response = self._cache[id(step), task.record] = Answer(made.http, made.headers, made.body)
+            headers = _lower(exchange.request.headers)
+            made = respond(self._contract, step, task.record.values, now_ns=WALL_NS, request=headers)
+            response = Answer(made.http, made.headers, made.body, made.pieces)
+            if step.is_plain:
+                self._cache[id(step), task.record] = response
         if drop is Drop.MID_BODY:
             exchange.connection.closes_at = now_s
             exchange.ended(now_s, Ended.DROPPED, response.http)
@@ -263,11 +287,11 @@ class Network:
         if step.close_after is not None:
             late_s = self._world.up_to(self._world.conditions.server_late_s)
             exchange.connection.closes_at = now_s + max(step.close_after, CLOSE_S) + late_s
-        self._answer(exchange, response.http, response.headers, response.body)
+        self._answer(exchange, response)
 
-    def _answer(self, exchange: Exchange, http: int, headers: Mapping[str, str], body: bytes) -> None:
-        exchange.ended(self._schedule.now, Ended.ANSWERED, http)
-        self._deliver(exchange, Answer(http, headers, body))
+    def _answer(self, exchange: Exchange, answer: Answer) -> None:
+        exchange.ended(self._schedule.now, Ended.ANSWERED, answer.http)
+        self._deliver(exchange, answer)
 
     def _deliver(self, exchange: Exchange, result: Answer | Exception) -> None:
         due_s = self._schedule.now + self._world.way_s(self._world.conditions.down_s)
@@ -278,8 +302,11 @@ class Network:
         if exchange.cut_at_s is not None:
             return
         exchange.is_over = True
-        if isinstance(result, Answer) and not _closes(exchange.request.headers):
-            self._idle.append(exchange.connection)
+        if not exchange.request.leaves_open:
+            if isinstance(result, Answer) and not _closes(exchange.request.headers):
+                self._idle.append(exchange.connection)
+            else:
+                exchange.connection.is_left = True
         exchange.wake(result)
 
     def _cut(self, exchange: Exchange, cut_s: float) -> None:
@@ -287,6 +314,7 @@ class Network:
         if exchange.is_over or came:  # an answer that came while the machine stood still is read first
             return
         exchange.cut_at_s = self._schedule.now
+        exchange.connection.is_left = True
         exchange.wake(SimulatedTimeoutError("no answer in time"))
         left_s = max(self._schedule.now + self._world.conditions.up_s, exchange.read_s)
         self._schedule.at(left_s, lambda: exchange.ended(self._schedule.now, Ended.ABANDONED))
@@ -299,6 +327,10 @@ class Network:
 
 def _decoded(escaped: str) -> str:
     return unquote_to_bytes(escaped.encode("latin-1", "replace")).decode("utf-8", "replace")
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _closes(headers: Mapping[str, str]) -> bool:

@@ -2,9 +2,10 @@
 
 A suite is a folder with one contract (`contract`) and its scenarios (`scenario`). `yaml` reads a file,
 `document` collects its mistakes, `model` validates it, and `crosscheck` compares it with its contract and
-with the judge's checks, which are registered in `checks`. `template` fills in placeholders, and `task` says
-what the server answers to the next poll. Only `files` and `catalog` touch the file system: a suite that is
-read once, and scenarios that are read again when their files change. `select` finds scenarios by pattern.
+with the judge's checks, which are registered in `checks`. `template` fills in placeholders, `task` says what
+the server answers to the next poll, and `sending` how that travels. Only `files` and `catalog` touch the file
+system: a suite that is read once, and scenarios that are read again when their files change. `select` finds
+scenarios by pattern.
 """
 
 from waitproof.suite.catalog import SCENARIO_HEADER, SEPARATOR, Catalog, Change, Entry, one_line
@@ -39,16 +40,16 @@ from waitproof.suite.files import (
 from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
 from waitproof.suite.scenario import (
     Call,
-    Drop,
     PollCount,
     Scenario,
-    Step,
     WaitOptions,
     scenario_schema,
     watched_after_s,
 )
 from waitproof.suite.selection import select
-from waitproof.suite.task import Response, TaskAnswer, TaskState, answer, render_body, respond
+from waitproof.suite.sending import Response
+from waitproof.suite.step import Drop, Step
+from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, fill
 from waitproof.suite.yaml import Json, Node, Path
 

@@ -36,7 +36,8 @@ from waitproof.suite.files import (
     scenario_paths,
 )
 from waitproof.suite.model import Format, Model, build
-from waitproof.suite.scenario import Scenario, Step
+from waitproof.suite.scenario import Scenario
+from waitproof.suite.step import Step
 from waitproof.suite.template import at_path, fill
 from waitproof.suite.yaml import Json
 from waitproof.text import shorten

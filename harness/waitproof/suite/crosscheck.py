@@ -19,7 +19,8 @@ from waitproof.suite.checks import CheckSpec
 from waitproof.suite.contract import Contract, Requirement, StatusMeaning
 from waitproof.suite.document import Document
 from waitproof.suite.model import MAX_DURATION_S, Model, build, validate
-from waitproof.suite.scenario import Call, Scenario, Step, WaitOptions
+from waitproof.suite.scenario import Call, Scenario, WaitOptions
+from waitproof.suite.step import Step
 from waitproof.suite.task import render_body
 from waitproof.suite.template import at_path, check
 from waitproof.suite.yaml import Json, Node, Path
@@ -135,17 +136,17 @@ def _check_placeholders(document: Document, path: Path, keys: Sequence[str]) -> 
     """Report wrong placeholders under each of these keys, else texts that are too long together."""
     node = document.root.at(path) or Node(None)
     values = {key: node.get(key).plain() for key in keys}
-    mistakes = [((*path, key), mistake) for key in keys if (mistake := _template_mistake(values[key]))]
-    if not mistakes and (together := _template_mistake(values)):
+    mistakes = [((*path, key), mistake) for key in keys if (mistake := _template_mistake(values[key], key))]
+    if not mistakes and (together := _template_mistake(values, "headers" if "headers" in keys else "")):
         mistakes = [(path, together)]
     for at, mistake in mistakes:
         fact, _, fix = mistake.rpartition(": ")
         document.add(at, fact, fix=fix)
 
 
-def _template_mistake(value: Json) -> str:
+def _template_mistake(value: Json, key: str) -> str:
     try:
-        check(value, ("n", "task_id", "token"))
+        check(value, ("n", "task_id", "token", *(["date"] if key == "headers" else [])))
     except ValueError as error:
         return str(error)
     return ""
@@ -153,7 +154,7 @@ def _template_mistake(value: Json) -> str:
 
 def _templates(root: Node) -> Iterator[tuple[Path, Sequence[str]]]:
     for number in range(len(root.items("task"))):
-        yield ("task", number), ("result", "error", "body")
+        yield ("task", number), ("result", "error", "body", "headers")
         yield ("task", number, "fault"), ("text", "body", "headers")
     for number in range(len(root.items("calls"))):
         yield ("calls", number), ("arguments",)

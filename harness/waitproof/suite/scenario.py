@@ -1,15 +1,14 @@
 """A scenario: how a task behaves poll by poll, which calls are made, and what the caller must see.
 
 This is the model of one YAML file below a contract, and the source of `scenario.schema.json`. It knows the
-contract's words only as text; `crosscheck` compares the two. What the server says when is `task`'s business,
-and whether a promise was kept the judge's.
+contract's words only as text; `crosscheck` compares the two. What the server says is `step`'s business, when
+it says it `task`'s, and whether a promise was kept the judge's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
@@ -17,116 +16,26 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, fie
 from waitproof.errors import nearest
 from waitproof.suite.contract import Defaults, Name
 from waitproof.suite.document import shown
-from waitproof.suite.model import Duration, Format, Model, PassedInterval, PassedTimeout, Wrong, invalid
+from waitproof.suite.model import Format, Model, PassedInterval, PassedTimeout, Wrong, invalid
+from waitproof.suite.step import Step
 from waitproof.suite.template import placeholders
 from waitproof.suite.yaml import Json, Node
 from waitproof.text import plural
 
 __all__ = [
-    "FOREVER",
     "Call",
-    "Drop",
     "Expect",
-    "Fault",
     "PollCount",
     "Raises",
     "Scenario",
-    "Step",
     "WaitOptions",
     "scenario_schema",
     "watched_after_s",
 ]
 
-MAX_TIMES = 1_000_000
 MAX_PARALLEL = 1_000
 WATCH_INTERVALS = 2  # an interval may be counted from the response, and the poll too many comes then
 MAX_WATCH_S = 3.0
-FOREVER = 0  # as `times`: a step without end, written `forever`
-
-
-def _times(value: object) -> int:
-    if value == "forever":
-        return FOREVER
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_TIMES:
-        return value
-    raise invalid(f"'times' cannot be {shown(value)}", expected="a whole number from 1, or forever")
-
-
-Times = Annotated[
-    int,
-    PlainValidator(_times),
-    PlainSerializer(lambda value: "forever" if value == FOREVER else value),
-    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "forever"}]}),
-]
-
-
-class Drop(StrEnum):
-    """How a connection ends in place of an answer."""
-
-    BEFORE_RESPONSE = "before-response"
-    RESET = "reset"
-    MID_BODY = "mid-body"
-
-
-class Fault(Model):
-    """An answer that goes wrong: an HTTP error, text in place of JSON, or a dropped connection."""
-
-    noun: ClassVar[str] = "fault"
-    http: Annotated[int, Field(ge=300, le=599)] | None = None
-    drop: Drop | None = None
-    text: str | None = None
-    headers: dict[str, str] = {}
-    body: dict[str, Json] | None = None
-
-    @classmethod
-    def rules(cls, written: Node) -> Iterator[Wrong]:
-        """A fault is a dropped connection or one answer."""
-        has_answer, has_drop = written.has("http") or written.has("text"), written.has("drop")
-        if has_answer == has_drop:
-            yield Wrong("a fault is one thing", expected="drop, or an answer: http, text or both")
-        elif written.has("body") and not written.has("http"):
-            yield Wrong("only an http fault has a body", expected="text for an answer that is not JSON")
-        if written.has("body") and written.has("text") and written.has("http"):
-            yield Wrong("an answer has one body", expected="one of 'body' and 'text'")
-        if written.names("headers") and has_drop:
-            yield Wrong("a dropped connection sends no headers", fix="remove 'headers'")
-
-
-class Step(Model):
-    """What the server says for some polls in a row."""
-
-    noun: ClassVar[str] = "step"
-    status: str | None = None
-    times: Times = 1
-    for_: Duration | None = Field(default=None, alias="for")
-    delay: Duration = 0.0
-    result: Json = None
-    error: Json = None
-    body: dict[str, Json] = {}
-    omit: tuple[str, ...] = ()
-    close_after: Duration | None = None
-    fault: Fault | None = None
-
-    @classmethod
-    def rules(cls, written: Node) -> Iterator[Wrong]:
-        """A step is a status or a fault, for a number of polls or a time."""
-        if written.has("status") == written.has("fault"):
-            yield Wrong("a step is a status or a fault", expected="exactly one of 'status' and 'fault'")
-        elif written.has("fault"):
-            extra = sorted({"result", "error", "body", "omit"}.intersection(written.names()))
-            if extra:
-                yield Wrong(f"a fault has no '{extra[0]}'", fix="put it under the step that has a status")
-        if written.has("for") and "times" in written.names():
-            yield Wrong("a step lasts a number of polls or a time", expected="one of 'times' and 'for'")
-
-    @property
-    def label(self) -> str:
-        """A word for the step in a timeline: its status, `503`, `drop` or `text`."""
-        if self.fault is None:
-            return self.status or ""
-        if self.fault.http is not None:
-            return str(self.fault.http)
-        return "text" if self.fault.drop is None else f"drop:{self.fault.drop.value}"
 
 
 class WaitOptions(Model):

@@ -12,18 +12,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from waitproof.suite.contract import Contract, StatusMeaning
-from waitproof.suite.scenario import FOREVER, Step
+from waitproof.suite.sending import Response, merged, sent
+from waitproof.suite.step import FOREVER, Step
 from waitproof.suite.template import fill
 from waitproof.suite.yaml import Json
 
-__all__ = ["Response", "TaskAnswer", "TaskState", "answer", "render_body", "respond"]
+__all__ = ["TaskAnswer", "TaskState", "answer", "render_body", "respond"]
 
-REPEAT_WITHIN_S = 0.100  # an HTTP stack that repeats a request after a drop does so at once
+REPEAT_WITHIN_S = 0.100  # an HTTP stack that repeats a request after a drop, or follows, does so at once
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class _Dropped:
-    """The last request that was dropped, while the one that repeats it may still come."""
+    """The last request that was dropped, while the one that repeats it may still come.
+
+    Attributes:
+        at_s: When it is dropped, after its step's delay.
+    """
 
     at_s: float
     connection: int
@@ -39,7 +45,9 @@ class TaskState:
         step: Index of the step that gave the last answer, or will give the first.
         used: How many polls that step has used up.
         began_s: When the first poll arrived that this step answered, None if there was none.
-        polls: How many polls have been answered; repeats by an HTTP stack don't count.
+        polls: How many polls have been answered; repeats by an HTTP stack don't count, nor does a request
+            that follows a redirect.
+        redirected_s: When the last answer was sent, if it led to another URL.
     """
 
     steps: tuple[Step, ...]
@@ -48,6 +56,7 @@ class TaskState:
     began_s: float | None = None
     polls: int = 0
     dropped: _Dropped | None = None
+    redirected_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,8 @@ class TaskAnswer:
     """What to say to one request.
 
     Attributes:
-        n: Number of the poll, from 1; a repeat has the number of the poll it repeats.
+        n: Number of the poll, from 1; a repeat has the number of the poll it repeats, and a request that
+            follows a redirect that of the poll which was redirected.
         index: Index of the step that answers.
         step: That step.
         repeat: The client's HTTP stack repeated a dropped poll by itself.
@@ -83,13 +93,15 @@ def answer(
         hit = TaskAnswer(state.polls, state.step, state.steps[state.step], repeat=True)
         if state.dropped.was_fresh:
             return replace(state, dropped=None), hit
-        dropped = _Dropped(arrived_s, connection, fresh)
+        dropped = _Dropped(arrived_s + state.steps[state.step].delay, connection, fresh)
         return replace(state, used=state.used + fresh, dropped=dropped), hit
     index, used, began_s = state.step, state.used, state.began_s
     if _is_used_up(state, arrived_s):
         index, used, began_s = index + 1, 0, None
     step = state.steps[index]
     drops = step.fault is not None and step.fault.drop is not None
+    follows = state.redirected_s is not None and 0 <= arrived_s - state.redirected_s <= REPEAT_WITHIN_S
+    due_s = arrived_s + step.delay
     # `replace` would do the same but take three times as long, for every poll.
     state = TaskState(
         steps=state.steps,
@@ -97,8 +109,9 @@ def answer(
         # The HTTP stack may have hidden a drop on a reused connection, so the step goes on.
         used=used + (fresh if drops else 1),
         began_s=arrived_s if began_s is None else began_s,
-        polls=state.polls + 1,
-        dropped=_Dropped(arrived_s, connection, fresh) if drops else None,
+        polls=state.polls + (not follows),
+        dropped=_Dropped(due_s, connection, fresh) if drops else None,
+        redirected_s=due_s if step.fault is not None and step.redirects else None,
     )
     return state, TaskAnswer(state.polls, index, step)
 
@@ -108,7 +121,7 @@ def _is_repeat(state: TaskState, arrived_s: float, connection: int) -> bool:
     return (
         dropped is not None
         and connection != dropped.connection
-        and arrived_s - dropped.at_s <= REPEAT_WITHIN_S
+        and 0 <= arrived_s - dropped.at_s <= REPEAT_WITHIN_S
     )
 
 
@@ -121,22 +134,14 @@ def _is_used_up(state: TaskState, arrived_s: float) -> bool:
     return step.times != FOREVER and state.used >= step.times
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An HTTP answer, ready to be written.
-
-    Attributes:
-        http: Status code.
-        headers: Without Content-Length and Connection, which are the server's.
-        body: Its bytes.
-    """
-
-    http: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-def respond(contract: Contract, step: Step, values: Mapping[str, Json], *, now_ns: int) -> Response:
+def respond(
+    contract: Contract,
+    step: Step,
+    values: Mapping[str, Json],
+    *,
+    now_ns: int,
+    request: Mapping[str, str] = _NO_HEADERS,
+) -> Response:
     """Return what `step` says about the task with these values.
 
     Args:
@@ -144,23 +149,26 @@ def respond(contract: Contract, step: Step, values: Mapping[str, Json], *, now_n
         step: A step of the task's scenario.
         values: `task_id`, `token` and `n` of the task.
         now_ns: Wall-clock time in nanoseconds since 1970, for the body's own stamps.
+        request: The headers of the request, names in lower case; they say what its client can read.
     """
     fault = step.fault
+    timed = {**values, "date": now_ns}
     if fault is None or fault.drop is not None:
         # A connection that is dropped in mid-body breaks off a valid answer: the task is still running.
         shown = step if fault is None else Step(status=contract.status_for(StatusMeaning.KEEP_POLLING) or "")
         body = render_body(contract, shown, values, now_ns=now_ns)
-        return Response(200, contract.answer.headers, _encode(body))
-    headers = {name: str(fill(value, values)) for name, value in fault.headers.items()}
+        headers = merged(contract.answer.headers, {n: str(fill(v, timed)) for n, v in shown.headers.items()})
+        return sent(Response(200, headers, _encode(body)), shown, request)
+    headers = {name: str(fill(value, timed)) for name, value in fault.headers.items()}
     if fault.text is not None:
         http = 200 if fault.http is None else fault.http
         return Response(
-            http, {"Content-Type": "text/html", **headers}, str(fill(fault.text, values)).encode()
+            http, merged({"Content-Type": "text/html"}, headers), str(fill(fault.text, values)).encode()
         )
     assert fault.http is not None
     more = {**values, "http": fault.http, "message": f"scenario: the server answers {fault.http}"}
     template = contract.http_error.body if fault.body is None else fault.body
-    return Response(fault.http, {**contract.http_error.headers, **headers}, _encode(fill(template, more)))
+    return Response(fault.http, merged(contract.http_error.headers, headers), _encode(fill(template, more)))
 
 
 def render_body(

@@ -1,5 +1,7 @@
 """Placeholders in bodies and expectations: `${task_id}`, `${token}`, `${n}`, `${text:2MiB}`.
 
+Headers may have `${date:2s}` too: the time of day in so long, as HTTP writes dates.
+
 A string that is one placeholder and nothing else becomes the value itself, whatever its type; inside
 longer text the value is written out. The same function fills what the mock server says and what the
 caller must see, so that the two can be compared exactly.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from email.utils import formatdate
 from functools import lru_cache
 
 from waitproof.suite.yaml import Json
@@ -18,12 +21,17 @@ __all__ = ["at_path", "check", "fill", "placeholders"]
 _PLACEHOLDER = re.compile(r"\$\{([a-z_]+)(?::([^}]*))?\}")
 _SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB)")
 _INDEX = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"([0-9]{1,6})s")
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
 _MAX_TEXT = 8 * 1024 * 1024  # half of what an adapter may answer in one line, including escapes
 
 
 def fill(value: Json, values: Mapping[str, Json]) -> Json:
     """Return `value` with its placeholders filled in, at any depth and in keys too.
+
+    Args:
+        value: What has placeholders.
+        values: By name; `date` is the time of day in nanoseconds since 1970, where dates may be written.
 
     Raises:
         ValueError: A placeholder is not known, or its size is not one.
@@ -52,6 +60,8 @@ def check(value: Json, names: Collection[str]) -> None:
     for match in _matches(value):
         if match[1] == "text" and match[2] is not None:
             length += _length(match[2])
+        elif match[1] == "date" and match[2] is not None and "date" in names:
+            _seconds(match[2])
         elif match[2] is not None or match[1] not in names:
             raise _unknown(match, names)
     if length > _MAX_TEXT:
@@ -93,14 +103,25 @@ def _value(match: re.Match[str], values: Mapping[str, Json]) -> Json:
     name, argument = match[1], match[2]
     if name == "text" and argument is not None:
         return _text(argument)
+    if name == "date" and argument is not None and isinstance(values.get("date"), int):
+        return formatdate(values["date"] / 1e9 + _seconds(argument), usegmt=True)
     if argument is not None or name not in values:
         raise _unknown(match, values)
     return values[name]
 
 
 def _unknown(match: re.Match[str], names: Collection[str]) -> ValueError:
-    known = ", ".join("${" + name + "}" for name in sorted(names))
-    return ValueError(f"{match[0]} is not a placeholder: use {known} or ${{text:2MiB}}")
+    known = ", ".join("${" + name + "}" for name in sorted(set(names) - {"date"}))
+    more = "${text:2MiB} or ${date:2s}" if "date" in names else "${text:2MiB}"
+    separator = "," if "date" in names else " or"
+    return ValueError(f"{match[0]} is not a placeholder: use {known}{separator} {more}")
+
+
+def _seconds(argument: str) -> int:
+    seconds = _SECONDS.fullmatch(argument)
+    if seconds is None:
+        raise ValueError(f"${{date:{argument}}} is not a time from now: write ${{date:2s}}, in whole seconds")
+    return int(seconds[1])
 
 
 @lru_cache(maxsize=8)  # a scenario has one or two, and each of its polls asks for them
