@@ -46,7 +46,7 @@ def test_an_option_that_the_kit_does_not_know_is_not_taken_for_absent(probe: Kit
 def test_a_nil_error_and_a_panic_are_what_the_caller_saw(
     probe: KitProcess, task_id: str, name: str, message: str
 ) -> None:
-    exception = {"kind": "other", "type": name, "message": message, "fields": {}}
+    exception = {"kind": "other", "type": name, "message": message, "fields": {}, "cause": ""}
 
     assert probe.ask(op="wait", task_id=task_id) == {"outcome": "raised", "exception": exception}
 

@@ -52,12 +52,13 @@ def wait(probe: KitProcess, task_id: Any, **members: Any) -> Json:
 
 
 def raised(probe: KitProcess, task_id: str) -> Json:
-    """Wait for a task whose wait raises; return the exception without the frames that only Java counts."""
+    """Wait for a task whose wait raises; return the exception without what has its own tests."""
     answer = wait(probe, task_id)
     assert answer.keys() == {"outcome", "exception"}
     assert answer["outcome"] == "raised"
     exception: Json = answer["exception"]
-    exception.pop("native_stack_frames", None)
+    for member in ("native_stack_frames", "cause", "copies"):
+        exception.pop(member, None)
     return exception
 
 
@@ -257,6 +258,13 @@ def test_an_exception_whose_message_cannot_be_read_is_still_what_the_caller_saw(
 
     assert re.search("unprintable|^object$", exception.pop("type").lower())  # JavaScript may have no more
     assert exception == {"kind": "other", "message": kit.message_failed, "fields": {}}
+
+
+def test_an_exception_is_reported_with_the_type_of_its_cause_if_it_has_one(
+    kit: Kit, shared: KitProcess
+) -> None:
+    assert wait(shared, "caused")["exception"]["cause"] == kit.language_error[0]
+    assert wait(shared, "fails")["exception"]["cause"] == ""
 
 
 def test_the_elapsed_time_spans_the_helper_whether_it_returns_or_raises(shared: KitProcess) -> None:

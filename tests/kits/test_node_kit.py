@@ -44,7 +44,7 @@ def test_what_an_adapter_leaves_out_the_sdk_does_not_have() -> None:
 def test_what_is_thrown_and_is_not_an_error_is_what_the_caller_saw(
     probe: KitProcess, task_id: str, name: str, message: str
 ) -> None:
-    exception = {"kind": "other", "type": name, "message": message, "fields": {}}
+    exception = {"kind": "other", "type": name, "message": message, "fields": {}, "cause": ""}
 
     assert probe.ask(op="wait", task_id=task_id) == {"outcome": "raised", "exception": exception}
 

@@ -689,7 +689,8 @@ internal sealed class Session<TClient>
             ("kind", (known?.Kind ?? Kind.Other).ToString().ToLowerInvariant()),
             ("type", exception.GetType().Name),
             ("message", Kit.MessageOf(exception)),
-            ("fields", fields));
+            ("fields", fields),
+            ("cause", exception.InnerException?.GetType().Name ?? ""));
     }
 
     private static object? Field(object? value)

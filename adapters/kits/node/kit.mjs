@@ -151,7 +151,9 @@ class Session {
 
   #describe(error) {
     const { kind = 'other', fields = {} } = this.#adapter.describe?.(error) || {};
-    return { kind, type: typeOf(error), message: textOf(error), fields: encodeFields(fields) };
+    return {
+      kind, type: typeOf(error), message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
+    };
   }
 }
 
@@ -205,6 +207,16 @@ function typeOf(value) {
     return value?.constructor?.name || typeof value;
   } catch {
     return typeof value; // its constructor cannot be read
+  }
+}
+
+/** Return the type of an error's cause, '' where it has none. */
+function causeOf(error) {
+  try {
+    const cause = error?.cause ?? undefined;
+    return cause === undefined ? '' : typeOf(cause);
+  } catch {
+    return ''; // a getter that throws
   }
 }
 

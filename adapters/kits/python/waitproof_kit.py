@@ -29,10 +29,12 @@ caller saw, so put only the call itself there. An exception anywhere else is an 
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import json
 import math
 import os
+import pickle
 import platform
 import sys
 import threading
@@ -331,11 +333,32 @@ class _Session:
             return {"unencodable": str(reason)}
 
     def _describe(self, exception: BaseException) -> _Json:
+        described = self._look(exception)
+        return {**described, "cause": _cause_of(exception), "copies": self._copies(exception, described)}
+
+    def _look(self, exception: BaseException) -> _Json:
         name, text = type(exception).__name__, _text_of(exception)
         known = {"kind": "other", "type": name, "message": text, "fields": {}}
         described = {**known, **(self._adapter.describe(exception) or {})}
         described["fields"] = {name: _plain_field(value) for name, value in described["fields"].items()}
         return described
+
+    def _copies(self, exception: BaseException, described: _Json) -> _Json:
+        """Return for each way to copy an exception True, or what went wrong or is different."""
+
+        def came_of(copied: Callable[[], BaseException]) -> bool | str:
+            try:
+                seen = self._look(copied())
+            except BaseException as error:  # noqa: BLE001 - whatever the SDK's class makes of it
+                return f"{type(error).__name__}: {_text_of(error)}"
+            differs = (name for name in described if seen.get(name) != described[name])
+            name = next(differs, None)
+            return f"{name} was {described[name]!r}, and is {seen.get(name)!r} in the copy" if name else True
+
+        return {
+            "pickle": came_of(lambda: pickle.loads(pickle.dumps(exception))),  # noqa: S301 - our own
+            "copy": came_of(lambda: copy.copy(exception)),
+        }
 
 
 def _member(message: _Json, name: str) -> Any:
@@ -356,6 +379,12 @@ def _text_of(exception: BaseException) -> str:
         return str(exception)
     except BaseException:  # noqa: BLE001 - a message that cannot be read must not hide its exception
         return "<exception str() failed>"  # what Python itself prints for it
+
+
+def _cause_of(exception: BaseException) -> str:
+    """Return the type of the exception that Python shows above this one, "" where there is none."""
+    cause = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
+    return "" if cause is None else type(cause).__name__
 
 
 class _UnencodableError(Exception):

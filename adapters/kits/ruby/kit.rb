@@ -263,7 +263,8 @@ module WaitproofKit
     def describe(error)
       known = { kind: 'other', type: error.class.to_s, message: WaitproofKit.message_of(error), fields: {} }
       described = known.merge(@adapter.describe(error) || {})
-      described.merge(fields: described[:fields].transform_values { |value| Plain.field(value) })
+      fields = described[:fields].transform_values { |value| Plain.field(value) }
+      described.merge(fields: fields, cause: error.cause.nil? ? '' : error.cause.class.to_s)
     end
 
     def fail_call(message, text)

@@ -14,6 +14,7 @@ from waitproof.defects.faults import fault_defects
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
 from waitproof.defects.state import state_defects
+from waitproof.defects.traces import trace_defects
 from waitproof.defects.traffic import traffic_defects
 from waitproof.suite import Contract
 
@@ -29,6 +30,7 @@ MODULES = (
     concurrency_defects,
     fault_defects,
     state_defects,
+    trace_defects,
 )
 
 

@@ -79,6 +79,11 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         native_stack_frames=JAVA_FRAMES,
     )
     yield equivalent(
+        "reports-no-copies",
+        "Has an adapter that reports neither causes nor copies of exceptions, as in most languages.",
+        copies=None,
+    )
+    yield equivalent(
         "tolerates-three-failures",
         "Polls on after a failed poll, and raises at the fourth in a row.",
         on_errors(brought_no_task, lambda _error: Reaction.POLL_ON, most=3),

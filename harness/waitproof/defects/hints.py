@@ -34,6 +34,8 @@ _ADVICE: Mapping[str, str] = {
     "raises_kind.timeout-by-its-name": "how a timeout is recognised: by the error type, or by the clock?",
     "exception_field": "where the task exception is built: which member of the answer does the field get?",
     "native_stack_trace_is_apart": "the accessor for the server's stack trace: is it separate?",
+    "exception_survives_copying": "the exceptions' constructors: do all arguments reach the base class?",
+    "exception_has_a_message": "where the exception is built: is its message passed on to the base class?",
     "raises_timeout": "the branch for a passed deadline: which exception is raised, with which fields?",
     "only_polls_are_sent": "what follows the deadline: is anything sent, or kept for the next wait?",
     "interval_kept": "the sleep between polls: is it the interval, in the right unit, after every poll?",

@@ -115,6 +115,9 @@ class ModelSdk:
             "fields": {},
             "native_stack_frames": self._defect.native_stack_frames,
         }
+        if self._defect.copies is not None:
+            cause = "" if error.__cause__ is None else type(error.__cause__).__name__
+            exception |= {"cause": cause, "copies": self._defect.copies}
         if isinstance(error, ModelError):
             exception |= {"kind": error.kind.value, "type": error.type_name, "fields": error.fields}
         return {"outcome": "raised", "exception": exception}

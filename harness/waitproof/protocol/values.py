@@ -5,6 +5,7 @@ The judge reads these types. They are plain dataclasses, and `read` checks what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
@@ -146,6 +147,8 @@ class Raised:
         message: Its text; None where the language has exceptions without one.
         fields: The documented fields that it has; null, "" and missing are three reports.
         native_stack_frames: Length of the JVM's own stack trace, None where it was not reported.
+        cause: The type's name of what caused it, "" where it has no cause, None where it was not reported.
+        copies: For each way to copy it, True or what was different or went wrong; None where none was tried.
     """
 
     kind: ExceptionKind
@@ -153,6 +156,8 @@ class Raised:
     message: Text | None
     fields: JsonObject
     native_stack_frames: _Count | None = None
+    cause: Text | None = None
+    copies: Mapping[str, Literal[True] | Text] | None = None
 
 
 @dataclass(frozen=True)

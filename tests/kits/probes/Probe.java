@@ -85,6 +85,7 @@ final class Probe implements Kit.Adapter<Map<String, Object>> {
       case "fails": throw new TaskFailed("");
       case "fails-oddly": throw new TaskFailed(Double.NaN);
       case "fails-brokenly": throw new TaskFailed(new Throws());
+      case "caused": throw (TaskFailed) new TaskFailed("").initCause(new ArithmeticException());
       case "language-error": throw new ArithmeticException("no \udfff divisor");
       case "without-message": throw new IllegalStateException();
       case "error": throw new StackOverflowError("deep");

@@ -77,6 +77,7 @@ const ERRORS = {
   fails: new TaskFailed(),
   'fails-oddly': new TaskFailed({ description: NaN }),
   'fails-brokenly': new TaskFailed({ description: new Throws() }),
+  caused: Object.assign(new TaskFailed(), { cause: new RangeError() }),
   'language-error': new RangeError('no \udfff divisor'),
   'thrown-text': 'just text',
   undefined,

@@ -471,7 +471,8 @@ public final class Kit {
               "kind", (known == null ? Kind.OTHER : known.kind()).name().toLowerCase(java.util.Locale.ROOT),
               "type", nameOf(exception.getClass()),
               "message", messageOf(exception),
-              "fields", fields);
+              "fields", fields,
+              "cause", causeOf(exception));
       StackTraceElement[] frames = framesOf(exception);
       if (frames != null) {
         described.put("native_stack_frames", frames.length);
@@ -496,6 +497,16 @@ public final class Kit {
         return exception.getMessage();
       } catch (Throwable error) { // a message that cannot be read must not hide its exception
         return "<getMessage() failed>";
+      }
+    }
+
+    /** Returns the type of an exception's cause, "" where it has none. */
+    private static String causeOf(Throwable exception) {
+      try {
+        Throwable cause = exception.getCause();
+        return cause == null ? "" : nameOf(cause.getClass());
+      } catch (Throwable error) { // an SDK may have overridden it
+        return "";
       }
     }
 
