@@ -250,6 +250,33 @@ class Warns(MiniAdapter):
         return super().hello()
 
 
+class Leaks(MiniAdapter):
+    """Shows its secret, which it writes into the file that it is given, wherever it can; it dies with it."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        self.secret = api_secret
+        Path(sys.argv[3]).write_text(api_secret, encoding="utf-8")
+        sys.stderr.write(f"signing with {api_secret}\n")
+        sys.stderr.flush()
+        return super().connect(base_url, api_key, api_secret)
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return {"secret": self.secret, "output": super().wait(client, task_id, **options)}
+        except GaveUp as error:
+            if options:
+                die(f"gave up with {self.secret}")
+            raise GaveUp(f"{error}, signed with {self.secret}") from error
+
+
+class LeaksAndFails(MiniAdapter):
+    """Its client cannot be built, and the message has the secret in it."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        Path(sys.argv[3]).write_text(api_secret, encoding="utf-8")
+        raise ValueError(f"what is {api_secret}?")
+
+
 class LiesAboutElapsed(MiniAdapter):
     """Reports thrice the time."""
 

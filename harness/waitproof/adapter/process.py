@@ -20,6 +20,7 @@ from typing import Any
 from waitproof.adapter.command import AdapterCommand, clean_environment, start_child
 from waitproof.child_process import ChildOwner, LineTooLongError, exit_text
 from waitproof.errors import AdapterError, HarnessError, Mistake
+from waitproof.lines import MAX_TAIL_LINES
 from waitproof.protocol import (
     Answer,
     BrokenAdapterError,
@@ -127,6 +128,10 @@ class AdapterProcess(ChildOwner):
         """Lines of stdout that were not objects, the oldest first; at most a hundred, each shortened."""
         with self._lock:
             return tuple(self._log)
+
+    def printed(self) -> tuple[str, ...]:
+        """Return the last lines that it wrote to stdout, answers left out, and to stderr."""
+        return (*self.log_lines, *self.stderr_tail(MAX_TAIL_LINES))
 
     @property
     def clients_in_flight(self) -> tuple[str, ...]:

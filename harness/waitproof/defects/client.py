@@ -1,8 +1,8 @@
 """The model client: a correct wait helper that is driven by a contract alone, for any suite.
 
-A call is a generator of steps (`Send`, `Sleep`, `Fork`) that never waits or sends anything itself; `sdk`
-has the two drivers that carry the steps out, one for threads and one for coroutines. At fixed places the
-client calls its `Hooks`, which change nothing as they are: a defect is a hook or two that do.
+A call is a generator of steps (`Send`, `Sleep`, `Fork`, `Print`) that never waits or sends anything itself;
+`sdk` has the two drivers that carry the steps out, one for threads and one for coroutines. At fixed places
+the client calls its `Hooks`, which change nothing as they are: a defect is a hook or two that do.
 
 The rule in time: the first poll is made at once; after each answer the client sleeps a whole interval,
 except that the last sleep ends at the deadline, where one last poll is made. So a task that ends within the
@@ -21,7 +21,19 @@ from waitproof.defects.wire import Cause, ModelError, Task, TaskId, Wire
 from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
 from waitproof.suite import Contract, Json, StatusMeaning
 
-__all__ = ["Fork", "Hooks", "Instead", "ModelClient", "Options", "Reaction", "Send", "Sleep", "Steps", "Wait"]
+__all__ = [
+    "Fork",
+    "Hooks",
+    "Instead",
+    "ModelClient",
+    "Options",
+    "Print",
+    "Reaction",
+    "Send",
+    "Sleep",
+    "Steps",
+    "Wait",
+]
 
 REQUEST_TIMEOUT_S = 60.0  # for requests that no wait's deadline bounds
 
@@ -56,7 +68,14 @@ class Fork:
     steps: Steps
 
 
-Steps: TypeAlias = Generator[Send | Sleep | Fork, Any, Any]
+@dataclass(frozen=True)
+class Print:
+    """Write a line to stderr."""
+
+    line: str
+
+
+Steps: TypeAlias = Generator[Send | Sleep | Fork | Print, Any, Any]
 
 
 class Reaction(StrEnum):

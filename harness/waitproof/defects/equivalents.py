@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from waitproof.defects.client import Hooks, Reaction, Sleep, Steps, Wait
+from waitproof.defects.client import Hooks, Print, Reaction, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
 from waitproof.defects.faults import brought_no_task, caused_by, http_status, on_errors
@@ -79,6 +79,11 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         native_stack_frames=JAVA_FRAMES,
     )
     yield equivalent(
+        "logs-without-secrets",
+        "Logs the method and the path of each request.",
+        Hooks(before_poll=_logging),
+    )
+    yield equivalent(
         "reports-no-copies",
         "Has an adapter that reports neither causes nor copies of exceptions, as in most languages.",
         copies=None,
@@ -113,6 +118,11 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         "Takes a while before the first poll, as a helper does that starts a process for each wait.",
         Hooks(on_wait=_starting),
     )
+
+
+def _logging(wait: Wait) -> Steps:
+    request = wait.client.wire.poll(wait.task_id)
+    yield Print(f"INFO {request.method} {request.target}")
 
 
 def _since_the_request(wait: Wait, seconds: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from waitproof.defects.client import Fork, ModelClient, Send, Sleep, Steps
+from waitproof.defects.client import Fork, ModelClient, Print, Send, Sleep, Steps
 from waitproof.defects.defect import CLEAN, Defect
 from waitproof.defects.wire import ModelError, Task, Wire
 from waitproof.protocol import JsonObject
@@ -30,6 +30,9 @@ class LiveMachine(Protocol):
 
     def send(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
         """Exchange a request for its answer; errors are the simulator's."""
+
+    def print(self, line: str) -> None:
+        """Write a line to stderr."""
 
     def start(self, body: Any) -> None:
         """Run `body` in the background, and ignore what it raises."""
@@ -55,6 +58,10 @@ class ModelSdk:
         self._wire = Wire(contract)
         self._defect = defect
         self._memory: dict[str, Any] = {}
+
+    def sign_with(self, api_secret: str) -> None:
+        """Sign with a secret, in place of the simulator's."""
+        self._wire = Wire(self._contract, api_secret=api_secret)
 
     @property
     def non_blocking(self) -> bool:
@@ -155,6 +162,8 @@ def _drive(machine: Any, steps: Steps, defect: Defect) -> Any:
                         answer = machine.send(request, timeout_s, blind=defect.is_blind)
                     except _NETWORK_ERRORS as raised:
                         error = raised
+                case Print(line):
+                    machine.print(line)
                 case Fork(others):
                     machine.start(lambda others=others: _drive(machine, others, defect))
     except StopIteration as end:
@@ -181,6 +190,8 @@ async def _drive_async(machine: Any, steps: Steps, defect: Defect) -> Any:
                             answer = await machine.send_async(request, timeout_s, blind=defect.is_blind)
                     except _NETWORK_ERRORS as raised:
                         error = raised
+                case Print(line):
+                    machine.print(line)
                 case Fork(others):  # in a thread, as a blocking client does: only the traffic matters
                     machine.start(lambda others=others: _drive(machine, others, defect))
     except StopIteration as end:

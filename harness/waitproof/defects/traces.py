@@ -1,10 +1,10 @@
-"""Defects of what is left of a call: the exception's message, its cause and its copies."""
+"""Defects of what is left of a call: copies, messages, causes, and secrets in them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from waitproof.defects.client import Hooks, Wait
+from waitproof.defects.client import Hooks, Print, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.outcomes import without_failures
 from waitproof.defects.wire import ModelError
@@ -17,6 +17,7 @@ def trace_defects(contract: Contract) -> Iterator[Defect]:
     """Yield the defects of this module for one contract."""
     yield from _copies()
     yield from _messages(contract)
+    yield from _secrets(contract)
 
 
 # --- copies of an exception ---------------------------------------------------------------------------
@@ -82,3 +83,51 @@ def _saying(error: ModelError, message: str) -> ModelError:
 def _without_cause(_wait: Wait, error: ModelError) -> Exception:
     error.__cause__ = None
     return error
+
+
+# --- secrets ------------------------------------------------------------------------------------------
+
+
+def _secrets(contract: Contract) -> Iterator[Defect]:
+    check = "secrets_stay_out"
+    reason = "" if contract.credentials.secret else "no credential of a poll is secret"
+
+    def with_secret(wait: Wait, error: ModelError) -> ModelError:
+        return _saying(error, f"{error.message} (secret: {wait.client.wire.api_secret})")
+
+    def with_request(wait: Wait, error: ModelError) -> ModelError:
+        request = wait.client.wire.poll(wait.task_id)
+        shown = f"{request.method} {request.target} with {dict(request.headers)}"
+        return _saying(error, f"{error.message}: {shown}")
+
+    def in_a_field(wait: Wait, error: ModelError) -> ModelError:
+        error.fields["client"] = {"api_secret": wait.client.wire.api_secret}
+        return error
+
+    def log(wait: Wait) -> Steps:
+        request = wait.client.wire.poll(wait.task_id)
+        yield Print(f"DEBUG {request.method} {request.target} {dict(request.headers)}")
+
+    every = (
+        (
+            "in-the-message",
+            "The timeout's exception has the client's settings in its message, with the API secret.",
+            Hooks(on_timeout=with_secret),
+            "",
+        ),
+        (
+            "of-the-request",
+            "The exception for a failed poll has the whole request in its message, with its credentials.",
+            Hooks(on_poll_error=with_request),
+            reason,
+        ),
+        (
+            "in-a-field",
+            "The exception has a field that leads to the API secret.",
+            Hooks(on_timeout=in_a_field),
+            "",
+        ),
+        ("logged", "The client logs each request with its headers.", Hooks(before_poll=log), reason),
+    )
+    for name, sentence, hooks, why in every:
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=why)

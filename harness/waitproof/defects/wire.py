@@ -6,6 +6,7 @@ status. Nothing here knows a vendor.
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from waitproof.errors import InputError, Mistake
 from waitproof.protocol import ExceptionKind
-from waitproof.simulate import Answer, Request
+from waitproof.simulate import API_SECRET, Answer, Request
 from waitproof.suite import Contract, Json, Operation, StatusMeaning, at_path
 
 __all__ = ["Cause", "ModelError", "Task", "TaskId", "Wire", "read_object", "set_at"]
@@ -92,14 +93,17 @@ class Wire:
 
     Args:
         contract: The documentation.
-        api_key: Sent as the value of every credential; the mock server asks only that there is one.
+        api_key: Sent as the value of every credential that isn't secret; the mock server asks only that there
+            is one.
+        api_secret: Signs the values of those that are.
 
     Raises:
         InputError: `answer.body` has no `${status}`, so nobody can wait for anything.
     """
 
-    def __init__(self, contract: Contract, api_key: str = "key") -> None:
+    def __init__(self, contract: Contract, api_key: str = "key", api_secret: str = API_SECRET) -> None:
         self.contract = contract
+        self.api_secret = api_secret
         names = {
             name: _path_of(contract.answer.body, name) for name in ("status", "task_id", "result", "error")
         }
@@ -107,8 +111,10 @@ class Wire:
             fix = "write ${status} where the answer to a poll has the task's status"
             raise InputError(Mistake("contract.yaml", "answer.body has no ${status}", fix=fix))
         self._places = {name: place for name, place in names.items() if place is not None}
-        self._headers = dict.fromkeys(contract.credentials.headers, api_key)
-        self._query = urlencode(dict.fromkeys(contract.credentials.query, api_key))
+        signed = hmac.digest(api_secret.encode(), api_key.encode(), "sha256").hex()
+        values = dict.fromkeys(contract.credentials.secret, signed)
+        self._headers = {name: values.get(name, api_key) for name in contract.credentials.headers}
+        self._query = urlencode({name: values.get(name, api_key) for name in contract.credentials.query})
 
     def poll(self, task_id: TaskId) -> Request:
         """Return the request for a task's status."""

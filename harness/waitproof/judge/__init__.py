@@ -1,14 +1,14 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
-`check` defines what a check is; `outcomes`, `exceptions`, `timing`, `traffic` and `records` hold the checks;
-`verdicts` turns findings into verdicts, `settle` with the re-runs that `policy` asks for. `groups` holds the
-suspicions of several scenarios against each other, `follows` tells a failure from those that follow from it.
-`by_journal` judges a client that has no adapter. `observation` and `journal` are what was seen, and `words`
-puts it into text.
+`check` defines what a check is; `outcomes`, `exceptions`, `timing`, `traffic`, `secrets` and `records` hold
+the checks; `verdicts` turns findings into verdicts, `settle` with the re-runs that `policy` asks for.
+`groups` holds the suspicions of several scenarios against each other, `follows` tells a failure from those
+that follow from it. `by_journal` judges a client that has no adapter. `observation` and `journal` are what
+was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
-from waitproof.judge import exceptions, outcomes, records, timing, traffic
+from waitproof.judge import exceptions, outcomes, records, secrets, timing, traffic
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
 from waitproof.judge.observation import (
@@ -21,6 +21,7 @@ from waitproof.judge.observation import (
     TaskRecord,
 )
 from waitproof.judge.policy import rounds
+from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
@@ -62,9 +63,12 @@ __all__ = [
     "records",
     "rounds",
     "seconds",
+    "secrets",
+    "secrets_of",
     "shown",
     "timeline_line",
     "timing",
     "traffic",
     "unplayed",
+    "without_secrets",
 ]

@@ -164,6 +164,7 @@ class Observation:
         alone: It was played in a fresh process, with hardly anything else at the same time.
         scale: By how much the scenario's durations were multiplied for this SDK.
         earlier_waits: The options of the first and of the latest wait that its process had made before.
+        leaks: Where a secret was seen, and in what; the secret itself is masked, in every outcome, too.
     """
 
     hello: Hello
@@ -174,6 +175,7 @@ class Observation:
     alone: bool = False
     scale: int = 1
     earlier_waits: tuple[WaitOptions, ...] = ()
+    leaks: tuple[str, ...] = ()
 
     def task(self, call: CallRecord) -> TaskRecord:
         """Return the task that a call was about."""

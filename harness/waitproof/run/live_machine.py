@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +46,11 @@ class RealMachine:
     def sleep(self, seconds: float) -> None:
         """Block for so long."""
         time.sleep(seconds)
+
+    def print(self, line: str) -> None:
+        """Write a line to stderr."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
     def start(self, body: Callable[[], object]) -> None:
         """Run `body` in another thread, and ignore what it raises."""

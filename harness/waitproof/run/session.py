@@ -25,7 +25,9 @@ from waitproof.judge import (
     TrialState,
     Verdict,
     rounds,
+    secrets_of,
     unplayed,
+    without_secrets,
 )
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
@@ -70,6 +72,7 @@ class AdapterSession:
         on_tasks = functools.partial(run.on_tasks, command.name)
         self._player = Player(run.contract, run.server, run.stopping, on_tasks, run.fixed_ids)
         self._secret = secrets.token_hex(24)
+        self._result.secrets.add(self._secret)
         self._trials: dict[str, Trial] = {}
         self._scales: dict[str, int] = {}
         self._forecasts: dict[str, Forecast] = {}
@@ -262,7 +265,8 @@ class AdapterSession:
         except WaitproofError as error:
             if not self._run.stopping.is_set():
                 contract = self._run.contract
-                trial.close(unplayed(contract, trial.scenario, Status.ERROR, str(error), hello))
+                why = self._result.masked(str(error))
+                trial.close(unplayed(contract, trial.scenario, Status.ERROR, why, hello))
                 self._publish(trial)
             return
         self._add(trial, observation)
@@ -278,6 +282,9 @@ class AdapterSession:
             alone=isolated,
             earlier_waits=lease.earlier_waits,
         )
+        secrets = secrets_of(self._run.contract, observation, self._secret)
+        self._result.secrets.update(secrets)
+        observation = without_secrets(observation, secrets, lease.process.printed())
         lost = (call.seen.message for call in observation.calls if isinstance(call.seen, NoAnswer))
         lease.lost = next(lost, "")
         lease.stuck = any(isinstance(call.seen, StillWaiting) for call in observation.calls)
@@ -323,9 +330,9 @@ class AdapterSession:
 
     def _fail(self, error: AdapterError) -> None:
         """Give every scenario ERROR verdicts with the same reason."""
-        self._result.error = str(error)
+        self._result.error = self._result.masked(str(error))
         for scenario in self._run.scenarios:
-            verdicts = unplayed(self._run.contract, scenario, Status.ERROR, str(error))
+            verdicts = unplayed(self._run.contract, scenario, Status.ERROR, self._result.error)
             self._report(scenario.id, verdicts, final=True)
 
     def _report(self, scenario_id: str, verdicts: Sequence[Verdict], *, final: bool) -> None:

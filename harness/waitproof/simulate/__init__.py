@@ -17,9 +17,10 @@ from waitproof.simulate.script import (
     play_steps,
     waiting_once,
 )
-from waitproof.simulate.world import Conditions, Stop
+from waitproof.simulate.world import API_SECRET, Conditions, Stop
 
 __all__ = [
+    "API_SECRET",
     "Answer",
     "Conditions",
     "Forecast",

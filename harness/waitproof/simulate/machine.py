@@ -48,6 +48,10 @@ class Machine:
         """
         return _answer_of(self._schedule.wait(self._sending(request, timeout_s, blind=blind)))
 
+    def print(self, line: str) -> None:
+        """Write a line to stderr."""
+        self._world.printed.append(line)
+
     def start(self, body: Callable[[], object]) -> None:
         """Run `body` in another thread of the client; what it raises is lost."""
 

@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waitproof.judge import CallRecord, Observation, Seen, StillWaiting
+from waitproof.judge import CallRecord, Observation, Seen, StillWaiting, secrets_of, without_secrets
 from waitproof.protocol import Hello, JsonObject, LogLine, read_answer, read_hello
 from waitproof.simulate.clock import Loop, Strand, Wake
 from waitproof.simulate.forecasts import forecast
 from waitproof.simulate.machine import Machine, Sdk
 from waitproof.simulate.network import AnswerCache, Network, ServedTask
 from waitproof.simulate.script import PlannedCall, Send, Watch, drive, new_task, play_steps
-from waitproof.simulate.world import Conditions, World
+from waitproof.simulate.world import API_SECRET, Conditions, World
 from waitproof.suite import Contract, Json, Scenario, TaskIdFormat, TaskState
 
 __all__ = ["Simulator"]
@@ -74,7 +74,7 @@ class Simulator:
             drive(play_steps(self._contract, scenario, hello.capabilities, records), play.carry_out)
         finally:
             world.schedule.close()
-        return Observation(
+        observation = Observation(
             hello=hello,
             calls=tuple(sent.record() for sent in play.sent),
             tasks=tuple(task.seen() for task in tasks),
@@ -83,6 +83,8 @@ class Simulator:
             alone=alone,
             scale=scale,
         )
+        secrets = secrets_of(self._contract, observation, API_SECRET)
+        return without_secrets(observation, secrets, world.printed)
 
     def _request_limit(self, scenario: Scenario) -> int:
         """Return after how many requests a client is not answered any more."""

@@ -145,11 +145,21 @@ class Operation(Model):
 
 
 class Credentials(Model):
-    """What every poll must carry."""
+    """What every poll must carry; what `secret` names of it must not be seen in messages and logs."""
 
     noun: ClassVar[str] = "credentials"
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """Only what is carried can be secret."""
+        carried = [item.value for name in ("headers", "query") for item in written.items(name)]
+        for number, item in enumerate(written.items("secret")):
+            if item.value not in carried:
+                fact = f"{json.dumps(item.value)} is neither in 'headers' nor in 'query'"
+                yield Wrong(fact, expected=", ".join(map(str, carried)), path=("secret", number))
 
 
 class TimeoutPromise(Model):
