@@ -27,6 +27,7 @@ def test_what_an_adapter_leaves_out_the_sdk_does_not_have() -> None:
             "get_task": False,
             "operations": [],
             "max_concurrency": 0,
+            "end": True,
             "timeout_resolution": 1,
         }
         unknown = {"outcome": "adapter_error", "message": "unknown op 'wait'"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,7 +78,7 @@ def test_hello_names_the_protocol_the_sdk_and_the_runtime(kit: Kit, fresh: KitPr
     hello = fresh.greet()
 
     assert hello["sdk"].pop("runtime").startswith(kit.runtime)
-    capabilities = {"max_concurrency": 0, "operations": ["open"], **kit.capabilities}
+    capabilities = {"max_concurrency": 0, "operations": ["open"], "end": True, **kit.capabilities}
     assert hello == {
         "op": "hello",
         "protocol": 1,
@@ -412,6 +413,19 @@ def test_a_broken_line_is_reported_on_stderr_and_the_next_is_served(fresh: KitPr
     assert len(reported) == len(broken)
     for line, expected in zip(reported, broken.values(), strict=True):
         assert re.match(f"waitproof kit: {expected}", line)
+
+
+def test_a_thread_or_timer_that_the_sdk_left_behind_keeps_the_process_alive(
+    kit: Kit, fresh: KitProcess
+) -> None:
+    if not kit.threads_outlive_main:
+        pytest.skip(f"{kit.language}: every thread ends with the main one")
+    fresh.greet()
+    wait(fresh, "leaves-a-thread")
+    began_s = time.monotonic()
+
+    assert fresh.end() == 0
+    assert time.monotonic() - began_s > 0.5
 
 
 def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(kit: Kit, fresh: KitProcess) -> None:

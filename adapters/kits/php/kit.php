@@ -219,7 +219,7 @@ final class Session
         $hello['sdk'] += ['language' => 'php', 'runtime' => 'PHP ' . PHP_VERSION];
         $this->resultPath = $hello['result_path'];
         $this->operations = $hello['capabilities']['operations'] ?? [];
-        $hello['capabilities'] = (object) $hello['capabilities'];
+        $hello['capabilities'] += ['end' => true]; // the exit at the end of run() is that of the script
         $this->write(['op' => 'hello', 'protocol' => PROTOCOL] + $hello);
     }
 

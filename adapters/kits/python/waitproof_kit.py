@@ -116,7 +116,10 @@ def _attribute(exception: BaseException, name: str) -> Any:
 
 
 def run(adapter: Adapter) -> None:
-    """Serve a blocking SDK: a thread per call. Returns at the end of stdin, when every call is answered."""
+    """Serve a blocking SDK: a thread per call. Returns at the end of stdin, when every call is answered.
+
+    Let the program end after it, and call no exit: then a thread that the SDK left behind is found.
+    """
     session = _Session(adapter)
     in_flight = set()
 
@@ -309,7 +312,8 @@ class _Session:
         runtime = f"{platform.python_implementation()} {platform.python_version()}"
         hello["sdk"] = {"language": "python", "runtime": runtime, **hello["sdk"]}
         self._result_path = hello.setdefault("result_path", "")
-        self._operations = hello.setdefault("capabilities", {}).get("operations", ())
+        hello["capabilities"] = {"end": True, **hello.get("capabilities", {})}
+        self._operations = hello["capabilities"].get("operations", ())
         self.send({"op": "hello", "protocol": PROTOCOL, **hello})
 
     def _client(self, message: _Json) -> Any:

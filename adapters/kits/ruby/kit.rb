@@ -161,7 +161,8 @@ module WaitproofKit
       @connection = names.to_h { |name| [name.to_sym, message[name]] }
       hello = @adapter.hello
       sdk = { language: 'ruby', runtime: "#{RUBY_ENGINE} #{RUBY_VERSION}" }.merge(hello.fetch(:sdk))
-      hello = { result_path: '', capabilities: {} }.merge(hello, sdk: sdk)
+      capabilities = { end: true }.merge(hello.fetch(:capabilities, {}))
+      hello = { result_path: '' }.merge(hello, sdk: sdk, capabilities: capabilities)
       @result_path = hello.fetch(:result_path)
       @operations = hello.fetch(:capabilities).fetch(:operations, [])
       write({ op: 'hello', protocol: PROTOCOL }.merge(hello))

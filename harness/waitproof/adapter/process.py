@@ -10,6 +10,7 @@ The first failure marks the process as failed, for good: every call in flight an
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import shlex
 import threading
@@ -185,6 +186,19 @@ class AdapterProcess(ChildOwner):
                 self._last_client = request.get("client", "")
                 self._child.send(line, call.mark_sent)
         return call
+
+    def finish(self, limit_s: float) -> float | None:
+        """End its stdin, with no call in flight; return after how many seconds it ended by itself.
+
+        Returns:
+            Infinite if it still runs after `limit_s`, None if it had failed before.
+        """
+        with self._lock:
+            self._closing = True
+        if self._failure is not None:
+            return None
+        began_s = time.monotonic()
+        return time.monotonic() - began_s if self._child.finish(limit_s) else math.inf
 
     def close(self, grace_s: float = 2.0) -> None:
         """End the adapter and everything in its process group; never raises, and may be called again.

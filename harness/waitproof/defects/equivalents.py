@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from waitproof.defects.client import Hooks, Print, Reaction, Sleep, Steps, Wait
+from waitproof.defects.client import Fork, Hooks, Print, Reaction, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
 from waitproof.defects.faults import brought_no_task, caused_by, http_status, on_errors
 from waitproof.defects.intervals import sleeping_first
+from waitproof.defects.traces import sleeping
 from waitproof.defects.traffic import with_headers
 from waitproof.defects.wire import Cause, ModelError
 from waitproof.suite import Contract
 
 __all__ = ["equivalents"]
 
+CLEANING_UP_S = 0.3  # of a pool whose threads look every now and then whether they are still needed
 START_S = 0.05  # of a process for each wait
 CONNECT_S = 0.03  # of a slow connect, on a machine that is far too busy
 CONNECT_RATIO = 0.05  # of the interval at most: the judge grants a tenth, and the machine needs some of it
@@ -84,6 +86,16 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         Hooks(before_poll=_logging),
     )
     yield equivalent(
+        "cleans-up-in-the-background",
+        "Closes what it has opened in a thread that ends soon after the wait.",
+        Hooks(on_wait=_and_cleaning_up),
+    )
+    yield equivalent(
+        "exits-by-itself",
+        "Has an adapter that calls exit, so that nobody sees what the wait has left behind.",
+        capabilities={"end": False},
+    )
+    yield equivalent(
         "reports-no-copies",
         "Has an adapter that reports neither causes nor copies of exceptions, as in most languages.",
         copies=None,
@@ -118,6 +130,13 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         "Takes a while before the first poll, as a helper does that starts a process for each wait.",
         Hooks(on_wait=_starting),
     )
+
+
+def _and_cleaning_up(_wait: Wait, steps: Steps) -> Steps:
+    try:
+        return (yield from steps)
+    finally:
+        yield Fork(sleeping(CLEANING_UP_S))
 
 
 def _logging(wait: Wait) -> Steps:

@@ -82,6 +82,7 @@ class ModelSdk:
             "result_path": defect.result_path,
             "capabilities": {
                 "max_concurrency": 0,
+                "end": True,
                 "non_blocking": defect.is_async,
                 "operations": sorted(self._contract.operations),
                 **defect.capabilities,

@@ -1,16 +1,16 @@
-"""Defects of what is left of a call: copies, messages, causes, and secrets in them."""
+"""Defects of what is left of a call: copies, messages, causes, secrets, and threads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from waitproof.defects.client import Hooks, Print, Steps, Wait
+from waitproof.defects.client import Fork, Hooks, Print, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.outcomes import without_failures
 from waitproof.defects.wire import ModelError
 from waitproof.suite import Contract
 
-__all__ = ["trace_defects"]
+__all__ = ["sleeping", "trace_defects"]
 
 
 def trace_defects(contract: Contract) -> Iterator[Defect]:
@@ -18,6 +18,7 @@ def trace_defects(contract: Contract) -> Iterator[Defect]:
     yield from _copies()
     yield from _messages(contract)
     yield from _secrets(contract)
+    yield from _left_behind(contract)
 
 
 # --- copies of an exception ---------------------------------------------------------------------------
@@ -128,6 +129,55 @@ def _secrets(contract: Contract) -> Iterator[Defect]:
             "",
         ),
         ("logged", "The client logs each request with its headers.", Hooks(before_poll=log), reason),
+    )
+    for name, sentence, hooks, why in every:
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=why)
+
+
+# --- what keeps a process alive -----------------------------------------------------------------------
+
+
+def sleeping(seconds: float) -> Steps:
+    """Return the steps of a thread or a timer that does nothing for so long."""
+    yield Sleep(seconds)
+
+
+def _left_behind(contract: Contract) -> Iterator[Defect]:
+    check = "process_ends"
+
+    def with_a_timer(wait: Wait, steps: Steps) -> Steps:
+        yield Fork(sleeping(wait.timeout_s))
+        return (yield from steps)
+
+    def unless_it_returns(wait: Wait, steps: Steps) -> Steps:
+        try:
+            return (yield from steps)
+        except ModelError:
+            yield Fork(sleeping(wait.deadline_s - wait.now()))
+            raise
+
+    def finish_the_sleep(wait: Wait) -> Steps:
+        yield Fork(sleeping(wait.interval_s - wait.timeout_s))
+
+    every = (
+        (
+            "timer-of-the-timeout",
+            "The timer of the timeout goes on when the wait has ended.",
+            Hooks(on_wait=with_a_timer),
+            "",
+        ),
+        (
+            "timer-after-an-error",
+            "The timer of the timeout is stopped when the wait returns, and goes on when it raises.",
+            Hooks(on_wait=unless_it_returns),
+            without_failures(contract),
+        ),
+        (
+            "sleep-of-the-interval",
+            "The thread that polls sleeps on to the end of its interval when the deadline has passed.",
+            Hooks(at_timeout=finish_the_sleep),
+            "",
+        ),
     )
     for name, sentence, hooks, why in every:
         yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=why)

@@ -8,9 +8,10 @@ was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
-from waitproof.judge import exceptions, outcomes, records, secrets, timing, traffic
+from waitproof.judge import endings, exceptions, outcomes, records, secrets, timing, traffic
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.endings import END_LIMIT_S
 from waitproof.judge.observation import (
     CallRecord,
     NoAnswer,
@@ -28,6 +29,7 @@ from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unpl
 from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
 
 __all__ = [
+    "END_LIMIT_S",
     "JOURNAL_RUNS",
     "MAX_RERUNS",
     "CallRecord",
@@ -53,6 +55,7 @@ __all__ = [
     "Verdict",
     "checks",
     "describe",
+    "endings",
     "exceptions",
     "is_suspicious",
     "journal_verdicts",

@@ -322,6 +322,7 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "wait": "true or false",
     "get_task": "true or false",
     "non_blocking": "true or false",
+    "end": "true or false",
     "operations": "a list of strings",
     "options": "a list of strings",
     "max_concurrency": "a whole number, 0 or more",

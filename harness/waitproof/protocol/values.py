@@ -98,6 +98,7 @@ class Capabilities:
     poll_interval_resolution: _Resolution = 0.001
     timeout_resolution: _Resolution = 0.001
     options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
+    end: StrictBool = False
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class RealMachine:
             with contextlib.suppress(Exception):
                 body()
 
-        threading.Thread(target=run, daemon=True).start()
+        threading.Thread(target=run, daemon=False).start()  # it keeps the process alive
 
     async def sleep_async(self, seconds: float) -> None:
         """Let the event loop run for so long."""

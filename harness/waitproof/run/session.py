@@ -11,10 +11,12 @@ import contextlib
 import functools
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from waitproof.adapter import AdapterCommand, AdapterProcess
 from waitproof.errors import AdapterError, WaitproofError
 from waitproof.judge import (
+    END_LIMIT_S,
     NoAnswer,
     Observation,
     Round,
@@ -37,7 +39,7 @@ from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
 from waitproof.run.workers import Lease, WorkerSlot
-from waitproof.simulate import Forecast, forecast, scale_for, scaled, waiting_once
+from waitproof.simulate import Forecast, ends_its_process, forecast, scale_for, scaled, waiting_once
 from waitproof.suite import Scenario, WaitOptions
 
 __all__ = ["AdapterSession"]
@@ -258,10 +260,13 @@ class AdapterSession:
     def _play(self, slot: WorkerSlot, trial: Trial, hello: Hello) -> None:
         self._started(trial)
         try:
-            with slot.lease(_first_wait(trial.scenario)) as lease:
-                observation = self._observe(lease, trial, hello)
-            if lease.shared and lease.lost and not self._run.stopping.is_set():
+            if ends_its_process(self._run.contract, trial.scenario, hello.capabilities):
                 observation = self._observe_apart(trial, hello)
+            else:
+                with slot.lease(_first_wait(trial.scenario)) as lease:
+                    observation = self._observe(lease, trial, hello)
+                if lease.shared and lease.lost and not self._run.stopping.is_set():
+                    observation = self._observe_apart(trial, hello)
         except WaitproofError as error:
             if not self._run.stopping.is_set():
                 contract = self._run.contract
@@ -285,6 +290,8 @@ class AdapterSession:
         secrets = secrets_of(self._run.contract, observation, self._secret)
         self._result.secrets.update(secrets)
         observation = without_secrets(observation, secrets, lease.process.printed())
+        if ends_its_process(self._run.contract, trial.scenario, hello.capabilities):
+            observation = replace(observation, ended_s=lease.process.finish(END_LIMIT_S))
         lost = (call.seen.message for call in observation.calls if isinstance(call.seen, NoAnswer))
         lease.lost = next(lost, "")
         lease.stuck = any(isinstance(call.seen, StillWaiting) for call in observation.calls)

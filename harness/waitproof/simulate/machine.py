@@ -58,7 +58,9 @@ class Machine:
         def thread() -> None:
             with contextlib.suppress(Exception):
                 body()
+            self._world.threads -= 1
 
+        self._world.threads += 1
         self._schedule.spawn(thread)
 
     async def sleep_async(self, seconds: float) -> None:

@@ -57,6 +57,7 @@ class World:
         self.conditions = conditions
         self.schedule = Schedule()
         self.printed: list[str] = []
+        self.threads = 0  # those of the client that have not ended
         self._seed = seed
         self._stops = sorted(conditions.stops, key=lambda stop: stop.at_s)
 

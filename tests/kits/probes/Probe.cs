@@ -64,6 +64,7 @@ internal sealed class Probe : SdkAdapter<Dictionary<string, object?>>
 
         switch (name)
         {
+            case "leaves-a-thread": new Thread(() => Thread.Sleep(1000)).Start(); break;
             case "fails": throw new TaskFailedException("");
             case "fails-oddly": throw new TaskFailedException(double.NaN);
             case "fails-brokenly": throw new TaskFailedException(Throws());

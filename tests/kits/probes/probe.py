@@ -172,6 +172,8 @@ class Probe(Adapter):
             return BrokenResponse()
         if task_id == "sleeps":
             time.sleep(0.03)
+        if task_id == "leaves-a-thread":
+            threading.Thread(target=time.sleep, args=[1.0], daemon=False).start()
         if task_id == "stdin":
             return Response({"result": os.read(0, 1).decode()})
         if text.startswith("prints:"):

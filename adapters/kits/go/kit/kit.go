@@ -190,6 +190,7 @@ func (s *session[C, A]) greet(m *message) {
 		"get_task":        a.GetTask != nil,
 		"operations":      append([]string{}, a.Operations...), // [] and not null where there are none
 		"max_concurrency": 0,
+		"end":             true,
 	}
 	for name, value := range a.Capabilities {
 		capabilities[name] = value
