@@ -987,6 +987,7 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
         "no_poll_after_outcome",
         "one_poll_in_flight",
         "parameters_kept",
+        "polls_carry_valid_token",
         "process_ends",
         "timeout_kept",
         "timeout_not_early",

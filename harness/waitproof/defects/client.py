@@ -185,6 +185,7 @@ class ModelClient:
         now: A monotonic clock, in seconds.
         hooks: What is different from a correct client.
         process: See below.
+        unix_s: The time of day, in seconds since 1970.
 
     Attributes:
         memory: What a defect remembers from one call to the next.
@@ -197,10 +198,12 @@ class ModelClient:
         now: Callable[[], float],
         hooks: Hooks | None = None,
         process: dict[str, Any] | None = None,
+        unix_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.contract = wire.contract
         self.wire = wire
         self.now = now
+        self.unix_s = unix_s
         self.memory: dict[str, Any] = {}
         self.process: dict[str, Any] = {} if process is None else process
         self._hooks = hooks or Hooks()

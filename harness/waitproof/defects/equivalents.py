@@ -10,7 +10,7 @@ from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
 from waitproof.defects.faults import brought_no_task, caused_by, http_status, on_errors
 from waitproof.defects.intervals import sleeping_first
-from waitproof.defects.traces import sleeping
+from waitproof.defects.traces import signing, sleeping
 from waitproof.defects.traffic import with_headers
 from waitproof.defects.wire import Cause, ModelError
 from waitproof.suite import Contract
@@ -18,6 +18,7 @@ from waitproof.suite import Contract
 __all__ = ["equivalents"]
 
 CLEANING_UP_S = 0.3  # of a pool whose threads look every now and then whether they are still needed
+TOKEN_S = 3  # of a token that is made for one poll
 START_S = 0.05  # of a process for each wait
 CONNECT_S = 0.03  # of a slow connect, on a machine that is far too busy
 CONNECT_RATIO = 0.05  # of the interval at most: the judge grants a tenth, and the machine needs some of it
@@ -95,6 +96,17 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         "Has an adapter that calls exit, so that nobody sees what the wait has left behind.",
         capabilities={"end": False},
     )
+    for name in contract.credentials.jwt:
+        yield equivalent(
+            f"{name.lower()}-for-each-poll",
+            "Signs a new token for each poll, which is valid for a few seconds.",
+            signing(name, TOKEN_S),
+        )
+        yield equivalent(
+            f"{name.lower()}-for-an-hour",
+            "Signs one token for each wait, which is valid for an hour.",
+            signing(name, 3600, once=True),
+        )
     yield equivalent(
         "reports-no-copies",
         "Has an adapter that reports neither causes nor copies of exceptions, as in most languages.",

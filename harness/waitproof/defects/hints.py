@@ -37,6 +37,7 @@ _ADVICE: Mapping[str, str] = {
     "exception_survives_copying": "the exceptions' constructors: do all arguments reach the base class?",
     "exception_has_a_message": "where the exception is built: is its message passed on to the base class?",
     "secrets_stay_out": "exceptions and loggers: is a request, a client or its settings printed as a whole?",
+    "polls_carry_valid_token": "where the token is signed: again for each request, or before it expires?",
     "process_ends": "timers and threads: is each stopped at every end of a wait, errors included?",
     "raises_timeout": "the branch for a passed deadline: which exception is raised, with which fields?",
     "only_polls_are_sent": "what follows the deadline: is anything sent, or kept for the next wait?",

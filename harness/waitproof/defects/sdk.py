@@ -25,6 +25,9 @@ class LiveMachine(Protocol):
     def now(self) -> float:
         """Return the monotonic clock, in seconds."""
 
+    def unix_s(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+
     def sleep(self, seconds: float) -> None:
         """Block for so long."""
 
@@ -91,7 +94,8 @@ class ModelSdk:
 
     def connect(self, machine: LiveMachine | Machine) -> _Connected:
         """Return a client on that machine."""
-        return _Connected(ModelClient(self._wire, machine.now, self._defect.hooks, self._memory), machine)
+        client = ModelClient(self._wire, machine.now, self._defect.hooks, self._memory, machine.unix_s)
+        return _Connected(client, machine)
 
     def call(self, connected: _Connected, request: JsonObject) -> Any:
         """Carry out a request of the protocol: return what the call returns, or a coroutine that does."""

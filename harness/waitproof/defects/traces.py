@@ -1,4 +1,4 @@
-"""Defects of what is left of a call: copies, messages, causes, secrets, and threads."""
+"""Defects of what is left of a call: copies, messages, causes, secrets, threads, and tokens."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from waitproof.defects.client import Fork, Hooks, Print, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.outcomes import without_failures
+from waitproof.defects.traffic import with_headers
 from waitproof.defects.wire import ModelError
+from waitproof.simulate import Request
 from waitproof.suite import Contract
 
-__all__ = ["sleeping", "trace_defects"]
+__all__ = ["signing", "sleeping", "trace_defects"]
 
 
 def trace_defects(contract: Contract) -> Iterator[Defect]:
@@ -19,6 +21,7 @@ def trace_defects(contract: Contract) -> Iterator[Defect]:
     yield from _messages(contract)
     yield from _secrets(contract)
     yield from _left_behind(contract)
+    yield from _tokens(contract)
 
 
 # --- copies of an exception ---------------------------------------------------------------------------
@@ -181,3 +184,55 @@ def _left_behind(contract: Contract) -> Iterator[Defect]:
     )
     for name, sentence, hooks, why in every:
         yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=why)
+
+
+# --- tokens -------------------------------------------------------------------------------------------
+
+
+def signing(name: str, valid_s: float, *, starts_s: float = 0.0, once: bool = False) -> Hooks:
+    """Return hooks of a client that signs a token for each poll, or one for each wait.
+
+    Args:
+        name: The header that carries it.
+        valid_s: How long it is valid.
+        starts_s: From when on, counted from its signing.
+        once: Sign one at the first poll, for all.
+    """
+
+    def on_request(wait: Wait | None, request: Request) -> Request:
+        if wait is None:
+            return request
+        now_s = int(wait.client.unix_s())
+        claims = {"server": True, "iat": now_s + starts_s, "exp": now_s + starts_s + valid_s}
+        token = wait.client.wire.token(claims)
+        token = wait.memory.setdefault("token", token) if once else token
+        return with_headers(request, {name: token})
+
+    return Hooks(on_request=on_request)
+
+
+def _tokens(contract: Contract) -> Iterator[Defect]:
+    name = next((name for name in contract.credentials.jwt if name in contract.credentials.headers), "")
+    check, reason = "polls_carry_valid_token", "" if name else "no header of a poll is a token"
+    every = (
+        (
+            "signed-once",
+            "One token is signed for a whole wait, and is valid for a second.",
+            signing(name, 1, once=True),
+        ),
+        (
+            "not-yet-valid",
+            "Tokens are valid from a minute after their signing.",
+            signing(name, 3600, starts_s=60),
+        ),
+    )
+    for what, sentence, hooks in every:
+        yield Defect(f"{check}.{what}", check, sentence, hooks, not_applicable=reason)
+    yield Defect(
+        "record_token.for-each-poll",
+        "record_token",
+        "Each poll carries a new token, which is valid for ten minutes.",
+        signing(name, 600),
+        ending=Ending.RECORDED,
+        not_applicable=reason,
+    )

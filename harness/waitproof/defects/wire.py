@@ -6,6 +6,7 @@ status. Nothing here knows a vendor.
 
 from __future__ import annotations
 
+import base64
 import hmac
 import json
 from collections.abc import Iterator, Mapping
@@ -111,10 +112,15 @@ class Wire:
             fix = "write ${status} where the answer to a poll has the task's status"
             raise InputError(Mistake("contract.yaml", "answer.body has no ${status}", fix=fix))
         self._places = {name: place for name, place in names.items() if place is not None}
-        signed = hmac.digest(api_secret.encode(), api_key.encode(), "sha256").hex()
-        values = dict.fromkeys(contract.credentials.secret, signed)
+        values = dict.fromkeys(contract.credentials.secret, _signature(api_secret, api_key))
+        values |= dict.fromkeys(contract.credentials.jwt, self.token({"server": True}))
         self._headers = {name: values.get(name, api_key) for name in contract.credentials.headers}
         self._query = urlencode({name: values.get(name, api_key) for name in contract.credentials.query})
+
+    def token(self, claims: Mapping[str, Json]) -> str:
+        """Return a JSON Web Token (HS256) that says this."""
+        head, body = (_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+        return f"{head}.{body}.{_signature(self.api_secret, f'{head}.{body}')}"
 
     def poll(self, task_id: TaskId) -> Request:
         """Return the request for a task's status."""
@@ -253,6 +259,14 @@ def set_at(value: Any, steps: list[str], leaf: Json) -> Any:
     members = dict(value) if isinstance(value, Mapping) else {}
     members[step] = set_at(members.get(step), others, leaf)
     return members
+
+
+def _signature(secret: str, text: str) -> str:
+    return _base64(hmac.digest(secret.encode(), text.encode(), "sha256"))
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _refuse_constant(name: str) -> None:

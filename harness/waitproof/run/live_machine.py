@@ -43,6 +43,10 @@ class RealMachine:
         """Return the monotonic clock, in seconds."""
         return time.monotonic()
 
+    def unix_s(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+        return time.time()
+
     def sleep(self, seconds: float) -> None:
         """Block for so long."""
         time.sleep(seconds)

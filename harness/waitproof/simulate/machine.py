@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from waitproof.protocol import JsonObject
 from waitproof.simulate.clock import Begin, waiting
-from waitproof.simulate.network import Answer, Network, Request
+from waitproof.simulate.network import WALL_NS, Answer, Network, Request
 from waitproof.simulate.world import World
 
 __all__ = ["Machine", "Sdk"]
@@ -29,6 +29,10 @@ class Machine:
     def now(self) -> float:
         """Return the time of the monotonic clock."""
         return self._schedule.now
+
+    def unix_s(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+        return WALL_NS / 1e9 + self._schedule.now
 
     def sleep(self, seconds: float) -> None:
         """Block for so long."""

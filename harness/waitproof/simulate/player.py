@@ -26,7 +26,7 @@ from waitproof.protocol import Hello, JsonObject, LogLine, read_answer, read_hel
 from waitproof.simulate.clock import Loop, Strand, Wake
 from waitproof.simulate.forecasts import ends_its_process, forecast
 from waitproof.simulate.machine import Machine, Sdk
-from waitproof.simulate.network import AnswerCache, Network, ServedTask
+from waitproof.simulate.network import WALL_NS, AnswerCache, Network, ServedTask
 from waitproof.simulate.script import PlannedCall, Send, Watch, drive, new_task, play_steps
 from waitproof.simulate.world import API_SECRET, Conditions, World
 from waitproof.suite import Contract, Json, Scenario, TaskIdFormat, TaskState
@@ -95,6 +95,7 @@ class Simulator:
             lag_s=self._conditions.server_late_s,
             alone=alone,
             scale=scale,
+            began_unix_s=WALL_NS / 1e9,
             ended_s=ended_s,
         )
         secrets = secrets_of(self._contract, observation, API_SECRET)
