@@ -15,8 +15,8 @@ from waitproof.judge.words import describe, seconds
 
 __all__ = ["END_LIMIT_S"]
 
-ENDS_WITHIN_S = 2.0  # on a busy machine an interpreter takes some tenths of a second to shut down
-END_LIMIT_S = 3.0  # then the process is ended: what keeps it alive for so long lasts longer, as a rule
+ENDS_WITHIN_S = 3.0  # on a busy machine an interpreter takes a second or two to shut down
+END_LIMIT_S = 5.0  # then the process is ended: what keeps it alive for so long lasts longer, as a rule
 
 
 @kind("process_ends", timed=True, ends=True)
