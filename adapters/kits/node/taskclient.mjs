@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const REQUEST_TIMEOUT_MS = 60_000; // of requests that no wait's deadline bounds
 
+const LONGEST_TIMER_MS = 2 ** 31 - 1; // Node runs a longer one after 1 ms
+
 // The poll at the deadline needs some time to be answered: a twentieth of the timeout, at most a second.
 const LAST_POLL_SHARE = 1 / 20;
 const LAST_POLL_LIMIT_MS = 1000;
@@ -78,7 +80,7 @@ export class TaskClient {
         throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${timeoutMs} ms`);
       }
       isLast = leftMs <= pollIntervalMs; // not seen from the clock: a sleep may wake a tick early
-      await sleep(Math.min(pollIntervalMs, leftMs));
+      await sleep(Math.min(pollIntervalMs, leftMs, LONGEST_TIMER_MS));
     }
   }
 
@@ -119,7 +121,8 @@ export class TaskClient {
   }
 
   async #send(path, timeoutMs, body) {
-    const request = { headers: this.#headers, redirect: 'manual', signal: AbortSignal.timeout(Math.ceil(timeoutMs)) };
+    const limitMs = Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMER_MS);
+    const request = { headers: this.#headers, redirect: 'manual', signal: AbortSignal.timeout(limitMs) };
     if (body) {
       request.method = 'POST';
       request.headers = { ...this.#headers, 'Content-Type': 'application/json' };

@@ -28,21 +28,16 @@ caller saw, so put only the call itself there. An exception anywhere else is an 
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import dataclasses
 import json
 import math
 import os
-import pickle
 import platform
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 __all__ = ["Adapter", "Unsupported", "fields_of", "run", "run_async"]
 
@@ -144,10 +139,14 @@ def run_async(adapter: Adapter) -> None:
 
     A thread reads stdin and answers pings, so that a blocked loop cannot pass for a dead process.
     """
+    import asyncio  # noqa: PLC0415 - half of the time that a blocking SDK's adapter would take to start
+
     asyncio.run(_serve(_Session(adapter)))
 
 
 async def _serve(session: _Session) -> None:
+    import asyncio  # noqa: PLC0415 - as above
+
     loop = asyncio.get_running_loop()
     end_of_input = asyncio.Event()
     in_flight = set()
@@ -175,8 +174,7 @@ async def _serve(session: _Session) -> None:
         await asyncio.wait(in_flight)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Attempt:
+class _Attempt(NamedTuple):
     """The outcome of one call of the SDK; `exception` is None when it returned."""
 
     returned: Any
@@ -241,6 +239,8 @@ class _Session:
         except _AdapterError as error:
             self._fail(message, str(error))
         except Exception as error:  # noqa: BLE001 - of any kind: the harness waits for an answer
+            import traceback  # noqa: PLC0415 - as with asyncio, an adapter without it starts sooner
+
             traceback.print_exc()
             self._fail(message, f"{type(error).__name__}: {_text_of(error)}")
 
@@ -349,6 +349,8 @@ class _Session:
 
     def _copies(self, exception: BaseException, described: _Json) -> _Json:
         """Return for each way to copy an exception True, or what went wrong or is different."""
+        import copy  # noqa: PLC0415 - as above
+        import pickle  # noqa: PLC0415
 
         def came_of(copied: Callable[[], BaseException]) -> bool | str:
             try:
@@ -465,9 +467,11 @@ def _items(value: Any) -> Any:
         return value._asdict()
     if isinstance(value, (list, tuple)):
         return list(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), "__dataclass_fields__"):
         if hasattr(value, "to_dict"):
             return value.to_dict()
+        import dataclasses  # noqa: PLC0415 - slow to import; here the SDK has imported it already
+
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return dict(value.items()) if isinstance(value, dict) else value
 

@@ -94,7 +94,7 @@ def suspect(expected: str, seen: str, *, excess_s: float = math.inf, missed_s: f
 
 
 def recorded(seen: str) -> Finding:
-    """Return a behaviour that goes on record and is never judged."""
+    """Return a behavior that goes on record and is never judged."""
     return Finding(Mark.RECORDED, seen=seen)
 
 

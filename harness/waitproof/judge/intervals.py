@@ -63,7 +63,7 @@ def wait_interval(case: Case, call: CallRecord) -> Finding:
         bound_s = _earliest_s(number, interval_s)
         if since_call_s < bound_s:
             seen = f"poll {number + 1} came {seconds(since_call_s)} after the call"
-            return broken(f"{expected}: poll {number + 1} {seconds(bound_s)} after the call or later", seen)
+            return broken(f"{expected}: poll {number + 1} at least {seconds(bound_s)} after the call", seen)
     if len(regular) <= MIN_PERIODS:
         return suspect(
             f"{expected}, {MIN_PERIODS} periods or more",

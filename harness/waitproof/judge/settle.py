@@ -112,7 +112,7 @@ RULES = {
         "different in each of {number} isolated re-runs; {delay}", shows=-1, is_inconclusive=True
     ),
     Settlement.MACHINE: Rule(
-        "reproduced in {number} isolated re-runs, but the machine was as late as that; {delay}",
+        "reproduced in {number} isolated re-runs, but a busy machine explains it as well; {delay}",
         shows=-1,
         is_inconclusive=True,
     ),

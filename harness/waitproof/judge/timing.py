@@ -17,7 +17,7 @@ from waitproof.judge.intervals import (
     long_pauses,
     wait_interval,
 )
-from waitproof.judge.observation import CallRecord
+from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
 from waitproof.protocol import Raised
 from waitproof.suite import Model
@@ -114,7 +114,28 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
     finding = _between(call, expected, None, late_bound_s(timeout_s))
     polls = case.observation.requests_of(call)
     if finding.mark is Mark.KEPT and not any(case.scenario.task[poll.step].delay for poll in polls):
-        return suspect(expected, f"no poll was stalled: {finding.seen}")
+        return suspect(expected, f"the wait ended before a poll was stalled: {finding.seen}")
+    return finding
+
+
+@kind("timeout_outlasts_task")
+def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
+    """A wait is not given up while its timeout, however long, has not passed: the task ends before it.
+
+    Final, because no machine ends a wait too early.
+    """
+    finding = broken("a wait that lasts until its task ends", case.none_made)
+    for call in case.waits():
+        timeout_s = call.timeout_s(case.contract)
+        expected = f"a timeout of {seconds(timeout_s)} does not end the wait before its task ends"
+        if isinstance(call.seen, StillWaiting):
+            return broken(expected, f"the call was still waiting after {seconds(call.seen.waited_s)}")
+        seen = f"the call {describe(call.seen)}"
+        if call.took_s is not None:
+            seen += f", {seconds(call.took_s)} after it was made"
+        if isinstance(call.seen, Raised):
+            return broken(expected, seen)
+        finding = kept(expected, seen)
     return finding
 
 
@@ -162,7 +183,7 @@ def _lacks_either(case: Case, _arguments: Model) -> str:
 
 @kind("parameters_kept", timed=True, lacks=_lacks_either)
 def parameters_kept(case: Case, _arguments: Model) -> Finding:
-    """Both options are accepted and both are honoured."""
+    """Both options are accepted and both are honored."""
     waits = list(case.waits())
     return _worst([wait_interval(case, call) for call in waits] + [_timeout(case, call) for call in waits])
 

@@ -55,7 +55,7 @@ class Verdict:
     Attributes:
         scenario: The scenario's id.
         expected: What the requirement asks for here.
-        seen: What was seen instead, or the behaviour on record.
+        seen: What was seen instead, or the behavior on record.
         explanation: More about the difference, or how it was settled; "" when there is no more to say.
         timeline: The polls of the call in question as one line, "" where there are none.
         alone_runs: How often the scenario was re-run in isolation to settle this verdict.

@@ -99,6 +99,7 @@ class Capabilities:
     timeout_resolution: _Resolution = 0.001
     options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
     end: StrictBool = False
+    no_timeout: StrictBool = False
 
 
 @dataclass(frozen=True)

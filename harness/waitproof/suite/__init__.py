@@ -36,7 +36,7 @@ from waitproof.suite.files import (
     suite_above,
     suite_folder,
 )
-from waitproof.suite.model import MAX_DURATION_S, Format, Model, build, invalid
+from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
 from waitproof.suite.scenario import (
     Call,
     Drop,
@@ -55,6 +55,7 @@ from waitproof.suite.yaml import Json, Node, Path
 __all__ = [
     "CONTRACT",
     "MAX_DURATION_S",
+    "NO_TIMEOUT_S",
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",

@@ -17,7 +17,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, fie
 from waitproof.errors import nearest
 from waitproof.suite.contract import Defaults, Name
 from waitproof.suite.document import shown
-from waitproof.suite.model import Duration, Format, Model, PositiveDuration, Wrong, invalid
+from waitproof.suite.model import Duration, Format, Model, PassedInterval, PassedTimeout, Wrong, invalid
 from waitproof.suite.template import placeholders
 from waitproof.suite.yaml import Json, Node
 from waitproof.text import plural
@@ -133,16 +133,23 @@ class WaitOptions(Model):
     """Options passed to the wait helper; one that is absent is not passed, so that its default holds."""
 
     noun: ClassVar[str] = "wait"
-    poll_interval: PositiveDuration | None = None
-    timeout: PositiveDuration | None = None
+    poll_interval: PassedInterval | None = None
+    timeout: PassedTimeout | None = None
 
     def interval_s(self, defaults: Defaults) -> float:
-        """Return the interval that holds: the one passed, else the default, in seconds."""
-        return defaults.poll_interval if self.poll_interval is None else self.poll_interval
+        """Return the interval that holds: the one passed, else the default, in seconds, above 0.
+
+        What an interval of 0 or less means is open: it counts as the default.
+        """
+        return _above_zero(self.poll_interval, defaults.poll_interval)
 
     def timeout_s(self, defaults: Defaults) -> float:
-        """Return the timeout that holds: the one passed, else the default, in seconds."""
-        return defaults.timeout if self.timeout is None else self.timeout
+        """Return the timeout that holds, in seconds, in the same way; `NO_TIMEOUT_S` for none."""
+        return _above_zero(self.timeout, defaults.timeout)
+
+
+def _above_zero(passed: float | None, default: float) -> float:
+    return default if passed is None or passed <= 0 else passed
 
 
 def watched_after_s(interval_s: float) -> float:
