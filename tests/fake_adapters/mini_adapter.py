@@ -261,7 +261,7 @@ class Leaks(MiniAdapter):
 
     def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
         self.secret = api_secret
-        Path(sys.argv[3]).write_text(api_secret, encoding="utf-8")
+        write_into_the_file(api_secret)
         sys.stderr.write(f"signing with {api_secret}\n")
         sys.stderr.flush()
         return super().connect(base_url, api_key, api_secret)
@@ -279,7 +279,7 @@ class LeaksAndFails(MiniAdapter):
     """Its client cannot be built, and the message has the secret in it."""
 
     def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
-        Path(sys.argv[3]).write_text(api_secret, encoding="utf-8")
+        write_into_the_file(api_secret)
         raise ValueError(f"what is {api_secret}?")
 
 
@@ -358,6 +358,11 @@ def first_time() -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def write_into_the_file(text: str) -> None:
+    with open(sys.argv[3], "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def die(words: str) -> Any:
