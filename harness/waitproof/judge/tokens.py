@@ -47,14 +47,18 @@ class _Token:
 
 
 def _tokens(case: Case) -> Iterator[_Token]:
-    """Yield the tokens of all polls, in order of arrival."""
+    """Yield the tokens of all polls, in order of arrival.
+
+    A poll without one is `polls_carry_credentials`' business.
+    """
     began_s = case.observation.began_unix_s
     for call in case.waits():
         for poll in case.observation.requests_of(call):
             for name in case.contract.credentials.jwt:
                 query = parse_qs(urlsplit(poll.target).query).get(name, [""])
                 text = (poll.headers.get(name.lower()) or query[0]).rpartition(" ")[2]
-                yield _Token(poll, name, text, _claims(text), began_s + poll.arrived_s)
+                if text:
+                    yield _Token(poll, name, text, _claims(text), began_s + poll.arrived_s)
 
 
 def _claims(text: str) -> Mapping[str, Json] | None:
@@ -73,10 +77,10 @@ def _claims(text: str) -> Mapping[str, Json] | None:
 def polls_carry_valid_token(case: Case, _arguments: NoArguments) -> Finding:
     """No poll carries a token that has expired, or that is not valid yet."""
     expected = f"every poll carries a token in {' and '.join(case.contract.credentials.jwt)} that is valid"
-    finding = broken(expected, "no poll arrived")
+    finding = broken(expected, "no token came")
     for token in _tokens(case):
         if token.claims is None:
-            return broken(expected, f"poll {token.poll.n} came without a token in {token.name}")
+            return broken(expected, f"poll {token.poll.n} came with something else in {token.name}")
         for claim in ("iat", "nbf"):
             early_s = (token.time(claim) or 0.0) - token.at_unix_s
             if early_s > LEEWAY_S:
