@@ -33,6 +33,7 @@ from waitproof.judge import (
 )
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
+from waitproof.run.clock_jump import reason_against, sees_a_jump
 from waitproof.run.context import Lane, RunContext
 from waitproof.run.player import Player
 from waitproof.run.rerun import Rerun, play_together
@@ -103,6 +104,10 @@ class AdapterSession:
             return
         self._result.hello = hello
         self._run.processes.close(process)
+        if reason := reason_against(self._command, hello.language):
+            fact = f"it cannot be run with --clock-jump: {reason}"
+            self._fail(AdapterError(f"{self._command.name}: {fact}"))
+            return
         for scenario in self._run.scenarios:
             self._add_trial(scenario, hello)
         self._rounds = rounds(self._run.contract, list(self._trials.values()), hello)
@@ -290,6 +295,8 @@ class AdapterSession:
         secrets = secrets_of(self._run.contract, observation, self._secret)
         self._result.secrets.update(secrets)
         observation = without_secrets(observation, secrets, lease.process.printed())
+        if sees_a_jump(self._command):
+            observation = replace(observation, began_unix_s=None)
         if ends_its_process(self._run.contract, trial.scenario, hello.capabilities):
             observation = replace(observation, ended_s=lease.process.finish(END_LIMIT_S))
         lost = (call.seen.message for call in observation.calls if isinstance(call.seen, NoAnswer))
