@@ -53,6 +53,16 @@ def interval_of(at: Sequence[float], **more: Any) -> tuple[Verdict, bool]:
     return judged(FINAL, told, seen), is_suspicious(FINAL, told, [seen])
 
 
+def test_a_poll_after_the_outcome_does_not_count_for_the_interval() -> None:
+    at = [0.0, 1.0, 2.0, 3.0, 4.0, 4.4]
+
+    assert interval_of(at, received_s=4.1) == (
+        passes("a poll every 1.00 s", "a median period of 1.00 s"),
+        False,
+    )
+    assert interval_of(at)[0].status is Status.FAIL
+
+
 def settled(at: Sequence[float], **more: Any) -> Status:
     """Return what becomes of an interval where every run is like this one."""
     told, seen = polled(at, **more)
