@@ -1,14 +1,14 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
-`check` defines what a check is; `outcomes`, `exceptions`, `timing`, `traffic`, `tokens`, `secrets` and
-`records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the re-runs that `policy`
-asks for. `groups` holds the suspicions of several scenarios against each other, `follows` tells a failure
-from those that follow from it. `by_journal` judges a client that has no adapter. `observation` and `journal`
-are what was seen, and `words` puts it into text.
+`check` defines what a check is; `outcomes`, `exceptions`, `handover`, `timing`, `traffic`, `tokens`,
+`secrets` and `records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the re-runs
+that `policy` asks for. `groups` holds the suspicions of several scenarios against each other, `follows`
+tells a failure from those that follow from it. `by_journal` judges a client that has no adapter.
+`observation` and `journal` are what was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
-from waitproof.judge import endings, exceptions, outcomes, records, secrets, timing, tokens, traffic
+from waitproof.judge import endings, exceptions, handover, outcomes, records, secrets, timing, tokens, traffic
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
 from waitproof.judge.endings import END_LIMIT_S
@@ -57,6 +57,7 @@ __all__ = [
     "describe",
     "endings",
     "exceptions",
+    "handover",
     "is_suspicious",
     "journal_verdicts",
     "json_equal",
