@@ -159,7 +159,7 @@ class Raised:
     fields: JsonObject
     native_stack_frames: _Count | None = None
     cause: Text | None = None
-    copies: Mapping[str, Literal[True] | Text] | None = None
+    copies: Mapping[Text, Literal[True] | Text] | None = None
 
 
 @dataclass(frozen=True)
