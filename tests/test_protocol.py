@@ -114,6 +114,16 @@ def test_any_object_is_an_answer_or_an_adapter_error(message: dict[str, Any]) ->
             Answer("17", Raised(ExceptionKind.TASK, "TaskError", "m", {}, native_stack_frames=12)),
         ),
         (
+            {
+                "outcome": "raised",
+                "exception": {**EXCEPTION, "cause": "", "copies": {"copy": True, "x": "y"}},
+            },
+            Answer(
+                "17",
+                Raised(ExceptionKind.TASK, "TaskError", "m", {}, cause="", copies={"copy": True, "x": "y"}),
+            ),
+        ),
+        (
             {"outcome": "raised", "exception": {**EXCEPTION, "kind": "other", "message": None}},
             Answer("17", Raised(ExceptionKind.OTHER, "TaskError", None, {})),
         ),
@@ -189,6 +199,10 @@ def test_a_lone_surrogate_is_data() -> None:
         (
             answered(outcome="raised", exception={**EXCEPTION, "native_stack_frames": True}),
             "the exception in the answer to call \"17\" has 'native_stack_frames': true",
+        ),
+        (
+            answered(outcome="raised", exception={**EXCEPTION, "copies": {"pickle": False}}),
+            'the exception in the answer to call "17" has \'copies\': {"pickle": false}',
         ),
         (answered(outcome="unsupported"), "the answer to call \"17\" has no 'reason'"),
         (answered(outcome="adapter_error"), "the answer to call \"17\" has no 'message'"),

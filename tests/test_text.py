@@ -1,12 +1,16 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from waitproof.text import escape, plural, shorten
+from waitproof.text import escape, mask, plural, shorten
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 polls"), (1, "1 poll"), (2, "2 polls")])
 def test_only_one_thing_is_singular(count: int, text: str) -> None:
     assert plural(count, "poll") == text
+
+
+def test_every_secret_in_a_text_is_masked_the_first_ones_first() -> None:
+    assert mask("key abcd, abc and abcd", ["abcd", "abc"]) == "key ***, *** and ***"
 
 
 @pytest.mark.parametrize(("text", "shown"), [("", ""), ("abc", "abc"), ("abcd", "abc…")])

@@ -164,6 +164,12 @@ class ChildProcess:
         self._input_ended = True
         self._outbox.put(None)
 
+    def finish(self, limit_s: float) -> bool:
+        """Close the child's stdin, and return whether it has ended by itself within so many seconds."""
+        self._closing = True
+        self.end_input()
+        return self._exited.wait(limit_s)
+
     def kill(self) -> None:
         """Kill the process group, without waiting for its end."""
         self._signal(signal.SIGKILL)

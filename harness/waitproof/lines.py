@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from waitproof.text import shorten
 
-__all__ = ["MAX_LINE_BYTES", "Digest", "LineSplitter", "LineTooLongError", "Tail"]
+__all__ = ["MAX_LINE_BYTES", "MAX_TAIL_LINES", "Digest", "LineSplitter", "LineTooLongError", "Tail"]
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_TAIL_LINES = 200

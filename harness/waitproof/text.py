@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
-__all__ = ["escape", "installed_version", "on_one_line", "plural", "shorten"]
+__all__ = ["MASKED", "escape", "installed_version", "mask", "on_one_line", "plural", "shorten"]
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, format, surrogate, private use and unassigned characters
 _TAB_WIDTH = 4
+MASKED = "***"
 
 
 def plural(count: int, noun: str) -> str:
@@ -25,6 +27,14 @@ def shorten(text: str, most: int, *, counted: bool = False) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most]}… ({len(text)} characters)" if counted else f"{text[:most]}…"
+
+
+def mask(text: str, secrets: Iterable[str]) -> str:
+    """Return a text with `***` wherever one of these secrets, none of them empty, is in it."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, MASKED)
+    return text
 
 
 def escape(text: str) -> str:

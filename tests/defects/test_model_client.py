@@ -53,9 +53,13 @@ def answer(body: Any, http: int = 200) -> Answer:
 
 def test_a_poll_has_the_escaped_id_and_every_credential(stream: Contract) -> None:
     request = Wire(stream, "k").poll("a/b c")
+    other = Wire(stream, "k", "another secret").poll("a/b c")
 
     assert (request.method, request.target) == ("GET", "/api/v2/tasks/a%2Fb%20c?api_key=k")
-    assert request.headers == {"Authorization": "k", "Stream-Auth-Type": "k", "Accept-Encoding": "gzip"}
+    assert request.headers.keys() == {"Authorization", "Stream-Auth-Type", "Accept-Encoding"}
+    assert request.headers["Stream-Auth-Type"] == "k"
+    assert request.headers["Accept-Encoding"] == "gzip"
+    assert request.headers["Authorization"] != other.headers["Authorization"]
 
 
 def test_an_api_without_credentials_in_the_query_has_none_there(mini: Contract) -> None:

@@ -256,6 +256,33 @@ class Warns(MiniAdapter):
         return super().hello()
 
 
+class Leaks(MiniAdapter):
+    """Shows its secret, which it writes into the file that it is given, wherever it can; it dies with it."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        self.secret = api_secret
+        write_into_the_file(api_secret)
+        sys.stderr.write(f"signing with {api_secret}\n")
+        sys.stderr.flush()
+        return super().connect(base_url, api_key, api_secret)
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return {"secret": self.secret, "output": super().wait(client, task_id, **options)}
+        except GaveUp as error:
+            if options:
+                die(f"gave up with {self.secret}")
+            raise GaveUp(f"{error}, signed with {self.secret}") from error
+
+
+class LeaksAndFails(MiniAdapter):
+    """Its client cannot be built, and the message has the secret in it."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        write_into_the_file(api_secret)
+        raise ValueError(f"what is {api_secret}?")
+
+
 class LiesAboutElapsed(MiniAdapter):
     """Reports thrice the time."""
 
@@ -331,6 +358,11 @@ def first_time() -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def write_into_the_file(text: str) -> None:
+    with open(sys.argv[3], "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def die(words: str) -> Any:

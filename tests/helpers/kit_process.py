@@ -121,6 +121,7 @@ class Kit:
         text_is_utf8: A lone surrogate becomes U+FFFD.
         ids_are_text: From which integer on a task id reaches the helper as text, all its digits kept.
         is_serial: One call at a time.
+        threads_outlive_main: A thread or timer keeps the process alive when the main thread has ended.
         is_moved_by_command: The command in adapter.yaml moves the descriptors of stdin and stdout.
     """
 
@@ -140,6 +141,7 @@ class Kit:
     text_is_utf8: bool = False
     ids_are_text: float = float("inf")
     is_serial: bool = False
+    threads_outlive_main: bool = False
     is_moved_by_command: bool = False
 
     @property

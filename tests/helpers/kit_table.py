@@ -13,6 +13,7 @@ _NOT_UTF8 = "text that is not UTF-8 at a"
 _PYTHON = Kit(
     name="python-sync",
     language="python",
+    threads_outlive_main=True,
     runtime=sys.implementation.name.replace("cpython", "CPython"),
     programs=(),
     source="python/waitproof_kit.py",
@@ -64,6 +65,7 @@ ALL_KITS = [
     Kit(
         name="java",
         language="java",
+        threads_outlive_main=True,
         runtime="",
         programs=("java", "javac"),
         source="java/kit/waitproof/Kit.java",
@@ -87,6 +89,7 @@ ALL_KITS = [
     Kit(
         name="node",
         language="javascript",
+        threads_outlive_main=True,
         runtime="Node.js ",
         programs=("node",),
         source="node/kit.mjs",
@@ -156,6 +159,7 @@ ALL_KITS = [
     Kit(
         name="dotnet",
         language="dotnet",
+        threads_outlive_main=True,
         runtime=".NET ",
         programs=("dotnet",),
         source="dotnet/Kit.cs",

@@ -37,7 +37,7 @@ from waitproof.suite.task import TaskState, answer
 
 STREAM = load_contract(bundled_suite() / CONTRACT)
 TASK_ID = "11111111-1111-4111-8111-111111111111"
-CREDENTIALS = {"authorization": "a token", "stream-auth-type": "jwt"}
+CREDENTIALS = {"authorization": "eyJhbGciOiJIUzI1NiJ9.eyJzZXJ2ZXIiOnRydWV9.x", "stream-auth-type": "jwt"}
 TARGET = f"/api/v2/tasks/{TASK_ID}?api_key=key"
 
 CAPABILITIES = Capabilities(

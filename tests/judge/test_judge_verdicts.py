@@ -989,6 +989,8 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
         "one_poll_in_flight",
         "outcome_not_late",
         "parameters_kept",
+        "polls_carry_valid_token",
+        "process_ends",
         "timeout_kept",
         "timeout_not_early",
         "timeout_not_late",

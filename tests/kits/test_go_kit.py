@@ -27,6 +27,7 @@ def test_what_an_adapter_leaves_out_the_sdk_does_not_have() -> None:
             "get_task": False,
             "operations": [],
             "max_concurrency": 0,
+            "end": True,
             "timeout_resolution": 1,
         }
         unknown = {"outcome": "adapter_error", "message": "unknown op 'wait'"}
@@ -46,7 +47,7 @@ def test_an_option_that_the_kit_does_not_know_is_not_taken_for_absent(probe: Kit
 def test_a_nil_error_and_a_panic_are_what_the_caller_saw(
     probe: KitProcess, task_id: str, name: str, message: str
 ) -> None:
-    exception = {"kind": "other", "type": name, "message": message, "fields": {}}
+    exception = {"kind": "other", "type": name, "message": message, "fields": {}, "cause": ""}
 
     assert probe.ask(op="wait", task_id=task_id) == {"outcome": "raised", "exception": exception}
 

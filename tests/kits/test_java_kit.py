@@ -44,7 +44,13 @@ def test_whatever_is_thrown_is_what_the_caller_saw_with_the_jvms_own_frames(
 
     assert answer["outcome"] == "raised"
     assert answer["exception"].pop("native_stack_frames") > 1
-    assert answer["exception"] == {"kind": "other", "type": name, "message": message, "fields": {}}
+    assert answer["exception"] == {
+        "kind": "other",
+        "type": name,
+        "message": message,
+        "fields": {},
+        "cause": "",
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,12 +53,13 @@ def wait(probe: KitProcess, task_id: Any, **members: Any) -> Json:
 
 
 def raised(probe: KitProcess, task_id: str) -> Json:
-    """Wait for a task whose wait raises; return the exception without the frames that only Java counts."""
+    """Wait for a task whose wait raises; return the exception without what has its own tests."""
     answer = wait(probe, task_id)
     assert answer.keys() == {"outcome", "exception"}
     assert answer["outcome"] == "raised"
     exception: Json = answer["exception"]
-    exception.pop("native_stack_frames", None)
+    for member in ("native_stack_frames", "cause", "copies"):
+        exception.pop(member, None)
     return exception
 
 
@@ -76,7 +78,7 @@ def test_hello_names_the_protocol_the_sdk_and_the_runtime(kit: Kit, fresh: KitPr
     hello = fresh.greet()
 
     assert hello["sdk"].pop("runtime").startswith(kit.runtime)
-    capabilities = {"max_concurrency": 0, "operations": ["open"], **kit.capabilities}
+    capabilities = {"max_concurrency": 0, "operations": ["open"], "end": True, **kit.capabilities}
     assert hello == {
         "op": "hello",
         "protocol": 1,
@@ -259,6 +261,13 @@ def test_an_exception_whose_message_cannot_be_read_is_still_what_the_caller_saw(
     assert exception == {"kind": "other", "message": kit.message_failed, "fields": {}}
 
 
+def test_an_exception_is_reported_with_the_type_of_its_cause_if_it_has_one(
+    kit: Kit, shared: KitProcess
+) -> None:
+    assert wait(shared, "caused")["exception"]["cause"] == kit.language_error[0]
+    assert wait(shared, "fails")["exception"]["cause"] == ""
+
+
 def test_the_elapsed_time_spans_the_helper_whether_it_returns_or_raises(shared: KitProcess) -> None:
     shared.write({"id": "1", "op": "wait", "task_id": "sleeps"})
     returned = shared.read()
@@ -404,6 +413,19 @@ def test_a_broken_line_is_reported_on_stderr_and_the_next_is_served(fresh: KitPr
     assert len(reported) == len(broken)
     for line, expected in zip(reported, broken.values(), strict=True):
         assert re.match(f"waitproof kit: {expected}", line)
+
+
+def test_a_thread_or_timer_that_the_sdk_left_behind_keeps_the_process_alive(
+    kit: Kit, fresh: KitProcess
+) -> None:
+    if not kit.threads_outlive_main:
+        pytest.skip(f"{kit.language}: every thread ends with the main one")
+    fresh.greet()
+    wait(fresh, "leaves-a-thread")
+    began_s = time.monotonic()
+
+    assert fresh.end() == 0
+    assert time.monotonic() - began_s > 0.5
 
 
 def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(kit: Kit, fresh: KitProcess) -> None:

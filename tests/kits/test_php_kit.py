@@ -33,6 +33,6 @@ def test_objects_lists_and_numbers_arrive_as_php_holds_them(
 
 
 def test_the_bytes_of_a_message_that_are_not_utf8_are_replaced(probe: KitProcess) -> None:
-    exception = {"kind": "other", "type": "Exception", "message": "not � UTF-8", "fields": {}}
+    exception = {"kind": "other", "type": "Exception", "message": "not � UTF-8", "fields": {}, "cause": ""}
 
     assert probe.ask(op="wait", task_id="not-utf-8") == {"outcome": "raised", "exception": exception}

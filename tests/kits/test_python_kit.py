@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,9 +50,25 @@ def test_a_ping_is_answered_while_a_wait_blocks_its_thread_or_loop(probe: KitPro
 def test_an_exception_that_would_end_a_program_is_what_its_caller_saw(
     probe: KitProcess, task_id: str, name: str, message: str
 ) -> None:
-    exception = {"kind": "other", "type": name, "message": message, "fields": {}}
+    answer = probe.ask(op="wait", task_id=task_id)
 
-    assert probe.ask(op="wait", task_id=task_id) == {"outcome": "raised", "exception": exception}
+    assert answer["exception"].pop("copies") == {"pickle": True, "copy": True}
+    exception = {"kind": "other", "type": name, "message": message, "fields": {}, "cause": ""}
+    assert answer == {"outcome": "raised", "exception": exception}
+
+
+def test_an_exception_that_cannot_be_unpickled_says_why(probe: KitProcess) -> None:
+    copies = probe.ask(op="wait", task_id="fails")["exception"]["copies"]
+
+    why = "TypeError: TaskFailed.__init__() takes 1 positional argument but 2 were given"
+    assert copies == {"pickle": why, "copy": why}
+
+
+def test_a_copy_that_differs_is_reported_with_what_is_different(probe: KitProcess) -> None:
+    copies = probe.ask(op="wait", task_id="fails-forgetfully")["exception"]["copies"]
+
+    assert copies["pickle"] == copies["copy"]
+    assert re.fullmatch(r"fields was \{.*'no disk'.*\}, and is \{.*''.*\} in the copy", copies["copy"])
 
 
 def test_an_escaped_stop_iteration_is_reported_as_python_lets_it_out(probe: KitProcess, variant: str) -> None:

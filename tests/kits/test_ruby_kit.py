@@ -26,7 +26,7 @@ def probe() -> Iterator[KitProcess]:
 def test_whatever_leaves_the_helper_is_what_its_caller_saw(
     probe: KitProcess, task_id: str, name: str, message: str
 ) -> None:
-    exception = {"kind": "other", "type": name, "message": message, "fields": {}}
+    exception = {"kind": "other", "type": name, "message": message, "fields": {}, "cause": ""}
 
     assert probe.ask(op="wait", task_id=task_id) == {"outcome": "raised", "exception": exception}
 

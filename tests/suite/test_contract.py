@@ -228,6 +228,13 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
             "  expected: text that matches ^[a-z0-9]+(-[a-z0-9]+)*$",
         ),
         (
+            "answer: ",
+            "credentials: {headers: [X-Key], secret: [X-Key, Authorization]}\nanswer: ",
+            "7:49: \"Authorization\" is neither in 'headers' nor in 'query'\n"
+            "  found:    credentials: {headers: [X-Key], secret: [X-Key, Authorization]}\n"
+            "  expected: X-Key",
+        ),
+        (
             "title: A parcel service\n",
             "",
             "1:1: a contract needs the key 'title'\n  found:    format: 1\n  fix:      add 'title'",

@@ -160,13 +160,14 @@ public static class Kit
         return map;
     }
 
-    /// <summary>Serves the protocol until the end of stdin, then ends the process, once every call is answered.</summary>
+    /// <summary>Serves the protocol until the end of stdin and until every call is answered.</summary>
     /// <remarks>
     /// Every call starts and continues on this one thread, as on the thread of a user interface: an SDK that blocks it is
     /// found. One that has no async variant is called through <c>Task.Run</c>, and does not say non_blocking. Call
     /// this before anything of the SDK's: from here on the SDK and its child processes have an empty stdin and a stdout
     /// that is stderr, so that they neither read a line of the protocol nor print between two. On Windows, where only the
-    /// streams of Console are exchanged, a child process still could.
+    /// streams of Console are exchanged, a child process still could. The process ends after it, unless the SDK left a
+    /// foreground thread behind: that is for the suite to find, so don't call exit.
     /// </remarks>
     public static void Run<TClient>(SdkAdapter<TClient> adapter)
         where TClient : class
@@ -178,7 +179,6 @@ public static class Kit
         Console.SetIn(TextReader.Null);
         Console.SetOut(Console.Error);
         new Session<TClient>(adapter, input, output).Serve();
-        Environment.Exit(0); // threads that the SDK left behind must not keep the process alive
     }
 
     internal static void Log(string text) => Console.Error.WriteLine($"waitproof kit: {text}");
@@ -473,6 +473,7 @@ internal sealed class Session<TClient>
         hello.TryAdd("result_path", "");
         hello.TryAdd("capabilities", Kit.Map());
         var capabilities = (Dictionary<string, object?>)hello["capabilities"]!;
+        capabilities.TryAdd("end", true);
         _operations = capabilities.TryGetValue("operations", out var operations)
             ? ((IEnumerable<string>)operations!).ToList()
             : Array.Empty<string>();
@@ -689,7 +690,8 @@ internal sealed class Session<TClient>
             ("kind", (known?.Kind ?? Kind.Other).ToString().ToLowerInvariant()),
             ("type", exception.GetType().Name),
             ("message", Kit.MessageOf(exception)),
-            ("fields", fields));
+            ("fields", fields),
+            ("cause", exception.InnerException?.GetType().Name ?? ""));
     }
 
     private static object? Field(object? value)

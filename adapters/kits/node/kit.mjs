@@ -42,7 +42,10 @@ process.stdout.write = (...args) => process.stderr.write(...args);
 /** Throw it in `wait`, `getTask` or an operation for a call that the SDK's signature cannot express. */
 export class Unsupported extends Error {}
 
-/** Serve the calls on stdin; at the end of stdin, end the process when all of them have been answered. */
+/**
+ * Serve the calls on stdin, until its end and until all of them have been answered. The process ends by itself then,
+ * unless the SDK left something behind, such as a timer: that is for the suite to find, so don't call exit.
+ */
 export async function run(adapter) {
   const session = new Session(adapter);
   const inFlight = new Set();
@@ -52,7 +55,6 @@ export async function run(adapter) {
     call.finally(() => inFlight.delete(call));
   }
   await Promise.all(inFlight);
-  writeOut('', () => process.exit(0)); // anything that the SDK left open would keep the process alive
 }
 
 class Session {
@@ -102,6 +104,7 @@ class Session {
         get_task: Boolean(getTask),
         operations: Object.keys(operations),
         max_concurrency: 0,
+        end: true,
         ...capabilities,
       },
     });
@@ -151,7 +154,9 @@ class Session {
 
   #describe(error) {
     const { kind = 'other', fields = {} } = this.#adapter.describe?.(error) || {};
-    return { kind, type: typeOf(error), message: textOf(error), fields: encodeFields(fields) };
+    return {
+      kind, type: typeOf(error), message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
+    };
   }
 }
 
@@ -205,6 +210,16 @@ function typeOf(value) {
     return value?.constructor?.name || typeof value;
   } catch {
     return typeof value; // its constructor cannot be read
+  }
+}
+
+/** Return the type of an error's cause, '' where it has none. */
+function causeOf(error) {
+  try {
+    const cause = error?.cause ?? undefined;
+    return cause === undefined ? '' : typeOf(cause);
+  } catch {
+    return ''; // a getter that throws
   }
 }
 

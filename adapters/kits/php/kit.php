@@ -219,7 +219,7 @@ final class Session
         $hello['sdk'] += ['language' => 'php', 'runtime' => 'PHP ' . PHP_VERSION];
         $this->resultPath = $hello['result_path'];
         $this->operations = $hello['capabilities']['operations'] ?? [];
-        $hello['capabilities'] = (object) $hello['capabilities'];
+        $hello['capabilities'] += ['end' => true]; // the exit at the end of run() is that of the script
         $this->write(['op' => 'hello', 'protocol' => PROTOCOL] + $hello);
     }
 
@@ -331,7 +331,8 @@ final class Session
         $known = ['kind' => 'other', 'type' => $error::class, 'message' => $error->getMessage(), 'fields' => []];
         $described = ($this->adapter->describe($error) ?? []) + $known;
         $described['fields'] = (object) array_map(Plain::field(...), $described['fields']);
-        return $described;
+        $cause = $error->getPrevious();
+        return $described + ['cause' => $cause === null ? '' : $cause::class];
     }
 
     /** Return a line's object, null when it is not one; an empty object inside it stays one. */

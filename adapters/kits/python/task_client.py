@@ -20,7 +20,10 @@ LAST_POLL_S = 0.05  # what a poll at the deadline may take: it has no time left,
 
 
 class TaskError(Exception):
-    """The task failed."""
+    """The task failed.
+
+    Every argument goes to the base class, here and below: pickle makes the copy with what that has got.
+    """
 
     def __init__(self, task: dict[str, Any]) -> None:
         """Keep what the server said of it."""
@@ -31,7 +34,11 @@ class TaskError(Exception):
         self.description = error.get("description")
         self.stack_trace = error.get("stacktrace")
         self.version = error.get("version")
-        super().__init__(f"task {self.task_id} failed: {self.error_type}: {self.description}")
+        super().__init__(task)
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return f"task {self.task_id} failed: {self.error_type}: {self.description}"
 
 
 class TransportError(Exception):
@@ -40,7 +47,12 @@ class TransportError(Exception):
     def __init__(self, error_type: str, message: str) -> None:
         """Keep why there was no answer."""
         self.error_type = error_type
-        super().__init__(message)
+        self.message = message
+        super().__init__(error_type, message)
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return self.message
 
 
 class ApiError(Exception):
@@ -50,7 +62,11 @@ class ApiError(Exception):
         """Keep the status."""
         self.status_code = status_code
         self.message = message
-        super().__init__(f"HTTP {status_code}: {message}")
+        super().__init__(status_code, message)
+
+    def __str__(self) -> str:
+        """Return the message."""
+        return f"HTTP {self.status_code}: {self.message}"
 
 
 class Client:

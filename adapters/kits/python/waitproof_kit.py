@@ -111,7 +111,10 @@ def _attribute(exception: BaseException, name: str) -> Any:
 
 
 def run(adapter: Adapter) -> None:
-    """Serve a blocking SDK: a thread per call. Returns at the end of stdin, when every call is answered."""
+    """Serve a blocking SDK: a thread per call. Returns at the end of stdin, when every call is answered.
+
+    Let the program end after it, and call no exit: then a thread that the SDK left behind is found.
+    """
     session = _Session(adapter)
     in_flight = set()
 
@@ -309,7 +312,8 @@ class _Session:
         runtime = f"{platform.python_implementation()} {platform.python_version()}"
         hello["sdk"] = {"language": "python", "runtime": runtime, **hello["sdk"]}
         self._result_path = hello.setdefault("result_path", "")
-        self._operations = hello.setdefault("capabilities", {}).get("operations", ())
+        hello["capabilities"] = {"end": True, **hello.get("capabilities", {})}
+        self._operations = hello["capabilities"].get("operations", ())
         self.send({"op": "hello", "protocol": PROTOCOL, **hello})
 
     def _client(self, message: _Json) -> Any:
@@ -333,11 +337,34 @@ class _Session:
             return {"unencodable": str(reason)}
 
     def _describe(self, exception: BaseException) -> _Json:
+        described = self._look(exception)
+        return {**described, "cause": _cause_of(exception), "copies": self._copies(exception, described)}
+
+    def _look(self, exception: BaseException) -> _Json:
         name, text = type(exception).__name__, _text_of(exception)
         known = {"kind": "other", "type": name, "message": text, "fields": {}}
         described = {**known, **(self._adapter.describe(exception) or {})}
         described["fields"] = {name: _plain_field(value) for name, value in described["fields"].items()}
         return described
+
+    def _copies(self, exception: BaseException, described: _Json) -> _Json:
+        """Return for each way to copy an exception True, or what went wrong or is different."""
+        import copy  # noqa: PLC0415 - as above
+        import pickle  # noqa: PLC0415
+
+        def came_of(copied: Callable[[], BaseException]) -> bool | str:
+            try:
+                seen = self._look(copied())
+            except BaseException as error:  # noqa: BLE001 - whatever the SDK's class makes of it
+                return f"{type(error).__name__}: {_text_of(error)}"
+            differs = (name for name in described if seen.get(name) != described[name])
+            name = next(differs, None)
+            return f"{name} was {described[name]!r}, and is {seen.get(name)!r} in the copy" if name else True
+
+        return {
+            "pickle": came_of(lambda: pickle.loads(pickle.dumps(exception))),  # noqa: S301 - our own
+            "copy": came_of(lambda: copy.copy(exception)),
+        }
 
 
 def _member(message: _Json, name: str) -> Any:
@@ -358,6 +385,12 @@ def _text_of(exception: BaseException) -> str:
         return str(exception)
     except BaseException:  # noqa: BLE001 - a message that cannot be read must not hide its exception
         return "<exception str() failed>"  # what Python itself prints for it
+
+
+def _cause_of(exception: BaseException) -> str:
+    """Return the type of the exception that Python shows above this one, "" where there is none."""
+    cause = exception.__cause__ or (None if exception.__suppress_context__ else exception.__context__)
+    return "" if cause is None else type(cause).__name__
 
 
 class _UnencodableError(Exception):

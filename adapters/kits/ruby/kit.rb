@@ -161,7 +161,8 @@ module WaitproofKit
       @connection = names.to_h { |name| [name.to_sym, message[name]] }
       hello = @adapter.hello
       sdk = { language: 'ruby', runtime: "#{RUBY_ENGINE} #{RUBY_VERSION}" }.merge(hello.fetch(:sdk))
-      hello = { result_path: '', capabilities: {} }.merge(hello, sdk: sdk)
+      capabilities = { end: true }.merge(hello.fetch(:capabilities, {}))
+      hello = { result_path: '' }.merge(hello, sdk: sdk, capabilities: capabilities)
       @result_path = hello.fetch(:result_path)
       @operations = hello.fetch(:capabilities).fetch(:operations, [])
       write({ op: 'hello', protocol: PROTOCOL }.merge(hello))
@@ -263,7 +264,8 @@ module WaitproofKit
     def describe(error)
       known = { kind: 'other', type: error.class.to_s, message: WaitproofKit.message_of(error), fields: {} }
       described = known.merge(@adapter.describe(error) || {})
-      described.merge(fields: described[:fields].transform_values { |value| Plain.field(value) })
+      fields = described[:fields].transform_values { |value| Plain.field(value) }
+      described.merge(fields: fields, cause: error.cause.nil? ? '' : error.cause.class.to_s)
     end
 
     def fail_call(message, text)

@@ -10,6 +10,7 @@ The first failure marks the process as failed, for good: every call in flight an
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import shlex
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 from waitproof.adapter.command import AdapterCommand, clean_environment, start_child
 from waitproof.child_process import ChildOwner, LineTooLongError, exit_text
 from waitproof.errors import AdapterError, HarnessError, Mistake
+from waitproof.lines import MAX_TAIL_LINES
 from waitproof.protocol import (
     Answer,
     BrokenAdapterError,
@@ -128,6 +130,10 @@ class AdapterProcess(ChildOwner):
         with self._lock:
             return tuple(self._log)
 
+    def printed(self) -> tuple[str, ...]:
+        """Return the last lines that it wrote to stdout, answers left out, and to stderr."""
+        return (*self.log_lines, *self.stderr_tail(MAX_TAIL_LINES))
+
     @property
     def clients_in_flight(self) -> tuple[str, ...]:
         """The clients whose calls were in flight when the process died."""
@@ -180,6 +186,19 @@ class AdapterProcess(ChildOwner):
                 self._last_client = request.get("client", "")
                 self._child.send(line, call.mark_sent)
         return call
+
+    def finish(self, limit_s: float) -> float | None:
+        """End its stdin, with no call in flight; return after how many seconds it ended by itself.
+
+        Returns:
+            Infinite if it still runs after `limit_s`, None if it had failed before.
+        """
+        with self._lock:
+            self._closing = True
+        if self._failure is not None:
+            return None
+        began_s = time.monotonic()
+        return time.monotonic() - began_s if self._child.finish(limit_s) else math.inf
 
     def close(self, grace_s: float = 2.0) -> None:
         """End the adapter and everything in its process group; never raises, and may be called again.

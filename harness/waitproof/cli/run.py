@@ -21,7 +21,17 @@ from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter,
 from waitproof.cli.console import make_console, say
 from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all
 from waitproof.errors import InputError, Mistake
-from waitproof.run import Baseline, ExitCode, Runner, RunResult, add_causes, exit_code, load_baseline
+from waitproof.run import (
+    Baseline,
+    ExitCode,
+    Runner,
+    RunResult,
+    add_causes,
+    exit_code,
+    jumping_clock,
+    load_baseline,
+    under_clock,
+)
 from waitproof.signals import on_termination
 from waitproof.suite import Level, Scenario, Suite, load_suite, select, suite_folder
 from waitproof.text import escape, plural
@@ -55,6 +65,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=["must", "should"],
         default="must",
         help="the lowest level whose failures make the run exit with 1 (default: must)",
+    )
+    parser.add_argument(
+        "--clock-jump",
+        action="store_true",
+        help="let the adapters' time of day jump on by an hour every 0.4 s (needs libfaketime; Linux)",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="print every requirement and failure")
     parser.add_argument("--port", type=int, default=0, help="port of the mock server (default: a free one)")
@@ -127,18 +142,19 @@ def _play(
         on_poll = listener.polled
     else:
         listener = report.LineListener(console)
-    runner = Runner(
-        suite,
-        [spec.launch() for spec in specs],
-        scenarios=scenarios,
-        baselines=baselines,
-        listener=listener,
-        on_poll=on_poll,
-        port=options.port,
-    )
-    runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
-    with listener:
-        return _run_in_thread(runner)
+    with jumping_clock(jumps=options.clock_jump) as clock:
+        runner = Runner(
+            suite,
+            [under_clock(spec.launch(), clock) for spec in specs],
+            scenarios=scenarios,
+            baselines=baselines,
+            listener=listener,
+            on_poll=on_poll,
+            port=options.port,
+        )
+        runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
+        with listener:
+            return _run_in_thread(runner)
 
 
 def _run_in_thread(runner: Runner) -> RunResult:

@@ -16,6 +16,7 @@ from waitproof.defects.faults import fault_defects
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
 from waitproof.defects.state import state_defects
+from waitproof.defects.traces import trace_defects
 from waitproof.defects.traffic import traffic_defects
 from waitproof.defects.transport import transport_defects
 from waitproof.suite import Contract
@@ -35,6 +36,7 @@ MODULES = (
     fault_defects,
     state_defects,
     transport_defects,
+    trace_defects,
 )
 
 

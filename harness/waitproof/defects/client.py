@@ -1,8 +1,8 @@
 """The model client: a correct wait helper that is driven by a contract alone, for any suite.
 
-A call is a generator of steps (`Send`, `Sleep`, `Fork`) that never waits or sends anything itself; `sdk`
-has the two drivers that carry the steps out, one for threads and one for coroutines. At fixed places the
-client calls its `Hooks`, which change nothing as they are: a defect is a hook or two that do.
+A call is a generator of steps (`Send`, `Sleep`, `Fork`, `Print`) that never waits or sends anything itself;
+`sdk` has the two drivers that carry the steps out, one for threads and one for coroutines. At fixed places
+the client calls its `Hooks`, which change nothing as they are: a defect is a hook or two that do.
 
 The rule in time: the first poll is made at once; after each answer the client sleeps a whole interval,
 except that the last sleep ends at the deadline, where one last poll is made. So a task that ends within the
@@ -21,7 +21,19 @@ from waitproof.defects.wire import Cause, ModelError, Task, TaskId, Wire
 from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
 from waitproof.suite import NO_TIMEOUT_S, Contract, Json, StatusMeaning
 
-__all__ = ["Fork", "Hooks", "Instead", "ModelClient", "Options", "Reaction", "Send", "Sleep", "Steps", "Wait"]
+__all__ = [
+    "Fork",
+    "Hooks",
+    "Instead",
+    "ModelClient",
+    "Options",
+    "Print",
+    "Reaction",
+    "Send",
+    "Sleep",
+    "Steps",
+    "Wait",
+]
 
 REQUEST_TIMEOUT_S = 60.0  # for requests that no wait's deadline bounds
 
@@ -57,7 +69,14 @@ class Fork:
     steps: Steps
 
 
-Steps: TypeAlias = Generator[Send | Sleep | Fork, Any, Any]
+@dataclass(frozen=True)
+class Print:
+    """Write a line to stderr."""
+
+    line: str
+
+
+Steps: TypeAlias = Generator[Send | Sleep | Fork | Print, Any, Any]
 
 
 class Reaction(StrEnum):
@@ -172,6 +191,7 @@ class ModelClient:
         now: A monotonic clock, in seconds.
         hooks: What is different from a correct client.
         process: See below.
+        unix_s: The time of day, in seconds since 1970.
 
     Attributes:
         memory: What a defect remembers from one call to the next.
@@ -184,10 +204,12 @@ class ModelClient:
         now: Callable[[], float],
         hooks: Hooks | None = None,
         process: dict[str, Any] | None = None,
+        unix_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.contract = wire.contract
         self.wire = wire
         self.now = now
+        self.unix_s = unix_s
         self.memory: dict[str, Any] = {}
         self.process: dict[str, Any] = {} if process is None else process
         self._hooks = hooks or Hooks()

@@ -41,6 +41,7 @@ class Defect:
         is_http_10: It speaks HTTP/1.0 where there is a wire.
         native_stack_frames: Length of the runtime's own stack trace, as the adapter reports it.
         adds_to_elapsed_s: By how much the adapter exaggerates how long a wait took.
+        copies: What became of copies of its exceptions, as the adapter reports it; None to leave it out.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Defect:
     result_path: str = ""
     native_stack_frames: int = 3
     adds_to_elapsed_s: float = 0.0
+    copies: Mapping[str, bool | str] | None = field(default_factory=lambda: {"pickle": True, "copy": True})
 
     @property
     def is_equivalent(self) -> bool:

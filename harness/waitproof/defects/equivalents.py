@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from waitproof.defects.client import Hooks, ModelClient, Reaction, Sleep, Steps, Wait
+from waitproof.defects.client import Fork, Hooks, ModelClient, Print, Reaction, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
 from waitproof.defects.faults import brought_no_task, caused_by, http_status, on_errors
 from waitproof.defects.intervals import sleeping_first
+from waitproof.defects.traces import signing, sleeping
 from waitproof.defects.traffic import with_headers, without_header
 from waitproof.defects.transport import following, obeying_retry_after
 from waitproof.defects.wire import Cause, ModelError, headers_of
@@ -18,6 +19,8 @@ from waitproof.suite import Contract
 
 __all__ = ["equivalents"]
 
+CLEANING_UP_S = 0.3  # of a pool whose threads look every now and then whether they are still needed
+TOKEN_S = 3  # of a token that is made for one poll
 START_S = 0.05  # of a process for each wait
 END_S = 0.05  # of such a process, or of reading a large result
 CONNECT_S = 0.03  # of a slow connect, on a machine that is far too busy
@@ -100,6 +103,37 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         native_stack_frames=JAVA_FRAMES,
     )
     yield equivalent(
+        "logs-without-secrets",
+        "Logs the method and the path of each request.",
+        Hooks(before_poll=_logging),
+    )
+    yield equivalent(
+        "cleans-up-in-the-background",
+        "Closes what it has opened in a thread that ends soon after the wait.",
+        Hooks(on_wait=_and_cleaning_up),
+    )
+    yield equivalent(
+        "exits-by-itself",
+        "Has an adapter that calls exit, so that nobody sees what the wait has left behind.",
+        capabilities={"end": False},
+    )
+    for name in contract.credentials.jwt:
+        yield equivalent(
+            f"{name.lower()}-for-each-poll",
+            "Signs a new token for each poll, which is valid for a few seconds.",
+            signing(name, TOKEN_S),
+        )
+        yield equivalent(
+            f"{name.lower()}-for-an-hour",
+            "Signs one token for each wait, which is valid for an hour.",
+            signing(name, 3600, once=True),
+        )
+    yield equivalent(
+        "reports-no-copies",
+        "Has an adapter that reports neither causes nor copies of exceptions, as in most languages.",
+        copies=None,
+    )
+    yield equivalent(
         "tolerates-three-failures",
         "Polls on after a failed poll, and raises at the fourth in a row.",
         on_errors(brought_no_task, lambda _error: Reaction.POLL_ON, most=3),
@@ -152,6 +186,18 @@ def _if_changed(client: ModelClient, request: Request, timeout_s: float, steps: 
     if "etag" in headers_of(answer):
         client.memory[request.target] = answer
     return answer
+
+
+def _and_cleaning_up(_wait: Wait, steps: Steps) -> Steps:
+    try:
+        return (yield from steps)
+    finally:
+        yield Fork(sleeping(CLEANING_UP_S))
+
+
+def _logging(wait: Wait) -> Steps:
+    request = wait.client.wire.poll(wait.task_id)
+    yield Print(f"INFO {request.method} {request.target}")
 
 
 def _since_the_request(wait: Wait, seconds: float) -> float:

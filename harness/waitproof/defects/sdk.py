@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from waitproof.defects.client import Fork, ModelClient, Send, Sleep, Steps
+from waitproof.defects.client import Fork, ModelClient, Print, Send, Sleep, Steps
 from waitproof.defects.defect import CLEAN, Defect
 from waitproof.defects.wire import ModelError, Task, Wire
 from waitproof.protocol import JsonObject
@@ -25,11 +25,17 @@ class LiveMachine(Protocol):
     def now(self) -> float:
         """Return the monotonic clock, in seconds."""
 
+    def unix_s(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+
     def sleep(self, seconds: float) -> None:
         """Block for so long."""
 
     def send(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
         """Exchange a request for its answer; errors are the simulator's."""
+
+    def print(self, line: str) -> None:
+        """Write a line to stderr."""
 
     def start(self, body: Any) -> None:
         """Run `body` in the background, and ignore what it raises."""
@@ -56,6 +62,10 @@ class ModelSdk:
         self._defect = defect
         self._memory: dict[str, Any] = {}
 
+    def sign_with(self, api_secret: str) -> None:
+        """Sign with a secret, in place of the simulator's."""
+        self._wire = Wire(self._contract, api_secret=api_secret)
+
     @property
     def non_blocking(self) -> bool:
         """Whether its calls are coroutines."""
@@ -75,6 +85,7 @@ class ModelSdk:
             "result_path": defect.result_path,
             "capabilities": {
                 "max_concurrency": 0,
+                "end": True,
                 "non_blocking": defect.is_async,
                 "operations": sorted(self._contract.operations),
                 **defect.capabilities,
@@ -83,7 +94,8 @@ class ModelSdk:
 
     def connect(self, machine: LiveMachine | Machine) -> _Connected:
         """Return a client on that machine."""
-        return _Connected(ModelClient(self._wire, machine.now, self._defect.hooks, self._memory), machine)
+        client = ModelClient(self._wire, machine.now, self._defect.hooks, self._memory, machine.unix_s)
+        return _Connected(client, machine)
 
     def call(self, connected: _Connected, request: JsonObject) -> Any:
         """Carry out a request of the protocol: return what the call returns, or a coroutine that does."""
@@ -115,6 +127,9 @@ class ModelSdk:
             "fields": {},
             "native_stack_frames": self._defect.native_stack_frames,
         }
+        if self._defect.copies is not None:
+            cause = "" if error.__cause__ is None else type(error.__cause__).__name__
+            exception |= {"cause": cause, "copies": self._defect.copies}
         if isinstance(error, ModelError):
             exception |= {"kind": error.kind.value, "type": error.type_name, "fields": error.fields}
         return {"outcome": "raised", "exception": exception}
@@ -152,6 +167,8 @@ def _drive(machine: Any, steps: Steps, defect: Defect) -> Any:
                         answer = machine.send(request, timeout_s, blind=defect.is_blind)
                     except _NETWORK_ERRORS as raised:
                         error = raised
+                case Print(line):
+                    machine.print(line)
                 case Fork(others):
                     machine.start(lambda others=others: _drive(machine, others, defect))
     except StopIteration as end:
@@ -178,6 +195,8 @@ async def _drive_async(machine: Any, steps: Steps, defect: Defect) -> Any:
                             answer = await machine.send_async(request, timeout_s, blind=defect.is_blind)
                     except _NETWORK_ERRORS as raised:
                         error = raised
+                case Print(line):
+                    machine.print(line)
                 case Fork(others):  # in a thread, as a blocking client does: only the traffic matters
                     machine.start(lambda others=others: _drive(machine, others, defect))
     except StopIteration as end:

@@ -6,7 +6,9 @@ status. Nothing here knows a vendor.
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hmac
 import json
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ from urllib.parse import quote, urlencode
 
 from waitproof.errors import InputError, Mistake
 from waitproof.protocol import ExceptionKind
-from waitproof.simulate import Answer, Request
+from waitproof.simulate import API_SECRET, Answer, Request
 from waitproof.suite import Contract, Json, Operation, StatusMeaning, at_path
 
 __all__ = ["Cause", "ModelError", "Task", "TaskId", "Wire", "headers_of", "read_object", "set_at"]
@@ -97,14 +99,17 @@ class Wire:
 
     Args:
         contract: The documentation.
-        api_key: Sent as the value of every credential; the mock server asks only that there is one.
+        api_key: Sent as the value of every credential that isn't secret; the mock server asks only that there
+            is one.
+        api_secret: Signs the values of those that are.
 
     Raises:
         InputError: `answer.body` has no `${status}`, so nobody can wait for anything.
     """
 
-    def __init__(self, contract: Contract, api_key: str = "key") -> None:
+    def __init__(self, contract: Contract, api_key: str = "key", api_secret: str = API_SECRET) -> None:
         self.contract = contract
+        self.api_secret = api_secret
         names = {
             name: _path_of(contract.answer.body, name) for name in ("status", "task_id", "result", "error")
         }
@@ -112,8 +117,16 @@ class Wire:
             fix = "write ${status} where the answer to a poll has the task's status"
             raise InputError(Mistake("contract.yaml", "answer.body has no ${status}", fix=fix))
         self._places = {name: place for name, place in names.items() if place is not None}
-        self._headers = {**dict.fromkeys(contract.credentials.headers, api_key), "Accept-Encoding": "gzip"}
-        self._query = urlencode(dict.fromkeys(contract.credentials.query, api_key))
+        values = dict.fromkeys(contract.credentials.secret, _signature(api_secret, api_key))
+        values |= dict.fromkeys(contract.credentials.jwt, self.token({"server": True}))
+        self._headers = {name: values.get(name, api_key) for name in contract.credentials.headers}
+        self._headers["Accept-Encoding"] = "gzip"
+        self._query = urlencode({name: values.get(name, api_key) for name in contract.credentials.query})
+
+    def token(self, claims: Mapping[str, Json]) -> str:
+        """Return a JSON Web Token (HS256) that says this."""
+        head, body = (_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+        return f"{head}.{body}.{_signature(self.api_secret, f'{head}.{body}')}"
 
     def poll(self, task_id: TaskId) -> Request:
         """Return the request for a task's status."""
@@ -268,6 +281,14 @@ def set_at(value: Any, steps: list[str], leaf: Json) -> Any:
     members = dict(value) if isinstance(value, Mapping) else {}
     members[step] = set_at(members.get(step), others, leaf)
     return members
+
+
+def _signature(secret: str, text: str) -> str:
+    return _base64(hmac.digest(secret.encode(), text.encode(), "sha256"))
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _refuse_constant(name: str) -> None:

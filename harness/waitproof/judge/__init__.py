@@ -1,16 +1,17 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
-`check` defines what a check is; `outcomes`, `handover`, `timing`, `traffic` and `records` hold the checks;
-`verdicts` turns findings into verdicts, `settle` with the re-runs that `policy` asks for. `groups` holds the
-suspicions of several scenarios against each other, `follows` tells a failure from those that follow from it.
-`by_journal` judges a client that has no adapter. `observation` and `journal` are what was seen, and `words`
-puts it into text.
+`check` defines what a check is; `outcomes`, `exceptions`, `handover`, `timing`, `traffic`, `tokens`,
+`secrets` and `records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the re-runs
+that `policy` asks for. `groups` holds the suspicions of several scenarios against each other, `follows`
+tells a failure from those that follow from it. `by_journal` judges a client that has no adapter.
+`observation` and `journal` are what was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
-from waitproof.judge import handover, outcomes, records, timing, traffic
+from waitproof.judge import endings, exceptions, handover, outcomes, records, secrets, timing, tokens, traffic
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.endings import END_LIMIT_S
 from waitproof.judge.observation import (
     CallRecord,
     NoAnswer,
@@ -21,12 +22,14 @@ from waitproof.judge.observation import (
     TaskRecord,
 )
 from waitproof.judge.policy import rounds
+from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
 from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
 
 __all__ = [
+    "END_LIMIT_S",
     "JOURNAL_RUNS",
     "MAX_RERUNS",
     "CallRecord",
@@ -52,6 +55,8 @@ __all__ = [
     "Verdict",
     "checks",
     "describe",
+    "endings",
+    "exceptions",
     "handover",
     "is_suspicious",
     "journal_verdicts",
@@ -62,9 +67,13 @@ __all__ = [
     "records",
     "rounds",
     "seconds",
+    "secrets",
+    "secrets_of",
     "shown",
     "timeline_line",
     "timing",
+    "tokens",
     "traffic",
     "unplayed",
+    "without_secrets",
 ]

@@ -166,6 +166,7 @@ class Check:
         reads: Which parts of an expectation it reads: `returns`, `raises`, `task`, `polls`.
         timed: Its finding depends on time, so that its scenarios must not share a process with heavy ones.
         watches: It needs to see what comes after the outcome.
+        ends: It needs to see how the process ends, so that its scenarios have a process for themselves.
         lacks: Returns the capability that the requirement is about and that the SDK says it lacks, or "".
     """
 
@@ -175,6 +176,7 @@ class Check:
     reads: tuple[str, ...]
     timed: bool
     watches: bool
+    ends: bool
     lacks: Callable[[Case, Any], str]
 
     def run(self, case: Case, requirement: Requirement) -> Finding:
@@ -196,12 +198,13 @@ def kind(
     reads: Sequence[str] = (),
     timed: bool = False,
     watches: bool = False,
+    ends: bool = False,
     lacks: Callable[[Case, Any], str] = lambda _case, _arguments: "",
 ) -> Callable[[_F], _F]:
     """Register a check under its kind."""
 
     def register(function: _F) -> _F:
-        check = Check(name, function, arguments, tuple(reads), timed, watches, lacks)
+        check = Check(name, function, arguments, tuple(reads), timed, watches, ends, lacks)
         _CHECKS[name] = register_check(check)
         return function
 

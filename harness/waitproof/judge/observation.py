@@ -168,6 +168,11 @@ class Observation:
         alone: It was played in a fresh process, with hardly anything else at the same time.
         scale: By how much the scenario's durations were multiplied for this SDK.
         earlier_waits: The options of the first and of the latest wait that its process had made before.
+        began_unix_s: The time of day at which the first call was written, in seconds since 1970; None where
+            the adapter's is another one.
+        ended_s: How long the process lived on after the end of its stdin; infinite if it had to be ended,
+            None where nobody looked.
+        leaks: Where a secret was seen, and in what; the secret itself is masked, in every outcome, too.
     """
 
     hello: Hello
@@ -178,6 +183,9 @@ class Observation:
     alone: bool = False
     scale: int = 1
     earlier_waits: tuple[WaitOptions, ...] = ()
+    began_unix_s: float | None = 0.0
+    ended_s: float | None = None
+    leaks: tuple[str, ...] = ()
 
     def task(self, call: CallRecord) -> TaskRecord:
         """Return the task that a call was about."""

@@ -13,10 +13,19 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, median_period_s
-from waitproof.judge.observation import CallRecord, StillWaiting
-from waitproof.judge.words import describe, differs_at, is_outcome_named, json_equal, seconds, shown
+from waitproof.judge.observation import CallRecord, Poll, StillWaiting
+from waitproof.judge.words import (
+    cut,
+    describe,
+    differs_at,
+    is_outcome_named,
+    json_equal,
+    listed,
+    seconds,
+    shown,
+)
 from waitproof.protocol import ExceptionKind, Raised, Returned
-from waitproof.suite import Step, fill
+from waitproof.suite import Step, at_path, fill, render_body
 from waitproof.text import plural
 
 __all__: list[str] = []
@@ -307,6 +316,39 @@ def record_sub_second(case: Case, _arguments: NoArguments) -> Finding:
     is_kept = abs(period_s - interval_s) <= interval_s / 2
     word = "accepted" if is_kept else "accepted but not followed"
     return recorded(f"{word}: an interval of {seconds(interval_s)} gave periods of {seconds(period_s)}")
+
+
+@_record("record_message")
+def record_message(case: Case, _arguments: NoArguments) -> Finding:
+    """Which of the documented fields the exception's message names, as the server gave them."""
+    call = _first_wait(case)
+    polls = case.polls(call)
+    if not polls or not isinstance(call.seen, Raised):
+        return recorded(f"nothing: the call {describe(call.seen)}")
+    message = call.seen.message or ""
+    named = [name for name, text in _said(case, call, polls[-1]).items() if text and text in message]
+    return recorded(f"names {listed(named) or 'no field'}: {shown(message)}")
+
+
+def _said(case: Case, call: CallRecord, poll: Poll) -> dict[str, str]:
+    """Return the documented fields as the answer to a poll had them, as text; "" where it had none."""
+    step, task = case.scenario.task[poll.step], case.observation.task(call)
+    body = {} if step.fault else render_body(case.contract, step, task.values)
+    values = {name: at_path(body, path) for name, path in case.contract.exception_fields.items()}
+    return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+@_record("record_cause")
+def record_cause(case: Case, _arguments: NoArguments) -> Finding:
+    """Whether the exception for a failed poll leads to the one of the HTTP library."""
+    call = _first_wait(case)
+    if not case.polls(call) or not isinstance(call.seen, Raised):
+        return recorded(f"nothing: the call {describe(call.seen)}")
+    if call.seen.cause is None:
+        return recorded("not reported: the adapter reports no exception.cause")
+    if not call.seen.cause:
+        return recorded(f"no cause: {cut(call.seen.type)} is all there is")
+    return recorded(f"a cause: {cut(call.seen.type)} was raised for {cut(call.seen.cause)}")
 
 
 def _outcome_word(call: CallRecord) -> str:

@@ -322,11 +322,13 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "wait": "true or false",
     "get_task": "true or false",
     "non_blocking": "true or false",
+    "end": "true or false",
     "no_timeout": "true or false",
     "operations": "a list of strings",
     "options": "a list of strings",
     "max_concurrency": "a whole number, 0 or more",
     "native_stack_frames": "a whole number, 0 or more",
+    "copies": "an object; for each way to copy it, true or a text",
     "poll_interval_resolution": "seconds, more than 0",
     "timeout_resolution": "seconds, more than 0",
 }
@@ -346,7 +348,7 @@ def _validated(kind: type[_M], members: JsonObject, where: str) -> _M:
             raise _FaultError(f"{where} has no '{key}'") from None
         if first["type"] == "enum":
             raise _unknown(where, key, members[key], tuple(ExceptionKind)) from None
-        if first["type"] == "literal_error":
+        if first["type"] == "literal_error" and key == "options":
             raise _unknown(where, "option", first["input"], OPTIONS) from None
         fact = f"{where} has '{key}': {_quoted(members[key])}"
         raise _FaultError(fact, expected=_EXPECTED.get(key, "a string")) from None

@@ -5,6 +5,7 @@ The judge reads these types. They are plain dataclasses, and `read` checks what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeAlias
@@ -97,6 +98,7 @@ class Capabilities:
     poll_interval_resolution: _Resolution = 0.001
     timeout_resolution: _Resolution = 0.001
     options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
+    end: StrictBool = False
     no_timeout: StrictBool = False
 
 
@@ -147,6 +149,8 @@ class Raised:
         message: Its text; None where the language has exceptions without one.
         fields: The documented fields that it has; null, "" and missing are three reports.
         native_stack_frames: Length of the JVM's own stack trace, None where it was not reported.
+        cause: The type's name of what caused it, "" where it has no cause, None where it was not reported.
+        copies: For each way to copy it, True or what was different or went wrong; None where none was tried.
     """
 
     kind: ExceptionKind
@@ -154,6 +158,8 @@ class Raised:
     message: Text | None
     fields: JsonObject
     native_stack_frames: _Count | None = None
+    cause: Text | None = None
+    copies: Mapping[Text, Literal[True] | Text] | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from waitproof.report.part import Part
 from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
-from waitproof.text import installed_version, shorten
+from waitproof.text import MASKED, installed_version, shorten
 
 __all__ = ["report_of"]
 
@@ -30,7 +30,6 @@ MAX_TEXT = 10_000  # characters of one string in an exchange: a payload of 2 MB 
 MAX_EXCHANGE = 40_000  # of all strings of one line or body, and some for each item
 ITEM_COST = 4  # characters that an item counts as: a million empty ones are as bad as 2 MB of text
 MAX_NAME = 100  # of what an adapter calls itself: it appears in headings and columns
-MASKED = "***"
 _SECRET_HEADER = re.compile(
     r"authorization|cookie|token|secret|password|signature|(api|access|auth)[-_]?key", re.IGNORECASE
 )

@@ -16,6 +16,7 @@ from waitproof.run.tallies import ORDER, count, sentence, tally, worst
 
 if TYPE_CHECKING:
     from waitproof.run.causes import add_causes
+    from waitproof.run.clock_jump import jumping_clock, under_clock
     from waitproof.run.doctor import examine
     from waitproof.run.lint import impossible_expectations
     from waitproof.run.prove import live_command, prove_live, prove_simulated
@@ -26,6 +27,7 @@ else:
         {
             "causes": "add_causes",
             "doctor": "examine",
+            "clock_jump": "jumping_clock under_clock",
             "lint": "impossible_expectations",
             "prove": "live_command prove_live prove_simulated",
             "runner": "Runner",
@@ -56,6 +58,7 @@ __all__ = [
     "examine",
     "exit_code",
     "impossible_expectations",
+    "jumping_clock",
     "live_command",
     "load_baseline",
     "parse_baseline",
@@ -63,6 +66,7 @@ __all__ = [
     "prove_simulated",
     "sentence",
     "tally",
+    "under_clock",
     "unproved",
     "update",
     "worst",

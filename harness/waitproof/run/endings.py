@@ -7,7 +7,7 @@ An `Ending` is what is kept of a process; the registry of processes collects the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from waitproof.adapter import AdapterProcess
 from waitproof.child_process import exit_text
@@ -44,13 +44,19 @@ def ending_of(process: AdapterProcess) -> Ending:
 
 
 def note_endings(result: AdapterResult, endings: Sequence[Ending]) -> None:
-    """Add the ends of an adapter's processes to its result.
+    """Add the ends of an adapter's processes to its result, without its secrets.
 
     Its last lines on stderr are those of the last process that failed and wrote any, else of the last one.
     """
-    result.deaths = tuple(each.death for each in endings if each.death is not None)
-    result.stderr = sum((each.stderr for each in endings), Digest())
+    deaths = (each.death for each in endings if each.death is not None)
+    result.deaths = tuple(
+        replace(death, stderr_tail=tuple(map(result.masked, death.stderr_tail))) for death in deaths
+    )
+    stderr = sum((each.stderr for each in endings), Digest())
+    result.stderr = replace(
+        stderr, first=result.masked(stderr.first), first_warning=result.masked(stderr.first_warning)
+    )
     tails = [each for each in endings if each.stderr_tail]
     shown = [each for each in tails if each.failed] or tails
     if shown:
-        result.stderr_tail = shown[-1].stderr_tail
+        result.stderr_tail = tuple(map(result.masked, shown[-1].stderr_tail))

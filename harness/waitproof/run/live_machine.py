@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -43,9 +44,18 @@ class RealMachine:
         """Return the monotonic clock, in seconds."""
         return time.monotonic()
 
+    def unix_s(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+        return time.time()
+
     def sleep(self, seconds: float) -> None:
         """Block for so long."""
         time.sleep(seconds)
+
+    def print(self, line: str) -> None:
+        """Write a line to stderr."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
     def start(self, body: Callable[[], object]) -> None:
         """Run `body` in another thread, and ignore what it raises."""
@@ -54,7 +64,7 @@ class RealMachine:
             with contextlib.suppress(Exception):
                 body()
 
-        threading.Thread(target=run, daemon=True).start()
+        threading.Thread(target=run, daemon=False).start()  # it keeps the process alive
 
     async def sleep_async(self, seconds: float) -> None:
         """Let the event loop run for so long."""

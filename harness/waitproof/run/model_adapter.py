@@ -51,6 +51,7 @@ class ModelAdapter:
             request = json.loads(line)
             if request["op"] == "hello":
                 self._base_url = request["base_url"]
+                self._sdk.sign_with(request["api_secret"])
                 self._write({"op": "hello", "protocol": PROTOCOL_VERSION, **self._sdk.hello()})
             elif request["op"] == "ping":
                 self._write({"id": request["id"], "outcome": "returned"})

@@ -280,6 +280,7 @@ class Player:
             calls=tuple(_record(each, origin_ns) for each in sent),
             tasks=tuple(self._task_record(task, mine, origin_ns) for task in tasks),
             watched_s=(now_ns - origin_ns) / 1e9,
+            began_unix_s=time.time() - (time.monotonic_ns() - origin_ns) / 1e9,
             lag_s=self._server.worst_lag_s(origin_ns, now_ns),
         )
 

@@ -12,6 +12,7 @@ from waitproof.lines import Digest
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Stale
 from waitproof.suite import Scenario, Suite
+from waitproof.text import mask
 
 __all__ = ["AdapterResult", "Death", "RunResult", "ScenarioResult", "Stray"]
 
@@ -62,6 +63,7 @@ class AdapterResult:
         baseline: The file of its known deviations, "" when it has none.
         stale: The entries of that file that are no longer true; known once the run has ended.
         causes: What explains its failures, None until `add_causes` has looked for that.
+        secrets: Values that no report may show.
     """
 
     name: str
@@ -75,6 +77,11 @@ class AdapterResult:
     baseline: str = ""
     stale: tuple[Stale, ...] = ()
     causes: Causes | None = None
+    secrets: set[str] = field(default_factory=set)
+
+    def masked(self, text: str) -> str:
+        """Return a text that may be shown."""
+        return mask(text, sorted(self.secrets, key=len, reverse=True))
 
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict known so far."""

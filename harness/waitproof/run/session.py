@@ -11,10 +11,12 @@ import contextlib
 import functools
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from waitproof.adapter import AdapterCommand, AdapterProcess
 from waitproof.errors import AdapterError, WaitproofError
 from waitproof.judge import (
+    END_LIMIT_S,
     NoAnswer,
     Observation,
     Round,
@@ -25,17 +27,20 @@ from waitproof.judge import (
     TrialState,
     Verdict,
     rounds,
+    secrets_of,
     unplayed,
+    without_secrets,
 )
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
+from waitproof.run.clock_jump import reason_against, sees_a_jump
 from waitproof.run.context import Lane, RunContext
 from waitproof.run.player import Player
 from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
 from waitproof.run.workers import Lease, WorkerSlot
-from waitproof.simulate import Forecast, forecast, scale_for, scaled, waiting_once
+from waitproof.simulate import Forecast, ends_its_process, forecast, scale_for, scaled, waiting_once
 from waitproof.suite import Scenario, WaitOptions
 
 __all__ = ["AdapterSession"]
@@ -70,6 +75,7 @@ class AdapterSession:
         on_tasks = functools.partial(run.on_tasks, command.name)
         self._player = Player(run.contract, run.server, run.stopping, on_tasks, run.fixed_ids)
         self._secret = secrets.token_hex(24)
+        self._result.secrets.add(self._secret)
         self._trials: dict[str, Trial] = {}
         self._scales: dict[str, int] = {}
         self._forecasts: dict[str, Forecast] = {}
@@ -98,6 +104,10 @@ class AdapterSession:
             return
         self._result.hello = hello
         self._run.processes.close(process)
+        if reason := reason_against(self._command, hello.language):
+            fact = f"it cannot be run with --clock-jump: {reason}"
+            self._fail(AdapterError(f"{self._command.name}: {fact}"))
+            return
         for scenario in self._run.scenarios:
             self._add_trial(scenario, hello)
         self._rounds = rounds(self._run.contract, list(self._trials.values()), hello)
@@ -260,14 +270,18 @@ class AdapterSession:
     def _play(self, slot: WorkerSlot, trial: Trial, hello: Hello) -> None:
         self._started(trial)
         try:
-            with slot.lease(_first_wait(trial.scenario)) as lease:
-                observation = self._observe(lease, trial, hello)
-            if lease.shared and lease.lost and not self._run.stopping.is_set():
+            if ends_its_process(self._run.contract, trial.scenario, hello.capabilities):
                 observation = self._observe_apart(trial, hello)
+            else:
+                with slot.lease(_first_wait(trial.scenario)) as lease:
+                    observation = self._observe(lease, trial, hello)
+                if lease.shared and lease.lost and not self._run.stopping.is_set():
+                    observation = self._observe_apart(trial, hello)
         except WaitproofError as error:
             if not self._run.stopping.is_set():
                 contract = self._run.contract
-                trial.close(unplayed(contract, trial.scenario, Status.ERROR, str(error), hello))
+                why = self._result.masked(str(error))
+                trial.close(unplayed(contract, trial.scenario, Status.ERROR, why, hello))
                 self._publish(trial)
             return
         self._add(trial, observation)
@@ -283,6 +297,13 @@ class AdapterSession:
             alone=isolated,
             earlier_waits=lease.earlier_waits,
         )
+        secrets = secrets_of(self._run.contract, observation, self._secret)
+        self._result.secrets.update(secrets)
+        observation = without_secrets(observation, secrets, lease.process.printed())
+        if sees_a_jump(self._command):
+            observation = replace(observation, began_unix_s=None)
+        if ends_its_process(self._run.contract, trial.scenario, hello.capabilities):
+            observation = replace(observation, ended_s=lease.process.finish(END_LIMIT_S))
         lost = (call.seen.message for call in observation.calls if isinstance(call.seen, NoAnswer))
         lease.lost = next(lost, "")
         lease.stuck = any(isinstance(call.seen, StillWaiting) for call in observation.calls)
@@ -328,9 +349,9 @@ class AdapterSession:
 
     def _fail(self, error: AdapterError) -> None:
         """Give every scenario ERROR verdicts with the same reason."""
-        self._result.error = str(error)
+        self._result.error = self._result.masked(str(error))
         for scenario in self._run.scenarios:
-            verdicts = unplayed(self._run.contract, scenario, Status.ERROR, str(error))
+            verdicts = unplayed(self._run.contract, scenario, Status.ERROR, self._result.error)
             self._report(scenario.id, verdicts, final=True)
 
     def _report(self, scenario_id: str, verdicts: Sequence[Verdict], *, final: bool) -> None:

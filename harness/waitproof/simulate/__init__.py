@@ -3,7 +3,16 @@
 How a scenario is played is decided here once, by `script`, for live runs too.
 """
 
-from waitproof.simulate.forecasts import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
+from waitproof.simulate.forecasts import (
+    Forecast,
+    ends_its_process,
+    forecast,
+    is_timed,
+    pack,
+    scale_for,
+    scaled,
+    watch_s,
+)
 from waitproof.simulate.machine import Machine, Sdk
 from waitproof.simulate.network import Answer, Request, SimulatedDropError, SimulatedTimeoutError
 from waitproof.simulate.player import Simulator
@@ -17,9 +26,10 @@ from waitproof.simulate.script import (
     play_steps,
     waiting_once,
 )
-from waitproof.simulate.world import Conditions, Stop
+from waitproof.simulate.world import API_SECRET, Conditions, Stop
 
 __all__ = [
+    "API_SECRET",
     "Answer",
     "Conditions",
     "Forecast",
@@ -34,6 +44,7 @@ __all__ = [
     "Stop",
     "Watch",
     "drive",
+    "ends_its_process",
     "forecast",
     "is_timed",
     "lacking",

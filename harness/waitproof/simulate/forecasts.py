@@ -24,7 +24,7 @@ from waitproof.suite import (
     watched_after_s,
 )
 
-__all__ = ["Forecast", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
+__all__ = ["Forecast", "ends_its_process", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
 
 MAX_SCALED_S = 60.0  # no scenario may make a run longer than the documented default timeout does
 MAX_POLLS = 100_000  # of a forecast: an interval of a millisecond over minutes
@@ -72,6 +72,11 @@ def watch_s(contract: Contract, scenario: Scenario) -> float:
         return 0.0
     intervals = [call.wait.interval_s(contract.defaults) for call in scenario.calls if call.wait is not None]
     return watched_after_s(max(intervals, default=0.0))
+
+
+def ends_its_process(contract: Contract, scenario: Scenario, capabilities: Capabilities) -> bool:
+    """Return whether to play a scenario in a process for itself, and to look at how that ends."""
+    return capabilities.end and any(check.ends for check in _checks_of(contract, scenario))
 
 
 def is_timed(contract: Contract, scenario: Scenario) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from waitproof.protocol import JsonObject
 from waitproof.simulate.clock import Begin, waiting
-from waitproof.simulate.network import Answer, Network, Request
+from waitproof.simulate.network import WALL_NS, Answer, Network, Request
 from waitproof.simulate.world import World
 
 __all__ = ["Machine", "Sdk"]
@@ -29,6 +29,10 @@ class Machine:
     def now(self) -> float:
         """Return the time of the monotonic clock."""
         return self._schedule.now
+
+    def unix_s(self) -> float:
+        """Return the time of day, in seconds since 1970."""
+        return WALL_NS / 1e9 + self._schedule.now
 
     def sleep(self, seconds: float) -> None:
         """Block for so long."""
@@ -48,13 +52,19 @@ class Machine:
         """
         return _answer_of(self._schedule.wait(self._sending(request, timeout_s, blind=blind)))
 
+    def print(self, line: str) -> None:
+        """Write a line to stderr."""
+        self._world.printed.append(line)
+
     def start(self, body: Callable[[], object]) -> None:
         """Run `body` in another thread of the client; what it raises is lost."""
 
         def thread() -> None:
             with contextlib.suppress(Exception):
                 body()
+            self._world.threads -= 1
 
+        self._world.threads += 1
         self._schedule.spawn(thread)
 
     async def sleep_async(self, seconds: float) -> None:

@@ -30,6 +30,7 @@ from waitproof.suite import (
 )
 
 __all__ = [
+    "WALL_NS",
     "Answer",
     "AnswerCache",
     "Network",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 CLOSE_S = 0.001  # the live server gives a connection that it is about to close at least this long
-WALL_NS = 1_700_000_000_000_000_000  # the time of day, which never changes
+WALL_NS = 1_700_000_000_000_000_000  # the time of day at the start, and in every answer
 
 
 @dataclass(frozen=True)

@@ -8,21 +8,32 @@ in a live run; this module carries them out in the strands of a `Schedule`.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from waitproof.judge import CallRecord, Observation, Seen, StillWaiting
+from waitproof.judge import (
+    END_LIMIT_S,
+    CallRecord,
+    Observation,
+    Seen,
+    StillWaiting,
+    secrets_of,
+    without_secrets,
+)
 from waitproof.protocol import Hello, JsonObject, LogLine, read_answer, read_hello
 from waitproof.simulate.clock import Loop, Strand, Wake
-from waitproof.simulate.forecasts import forecast
+from waitproof.simulate.forecasts import ends_its_process, forecast
 from waitproof.simulate.machine import Machine, Sdk
-from waitproof.simulate.network import AnswerCache, Network, ServedTask
+from waitproof.simulate.network import WALL_NS, AnswerCache, Network, ServedTask
 from waitproof.simulate.script import PlannedCall, Send, Watch, drive, new_task, play_steps
-from waitproof.simulate.world import Conditions, World
+from waitproof.simulate.world import API_SECRET, Conditions, World
 from waitproof.suite import Contract, Json, Scenario, TaskIdFormat, TaskState
 
 __all__ = ["Simulator"]
+
+END_LOOK_S = 0.05  # between two looks at a process that is to end
 
 
 class Simulator:
@@ -72,9 +83,11 @@ class Simulator:
         try:
             records = [task.record for task in tasks]
             drive(play_steps(self._contract, scenario, hello.capabilities, records), play.carry_out)
+            ends = ends_its_process(self._contract, scenario, hello.capabilities)
+            ended_s = play.ended_s() if ends else None
         finally:
             world.schedule.close()
-        return Observation(
+        observation = Observation(
             hello=hello,
             calls=tuple(sent.record() for sent in play.sent),
             tasks=tuple(task.seen() for task in tasks),
@@ -82,7 +95,11 @@ class Simulator:
             lag_s=self._conditions.server_late_s,
             alone=alone,
             scale=scale,
+            began_unix_s=WALL_NS / 1e9,
+            ended_s=ended_s,
         )
+        secrets = secrets_of(self._contract, observation, API_SECRET)
+        return without_secrets(observation, secrets, world.printed)
 
     def _request_limit(self, scenario: Scenario) -> int:
         """Return after how many requests a client is not answered any more."""
@@ -145,6 +162,13 @@ class _Play:
         self._make([each for each in batch if each.seen is None], step.limit_s)
         self._schedule.run_until(max(each.received_s or 0.0 for each in batch))
         return [each.seen for each in batch if each.seen is not None]
+
+    def ended_s(self) -> float:
+        """Let the client's threads end, and return how long that takes: infinite if it takes too long."""
+        began_s = self._schedule.now
+        while self._world.threads and self._schedule.now < began_s + END_LIMIT_S:
+            self._schedule.run_until(self._schedule.now + END_LOOK_S)
+        return math.inf if self._world.threads else self._schedule.now - began_s
 
     def _new_call(self, planned: PlannedCall) -> _Sent:
         now_s = self._schedule.now

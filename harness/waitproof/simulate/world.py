@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from waitproof.simulate.clock import Schedule
 
-__all__ = ["Conditions", "Stop", "World"]
+__all__ = ["API_SECRET", "Conditions", "Stop", "World"]
+
+API_SECRET = "the-secret-of-a-client-in-virtual-time"  # noqa: S105 - known to everybody
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class World:
     def __init__(self, conditions: Conditions, seed: str) -> None:
         self.conditions = conditions
         self.schedule = Schedule()
+        self.printed: list[str] = []
+        self.threads = 0  # those of the client that have not ended
         self._seed = seed
         self._stops = sorted(conditions.stops, key=lambda stop: stop.at_s)
 

@@ -145,11 +145,26 @@ class Operation(Model):
 
 
 class Credentials(Model):
-    """What every poll must carry."""
+    """What every poll must carry; `secret` names what must not be seen in messages and logs.
+
+    `jwt` names what is a JSON Web Token.
+    """
 
     noun: ClassVar[str] = "credentials"
     headers: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+    jwt: tuple[str, ...] = ()
+
+    @classmethod
+    def rules(cls, written: Node) -> Iterator[Wrong]:
+        """Only what is carried can be secret or a token."""
+        carried = [item.value for name in ("headers", "query") for item in written.items(name)]
+        for key in ("secret", "jwt"):
+            for number, item in enumerate(written.items(key)):
+                if item.value not in carried:
+                    fact = f"{json.dumps(item.value)} is neither in 'headers' nor in 'query'"
+                    yield Wrong(fact, expected=", ".join(map(str, carried)), path=(key, number))
 
 
 class TimeoutPromise(Model):

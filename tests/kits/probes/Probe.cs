@@ -64,9 +64,11 @@ internal sealed class Probe : SdkAdapter<Dictionary<string, object?>>
 
         switch (name)
         {
+            case "leaves-a-thread": new Thread(() => Thread.Sleep(1000)).Start(); break;
             case "fails": throw new TaskFailedException("");
             case "fails-oddly": throw new TaskFailedException(double.NaN);
             case "fails-brokenly": throw new TaskFailedException(Throws());
+            case "caused": throw new InvalidOperationException("the wait", new ArithmeticException());
             case "language-error": throw new ArithmeticException("no \udfff divisor");
             case "unprintable": throw new UnprintableException();
             case "undescribable" or "undescribable-unprintable": throw new NotSupportedException(name);

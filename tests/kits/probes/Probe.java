@@ -82,9 +82,11 @@ final class Probe implements Kit.Adapter<Map<String, Object>> {
       print(id.substring("prints:".length()));
     }
     switch (id) {
+      case "leaves-a-thread": new Thread(Probe::sleepASecond).start(); break;
       case "fails": throw new TaskFailed("");
       case "fails-oddly": throw new TaskFailed(Double.NaN);
       case "fails-brokenly": throw new TaskFailed(new Throws());
+      case "caused": throw (TaskFailed) new TaskFailed("").initCause(new ArithmeticException());
       case "language-error": throw new ArithmeticException("no \udfff divisor");
       case "without-message": throw new IllegalStateException();
       case "error": throw new StackOverflowError("deep");
@@ -112,6 +114,14 @@ final class Probe implements Kit.Adapter<Map<String, Object>> {
 
   private static Object seconds(Duration duration) {
     return BigDecimal.valueOf(duration.toNanos(), 9).stripTrailingZeros();
+  }
+
+  private static void sleepASecond() {
+    try {
+      Thread.sleep(1000);
+    } catch (InterruptedException error) {
+      throw new AssertionError(error);
+    }
   }
 
   private static void print(String line) throws Exception {

@@ -110,6 +110,8 @@ func wait(c *client, taskID string, options kit.Options) (any, error) {
 	case "fails-not-utf-8":
 		fields["description"] = "\xff"
 		return nil, taskFailed{fields}
+	case "caused":
+		return nil, fmt.Errorf("the wait: %w", errors.New("no divisor"))
 	case "language-error":
 		return nil, errors.New("no \xff divisor")
 	case "unprintable":

@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Unsupported, run } from './kit.mjs';
@@ -77,6 +78,7 @@ const ERRORS = {
   fails: new TaskFailed(),
   'fails-oddly': new TaskFailed({ description: NaN }),
   'fails-brokenly': new TaskFailed({ description: new Throws() }),
+  caused: Object.assign(new TaskFailed(), { cause: new RangeError() }),
   'language-error': new RangeError('no \udfff divisor'),
   'thrown-text': 'just text',
   undefined,
@@ -129,6 +131,7 @@ const adapter = {
       spawnSync('sh', ['-c', 'cat; echo "$0"', line], { stdio: 'inherit' });
     }
     if (name === 'stdin') return readFileSync(0, 'utf8');
+    if (name === 'leaves-a-thread') setTimeout(() => {}, 1000);
     if (name === 'sleeps') return sleep(31);
     return payload(name, { task_id: taskId, options, client });
   },
@@ -154,6 +157,5 @@ const adapter = {
 if (process.argv[2] === 'bare') {
   run({ sdk: adapter.sdk, helper: '', connect: adapter.connect, capabilities: { timeout_resolution: 1 } });
 } else {
-  setInterval(() => {}, 1000); // what an SDK leaves open
   run(adapter);
 }

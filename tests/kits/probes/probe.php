@@ -70,6 +70,7 @@ final class Probe extends Waitproof\Adapter
             'fails' => throw new TaskFailed(),
             'fails-oddly' => throw new TaskFailed(NAN),
             'fails-brokenly' => throw new TaskFailedBrokenly('the task failed'),
+            'caused' => throw new Exception('the wait', 0, new DivisionByZeroError()),
             'language-error' => intdiv(1, 0),
             'not-utf-8' => throw new Exception("not \xff UTF-8"),
             'unsupported' => throw new Waitproof\Unsupported('no overload with the interval alone'),

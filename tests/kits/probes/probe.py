@@ -31,6 +31,11 @@ class TaskFailedBrokenly(TaskFailed):
         raise LookupError("no version")
 
 
+class TaskFailedForgetfully(TaskFailed):
+    def __reduce__(self) -> Any:
+        return type(self), ()
+
+
 class Unprintable(Exception):
     def __str__(self) -> str:
         raise self
@@ -92,10 +97,19 @@ PAYLOADS: dict[str, Any] = {
     "own-types": {"plain": ErrorResult("a"), "own": WireError("b"), "pair": (1, 2), "named": Pair(1, 2)},
 }
 
+
+def caused() -> TaskFailed:
+    error = TaskFailed()
+    error.__cause__ = ZeroDivisionError()
+    return error
+
+
 EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
     "fails": TaskFailed,
     "fails-oddly": lambda: TaskFailed(description=math.nan),
     "fails-brokenly": lambda: TaskFailedBrokenly(description=Throws()),
+    "fails-forgetfully": lambda: TaskFailedForgetfully(description="no disk"),
+    "caused": caused,
     "language-error": lambda: ZeroDivisionError("no \udfff divisor"),
     "exit": lambda: SystemExit(3),
     "interrupt": KeyboardInterrupt,
@@ -158,6 +172,8 @@ class Probe(Adapter):
             return BrokenResponse()
         if task_id == "sleeps":
             time.sleep(0.03)
+        if task_id == "leaves-a-thread":
+            threading.Thread(target=time.sleep, args=[1.0], daemon=False).start()
         if task_id == "stdin":
             return Response({"result": os.read(0, 1).decode()})
         if text.startswith("prints:"):

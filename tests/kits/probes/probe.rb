@@ -90,6 +90,7 @@ class Probe < WaitproofKit::Adapter
     when 'fails' then raise TaskFailed
     when 'fails-oddly' then raise TaskFailed, Float::NAN
     when 'fails-brokenly' then raise TaskFailedBrokenly, Throws.new
+    when 'caused' then divide_and_fail
     when 'language-error' then 1 / 0
     when 'unprintable' then raise Unprintable
     when 'not-utf-8' then raise "not \xff UTF-8"
@@ -102,6 +103,12 @@ class Probe < WaitproofKit::Adapter
     when 'sleeps' then sleep 0.03
     end
     { data: { 'result' => payload(task_id, task_id: task_id, options: options, client: client) } }
+  end
+
+  def divide_and_fail
+    1 / 0
+  rescue ZeroDivisionError
+    raise TaskFailed
   end
 
   def print_line(line)

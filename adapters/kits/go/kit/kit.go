@@ -190,6 +190,7 @@ func (s *session[C, A]) greet(m *message) {
 		"get_task":        a.GetTask != nil,
 		"operations":      append([]string{}, a.Operations...), // [] and not null where there are none
 		"max_concurrency": 0,
+		"end":             true,
 	}
 	for name, value := range a.Capabilities {
 		capabilities[name] = value
@@ -300,7 +301,7 @@ func (s *session[C, A]) client(m *message) (client C, err error) {
 }
 
 func (s *session[C, A]) describe(err error) answer {
-	described := answer{"kind": "other", "type": fmt.Sprintf("%T", err), "message": textOf(err)}
+	described := answer{"kind": "other", "type": fmt.Sprintf("%T", err), "message": textOf(err), "cause": causeOf(err)}
 	var exception Exception
 	if _, is := err.(panicked); is {
 		described["type"] = "panic"
@@ -322,6 +323,19 @@ func (s *session[C, A]) describe(err error) answer {
 	}
 	described["fields"] = fields
 	return described
+}
+
+// causeOf returns the type of the first error that an error wraps, "" where it wraps none.
+func causeOf(err error) (name string) {
+	defer func() { _ = recover() }() // an Unwrap that panics must not hide its error
+	cause := errors.Unwrap(err)
+	if several, is := err.(interface{ Unwrap() []error }); is && len(several.Unwrap()) > 0 {
+		cause = several.Unwrap()[0]
+	}
+	if cause == nil {
+		return ""
+	}
+	return fmt.Sprintf("%T", cause)
 }
 
 func (s *session[C, A]) send(reply answer) {

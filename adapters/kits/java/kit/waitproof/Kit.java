@@ -180,7 +180,9 @@ public final class Kit {
   }
 
   /**
-   * Serves the protocol until the end of stdin, then ends the process, once every call is answered.
+   * Serves the protocol until the end of stdin and until every call is answered.
+   *
+   * <p>The process ends then, unless the SDK left a thread behind: that is for the suite to find, so don't call exit.
    *
    * <p>Call it before anything of the SDK's: from here on the SDK has an empty stdin and a stdout that is
    * stderr, so that what it prints never comes between the lines of the protocol. Java cannot move its
@@ -194,7 +196,6 @@ public final class Kit {
     System.setIn(InputStream.nullInputStream());
     System.setOut(System.err);
     new Session<>(adapter, lines, answers).serve();
-    System.exit(0); // threads that the SDK left behind must not keep the process alive
   }
 
   private static AdapterFault missing(Adapter<?> adapter, String method) {
@@ -314,8 +315,10 @@ public final class Kit {
       sdk.putAll(object(hello.get("sdk")));
       hello.put("sdk", sdk);
       hello.putIfAbsent("result_path", "");
-      hello.putIfAbsent("capabilities", Map.of());
-      operations = (Collection<?>) object(hello.get("capabilities")).getOrDefault("operations", List.of());
+      Map<String, Object> capabilities = map("end", true);
+      capabilities.putAll(object(hello.getOrDefault("capabilities", Map.of())));
+      hello.put("capabilities", capabilities);
+      operations = (Collection<?>) capabilities.getOrDefault("operations", List.of());
       send(hello);
     }
 
@@ -471,7 +474,8 @@ public final class Kit {
               "kind", (known == null ? Kind.OTHER : known.kind()).name().toLowerCase(java.util.Locale.ROOT),
               "type", nameOf(exception.getClass()),
               "message", messageOf(exception),
-              "fields", fields);
+              "fields", fields,
+              "cause", causeOf(exception));
       StackTraceElement[] frames = framesOf(exception);
       if (frames != null) {
         described.put("native_stack_frames", frames.length);
@@ -496,6 +500,16 @@ public final class Kit {
         return exception.getMessage();
       } catch (Throwable error) { // a message that cannot be read must not hide its exception
         return "<getMessage() failed>";
+      }
+    }
+
+    /** Returns the type of an exception's cause, "" where it has none. */
+    private static String causeOf(Throwable exception) {
+      try {
+        Throwable cause = exception.getCause();
+        return cause == null ? "" : nameOf(cause.getClass());
+      } catch (Throwable error) { // an SDK may have overridden it
+        return "";
       }
     }
 
