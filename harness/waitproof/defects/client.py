@@ -18,7 +18,12 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from waitproof.defects.wire import Cause, ModelError, Task, TaskId, Wire
-from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.simulate import (
+    Answer,
+    Request,
+    SimulatedDropError,
+    SimulatedTimeoutError,
+)
 from waitproof.suite import Contract, Json, StatusMeaning
 
 __all__ = ["Fork", "Hooks", "Instead", "ModelClient", "Options", "Reaction", "Send", "Sleep", "Steps", "Wait"]

@@ -1,14 +1,15 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
-`check` defines what a check is; `outcomes`, `timing`, `traffic` and `records` hold the checks; `verdicts`
-turns findings into verdicts, `settle` with the re-runs that `policy` asks for. `groups` holds the suspicions
-of several scenarios against each other, `follows` tells a failure from those that follow from it.
+`check` defines what a check is; `outcomes`, `timing`, `traffic`, `cancellation` and `records` hold the
+checks; `verdicts` turns findings into verdicts, `settle` with the re-runs that `policy` asks for. `groups`
+holds the suspicions of several scenarios against each other, `follows` tells a failure from those that
+follow from it.
 `by_journal` judges a client that has no adapter. `observation` and `journal` are what was seen, and `words`
 puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
-from waitproof.judge import outcomes, records, timing, traffic
+from waitproof.judge import cancellation, outcomes, records, timing, traffic
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
 from waitproof.judge.observation import (
@@ -23,7 +24,7 @@ from waitproof.judge.observation import (
 from waitproof.judge.policy import rounds
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
-from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
+from waitproof.judge.verdicts import Status, Verdict, foreign_to, is_suspicious, judge, unplayed
 from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
 
 __all__ = [
@@ -50,8 +51,10 @@ __all__ = [
     "Trial",
     "TrialState",
     "Verdict",
+    "cancellation",
     "checks",
     "describe",
+    "foreign_to",
     "is_suspicious",
     "journal_verdicts",
     "json_equal",

@@ -21,6 +21,7 @@ __all__ = [
     "AdapterFault",
     "Answer",
     "BrokenAdapterError",
+    "Cancelled",
     "Capabilities",
     "ExceptionKind",
     "Given",
@@ -51,6 +52,7 @@ class Op(StrEnum):
     GET_TASK = "get_task"
     BEGIN = "begin"
     PING = "ping"
+    CANCEL = "cancel"
 
 
 class ExceptionKind(StrEnum):
@@ -97,6 +99,7 @@ class Capabilities:
     poll_interval_resolution: _Resolution = 0.001
     timeout_resolution: _Resolution = 0.001
     options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
+    cancel: StrictBool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,11 @@ class Raised:
 
 
 @dataclass(frozen=True)
+class Cancelled:
+    """The call ended as the language reports a cancellation; an exception of the SDK's own is `Raised`."""
+
+
+@dataclass(frozen=True)
 class Unsupported:
     """The SDK's signature cannot express this call."""
 
@@ -169,7 +177,7 @@ class AdapterFault:
     message: Text
 
 
-Outcome: TypeAlias = Returned | Raised | Unsupported | AdapterFault
+Outcome: TypeAlias = Returned | Raised | Cancelled | Unsupported | AdapterFault
 
 
 @dataclass(frozen=True)

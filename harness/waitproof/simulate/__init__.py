@@ -5,7 +5,13 @@ How a scenario is played is decided here once, by `script`, for live runs too.
 
 from waitproof.simulate.forecasts import Forecast, forecast, is_timed, pack, scale_for, scaled, watch_s
 from waitproof.simulate.machine import Machine, Sdk
-from waitproof.simulate.network import Answer, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.simulate.network import (
+    Answer,
+    Request,
+    SimulatedCancelError,
+    SimulatedDropError,
+    SimulatedTimeoutError,
+)
 from waitproof.simulate.player import Simulator
 from waitproof.simulate.script import (
     PlannedCall,
@@ -28,6 +34,7 @@ __all__ = [
     "Request",
     "Sdk",
     "Send",
+    "SimulatedCancelError",
     "SimulatedDropError",
     "SimulatedTimeoutError",
     "Simulator",

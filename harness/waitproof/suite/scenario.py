@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
 
@@ -236,21 +236,24 @@ class Expect(Model):
     returns: Json = None
     raises: Raises | None = None
     task: dict[str, Json] | None = None
+    cancelled: Literal[True] | None = None
     polls: Polls | None = None
 
     @classmethod
     def rules(cls, written: Node) -> Iterator[Wrong]:
         """A call has one outcome, and only `returns` can be null."""
         names = written.names()
-        for name in ("raises", "task", "polls"):
+        for name in ("raises", "task", "cancelled", "polls"):
             if name in names and not written.has(name):
                 yield Wrong(f"'{name}' cannot be null", fix=f"leave '{name}' out", path=(name,))
-        if sum(name in names for name in ("returns", "raises", "task")) > 1:
-            yield Wrong("a call has one outcome", expected="one of 'returns', 'raises' and 'task'")
+        if sum(name in names for name in ("returns", "raises", "task", "cancelled")) > 1:
+            yield Wrong(
+                "a call has one outcome", expected="one of 'returns', 'raises', 'task' and 'cancelled'"
+            )
 
     def parts(self) -> Iterator[str]:
-        """Yield what is expected, in the words that checks use: `returns`, `raises`, `task`, `polls`."""
-        return (name for name in ("returns", "raises", "task", "polls") if self.has(name))
+        """Yield what is expected, in the words that checks use: the names of the fields."""
+        return (name for name in ("returns", "raises", "task", "cancelled", "polls") if self.has(name))
 
 
 class Call(Model):
@@ -263,6 +266,7 @@ class Call(Model):
     arguments: dict[str, Json] = {}
     task_id: str | int | None = None
     parallel: Annotated[int, Field(ge=1, le=MAX_PARALLEL)] = 1
+    cancel_after: PositiveDuration | None = None
     expect: Expect = Field(default_factory=Expect)
 
     @field_validator("task_id", mode="before")
@@ -288,6 +292,12 @@ class Call(Model):
                 "the arguments of 'begin' have no ${token}",
                 fix="put it into the value that the contract names, such as cids: ['messaging:${token}']",
             )
+        if written.has("cancel_after") != written.get("expect").has("cancelled"):
+            yield Wrong(
+                "'cancel_after' and 'expect: {cancelled: true}' go together", fix="write both, or neither"
+            )
+        elif written.has("cancel_after") and kind != "wait":
+            yield Wrong("only a wait can be cancelled", fix="remove 'cancel_after'")
         wrong = set(written.names("expect")) & {"task", "returns", "polls"} - set(_CAN_EXPECT[kind])
         if wrong:
             *most, last = _CAN_EXPECT[kind]
@@ -296,7 +306,7 @@ class Call(Model):
 
 
 _CAN_EXPECT = {
-    "wait": ("returns", "raises", "polls"),
+    "wait": ("returns", "raises", "cancelled", "polls"),
     "get_task": ("task", "raises", "polls"),
     "begin": ("raises",),
 }
