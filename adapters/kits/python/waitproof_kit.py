@@ -151,7 +151,7 @@ async def _serve(session: _Session) -> None:
     loop = asyncio.get_running_loop()
     end_of_input = asyncio.Event()
     in_flight = set()
-    tasks: dict[Any, asyncio.Task[None]] = {}  # by the id of the call of the SDK that they are in
+    tasks: dict[Any, Any] = {}  # by the id of the SDK's call that they are in
     cancelled = set()
 
     async def answer(message: _Json) -> None:

@@ -1,4 +1,4 @@
-"""Checks of a wait that its caller cancels: that it ends, how, and what it leaves behind.
+"""Checks of a wait that its caller cancels: that it ends, and what it leaves behind.
 
 No correct client is in a hurry here by the microsecond: one that looks at its token whenever it wakes up is
 as good as one that is woken by it, as long as a caller hardly notices the difference.
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, recorded, suspect
+from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.outcomes import result_returned
 from waitproof.judge.traffic import AFTER_SLACK_S
 from waitproof.judge.words import describe, seconds
-from waitproof.protocol import Cancelled, ExceptionKind, Raised, Returned
+from waitproof.protocol import Returned
 
 __all__: list[str] = []
 
 SOON_S = (
-    0.500  # nobody who cancels notices less; a helper that looks at its token now and then does so by then
+    0.500  # nobody who cancels notices less, and a helper that looks at its token now and then has by then
 )
 
 
@@ -49,7 +49,7 @@ def _ended(case: Case, call: CallRecord) -> Finding:
         says = suspect if polls and case.is_terminal(polls[-1]) else broken  # they may have crossed
         return says("a cancelled wait has no result", seen)
     after_s = call.sent_s + call.took_s - call.cancelled_s
-    seen = f"{seen} {seconds(after_s)} after it was cancelled"
+    seen = f"{seen} {seconds(max(0.0, after_s))} after it was cancelled"
     late_s = after_s - soon_s - LATE_SLACK_S
     if late_s > 0:
         return suspect(expected, seen, excess_s=late_s)
@@ -90,18 +90,3 @@ def usable_after_cancel(case: Case, _arguments: NoArguments) -> Finding:
             if finding.mark is not Mark.KEPT:
                 return finding
     return finding
-
-
-@kind("record_cancel_outcome", timed=True)
-def record_cancel_outcome(case: Case, _arguments: NoArguments) -> Finding:
-    """How the caller learns that its wait was cancelled: by the language's own means, or by the SDK's."""
-    call = next(iter(_cancelled(case)), None)
-    if call is None:
-        return recorded("nothing: no wait was cancelled")
-    if isinstance(call.seen, Cancelled):
-        return recorded("as the language does it: no exception of the SDK's")
-    if isinstance(call.seen, Raised):
-        is_named = call.seen.kind is not ExceptionKind.OTHER
-        word = f"the SDK's {call.seen.kind.value} exception" if is_named else "another exception"
-        return recorded(f"{word}: the call {describe(call.seen)}")
-    return recorded(f"nothing: the call {describe(call.seen)}")

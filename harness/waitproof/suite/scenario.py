@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
 
@@ -236,7 +236,7 @@ class Expect(Model):
     returns: Json = None
     raises: Raises | None = None
     task: dict[str, Json] | None = None
-    cancelled: Literal[True] | None = None
+    cancelled: bool | None = None
     polls: Polls | None = None
 
     @classmethod
@@ -246,6 +246,8 @@ class Expect(Model):
         for name in ("raises", "task", "cancelled", "polls"):
             if name in names and not written.has(name):
                 yield Wrong(f"'{name}' cannot be null", fix=f"leave '{name}' out", path=(name,))
+        if written.get("cancelled").value is False:
+            yield Wrong("'cancelled' cannot be false", fix="leave 'cancelled' out", path=("cancelled",))
         if sum(name in names for name in ("returns", "raises", "task", "cancelled")) > 1:
             yield Wrong(
                 "a call has one outcome", expected="one of 'returns', 'raises', 'task' and 'cancelled'"
@@ -292,10 +294,8 @@ class Call(Model):
                 "the arguments of 'begin' have no ${token}",
                 fix="put it into the value that the contract names, such as cids: ['messaging:${token}']",
             )
-        if written.has("cancel_after") != written.get("expect").has("cancelled"):
-            yield Wrong(
-                "'cancel_after' and 'expect: {cancelled: true}' go together", fix="write both, or neither"
-            )
+        if written.has("cancel_after") != ("cancelled" in written.names("expect")):
+            yield Wrong("'cancel_after' and 'cancelled' go together", fix="write both, or neither")
         elif written.has("cancel_after") and kind != "wait":
             yield Wrong("only a wait can be cancelled", fix="remove 'cancel_after'")
         wrong = set(written.names("expect")) & {"task", "returns", "polls"} - set(_CAN_EXPECT[kind])
