@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # One more than there are processors, because tests of time spend a third of theirs waiting.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# A file's tests share what its fixtures start. The longest files come first: see conftest.py.
+BY_FILE := --dist loadfile --no-loadscope-reorder
 # The tests start hundreds of Pythons: each would compile the package again where no bytecode may be written.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -37,10 +39,10 @@ types: $(STAMP) ## static types, strict
 	$(BIN)/mypy adapters/kits/python/waitproof_kit.py
 
 unit: $(STAMP) ## the project's own tests, without those of `live`
-	$(BIN)/python -m pytest tests --ignore=tests/live -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest tests --ignore=tests/live -n $(WORKERS) $(BY_FILE)
 
 live: $(STAMP) ## whole clients over real sockets, pages in a browser, the GitHub action's steps
-	$(BIN)/python -m pytest tests/live -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest tests/live -n $(WORKERS) $(BY_FILE)
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
 	$(BIN)/python -m pytest scenarios

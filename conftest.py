@@ -1,4 +1,4 @@
-"""The project's own tests: which adapters the suite is run against when none is named, and a real browser."""
+"""The project's own tests: their order, the adapters that the suite is run against, and a real browser."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 ADAPTERS = Path(__file__).parent / "adapters"
+LONGEST_FILES = (  # five seconds or more each; they start first, so that none is left alone at the end
+    "run/test_runner.py",
+    "pytest_plugin/test_pytest_plugin.py",
+    "cli/test_cli.py",
+    "defects/test_matrix.py",
+    "serve/test_control.py",
+    "serve/test_serve_command.py",
+    "kits/test_kit_conformance.py",
+    "run/test_doctor.py",
+    "report/test_report_hostile.py",
+    "run/test_deaths.py",
+    "serve/test_serve_bounds.py",
+    "run/test_run_errors.py",
+    "mock/test_mock_process.py",
+)
 REFERENCE = [ADAPTERS / "reference-client", ADAPTERS / "reference-client-async"]
 
 
@@ -25,6 +40,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Without --adapter: the reference client, and the kit of every language that is on this machine."""
     if not config.option.adapter:
         config.option.adapter = [str(folder) for folder in [*REFERENCE, *_kits()]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the test files, and leave the order within each as it is."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: ranks.get("/".join(item.path.parts[-2:]), len(ranks)))
 
 
 def _kits() -> list[Path]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the waitproof that this action lies in, into an environment of its own: the job's packages stay as they are.
+# Installs the waitproof that contains this action into a separate environment: the job's packages stay as they are.
 set -euo pipefail
 
 "$WAITPROOF_PYTHON" -m venv --clear "$RUNNER_TEMP/waitproof"

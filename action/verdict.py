@@ -8,10 +8,11 @@ from waitproof.report import load, merge_reports, outcome
 from waitproof.run import sentence
 
 MEANINGS = {
-    "0": "every MUST is kept, or excused",
-    "1": "not everything is kept, or a baseline is stale",
+    "0": "every MUST passed, or is excused",
+    "1": "a requirement failed, or a baseline is stale",
     "2": "wrong use",
-    "3": "something is inconclusive, in error, or proved nowhere",
+    "3": "something is inconclusive, in error or not verified",
+    "4": "an internal error of waitproof",
     "130": "interrupted",
 }
 

@@ -258,25 +258,25 @@ def test_what_is_neither_folder_nor_program_gets_the_nearest_adapter(
     monkeypatch.chdir(tmp_path)
 
     assert refusal("adapters/phq") == (
-        "--adapter: no such folder or program\n"
+        "adapter: no such folder or program\n"
         "  found:    adapters/phq\n"
         "  fix:      did you mean 'adapters/php'?"
     )
     assert refusal("adapters/php/adapter.yaml") == (
-        "--adapter: no such folder or program\n"
+        "adapter: no such folder or program\n"
         "  found:    adapters/php/adapter.yaml\n"
         "  fix:      name its folder: 'adapters/php'"
     )
     assert refusal("no-such-program -v") == (
-        "--adapter: no such program: 'no-such-program'\n"
+        "adapter: no such program: 'no-such-program'\n"
         "  found:    no-such-program -v\n"
         "  fix:      install it, or put it on PATH"
     )
     assert refusal("php 'a") == (
-        "--adapter: the command cannot be read: No closing quotation\n  found:    php 'a"
+        "adapter: the command cannot be read: No closing quotation\n  found:    php 'a"
     )
     assert refusal("") == (
-        "--adapter: it names neither a folder nor a program\n"
+        "adapter: it names neither a folder nor a program\n"
         "  fix:      --adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
     )
 

@@ -377,7 +377,7 @@ def test_an_adapter_that_is_not_there_is_named(cli: Cli) -> None:
     assert cli("run", "no/such/folder", "--suite", MINI) == (
         2,
         "",
-        "--adapter: no such folder or program\n  found:    no/such/folder\n",
+        "adapter: no such folder or program\n  found:    no/such/folder\n",
     )
 
 
@@ -385,7 +385,7 @@ def test_a_program_that_is_not_there_is_named(cli: Cli) -> None:
     assert cli("run", "--adapter", "no-such-program --flag", "--suite", MINI) == (
         2,
         "",
-        "--adapter: no such program: 'no-such-program'\n"
+        "adapter: no such program: 'no-such-program'\n"
         "  found:    no-such-program --flag\n"
         "  fix:      install it, or put it on PATH\n",
     )
@@ -549,7 +549,8 @@ def test_explain_of_something_unknown_names_the_nearest(cli: Cli) -> None:
     assert cli("explain", "usual-intervals", "--suite", MINI) == (
         2,
         "",
-        "explain: nothing is called 'usual-intervals'\n  fix:      did you mean 'usual-interval'?\n",
+        "explain: no requirement or scenario is called 'usual-intervals'\n"
+        "  fix:      did you mean 'usual-interval'?\n",
     )
 
 

@@ -72,4 +72,4 @@ def test_a_missed_defect_is_printed_with_its_sentence_and_fails_the_command(
 
 def test_a_pattern_that_matches_no_name_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prove", "-k", "no-such-defect"]) == 2
-    assert capsys.readouterr().err.startswith("-k: no defect or correct client matches no-such-defect\n")
+    assert capsys.readouterr().err.startswith("-k: no defect or correct client matches 'no-such-defect'\n")

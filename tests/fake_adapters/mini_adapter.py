@@ -3,13 +3,11 @@
 MARK is any text: tests look for it in the list of processes.
 """
 
-import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import waitproof_kit
@@ -113,6 +111,16 @@ class WholeSeconds(MiniAdapter):
         return client.wait(task_id, **options)
 
 
+class TypedAndStrict(MiniAdapter):
+    """Its helper has no defaults, and its type for a job's output knows pages and nothing else."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        if len(options) < 2:
+            raise waitproof_kit.Unsupported("the helper has no defaults")
+        job = client.wait(task_id, **options)
+        return {**job, "output": {"pages": job["output"].get("pages", 0)}}
+
+
 class LooksOnceMore(MiniAdapter):
     """Asks for the job's state once more when it has ended."""
 
@@ -149,10 +157,8 @@ class LateOnce(MiniAdapter):
         try:
             return client.wait(task_id, **options)
         except GaveUp:
-            if not options:
-                with contextlib.suppress(FileExistsError):
-                    Path(sys.argv[3]).touch(exist_ok=False)
-                    time.sleep(0.5)
+            if not options and first_time():
+                time.sleep(0.5)
             raise
 
 
@@ -321,7 +327,7 @@ class WrongServer(MiniAdapter):
 def first_time() -> bool:
     """Say whether the file that the adapter is given did not exist, and make it."""
     try:
-        Path(sys.argv[3]).touch(exist_ok=False)
+        os.close(os.open(sys.argv[3], os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return False
     return True

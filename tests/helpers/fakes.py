@@ -67,7 +67,7 @@ class Mark:
 
 
 def clean_env(**more: str) -> dict[str, str]:
-    """Return an environment without the colours, widths, CI and pytest settings of the user."""
+    """Return an environment without the colors, widths, CI and pytest settings of the user."""
     dropped = (
         "PYTEST_",
         "COLUMNS",

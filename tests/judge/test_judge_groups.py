@@ -10,6 +10,8 @@ from waitproof.judge import Observation, Round, RoundKind, Status, Trial, TrialS
 from waitproof.suite import WaitOptions
 
 OF = contract("timeout_not_late")
+(IT,) = OF.requirements
+OF = OF.model_copy(update={"requirements": (IT, IT.model_copy(update={"id": "that"}))})
 WAIT = scenario(FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT)
 EARLIER = (scenario(FOREVER, wait={"timeout": "5s"}).wait_options,)
 RIGHT, LATE = 2.1, 2.9  # 2.2 s is the most that is right
@@ -23,6 +25,7 @@ class Plan:
         runs: The first run and the isolated re-runs.
         after_waits: The re-runs after other waits in the same process.
         length_s: How long a run takes.
+        proves: The requirement that it proves; both have the same check.
     """
 
     runs: Sequence[float]
@@ -30,6 +33,7 @@ class Plan:
     length_s: float = 3.0
     lag_s: float = 0.0
     earlier_waits: tuple[WaitOptions, ...] = ()
+    proves: str = "it"
 
     def seen(self, took_s: float) -> Observation:
         observed = observe(
@@ -40,7 +44,10 @@ class Plan:
 
 def play(plans: dict[str, Plan]) -> tuple[list[Round], dict[str, Trial]]:
     """Drive the policy, and return its rounds and its trials by name."""
-    trials = {name: Trial(OF, WAIT.named(name)) for name in plans}
+    trials = {
+        name: Trial(OF, WAIT.model_copy(update={"proves": (plan.proves,)}).named(name))
+        for name, plan in plans.items()
+    }
     runs = {name: iter(plan.runs) for name, plan in plans.items()}
     after_waits = {name: iter(plan.after_waits) for name, plan in plans.items()}
     played = []
@@ -212,3 +219,69 @@ def test_a_trial_that_cannot_be_re_run_decides_nothing() -> None:
 
     assert kinds == [RoundKind.SCHEDULED, RoundKind.ISOLATED, RoundKind.ISOLATED]
     assert [told(trial)[0] for trial in trials] == [Status.INCONCLUSIVE] * 3
+
+
+def test_the_only_short_scenario_confirms_the_long_ones() -> None:
+    plans = {
+        "short": Plan([LATE] * 3),
+        "minute": Plan([LATE], length_s=60.0),
+    }
+
+    played, trials = play(plans)
+
+    assert names(played) == [(RoundKind.ISOLATED, ["short"])] * 2
+    note = "suspicious in 2 scenarios, and reproduced in isolated re-runs of short"
+    assert told(trials["minute"]) == (Status.FAIL, note, 0)
+
+
+def test_a_long_scenario_is_re_run_where_the_short_one_passes() -> None:
+    plans = {
+        "short": Plan([LATE, RIGHT]),
+        "minute": Plan([LATE, RIGHT, RIGHT], length_s=60.0),
+    }
+
+    played, trials = play(plans)
+
+    assert names(played) == [(RoundKind.ISOLATED, ["short"]), (RoundKind.ISOLATED, ["minute"])]
+    assert [told(each)[0] for each in trials.values()] == [Status.PASS] * 2
+
+
+def test_a_long_scenario_is_believed_where_the_same_check_is_reproduced_in_a_short_one() -> None:
+    plans = {"short": Plan([LATE] * 3), "minute": Plan([LATE], length_s=60.0, proves="that")}
+
+    played, trials = play(plans)
+
+    assert names(played) == [(RoundKind.ISOLATED, ["short"])] * 2
+    note = (
+        "not re-run in isolation, because it is judged in the same way, and was reproduced in shorter "
+        "re-runs of short"
+    )
+    assert told(trials["minute"]) == (Status.FAIL, note, 0)
+
+
+def test_a_long_scenario_is_re_run_where_the_same_check_passes_in_the_short_one() -> None:
+    plans = {"short": Plan([LATE, RIGHT]), "minute": Plan([LATE] * 3, length_s=60.0, proves="that")}
+
+    played, trials = play(plans)
+
+    assert names(played) == [(RoundKind.ISOLATED, ["short"]), (RoundKind.ISOLATED, ["minute"])]
+    assert [told(each)[0] for each in trials.values()] == [Status.PASS, Status.FAIL]
+
+
+def test_a_long_scenario_is_re_run_where_the_machine_was_measured_to_be_as_late() -> None:
+    plans = {
+        "short": Plan([LATE] * 3),
+        "minute": Plan([LATE, RIGHT, RIGHT], length_s=60.0, lag_s=0.8, proves="that"),
+    }
+
+    _, trials = play(plans)
+
+    assert [told(each)[0] for each in trials.values()] == [Status.FAIL, Status.PASS]
+
+
+def test_a_short_scenario_is_re_run_whatever_the_same_check_came_to_elsewhere() -> None:
+    plans = {"short": Plan([LATE] * 3), "other": Plan([LATE, RIGHT], proves="that")}
+
+    _, trials = play(plans)
+
+    assert [told(each)[0] for each in trials.values()] == [Status.FAIL, Status.PASS]

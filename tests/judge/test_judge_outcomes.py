@@ -468,10 +468,10 @@ def test_a_wait_that_ends_before_the_task_is_found_out(seen: Seen, told: str) ->
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        (got(None), "the call returned null although the last poll said 'running'"),
+        (got(None), "the call returned null although the last answer was 'running'"),
         (
             raised("task"),
-            "the call raised TaskError (kind task): \"it failed\" although the last poll said 'running'",
+            "the call raised TaskError (kind task): \"it failed\" although the last answer was 'running'",
         ),
     ],
 )
@@ -483,7 +483,7 @@ def test_an_answer_that_the_client_did_not_wait_for_has_not_ended_the_wait() -> 
     left = {3: {"ended": Ended.ABANDONED}}
 
     assert until_terminal(got(None), THREE, poll=left) == fails(
-        "polls until the task is done", "the call returned null although the last poll said 'completed'"
+        "polls until the task is done", "the call returned null although the last answer was 'completed'"
     )
 
 

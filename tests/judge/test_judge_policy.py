@@ -97,6 +97,22 @@ def test_interleaving_is_settled_before_anything_else_is_played() -> None:
     assert [each.hello for each in plan] == [ASYNC] * 3
 
 
+def test_scenarios_about_interleaving_are_played_and_re_run_together_and_twice_at_once() -> None:
+    trials = [trial(TWO), trial(TWO), trial(WAIT)]
+    plan = []
+    for each in rounds(CONTRACT, trials, ASYNC):
+        plan.append((each.kind, len(each.trials), each.copies))
+        for one in each.trials:
+            one.add(*[run(2.1) if one is trials[2] else BLOCKED] * each.copies)
+
+    assert plan == [
+        (RoundKind.INTERLEAVING, 2, 1),
+        (RoundKind.ISOLATED, 2, 2),
+        (RoundKind.SCHEDULED, 1, 1),
+    ]
+    assert [each.verdicts[0].status for each in trials] == [Status.FAIL, Status.FAIL, Status.PASS]
+
+
 def test_an_adapter_whose_waits_block_has_one_call_in_flight_from_then_on() -> None:
     seen = {"late": [run(2.1)], "turns": [BLOCKED, BLOCKED, BLOCKED]}
 

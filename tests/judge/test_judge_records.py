@@ -1,4 +1,4 @@
-"""Behaviours on record: the words for each of them, which SDKs are compared by."""
+"""Behaviors on record: the words for each of them, which SDKs are compared by."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -45,8 +45,10 @@ def test_a_wait_without_a_request_is_on_record_as_what_it_is(check: str, seen: S
     words = record(check, scenario(RUNNING, COMPLETED), Play(seen))
 
     first = {"record_payload_path": "itself: ", "record_escaping": "does not reach the task: "}
-    assert words.startswith(first.get(check, "nothing: ")) or (
-        check == "record_outcome" and ": 0 polls, " in words
+    assert (
+        words.startswith(first.get(check, "nothing: "))
+        or (check in {"record_outcome", "record_odd_timeout"} and ": 0 polls, " in words)
+        or (check == "record_odd_interval" and words.startswith("refuses it: 0 polls, "))
     )
 
 
@@ -427,3 +429,45 @@ def test_how_a_caller_learns_of_a_cancellation_is_on_record(
     told = scenario(FOREVER, calls=[{"wait": {}, "cancel_after": "600ms", "expect": {"cancelled": True}}])
 
     assert record("record_cancel_outcome", told, Play(seen, [0.0], cancelled_s=cancelled_s)) == words
+
+
+# --- options of 0 and less ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "at", "words"),
+    [
+        (TIMED_OUT, [0.0], 'gives up: 1 poll, raised TransportError (kind transport): "gave up"'),
+        (TIMED_OUT, [], 'gives up: 0 polls, raised TransportError (kind transport): "gave up"'),
+        (raised("other"), [], 'refuses it: 0 polls, raised KeyError (kind other): "it failed"'),
+        (raised("other"), [0.0], 'fails: 1 poll, raised KeyError (kind other): "it failed"'),
+        (GOT_RESULT, [0.0, 1.0], 'waits on: 2 polls, returned {"channels": 2}'),
+        (WAITING, [0.0], "never ends: 1 poll, was still waiting after 70.00 s, long past its deadline"),
+    ],
+)
+def test_a_timeout_of_zero_gives_up_waits_on_or_is_refused(seen: Seen, at: list[float], words: str) -> None:
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "0s"})
+
+    assert record("record_odd_timeout", told, Play(seen, at)) == words
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ([0.0, 0.002, 0.004], "polls without a pause: periods of 2 ms"),
+        ([0.0, 1.01, 2.02], "polls at the default interval: periods of 1.01 s"),
+        ([0.0, 0.3, 0.6], "polls at another interval: periods of 0.30 s"),
+    ],
+)
+def test_an_interval_of_zero_is_no_pause_the_default_or_another(at: list[float], words: str) -> None:
+    told = scenario(RUNNING, RUNNING, COMPLETED, wait={"poll_interval": "0s"})
+
+    assert record("record_odd_interval", told, Play(GOT_RESULT, at)) == f'{words}, returned {{"channels": 2}}'
+
+
+def test_an_interval_below_zero_can_end_the_wait_after_its_first_poll() -> None:
+    told = scenario(RUNNING, COMPLETED, wait={"poll_interval": "-1s"})
+
+    assert record("record_odd_interval", told, Play(raised("other"), [0.0])) == (
+        'fails: 1 poll, raised KeyError (kind other): "it failed"'
+    )

@@ -53,6 +53,16 @@ def interval_of(at: Sequence[float], **more: Any) -> tuple[Verdict, bool]:
     return judged(FINAL, told, seen), is_suspicious(FINAL, told, [seen])
 
 
+def test_a_poll_after_the_outcome_does_not_count_for_the_interval() -> None:
+    at = [0.0, 1.0, 2.0, 3.0, 4.0, 4.4]
+
+    assert interval_of(at, received_s=4.1) == (
+        passes("a poll every 1.00 s", "a median period of 1.00 s"),
+        False,
+    )
+    assert interval_of(at)[0].status is Status.FAIL
+
+
 def settled(at: Sequence[float], **more: Any) -> Status:
     """Return what becomes of an interval where every run is like this one."""
     told, seen = polled(at, **more)
@@ -240,7 +250,7 @@ def test_a_short_period_before_a_helper_gives_up_is_not_exempt() -> None:
 def test_a_last_poll_before_the_deadline_is_not_exempt() -> None:
     assert interval_of((0.0, 1.5, 3.0, 4.5, 6.0, 7.5, 7.979), interval="1500ms", timeout="8s") == (
         fails(
-            "a poll every 1.50 s: poll 7 8.98 s after the call or later", "poll 7 came 7.98 s after the call"
+            "a poll every 1.50 s: poll 7 at least 8.98 s after the call", "poll 7 came 7.98 s after the call"
         ),
         False,
     )
@@ -285,7 +295,7 @@ def test_a_regular_poll_at_the_deadline_counts_as_a_period() -> None:
 def test_a_poll_before_its_time_after_the_call_is_final() -> None:
     assert interval_of((0.0, 1.0, 1.979, 3.0, 4.0)) == (
         fails(
-            "a poll every 1.00 s: poll 3 1.98 s after the call or later", "poll 3 came 1.98 s after the call"
+            "a poll every 1.00 s: poll 3 at least 1.98 s after the call", "poll 3 came 1.98 s after the call"
         ),
         False,
     )
@@ -298,7 +308,7 @@ def test_twenty_milliseconds_are_a_timers_business() -> None:
 def test_half_the_interval_is_final_at_the_second_poll() -> None:
     assert interval_of((0.0, 0.5, 1.0, 1.5, 2.0)) == (
         fails(
-            "a poll every 1.00 s: poll 2 0.98 s after the call or later", "poll 2 came 0.50 s after the call"
+            "a poll every 1.00 s: poll 2 at least 0.98 s after the call", "poll 2 came 0.50 s after the call"
         ),
         False,
     )
@@ -307,7 +317,7 @@ def test_half_the_interval_is_final_at_the_second_poll() -> None:
 def test_half_the_interval_is_final_where_the_first_poll_waits() -> None:
     assert interval_of((0.5, 1.0, 1.5, 2.0, 2.5)) == (
         fails(
-            "a poll every 1.00 s: poll 3 1.98 s after the call or later", "poll 3 came 1.50 s after the call"
+            "a poll every 1.00 s: poll 3 at least 1.98 s after the call", "poll 3 came 1.50 s after the call"
         ),
         False,
     )
@@ -331,7 +341,7 @@ def test_the_worse_of_two_waits_is_told() -> None:
     )
 
     assert judged(FINAL, told, seen) == fails(
-        "a poll every 1.00 s: poll 2 0.98 s after the call or later", "poll 2 came 0.30 s after the call"
+        "a poll every 1.00 s: poll 2 at least 0.98 s after the call", "poll 2 came 0.30 s after the call"
     )
 
 
@@ -617,7 +627,7 @@ def test_a_wait_that_ends_before_a_poll_is_stalled_proves_no_bound() -> None:
     seen = observe(told, Play(TIMED_OUT, [0.0], received_s=0.1))
 
     assert (judged(of, told, seen), is_suspicious(of, told, [seen])) == suspected(
-        BOUNDED, f"no poll was stalled: {after('0.10 s')}"
+        BOUNDED, f"the wait ended before a poll was stalled: {after('0.10 s')}"
     )
 
 
@@ -673,7 +683,7 @@ def test_both_options_are_kept() -> None:
 
 def test_an_async_helper_with_another_interval_is_found_out() -> None:
     assert both((0.0, 0.1, 0.2, 0.3, 0.4, 0.5), 1.505) == fails(
-        "a poll every 0.20 s: poll 2 0.18 s after the call or later", "poll 2 came 0.10 s after the call"
+        "a poll every 0.20 s: poll 2 at least 0.18 s after the call", "poll 2 came 0.10 s after the call"
     )
 
 
@@ -870,3 +880,30 @@ def test_an_abandoned_poll_in_the_journal_still_counts_as_one_in_flight_at_the_d
     seen = observe(told, Play(TIMED_OUT, [0.0], 2.9, received_s=2.901, poll={1: {"ended": Ended.ABANDONED}}))
 
     assert judged(contract("timeout_not_late"), told, seen).status is Status.PASS
+
+
+# --- long timeouts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (TIMED_OUT, 'raised TransportError (kind transport): "gave up", 1.00 s after it was made'),
+        (raised("other"), 'raised KeyError (kind other): "it failed", 1.00 s after it was made'),
+        (StillWaiting(13.0), "was still waiting after 13.00 s"),
+    ],
+)
+def test_a_wait_that_ends_before_its_long_timeout_and_its_task_is_final(seen: Seen, words: str) -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+
+    assert judged(of, told, observe(told, Play(seen, [0.0], received_s=1.0))) == fails(
+        "a timeout of 2592000.00 s does not end the wait before its task ends", f"the call {words}"
+    )
+
+
+def test_a_wait_that_outlasts_its_task_is_right() -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+
+    assert judged(of, told, observe(told, Play(GOT_RESULT, [0.0, 1.0]))).status is Status.PASS

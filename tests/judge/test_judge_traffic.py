@@ -317,7 +317,7 @@ def test_a_timeout_of_another_kind_is_another_requirements_business() -> None:
 # --- one_request_per_call -----------------------------------------------------------------------------
 
 LOOK: Mapping[str, Any] = {"get_task": {}, "expect": {"task": {"task_id": "${task_id}", "status": "running"}}}
-ONE_REQUEST = "one request, and the task as the server gave it"
+ONE_REQUEST = "one request, and the task as the server sent it"
 GIVEN = {"task_id": TASK_ID, "status": "running", "more": 1}
 
 
@@ -490,7 +490,7 @@ def alone(told: Scenario, of: Any, *plays: Play, again: Play | None = None) -> V
     return judged(of, told, first, observe(told, *isolated, alone=True))
 
 
-WHOSE = "POST /api/v2/wrong, on a connection that other scenarios' requests came on, too"
+WHOSE = "POST /api/v2/wrong, on a connection that also carried other scenarios' requests"
 
 
 @pytest.mark.parametrize("check", ["polls_endpoint", "only_polls_are_sent"])

@@ -174,8 +174,11 @@ def test_a_text_of_300_characters_is_whole_and_one_of_301_is_cut() -> None:
         (Raised(ExceptionKind.OTHER, "KeyError", None, {}), "raised KeyError (kind other)"),
         (Unsupported("no timeout"), "is not supported: no timeout"),
         (StillWaiting(12.7), "was still waiting after 12.70 s, long past its deadline"),
-        (StillWaiting(3.1, ("a/b",)), "was given up after 3.10 s: it hung like that of a/b"),
-        (StillWaiting(3.1, ("a", "b", "c")), "was given up after 3.10 s: it hung like that of a, b and c"),
+        (StillWaiting(3.1, ("a/b",)), "was given up after 3.10 s: it hung like the calls in a/b"),
+        (
+            StillWaiting(3.1, ("a", "b", "c")),
+            "was given up after 3.10 s: it hung like the calls in a, b and c",
+        ),
         (AdapterFault("broke"), "got no answer from the adapter: broke"),
         (NoAnswer("died"), "got no answer from the adapter: died"),
     ],

@@ -16,7 +16,8 @@ import requests
 from waitproof.errors import HarnessError, InputError
 from waitproof.journal import Ended, JournalEntry
 from waitproof.mock import http1
-from waitproof.mock.server import TaskServer, raise_file_limit
+from waitproof.mock.listen import raise_file_limit
+from waitproof.mock.server import TaskServer
 from waitproof.suite.contract import Contract
 from waitproof.suite.document import Document
 from waitproof.suite.model import build

@@ -50,7 +50,7 @@ def test_an_operation_begins_the_task_that_its_body_names(task_server: TaskServe
 
 
 def test_an_unknown_scenario_is_refused_with_the_nearest(task_server: TaskServer) -> None:
-    with pytest.raises(InputError, match="the nearest are completes-after-3-polls"):
+    with pytest.raises(InputError, match="similar names: completes-after-3-polls"):
         task_server.add("completes-after-3-pols")
 
 

@@ -114,7 +114,7 @@ def test_an_adapter_that_is_not_there_is_told_once_and_before_collection(project
     result = run(project, "mini/outcomes/broken.yaml", "--adapter", "no/such/folder")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --adapter: no such folder or program"])
+    result.stderr.fnmatch_lines(["ERROR: adapter: no such folder or program"])
 
 
 def test_xdist_is_refused_with_the_fix(project: pytest.Pytester, mark: Mark) -> None:
@@ -383,7 +383,7 @@ def test_a_process_that_died_fails_a_session_whose_items_all_pass(
 ) -> None:
     crashing = mark.folder(project.path, "CrashesOnce", str(project.path / "crashed"))
 
-    died, well = (run_apart(project, "mini", "--adapter", crashing) for _ in range(2))
+    died, well = (run(project, "mini", "--adapter", crashing) for _ in range(2))
 
     died.assert_outcomes(passed=13, skipped=1)
     assert died.ret == pytest.ExitCode.TESTS_FAILED

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from waitproof.cli import main
 from waitproof.errors import InputError
 from waitproof.judge import Status
 from waitproof.report.diff import Diff, Kind, compare, markdown_lines, plain_lines
-from waitproof.report.model import AdapterEntry, Report, SdkEntry, VerdictEntry
+from waitproof.report.model import AdapterEntry, DeathEntry, Report, SdkEntry, VerdictEntry
 from waitproof.run import ExitCode
 from waitproof.suite.contract import Level
 
@@ -160,6 +161,22 @@ def test_an_adapter_that_can_no_longer_be_run_is_one_regression() -> None:
         "  could not be run: sdk: exited with code 3\n"
         "1 regression, 0 fixed"
     )
+
+
+def test_a_process_that_dies_now_and_did_not_before_is_one_regression() -> None:
+    death = DeathEntry(how="was killed by SIGSEGV", in_flight=True, scenarios=("a",))
+    passing = adapter("sdk", verdict("a:r", Status.PASS), version="1.0")
+    dying = replace(passing, deaths=(death,))
+
+    diff = compare(of(passing), of(dying))
+
+    assert diff.has_regression
+    assert printed(diff) == (
+        "sdk: getstream 1.0 -> getstream 1.0\n"
+        "  a process was killed by SIGSEGV during a\n"
+        "1 regression, 0 fixed"
+    )
+    assert not compare(of(dying), of(dying)).has_regression
 
 
 # --- how it is shown ----------------------------------------------------------------------------------

@@ -114,7 +114,24 @@ def test_where_nothing_fits_the_terminal_says_so_and_shows_everything() -> None:
     lines = printed(Causes((), (INTERVAL, TIMEOUT, KEY)))
 
     assert lines[0] == "No known defect explains 3 of 3 failures (sdk): see below."
-    assert lines[2:] == printed(None)
+    assert lines[2:] == printed(None)[2:]
+
+
+def test_where_the_time_ran_out_the_terminal_says_so_and_shows_everything() -> None:
+    lines = printed(None)
+
+    assert lines[0] == "The machine was too busy to find the cause of 3 failures in time (sdk)."
+    assert sum(line.startswith(("FAIL ", "WARN ")) for line in lines) == 3
+
+
+def test_where_the_run_was_interrupted_nothing_is_said_about_causes() -> None:
+    run = run_with(None)
+    run.interrupted = True
+    file = io.StringIO()
+
+    print_report(Console(file=file, width=80, color_system=None), merged(run))
+
+    assert "cause" not in file.getvalue()
 
 
 def test_four_defects_that_look_the_same_are_three_and_a_number() -> None:

@@ -10,7 +10,7 @@ from waitproof.judge import Status
 from waitproof.report.badge import badge
 from waitproof.report.github import commands_off, publish, workflow_commands
 from waitproof.report.markdown import MAX_BYTES, markdown_summary, markdown_text
-from waitproof.run import RunResult
+from waitproof.run import Death, RunResult
 
 HARM = "a|b `c` <b>&amp; *x* _y_ [z](http://e.test) ![i](x) @you #12 GH-3 www.e.test ~~s~~ $m$ \\| \n\n# h"
 
@@ -157,6 +157,14 @@ def test_an_adapter_that_could_not_be_run_is_an_error_without_a_place() -> None:
     lines = workflow_commands(merged(result(hello=None, error="a: b"), exit_code=3))
 
     assert lines == ["::error title=sdk::a: b"]
+
+
+def test_a_process_that_died_is_an_error_without_a_place() -> None:
+    run = result(deaths=(Death("was killed by SIGSEGV", in_flight=True, scenarios=("a",)),))
+
+    lines = workflow_commands(merged(run, exit_code=3))
+
+    assert lines == ["::error title=sdk::a process was killed by SIGSEGV during a"]
 
 
 def test_commands_are_switched_off_in_actions_and_nothing_is_printed_elsewhere() -> None:

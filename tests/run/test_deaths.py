@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from fakes import MINI, Mark, waitproof
+from fakes import MINI, Mark
 from test_runner import CORRECT, run, statuses
+from waitproof.cli import main
 from waitproof.run import Death
 from waitproof.suite.files import Suite, load_suite
 
@@ -64,12 +65,15 @@ def test_lines_on_stderr_are_counted_over_all_processes(suite: Suite, mark: Mark
     assert adapter.stderr.lines == 3 * 2, "three lines from the process that said hello, three from the other"
 
 
-def test_a_death_rules_out_exit_0_and_is_in_every_report(mark: Mark, tmp_path: Path) -> None:
+def test_a_death_rules_out_exit_0_and_is_in_every_report(
+    mark: Mark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = mark.folder(tmp_path, "CrashesOnce", str(tmp_path / "crashed"))
     files = {kind: tmp_path / f"r.{kind}" for kind in ("json", "junit", "markdown", "html")}
     options = [text for kind, file in files.items() for text in (f"--{kind}", str(file))]
 
-    code, out, err = waitproof("run", str(folder), "--suite", str(MINI), *options)
+    code = main(["run", str(folder), "--suite", str(MINI), *options])
+    out, err = capsys.readouterr()
 
     assert (code, err) == (3, "")
     sentence = "a process was killed by SIGSEGV during "
@@ -87,12 +91,14 @@ def test_a_death_rules_out_exit_0_and_is_in_every_report(mark: Mark, tmp_path: P
     assert sentence in files["html"].read_text()
 
 
-def test_the_first_warning_on_stderr_is_cut_and_escaped_in_the_summary(mark: Mark, tmp_path: Path) -> None:
+def test_the_first_warning_on_stderr_is_cut_and_escaped_in_the_summary(
+    mark: Mark, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = mark.folder(tmp_path, "Warns")
 
-    code, out, _ = waitproof("run", str(folder), "--suite", str(MINI), "-k", "broken")
+    code = main(["run", str(folder), "--suite", str(MINI), "-k", "broken"])
 
-    (line,) = [line for line in out.splitlines() if "on stderr" in line]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "on stderr" in line]
     assert code == 0
     start = "Warns: 6 lines on stderr, the first warning: (node:7) MaxListenersExceededWarning: xxx"
     assert line.startswith(start)

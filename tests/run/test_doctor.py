@@ -7,9 +7,10 @@ import pytest
 from fakes import MINI, Mark
 from waitproof.adapter.command import AdapterCommand
 from waitproof.run import doctor
-from waitproof.suite.files import load_contract
+from waitproof.suite.files import load_contract, load_scenario
 
 CONTRACT = load_contract(MINI / "contract.yaml")
+EXAMPLE = load_scenario(MINI / "outcomes/completes.yaml", MINI, CONTRACT)
 
 Examine = Callable[..., tuple[bool, list[str]]]
 
@@ -23,7 +24,7 @@ def examine(mark: Mark, monkeypatch: pytest.MonkeyPatch) -> Examine:
         monkeypatch.setattr(doctor, "INTERVAL_S", 0.3)
         said: list[str] = []
         command = mark.command(adapter) if isinstance(adapter, str) else adapter
-        right = doctor.examine(command, CONTRACT, said.append)
+        right = doctor.examine(command, CONTRACT, said.append, EXAMPLE)
         return right, "\n".join(said).splitlines()
 
     return examine_one
@@ -45,9 +46,9 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
     assert re.fullmatch(r"ok    hello: mini 1\.0, python, CPython 3\.\S+", shown.pop(0))
     assert shown == [
         "ok    ping: answered",
-        "ok    get_task: one request, and the task as the server gave it",
-        "ok    wait returns: the payload as the server gave it",
-        "ok    wait raises: this API raises nothing for a task",
+        "ok    get_task: one request, and the task as the server sent it",
+        "ok    wait returns: the payload as the server sent it",
+        "ok    wait raises: skipped: in this contract no status of a task raises an exception",
         "ok    wait times out: GaveUp, fields {}",
         "ok    two at once: two waits were in flight together",
         "ok    print_parcel_label: returned the task id",
@@ -63,7 +64,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "WrongPath",
             "wait returns",
             [
-                "WRONG wait returns: the call returned null, the server said "
+                "WRONG wait returns: the call returned null, but the server sent "
                 '{"channels": 2, "name": "Ωmega", "nested": [{"a": null}]}',
                 "      fix: is the payload at result_path 'trouble' of what the helper returned?",
             ],
@@ -90,7 +91,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "TakesTurns",
             "two at once",
             [
-                "WRONG two at once: the server never had the polls of both waits at once",
+                "WRONG two at once: the server never had polls of both waits in flight at once",
                 "      fix: answer each call from a separate thread or task, or leave max_concurrency out",
             ],
         ),
@@ -147,6 +148,20 @@ def test_the_first_break_of_the_protocol_ends_the_examination(examine: Examine, 
     assert lines[-1] == "something is wrong with the adapter or with the SDK that it calls: see above"
 
 
+def test_a_typed_helper_that_demands_its_options_is_right_about_the_contracts_example(
+    examine: Examine,
+) -> None:
+    right, lines = examine("TypedAndStrict")
+
+    assert right
+    assert said_of(lines, "wait returns") == [
+        "note  wait returns: the payload of the contract's example",
+        '      fix: if {"channels": 2, "name": "Ωmega", "nested": [{"a": null}]} can be a payload of '
+        "this SDK: does the adapter change it?",
+    ]
+    assert said_of(lines, "two at once") == ["ok    two at once: two waits were in flight together"]
+
+
 def test_both_options_are_tried(examine: Examine) -> None:
     _, lines = examine("OtherNames")
 
@@ -168,8 +183,8 @@ def test_an_option_that_is_not_passed_on_is_named_as_the_likely_cause(
         told,
     )
     assert lines[lines.index(told) + 1] == (
-        "      fix: pass the option 'timeout' on to the helper: most likely it isn't passed on; "
-        "if it is, the helper ignores it"
+        "      fix: check that the adapter passes 'timeout' on to the helper, in seconds; "
+        "if it does, the helper ignores it"
     )
 
 
@@ -197,7 +212,7 @@ def test_an_adapter_that_outlives_stdin_is_reported(
 
     told = said_of(lines, "end of stdin")
     assert not right
-    assert told[0].startswith("WRONG end of stdin: exit code -9 ")
+    assert told[0].startswith("WRONG end of stdin: exit code -9, ")
     assert told[1] == "      fix: when stdin ends, finish what is in flight and exit with 0"
 
 

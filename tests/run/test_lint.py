@@ -47,7 +47,7 @@ def test_a_wrong_result_is_a_mistake_of_the_scenario(
 
     assert code == 2
     assert lines == [
-        f"{path}:3: no correct client can keep 'returns-output' here",
+        f"{path}:3: no correct client can pass 'returns-output' here",
         '  found:    with the model client: it returned {"total": 4}',
         '  expected: the call returns {"total": 3}',
         f"  fix:      {FIX}",

@@ -39,6 +39,12 @@ def test_without_a_limit_all_lanes_take_from_one_queue_the_longest_first() -> No
     assert plan.clients == ["timing/gives-up", "timing/gives-up-when-told"]
 
 
+def test_what_a_slow_helper_can_make_long_starts_before_what_takes_as_long_at_most() -> None:
+    (plan,) = plans({"timing/gives-up": 0.5, "timing/gives-up-when-told": 0.55}, 0)
+
+    assert plan.clients == ["timing/gives-up", "timing/gives-up-when-told"]
+
+
 def test_a_process_has_no_more_calls_in_flight_than_its_adapter_takes() -> None:
     assert [names(plan) for plan in plans(TIMED, 1)] == [
         [["timing/gives-up"]],

@@ -405,7 +405,7 @@ def test_once_waits_have_hung_to_the_end_later_ones_are_given_up_early(
     assert early_s < whole_s / 2
     assert set(statuses(adapter).values()) == {"FAIL"}
     told = next(v for v in adapter.verdicts() if "it hung like" in v.seen)
-    assert re.search(r"was given up after \d\.\d\d s: it hung like that of timing/gives-up", told.seen)
+    assert re.search(r"was given up after \d\.\d\d s: it hung like the calls in timing/gives-up", told.seen)
 
 
 def test_an_adapter_that_lies_about_the_time_is_caught_by_the_other_witness(

@@ -147,8 +147,8 @@ def timeout(seconds: float) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "http", "told"),
     [
-        ({}, 422, "a task is made from one of 'scenario' and 'yaml'"),
-        ({"scenario": EXAMPLE, "yaml": TASK}, 422, "a task is made from one of 'scenario' and 'yaml'"),
+        ({}, 422, "a task needs either 'scenario' or 'yaml', not both"),
+        ({"scenario": EXAMPLE, "yaml": TASK}, 422, "a task needs either 'scenario' or 'yaml', not both"),
         ({"scenario": "completes-aftr"}, 404, "no scenario is called 'completes-aftr'"),
         ({"scenario": 7}, 422, "scenario: this should be a string"),
         ({"yaml": None}, 422, "yaml: this should not be null"),
@@ -300,7 +300,7 @@ def test_an_id_that_names_nothing_is_answered_in_the_apis_words_with_the_nearest
     told = api.poll("completes-after-3-pols~7")
 
     assert told["StatusCode"] == 404
-    assert told["message"].startswith("no scenario is called 'completes-after-3-pols'; the nearest are ")
+    assert told["message"].startswith("no scenario is called 'completes-after-3-pols'; similar names: ")
     assert EXAMPLE in told["message"]
 
 

@@ -20,6 +20,7 @@ from typing import Self
 
 import pytest
 import requests
+from waitproof.cli import main
 from waitproof.serve.terminal import Terminal
 from waitproof.suite.files import bundled_suite, scenario_paths
 
@@ -303,18 +304,12 @@ def test_a_folder_that_is_called_as_a_bundled_suite_is_and_is_none_is_left_alone
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--scenarios", "nowhere"], "--scenarios: no suite is called 'nowhere'"),
-        (["--scenarios", "tests"], "tests: this is not a suite"),
         (
             ["--default-scenario", "completes-aftr"],
             "--default-scenario: no scenario is called 'completes-aftr'",
         ),
-        (["--poll-interval", "1"], "--poll-interval 1: this is not a duration"),
         (["--port", "70000"], "there is no such port"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
-        (["--max-tasks", "0"], "--max-tasks: expected a whole number from 1 to 1,000,000,000, not '0'"),
-        (["--keep", "abc"], "--keep: expected a whole number from 1 to 1,000,000,000, not 'abc'"),
-        (["--keep", "1" + 400 * "0"], "--keep: expected a whole number from 1 to"),
     ],
 )
 def test_wrong_use_is_told_without_a_traceback(arguments: list[str], told: str) -> None:
@@ -329,3 +324,28 @@ def test_wrong_use_is_told_without_a_traceback(arguments: list[str], told: str) 
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--scenarios", "nowhere"], "--scenarios: no suite is called 'nowhere'"),
+        (["--scenarios", "tests"], "tests: this is not a suite"),
+        (["--poll-interval", "1"], "--poll-interval 1: this is not a duration"),
+        (["--max-tasks", "0"], "--max-tasks: expected a whole number from 1 to 1,000,000,000, not '0'"),
+        (["--keep", "abc"], "--keep: expected a whole number from 1 to 1,000,000,000, not 'abc'"),
+        (["--keep", "1" + 400 * "0"], "--keep: expected a whole number from 1 to"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_told_before_anything_starts(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code: object = main(["serve", "--port", "0", *arguments])
+    except SystemExit as ended:
+        code = ended.code
+
+    err = capsys.readouterr().err
+    assert code == 2
+    assert told in err
+    assert "Traceback" not in err

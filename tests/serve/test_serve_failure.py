@@ -34,5 +34,5 @@ def test_a_server_whose_loop_has_ended_ends_serve_with_4(
 
     assert code == 4
     assert capsys.readouterr().err == (
-        "the server's loop has ended by a mistake of waitproof: ZeroDivisionError('in the loop')\n"
+        "the server's loop has ended because of a defect in waitproof: ZeroDivisionError('in the loop')\n"
     )

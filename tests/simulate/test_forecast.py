@@ -204,6 +204,23 @@ def test_a_task_is_not_multiplied_beyond_a_default_timeout_that_it_ends_before(
     assert scale_for(contract, each, WHOLE_SECONDS) == factor
 
 
+@pytest.mark.parametrize(("timeout", "factor"), [("90.5s", 2), ("30d", 1), ("none", 1)])
+def test_a_long_timeout_takes_no_longer_than_its_task(timeout: str, factor: int, contract: Contract) -> None:
+    each = scenario(wait("1s", timeout), task="{status: pending, for: 2s}, {status: completed}")
+
+    assert scale_for(contract, each, WHOLE_SECONDS) == factor
+    assert forecast(contract, each).length_s == pytest.approx(2.0)
+
+
+def test_a_wait_without_a_timeout_has_none_when_it_is_multiplied() -> None:
+    once = scenario(wait("500ms", "none"), task="{status: completed}")
+
+    options = scaled(once, 2).calls[0].wait
+
+    assert options is not None
+    assert options.model_dump() == {"poll_interval": "1s", "timeout": "none"}
+
+
 def test_no_step_is_multiplied_beyond_the_longest_duration_of_a_file(contract: Contract) -> None:
     each = scenario(wait("100ms", "5s"), task="{status: pending, delay: 90s}")
 

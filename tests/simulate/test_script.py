@@ -62,6 +62,9 @@ def test_each_call_is_sent_in_turn_and_then_the_journal_is_watched() -> None:
         ("{wait: {poll_interval: 1s, timeout: 5s}}", "{status: done}", 16.0),
         ("{wait: {}}", "{status: working, delay: 3s}, {status: done, delay: 1s}", 13.7),
         ("{get_task: {}}", "{status: done, delay: 3s}", 13.0),
+        ("{wait: {timeout: 30d}}", "{status: working}, {status: done}", 10.2),
+        ("{wait: {timeout: none}}", "{status: working}, {status: done}", 10.2),
+        ("{wait: {timeout: 0s}}", "{status: working}, {status: done}", 10.7),
     ],
 )
 def test_a_call_may_take_its_own_time_and_ten_seconds_more(call: str, task: str, limit_s: float) -> None:
@@ -69,6 +72,15 @@ def test_a_call_may_take_its_own_time_and_ten_seconds_more(call: str, task: str,
 
     assert isinstance(send, Send)
     assert send.limit_s == pytest.approx(limit_s)
+
+
+def test_a_wait_without_a_timeout_passes_null() -> None:
+    takes_none = Capabilities(no_timeout=True)
+    each = scenario("{wait: {timeout: none}}", task="{status: done}")
+
+    assert requests(steps_of(each, DONE, capabilities=takes_none)) == [
+        {"op": "wait", "task_id": 31, "options": {"timeout": None}}
+    ]
 
 
 def test_parallel_copies_are_sent_together_each_about_its_own_task() -> None:
@@ -106,6 +118,7 @@ def test_later_calls_are_about_the_task_that_the_sdk_says_it_started() -> None:
             "3 calls at once, and it can have 2 in flight",
         ),
         ("{wait: {timeout: 1s}}", Capabilities(options=("poll_interval",)), "the helper takes no timeout"),
+        ("{wait: {timeout: none}}", Capabilities(), "the helper cannot wait without a timeout"),
     ],
 )
 def test_an_unsupported_call_is_planned_without_a_request(

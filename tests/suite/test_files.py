@@ -215,7 +215,7 @@ task:
   - {stauts: queued, times: 010}
   - {status: done, result: "${tokn}", delay: 5}
 calls:
-  - {wait: {timeout: 0s}, parallel: 2, task_id: 7}
+  - {wait: {timeout: 400d}, parallel: 2, task_id: 7}
 """
 
 
@@ -228,7 +228,7 @@ def test_seven_mistakes_of_every_kind_are_reported_by_one_lint(folder: Path) -> 
         "parcels/b.yaml:4:29: '010' is ambiguous: some YAML readers take it for an octal number",
         "parcels/b.yaml:5:20: ${tokn} is not a placeholder",
         "parcels/b.yaml:5:39: 5 is not a duration",
-        "parcels/b.yaml:7:13: 0s is too short",
+        "parcels/b.yaml:7:13: 400d is too long",
     ]
 
 
@@ -241,7 +241,7 @@ def test_what_a_scenario_cannot_show_is_reported_beside_its_other_mistakes(folde
         "parcels/b.yaml:1:1: a scenario has no key 'sumary'",
         "parcels/b.yaml:3:17: 'no' is ambiguous: some YAML readers take it for true or false",
         "parcels/b.yaml:4:10: 'kept' is proved by a wait that lacks 'poll_interval'",
-        "parcels/b.yaml:4:29: call 1 expects 'polls', but no requirement that it proves reads that",
+        "parcels/b.yaml:4:29: call 1 expects 'polls', but no requirement under 'proves' checks that",
     ]
 
 
@@ -364,9 +364,9 @@ def test_an_expectation_that_no_check_reads_is_a_mistake(folder: Path) -> None:
     polls = GOOD.replace("returns: 1", "returns: 1, polls: 1")
 
     assert linted(folder, b=polls) == [
-        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement under 'proves' checks that\n"
         "  found:    calls: [{wait: {}, expect: {returns: 1, polls: 1}}]\n"
-        "  expected: a requirement whose check reads it, or no 'polls'"
+        "  expected: a requirement under 'proves' that checks it, or no 'polls'"
     ]
 
 
@@ -376,10 +376,10 @@ def test_an_expectation_that_no_check_reads_comes_with_the_requirements_that_do(
     proved = polls.replace("returns-parcel", "until-done").replace("returns: 1, ", "")
 
     assert linted(folder, until, b=polls, c=proved) == [
-        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement that it proves reads that\n"
+        "parcels/b.yaml:4:41: call 1 expects 'polls', but no requirement under 'proves' checks that\n"
         "  found:    calls: [{wait: {}, expect: {returns: 1, polls: 1}}]\n"
-        "  expected: a requirement whose check reads it, or no 'polls'\n"
-        "  fix:      it is read by until-done"
+        "  expected: a requirement under 'proves' that checks it, or no 'polls'\n"
+        "  fix:      add to 'proves' one of until-done"
     ]
 
 
@@ -480,6 +480,11 @@ def test_a_field_that_the_answer_has_is_nothing_to_fix(steps: str, folder: Path)
             "  expected: 5 or more, so that being one interval off shows",
         ),
         (
+            ENDS_PASSED,
+            "{poll_interval: 1s, timeout: 0s}",
+            "'ends' is proved by a 'timeout' of 0 or less\n  expected: a value that means the same to all",
+        ),
+        (
             TIMEOUT,
             "{poll_interval: 20s}",
             "'ends' is proved by a timeout of 3.0 intervals\n"
@@ -559,6 +564,7 @@ MUST = {
     "operation-returns-task-id",
     "override-poll-interval",
     "override-timeout",
+    "override-timeout-in-full",
     "polls-task-status-endpoint",
     "polls-until-terminal",
     "ships-wait-helper",

@@ -214,7 +214,7 @@ def test_a_duration_is_a_number_with_a_unit(text: str, seconds: float) -> None:
     ("value", "shown"),
     [
         ("5", "5"), ("1.5", "1.5"), ("null", "null"), ("true", "true"), ("[1s]", '["1s"]'), ("5 s", '"5 s"'),
-        ("-1s", '"-1s"'), ("1h", '"1h"'), (".5s", '".5s"'), ("5.s", '"5.s"'), ("1e3s", '"1e3s"'),
+        ("1w", '"1w"'), (".5s", '".5s"'), ("5.s", '"5.s"'), ("1e3s", '"1e3s"'),
         ("s", '"s"'),
         ("١s", '"١s"'), ("5S", '"5S"'), ('"5s\\n"', '"5s\\n"'),
     ],
@@ -227,10 +227,16 @@ def test_what_is_no_duration_is_reported(value: str, shown: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("value", ["601s", "11m", "600001ms", "10.001m"])
+@pytest.mark.parametrize("value", ["601s", "11m", "600001ms", "10.001m", "1h", "30d"])
 def test_a_duration_over_ten_minutes_is_too_long(value: str) -> None:
     assert bike_mistakes(f"name: a\nrest: {value}\n") == [
         f"bike.yaml:2:1: {value} is too long\n  found:    rest: {value}\n  expected: 10m or less"
+    ]
+
+
+def test_a_duration_of_less_than_nothing_is_reported() -> None:
+    assert bike_mistakes("name: a\nrest: -1s\n") == [
+        "bike.yaml:2:1: -1s is negative\n  found:    rest: -1s\n  expected: a duration of 0 or more"
     ]
 
 

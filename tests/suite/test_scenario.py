@@ -10,11 +10,11 @@ from waitproof.errors import InputError
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document, read
+from waitproof.suite.expect import PollCount
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, scenario_paths
 from waitproof.suite.scenario import (
     FOREVER,
     Call,
-    PollCount,
     Scenario,
     Step,
     scenario_schema,
@@ -106,7 +106,7 @@ def test_several_mistakes_of_one_file_are_reported_at_once() -> None:
         "  - {status: running, time: 1}\n"
         "  - {status: completed, delay: 5}\n"
         "calls:\n"
-        "  - {wait: {timeout: 11m}, expect: {polls: -1, raises: {kind: taks}}}\n"
+        "  - {wait: {timeout: 400d}, expect: {polls: -1, raises: {kind: taks}}}\n"
     )
 
     assert mistakes(written) == [
@@ -122,14 +122,14 @@ def test_several_mistakes_of_one_file_are_reported_at_once() -> None:
         "s.yaml:6:25: 5 is not a duration\n"
         "  found:    - {status: completed, delay: 5}\n"
         "  expected: a number with its unit, such as 200ms, 5s or 10m",
-        "s.yaml:8:13: 11m is too long\n"
-        "  found:    - {wait: {timeout: 11m}, expect: {polls: -1, raises: {kind: taks}}}\n"
-        "  expected: 10m or less",
-        "s.yaml:8:37: 'polls' cannot be -1\n"
-        "  found:    - {wait: {timeout: 11m}, expect: {polls: -1, raises: {kind: taks}}}\n"
+        "s.yaml:8:13: 400d is too long\n"
+        "  found:    - {wait: {timeout: 400d}, expect: {polls: -1, raises: {kind: taks}}}\n"
+        "  expected: 366d or less",
+        "s.yaml:8:38: 'polls' cannot be -1\n"
+        "  found:    - {wait: {timeout: 400d}, expect: {polls: -1, raises: {kind: taks}}}\n"
         "  expected: a whole number, or {at_least: n, at_most: m}",
-        "s.yaml:8:57: 'kind' cannot be \"taks\"\n"
-        "  found:    - {wait: {timeout: 11m}, expect: {polls: -1, raises: {kind: taks}}}\n"
+        "s.yaml:8:58: 'kind' cannot be \"taks\"\n"
+        "  found:    - {wait: {timeout: 400d}, expect: {polls: -1, raises: {kind: taks}}}\n"
         "  expected: task, transport, api or other, or a list of them\n"
         "  fix:      did you mean 'task'?",
     ]
@@ -231,6 +231,30 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
     assert step(task).label == label
 
 
+# --- options ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("timeout", "passed_s", "holds_s"),
+    [("30d", 2_592_000.0, 2_592_000.0), ("2h", 7200.0, 7200.0), ("0s", 0.0, 60.0), ("-1s", -1.0, 60.0)],
+)
+def test_a_timeout_can_be_long_zero_or_negative(timeout: str, passed_s: float, holds_s: float) -> None:
+    options = call(f"{{wait: {{timeout: {timeout}}}}}").wait
+
+    assert options is not None
+    assert options.timeout == passed_s
+    assert options.timeout_s(STREAM.defaults) == holds_s
+
+
+@pytest.mark.parametrize("timeout", ["11m", "30d", "none"])
+def test_a_task_that_never_ends_is_not_waited_on_for_days(timeout: str) -> None:
+    written = text(task="{status: running}", call=f"{{wait: {{timeout: {timeout}}}}}")
+
+    assert [each.splitlines()[0] for each in mistakes(written, STREAM)] == [
+        f"s.yaml:6:13: a task that never ends is waited on for {timeout}"
+    ]
+
+
 # --- calls and expectations ---------------------------------------------------------------------------
 
 
@@ -252,8 +276,11 @@ def test_a_step_has_a_word_for_the_timeline(task: str, label: str) -> None:
             "5\nthe arguments of 'begin' have no ${token}\n"
             "  fix:      put it into the value that the contract names, such as cids: ['messaging:${token}']",
         ),
-        ("{wait: {timeout: 0s}}", "13\n0s is too short\n  expected: a duration above 0"),
-        ("{wait: {poll_interval: 0ms}}", "13\n0ms is too short\n  expected: a duration above 0"),
+        (
+            "{wait: {timeout: nnoe}}",
+            '13\n"nnoe" is not a duration\n  expected: a number with its unit, such as 200ms, 5s or 10m',
+        ),
+        ("{wait: {poll_interval: 11m}}", "13\n11m is too long\n  expected: 10m or less"),
         ("{get_task: {timeout: 1s}}", "17\na get_task has no key 'timeout'\n  expected: no key at all"),
         ("{wait: {}, parallel: 0}", "16\n'parallel' cannot be 0\n  expected: 1 or more"),
         ("{wait: {}, parallel: 1001}", "16\n'parallel' cannot be 1001\n  expected: 1000 or less"),

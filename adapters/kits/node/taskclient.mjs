@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const REQUEST_TIMEOUT_MS = 60_000; // of requests that no wait's deadline bounds
 
+const LONGEST_TIMER_MS = 2 ** 31 - 1; // Node runs a longer one after 1 ms
+
 // The poll at the deadline needs some time to be answered: a twentieth of the timeout, at most a second.
 const LAST_POLL_SHARE = 1 / 20;
 const LAST_POLL_LIMIT_MS = 1000;
@@ -78,7 +80,7 @@ export class TaskClient {
         throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${timeoutMs} ms`);
       }
       isLast = leftMs <= pollIntervalMs; // not seen from the clock: a sleep may wake a tick early
-      await sleep(Math.min(pollIntervalMs, leftMs), undefined, { signal });
+      await sleep(Math.min(pollIntervalMs, leftMs, LONGEST_TIMER_MS), undefined, { signal });
     }
   }
 
@@ -123,7 +125,7 @@ export class TaskClient {
     const controller = new AbortController(); // AbortSignal.any comes with Node.js 20 only
     const cancel = () => controller.abort(signal.reason);
     const expire = () => controller.abort(new DOMException('no answer in time', 'TimeoutError'));
-    const timer = setTimeout(expire, Math.ceil(timeoutMs));
+    const timer = setTimeout(expire, Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMER_MS));
     signal?.addEventListener('abort', cancel);
     const request = { headers: this.#headers, redirect: 'manual', signal: controller.signal };
     if (body) {

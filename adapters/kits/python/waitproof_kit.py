@@ -28,8 +28,6 @@ caller saw, so put only the call itself there. An exception anywhere else is an 
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import json
 import math
 import os
@@ -37,10 +35,9 @@ import platform
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 __all__ = ["Adapter", "Unsupported", "fields_of", "run", "run_async"]
 
@@ -144,10 +141,14 @@ def run_async(adapter: Adapter) -> None:
     A thread reads stdin and answers pings, so that a blocked loop cannot pass for a dead process. A call is
     cancelled as its task.
     """
+    import asyncio  # noqa: PLC0415 - half of the time that a blocking SDK's adapter would take to start
+
     asyncio.run(_serve(_Session(adapter, can_cancel=True)))
 
 
 async def _serve(session: _Session) -> None:
+    import asyncio  # noqa: PLC0415 - as above
+
     loop = asyncio.get_running_loop()
     end_of_input = asyncio.Event()
     in_flight = set()
@@ -160,7 +161,8 @@ async def _serve(session: _Session) -> None:
             tasks[message["id"]] = asyncio.current_task()
             attempt = await _attempt_async(call)
             del tasks[message["id"]]
-            session.report(message, attempt, was_cancelled=message["id"] in cancelled)
+            is_cancelled = isinstance(attempt.exception, asyncio.CancelledError)
+            session.report(message, attempt, was_cancelled=is_cancelled and message["id"] in cancelled)
 
     def cancel_now(call_id: Any) -> None:
         if call_id in tasks:
@@ -190,8 +192,7 @@ async def _serve(session: _Session) -> None:
         await asyncio.wait(in_flight)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Attempt:
+class _Attempt(NamedTuple):
     """The outcome of one call of the SDK; `exception` is None when it returned."""
 
     returned: Any
@@ -259,6 +260,8 @@ class _Session:
         except _AdapterError as error:
             self._fail(message, str(error))
         except Exception as error:  # noqa: BLE001 - of any kind: the harness waits for an answer
+            import traceback  # noqa: PLC0415 - as with asyncio, an adapter without it starts sooner
+
             traceback.print_exc()
             self._fail(message, f"{type(error).__name__}: {_text_of(error)}")
 
@@ -287,7 +290,7 @@ class _Session:
         answer: _Json = {"id": message["id"]}
         if isinstance(attempt.exception, Unsupported):
             answer.update(outcome="unsupported", reason=_text_of(attempt.exception))
-        elif was_cancelled and isinstance(attempt.exception, asyncio.CancelledError):
+        elif was_cancelled:
             answer.update(outcome="cancelled")
         elif attempt.exception is not None:
             answer.update(outcome="raised", exception=self._describe(attempt.exception))
@@ -460,9 +463,11 @@ def _items(value: Any) -> Any:
         return value._asdict()
     if isinstance(value, (list, tuple)):
         return list(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if hasattr(type(value), "__dataclass_fields__"):
         if hasattr(value, "to_dict"):
             return value.to_dict()
+        import dataclasses  # noqa: PLC0415 - slow to import; here the SDK has imported it already
+
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return dict(value.items()) if isinstance(value, dict) else value
 

@@ -132,14 +132,14 @@ def find_adapter(argument: str) -> AdapterSpec:
     try:
         words = shlex.split(argument)
     except ValueError as error:
-        raise InputError(Mistake("--adapter", f"the command cannot be read: {error}", argument)) from None
+        raise InputError(Mistake("adapter", f"the command cannot be read: {error}", argument)) from None
     if not words:
         fix = "--adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
-        raise InputError(Mistake("--adapter", "it names neither a folder nor a program", fix=fix))
+        raise InputError(Mistake("adapter", "it names neither a folder nor a program", fix=fix))
     if shutil.which(words[0]) is None:
         fact = "no such folder or program" if len(words) == 1 else f"no such program: '{words[0]}'"
         fix = _similar_folder(Path(argument)) if len(words) == 1 else "install it, or put it on PATH"
-        raise InputError(Mistake("--adapter", fact, found=argument, fix=fix))
+        raise InputError(Mistake("adapter", fact, found=argument, fix=fix))
     return AdapterSpec(Path(words[0]).name, Path.cwd(), tuple(words), argument=argument)
 
 

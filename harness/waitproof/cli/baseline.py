@@ -13,7 +13,7 @@ from waitproof.adapter import baseline_file
 from waitproof.cli.console import say
 from waitproof.errors import InputError, Mistake
 from waitproof.report import Report, load, write_file
-from waitproof.run import ExitCode, Run, Update, update
+from waitproof.run import ExitCode, Problem, Run, Update, update
 from waitproof.suite import read_file
 
 __all__ = ["add_options", "execute"]
@@ -81,7 +81,7 @@ def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
     parts += [f"{len(new.removed)} {would}removed"] if new.removed else []
     yield f"{file}: {', '.join(parts) or 'nothing to change'}"
     yield from (f"  + {each.deviation}" for each in new.added)
-    yield from (
-        f"  - {each.entry.known.deviation}: {each.problem.value.replace('_', ' ')}" for each in new.removed
-    )
+    for each in new.removed:
+        problem = "passes now" if each.problem is Problem.KEPT else "matches nothing"
+        yield f"  - {each.entry.known.deviation}: {problem}"
     yield from (f"  ! {each.expiry}" for each in new.expired if each.expiry is not None)

@@ -8,7 +8,7 @@ from waitproof.adapter import find_adapter
 from waitproof.cli.console import say
 from waitproof.cli.options import add_suite_option, prepare_all
 from waitproof.run import ExitCode, examine
-from waitproof.suite import contract_file, load_contract, suite_folder
+from waitproof.suite import contract_file, load_contract, load_scenario, suite_folder
 
 __all__ = ["add_options", "execute"]
 
@@ -21,7 +21,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Prepare the adapter and print each step's result."""
-    contract = load_contract(contract_file(suite_folder(options.suite)))
+    folder = suite_folder(options.suite)
+    contract = load_contract(contract_file(folder))
+    file = folder / f"{contract.example}.yaml"
+    example = load_scenario(file, folder, contract) if contract.example else None
     spec = find_adapter(options.adapter)
     prepare_all([spec], say)
-    return ExitCode.KEPT if examine(spec.launch(), contract, say) else ExitCode.UNKNOWN
+    return ExitCode.KEPT if examine(spec.launch(), contract, say, example) else ExitCode.UNKNOWN

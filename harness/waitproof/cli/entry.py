@@ -27,7 +27,7 @@ COMMANDS = {  # name of its module, except for `serve`: help
     "doctor": "check an adapter against the protocol, step by step",
     "serve": "serve mock tasks while you develop a client",
     "prove": "show which standard defects a suite catches",
-    "report": "make HTML, Markdown, JUnit XML and more of report.json files",
+    "report": "make HTML, Markdown, JUnit XML and more from report.json files",
     "baseline": "bring an adapter's known deviations up to date",
     "diff": "show what changed between two runs, such as two builds of an SDK",
     "new": "create a working adapter for a new SDK",

@@ -47,7 +47,7 @@ def _lines(suite: Suite, name: str | None) -> list[str]:
     if scenario_id not in suite.files:
         known = [*requirements, *suite.files]
         fix = nearest(name, known) or "'waitproof list' and 'waitproof explain' show them all"
-        raise InputError(Mistake("explain", f"nothing is called '{name}'", fix=fix))
+        raise InputError(Mistake("explain", f"no requirement or scenario is called '{name}'", fix=fix))
     place = suite.files[scenario_id]
     if scenario_id not in {each.id for each in suite.scenarios}:
         load_scenario(place, suite.folder, suite.contract)  # raises, with the reason why it can't be read

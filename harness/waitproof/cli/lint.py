@@ -15,7 +15,9 @@ __all__ = ["add_options", "execute"]
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("paths", nargs="*", type=Path, help="suites or scenario files (default: the suite)")
+    parser.add_argument(
+        "paths", nargs="*", type=Path, help="suite folders or scenario files (default: the whole suite)"
+    )
     add_suite_option(parser)
 
 

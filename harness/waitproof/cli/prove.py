@@ -53,7 +53,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     chosen = [each for name, each in clients.items() if _is_meant(options, name)]
     not_applicable = {name: why for name, why in known.not_applicable.items() if _is_meant(options, name)}
     if not chosen and not not_applicable:
-        fact = f"no defect or correct client matches {', '.join(options.patterns)}"
+        fact = f"no defect or correct client matches {' or '.join(map(repr, options.patterns))}"
         raise InputError(Mistake("-k", fact, fix="'waitproof prove' shows all names"))
 
     def say_line(line: Line) -> None:

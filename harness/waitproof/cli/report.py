@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a report.json, written by waitproof run --json",
     )
     parser.add_argument(
-        "--results", type=Path, metavar="FILE", help="write a Markdown page of results to FILE"
+        "--results", type=Path, metavar="FILE", help="write a Markdown page that compares all SDKs to FILE"
     )
     report.add_options(parser)
     parser.add_argument(
@@ -39,7 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="list NAME in the results as an adapter that was not run; repeatable",
+        help="list NAME in --results as an adapter that was not run; repeatable",
     )
 
 

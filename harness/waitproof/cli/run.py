@@ -31,7 +31,7 @@ __all__ = ["add_options", "execute"]
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("adapters", nargs="*", metavar="ADAPTER", help="folder with an adapter.yaml")
+    parser.add_argument("adapters", nargs="*", metavar="ADAPTER", help="a folder with an adapter.yaml")
     parser.add_argument(
         "--adapter",
         action="append",
@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--fail-on",
         choices=["must", "should"],
         default="must",
-        help="the level whose failures make the run exit with 1 (default: must)",
+        help="the lowest level whose failures make the run exit with 1 (default: must)",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="print every requirement and failure")
     parser.add_argument("--port", type=int, default=0, help="port of the mock server (default: a free one)")

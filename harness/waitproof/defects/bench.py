@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from waitproof.defects.defect import Defect, Ending, clean
 from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
 from waitproof.defects.sdk import ModelSdk
-from waitproof.judge import Observation, RoundKind, Status, Trial, Verdict, rounds, unplayed
+from waitproof.judge import Observation, Round, RoundKind, Status, Trial, Verdict, rounds, unplayed
 from waitproof.protocol import Capabilities, Hello
 from waitproof.simulate import Conditions, Simulator, forecast, scale_for, scaled, waiting_once
 from waitproof.suite import Scenario, Suite, WaitOptions
@@ -31,8 +31,19 @@ class Bench:
         self._factors: dict[tuple[str, float, float], int | None] = {}
         self._scaled: dict[tuple[str, int], Scenario] = {}
 
-    def simulate(self, defect: Defect, scenarios: Sequence[Scenario] | None = None) -> list[Verdict]:
-        """Play scenarios, all by default, as a run plays them, and return the verdicts."""
+    def simulate(
+        self,
+        defect: Defect,
+        scenarios: Sequence[Scenario] | None = None,
+        on_round: Callable[[Round, Sequence[Observation]], object] = lambda _round, _seen: None,
+    ) -> list[Verdict]:
+        """Play scenarios, all by default, as a run plays them, and return the verdicts.
+
+        Args:
+            defect: What to play them with.
+            scenarios: What to play.
+            on_round: Called with each round and what was seen in it.
+        """
         contract = self.suite.contract
         sdk = ModelSdk(contract, defect)
         hello = self._simulators[0].hello(sdk)
@@ -44,33 +55,53 @@ class Bench:
             scales[id(trial)] = factor
             trials.append(trial)
         for each in rounds(contract, trials, hello):
+            seen: list[Observation] = []
             for trial in each.trials:
                 factor = scales[id(trial)]
                 if factor is None:
                     reason = "the helper's options are too coarse"
                     trial.close(unplayed(contract, trial.scenario, Status.UNSUPPORTED, reason))
                 elif each.kind is RoundKind.AFTER_WAITS:
-                    again = ModelSdk(contract, defect)
-                    trial.add_after_waits(self._play(again, each.hello, trial, factor, after_waits=True))
+                    again = self._play_again(defect, each, trial, factor)
+                    trial.add_after_waits(*again)
+                    seen += again
                 elif trial.observations:
-                    trial.add(self._play(ModelSdk(contract, defect), each.hello, trial, factor))
+                    again = self._play_again(defect, each, trial, factor)
+                    trial.add(*again)
+                    seen += again
                 else:
                     earlier = dict.fromkeys([*waits[:1], *waits[-1:]])
                     earlier.pop(trial.scenario.wait_options, None)
                     observation = self._play(sdk, each.hello, trial, factor)
                     trial.add(replace(observation, earlier_waits=tuple(earlier)))
                     waits.append(trial.scenario.wait_options)
+                    seen.append(observation)
+            on_round(each, seen)
         return [verdict for trial in trials for verdict in trial.verdicts]
 
+    def _play_again(self, defect: Defect, each: Round, trial: Trial, factor: int) -> list[Observation]:
+        """Play a trial as often as a round of re-runs asks for, in a process each."""
+        earlier = trial.earlier_waits if each.kind is RoundKind.AFTER_WAITS else ()
+        return [
+            self._play(ModelSdk(self.suite.contract, defect), each.hello, trial, factor, earlier, copy)
+            for copy in range(each.copies)
+        ]
+
     def _play(
-        self, sdk: ModelSdk, hello: Hello, trial: Trial, factor: int, *, after_waits: bool = False
+        self,
+        sdk: ModelSdk,
+        hello: Hello,
+        trial: Trial,
+        factor: int,
+        earlier: Sequence[WaitOptions] = (),
+        copy: int = 0,
     ) -> Observation:
         """Play a trial once more, in a machine of the conditions for that run."""
-        runs = trial.runs
-        simulator = self._simulators[min(runs, len(self._simulators) - 1)]
-        for options in trial.earlier_waits if after_waits else ():
+        number = trial.runs + copy
+        simulator = self._simulators[min(number, len(self._simulators) - 1)]
+        for options in earlier:
             simulator.play(sdk, hello, waiting_once(self.suite.contract, options))
-        return simulator.play(sdk, hello, trial.scenario, scale=factor, alone=bool(runs), seed=runs)
+        return simulator.play(sdk, hello, trial.scenario, scale=factor, alone=bool(number), seed=number)
 
     def prove(self, defect: Defect) -> Line:
         """Return what the suite makes of a defect or an equivalent.

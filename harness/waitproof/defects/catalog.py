@@ -9,6 +9,7 @@ from waitproof.defects.cancellation import cancellation_defects
 from waitproof.defects.concurrency import concurrency_defects
 from waitproof.defects.deadlines import deadline_defects
 from waitproof.defects.defect import CLEAN, CLEAN_ASYNC, Defect
+from waitproof.defects.durations import duration_defects
 from waitproof.defects.equivalents import equivalents
 from waitproof.defects.exceptions import exception_defects
 from waitproof.defects.faults import fault_defects
@@ -27,6 +28,7 @@ MODULES = (
     exception_defects,
     interval_defects,
     deadline_defects,
+    duration_defects,
     concurrency_defects,
     fault_defects,
     state_defects,

@@ -18,13 +18,8 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from waitproof.defects.wire import Cause, ModelError, Task, TaskId, Wire
-from waitproof.simulate import (
-    Answer,
-    Request,
-    SimulatedDropError,
-    SimulatedTimeoutError,
-)
-from waitproof.suite import Contract, Json, StatusMeaning
+from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.suite import NO_TIMEOUT_S, Contract, Json, StatusMeaning
 
 __all__ = ["Fork", "Hooks", "Instead", "ModelClient", "Options", "Reaction", "Send", "Sleep", "Steps", "Wait"]
 
@@ -35,6 +30,7 @@ REQUEST_TIMEOUT_S = 60.0  # for requests that no wait's deadline bounds
 # answers.
 LAST_POLL_SHARE = 0.05
 LAST_POLL_LIMIT_S = 1.0
+LEAST_INTERVAL_S = 0.001  # where 0 is passed: time goes on, and defects can divide by it
 
 Options: TypeAlias = Mapping[str, float]
 
@@ -97,8 +93,9 @@ class Wait:
         self.client = client
         self.task_id = task_id
         self.options = options
-        self.interval_s = options.get("poll_interval", defaults.poll_interval)
-        self.timeout_s = options.get("timeout", defaults.timeout)
+        self.interval_s = max(LEAST_INTERVAL_S, options.get("poll_interval", defaults.poll_interval))
+        passed_s = options.get("timeout", defaults.timeout)
+        self.timeout_s = NO_TIMEOUT_S if passed_s is None else passed_s
         self.began_s = client.now()
         self.deadline_s = self.began_s + self.timeout_s
         self.polled_s = self.began_s
@@ -262,7 +259,9 @@ class ModelClient:
     def _poll(self, wait: Wait) -> Steps:
         hooks = self._hooks
         yield from hooks.before_poll(wait)
-        last_poll_s = min(wait.timeout_s * LAST_POLL_SHARE, LAST_POLL_LIMIT_S)
+        last_poll_s = LAST_POLL_LIMIT_S
+        if wait.timeout_s > 0:
+            last_poll_s = min(wait.timeout_s * LAST_POLL_SHARE, LAST_POLL_LIMIT_S)
         # A poll begun before the deadline is cut off there; only one begun just before it, or at it, is
         # given the little more that an answer needs.
         timeout_s = hooks.on_poll(wait, max(wait.deadline_s - self.now(), last_poll_s))

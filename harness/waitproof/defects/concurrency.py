@@ -141,7 +141,7 @@ def _waits_at_once() -> Iterator[Defect]:
     every = (
         (
             "one-task-id-for-all-waits",
-            "The client remembers one task id for all its waits.",
+            "The client uses one task id for all its waits.",
             Hooks(on_wait=the_latest, on_poll=of_the_latest),
         ),
         (

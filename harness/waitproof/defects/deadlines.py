@@ -46,7 +46,7 @@ def _timeouts() -> Iterator[Defect]:
     yield Defect(
         "raises_timeout.hangs-after-a-poll",
         "raises_timeout",
-        "The helper never comes back after its first poll: it waits for itself.",
+        "The helper never comes back after its first poll: it has a deadlock.",
         Hooks(after_poll=_forever),
     )
     passed: tuple[tuple[str, str, Hooks], ...] = (
@@ -92,7 +92,7 @@ def _timeouts() -> Iterator[Defect]:
         ),
         (
             "option-in-milliseconds",
-            "The helper takes a timeout that the caller passes in seconds for milliseconds.",
+            "The helper reads the timeout that the caller passes in seconds as milliseconds.",
             option_changed("timeout", lambda _contract, s: s / 1000),
         ),
     )
@@ -101,7 +101,7 @@ def _timeouts() -> Iterator[Defect]:
     yield Defect(
         "timeout_kept.option-missing",
         "timeout_kept",
-        "The helper takes no timeout.",
+        "The helper has no parameter for the timeout.",
         where={"option": "passed"},
         capabilities={"options": ["poll_interval"]},
     )
@@ -222,7 +222,7 @@ def _open_questions(contract: Contract) -> Iterator[Defect]:
         (
             "record_request_timeout",
             "half-of-the-default",
-            f"The client gives any request up after {half_s:g} s.",
+            f"The client gives up any request after {half_s:g} s.",
             Hooks(on_poll=lambda _wait, timeout_s: min(timeout_s, half_s)),
         ),
     )

@@ -166,5 +166,5 @@ def _forgiving_the_start(wait: Wait, error: ModelError) -> Exception | Reaction:
 
 
 def _starting(wait: Wait, steps: Steps) -> Steps:
-    yield Sleep(min(START_S, wait.timeout_s))
+    yield Sleep(max(0.0, min(START_S, wait.timeout_s)))
     return (yield from steps)

@@ -53,7 +53,7 @@ def _kinds(contract: Contract, reason: str) -> Iterator[Defect]:
         ),
         (
             "timeout-by-its-name",
-            "A failed task whose own error is called like a timeout raises the timeout's exception.",
+            "A failed task with the error type timeout raises the timeout's exception.",
             by_name,
             reason or _without_fields(contract),
         ),
@@ -190,7 +190,7 @@ def _changes_of_text(field: str, value: Json) -> Iterator[_Change]:
         yield (
             "of-the-sdk",
             (
-                f"{field} is another than the server's, such as the SDK's own.",
+                f"{field} is not the server's but another one, such as the SDK's own.",
                 _on_error(_fixed(field, "0.1.0")),
             ),
         )
@@ -213,7 +213,7 @@ def _changes_of_text(field: str, value: Json) -> Iterator[_Change]:
         yield (
             "the-message",
             (
-                f"{field} is another text than the server's, such as the exception's whole message.",
+                f"{field} is not the server's text but another one, such as the exception's whole message.",
                 _on_error(_message(field)),
             ),
         )
@@ -222,7 +222,7 @@ def _changes_of_text(field: str, value: Json) -> Iterator[_Change]:
         yield (
             "its-own",
             (
-                f"{field} is another text than the server's, such as the runtime's own stack trace.",
+                f"{field} is not the server's text but another one, such as the runtime's own stack trace.",
                 _on_error(_fixed(field, own)),
             ),
         )

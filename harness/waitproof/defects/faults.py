@@ -31,7 +31,7 @@ def fault_defects(contract: Contract) -> Iterator[Defect]:
     yield Defect(
         "fault_not_hammered.hardly-pauses",
         "fault_not_hammered",
-        "After a poll that failed, the next fifty come after a tenth of the interval.",
+        "After a poll that failed, the next fifty polls each come after a tenth of the interval.",
         Hooks(
             on_poll_error=on_errors(brought_no_task, lambda _error: Reaction.POLL_ON, most=50).on_poll_error,
             on_sleep=lambda wait, s: s / 10 if wait.failures else s,
@@ -80,7 +80,7 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
         ("polls-over-500", "A lasting 5xx is hidden until the deadline.", _polled_over(_server_error)),
         (
             "polls-over-404",
-            "A task that the server does not know is taken for one that has not begun.",
+            "The helper polls on after a 404, as if the task had not begun.",
             _polled_over(http_status(404)),
         ),
         (
@@ -100,7 +100,7 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
         ),
         (
             "http-status-not-looked-at",
-            "The body of an answer is read without a look at its HTTP status.",
+            "The body of an answer is read without checking its HTTP status.",
             Hooks(on_answer=lambda answer: Answer(200, answer.headers, answer.body)),
         ),
         (
@@ -120,7 +120,7 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
         ),
         (
             "a-server-error-is-the-result",
-            "A wait whose polls bring a server error returns nothing, as if the task had ended.",
+            "A wait whose polls get a server error returns nothing, as if the task had ended.",
             Hooks(on_wait=_without_server_errors),
         ),
         (
@@ -235,13 +235,13 @@ def _open_questions() -> Iterator[Defect]:
         (
             "record_after_fault",
             "forgives-a-404",
-            "The helper polls on after one answer that the task is unknown.",
+            "The helper polls on after one 404.",
             on_errors(http_status(404), lambda _error: Reaction.POLL_ON, most=1),
         ),
         (
             "record_after_fault",
             "repeats-after-5xx",
-            "The helper repeats a poll at once, and once, after a server error.",
+            "The helper repeats a poll once, at once, after a server error.",
             on_errors(_server_error, lambda _error: Reaction.REPEAT, most=1),
         ),
         (

@@ -1,4 +1,4 @@
-"""Defects of the poll interval: polls that come too soon or too late, and options that are not honoured."""
+"""Defects of the poll interval: polls that come too soon or too late, and options that are not honored."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _intervals() -> Iterator[Defect]:
         ("polls-twice", "The helper polls twice in a row each time.", Hooks(before_poll=_poll_and_forget)),
         (
             "in-milliseconds",
-            "The helper takes the interval's seconds for milliseconds where it sleeps.",
+            "The helper sleeps as many milliseconds as the interval has seconds.",
             _slept(lambda _wait, s: s / 1000),
         ),
     )
@@ -124,7 +124,7 @@ def _overridden_intervals() -> Iterator[Defect]:
         ),
         (
             "option-in-milliseconds",
-            "The helper takes an interval that the caller passes in seconds for milliseconds.",
+            "The helper reads the interval that the caller passes in seconds as milliseconds.",
             option_changed("poll_interval", lambda _contract, s: s / 1000),
         ),
         (
@@ -154,7 +154,7 @@ def _overridden_intervals() -> Iterator[Defect]:
     yield Defect(
         "interval_kept.option-missing",
         "interval_kept",
-        "The helper takes no interval.",
+        "The helper has no parameter for the interval.",
         where={"option": "passed"},
         capabilities={"options": ["timeout"]},
     )
@@ -211,7 +211,7 @@ def _open_questions() -> Iterator[Defect]:
 
 def sleeping_first(wait: Wait, steps: Steps) -> Steps:
     """Sleep an interval before the first poll."""
-    yield Sleep(min(wait.interval_s, wait.timeout_s))
+    yield Sleep(max(0.0, min(wait.interval_s, wait.timeout_s)))
     return (yield from steps)
 
 

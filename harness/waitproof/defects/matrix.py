@@ -101,7 +101,7 @@ def _catches(
 
 
 def _words(verdict: Verdict) -> str:
-    """Return the part of a recorded behaviour by which SDKs are compared."""
+    """Return the part of a recorded behavior by which SDKs are compared."""
     return verdict.seen.partition(":")[0]
 
 

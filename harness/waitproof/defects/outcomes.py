@@ -165,7 +165,7 @@ def _results(contract: Contract) -> Iterator[Defect]:
     yield Defect(
         f"{check}.guesses",
         check,
-        "The helper returns without having asked the server.",
+        "The helper returns without asking the server.",
         Hooks(on_wait=_returning({"channels": 2})),
         ending=Ending.ERROR,
     )
@@ -219,7 +219,7 @@ def _failures(contract: Contract) -> Iterator[Defect]:
         ),
         (
             "a-part-of-a-result-is-returned",
-            "The helper returns what a failed task has of a result in place of raising.",
+            "The helper returns the partial result of a failed task instead of raising.",
             Hooks(on_task=lambda _wait, t: _ended(t) if t.meaning is FAILED and t.result is not None else t),
         ),
         (
@@ -271,7 +271,7 @@ def _payloads() -> Iterator[Defect]:
         ),
         (
             "reads-dates",
-            "Texts in the result that look like a date are parsed and written differently.",
+            "Strings in the result that look like dates are parsed and written back in another format.",
             _texts(lambda text: f"{text[:10]}T00:00:00Z" if text[:2] == "20" and text[4:5] == "-" else text),
         ),
         ("single-precision", "Fractions in the result are read as 32-bit floats.", _everywhere(_single)),

@@ -41,12 +41,12 @@ def _endpoint(contract: Contract) -> Iterator[Defect]:
     every: tuple[tuple[str, str, Hooks], ...] = (
         (
             "asks-for-settings",
-            "The helper sends another request beside its polls.",
+            "The helper sends an extra request besides its polls.",
             Hooks(after_poll=_ask_for_settings),
         ),
         (
             "other-path",
-            "The helper polls at another path than the documented one.",
+            "The helper polls a path that is not the documented one.",
             Hooks(on_request=lambda _wait, request: replace(request, target=f"/v0{request.target}")),
         ),
         (
@@ -124,7 +124,7 @@ def _operations(contract: Contract) -> Iterator[Defect]:
         ("capitals", "Operations return the task id in capitals.", lambda task_id: str(task_id).upper()),
         (
             "a-duration",
-            "Operations return another field of the answer than the task id.",
+            "Operations return another field of the answer instead of the task id.",
             lambda _id: "1.20ms",
         ),
     )

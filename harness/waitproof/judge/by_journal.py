@@ -130,7 +130,7 @@ def _settled(requirement: Requirement, sightings: Sequence[Sighting], against: S
         return against, f"seen in {JOURNAL_RUNS} waits in a row"
     if same == 0:
         delay = f"worst scheduling delay: {seconds(sightings[-1].lag_s)}"
-        return Status.INCONCLUSIVE, f"the machine was as late as that ({delay})"
+        return Status.INCONCLUSIVE, f"a busy machine explains it as well ({delay})"
     ordinal = "1st" if same == 1 else "2nd"
     explanation = (
         f"could be a busy machine: counted after {JOURNAL_RUNS} waits in a row, this is the {ordinal}"

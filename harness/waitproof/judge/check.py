@@ -56,6 +56,8 @@ class Finding:
             many, so that one run can be held against another; infinite where no time did.
         settles: For a suspicion: what it becomes when each isolated re-run reproduces it.
         is_extreme: For a suspicion: if no isolated re-run reproduces it, the cause stays unknown.
+        is_of_pauses: For a suspicion: the wait's pauses were too long, and if that was the SDK's doing, it
+            explains this, too.
     """
 
     mark: Mark
@@ -66,6 +68,7 @@ class Finding:
     missed_s: float = math.inf
     settles: Mark = Mark.BROKEN
     is_extreme: bool = False
+    is_of_pauses: bool = False
 
 
 def kept(expected: str = "", seen: str = "") -> Finding:
@@ -94,7 +97,7 @@ def suspect(expected: str, seen: str, *, excess_s: float = math.inf, missed_s: f
 
 
 def recorded(seen: str) -> Finding:
-    """Return a behaviour that goes on record and is never judged."""
+    """Return a behavior that goes on record and is never judged."""
     return Finding(Mark.RECORDED, seen=seen)
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from waitproof.judge.check import Finding, Mark
 from waitproof.judge.observation import Observation, StillWaiting
 from waitproof.judge.words import NOTHING_RAISED, describe
 from waitproof.suite import Contract, Level
 
-__all__ = ["following"]
+__all__ = ["explaining", "following"]
 
 # Kinds of checks that find a wrong outcome, the one that says most about its cause first.
 _OF_OUTCOMES = (
@@ -32,6 +33,8 @@ _OF_DEADLINES = ("timeout_kept", "timeout_not_late", "timeout_not_early", "deadl
 _PRIMARY = (*_OF_OUTCOMES, *_OF_DEADLINES)
 # Kinds that need several polls: a wait that ended or hung too soon for them has no interval to judge.
 _OF_POLLS = ("parameters_kept", "interval_kept", "waits_interleave")
+
+_OF_PAUSES = "interval_kept"  # where most pauses of a wait are too long, this kind of check finds it
 
 _Call: TypeAlias = tuple[int, int]  # which of the scenario's calls, which copy
 
@@ -57,6 +60,38 @@ def following(
         elif contract.requirement(name).check in _PRIMARY:
             primary.append(name)
     return follows
+
+
+def explaining(
+    contract: Contract, findings: Mapping[str, Finding], observation: Observation
+) -> Mapping[str, str]:
+    """Return the suspicions that another requirement explains once that has failed, each with that one.
+
+    If a failure is a fact, what only follows from it needs no re-run to be one, too. A wait that times out
+    late, or too soon for its last poll, is what an SDK whose pauses are too long makes of it. No requirement
+    explains itself, however long the chain.
+
+    Args:
+        contract: The documentation.
+        findings: What was found in the first run of one scenario, by requirement.
+        observation: That run.
+    """
+    judged = {
+        name: finding for name, finding in findings.items() if contract.requirement(name).level != Level.INFO
+    }
+    seen = {name: finding.seen for name, finding in judged.items() if _is_wrong(finding)}
+    causes = dict(following(contract, seen, [observation]))
+    about_pauses = [
+        name for name in seen if contract.requirement(name).check == _OF_PAUSES and name not in causes
+    ]
+    for name in seen:
+        if about_pauses and judged[name].is_of_pauses and name not in causes:
+            causes[name] = about_pauses[0]
+    return causes
+
+
+def _is_wrong(finding: Finding) -> bool:
+    return (finding.settles if finding.mark is Mark.SUSPECT else finding.mark) is Mark.BROKEN
 
 
 def _calls(seen: str, observations: Sequence[Observation]) -> Mapping[_Call, bool]:

@@ -10,8 +10,14 @@ re-run after the waits that its process had made before. Where that reproduces i
 a correct one would have to be late in each of these re-runs, too, while hardly anything else runs. Where it
 doesn't, the verdict stays open, unless the machine was measured to be as late as that in the first run.
 
-    of a shared suspicion                                          what comes next
-    reproduced in CONFIRMING scenarios                             the others are CONFIRMED
+A suspicion that another requirement of the same scenario would explain waits for the verdict about that one.
+
+    of a suspicion
+    explained by a requirement that has failed by now              FOLLOWS
+    only in long scenarios, reproduced in others by the same check
+    of time for another requirement (default and passed options)   ALIKE
+    of a shared one
+    reproduced in CONFIRMING scenarios, or in the only short one   the others are CONFIRMED
     passed in CONFIRMING, reproduced in none, waits came before    these are re-run after their earlier waits
     reproduced after earlier waits in CONFIRMING scenarios         whatever is not settled is STATE_KEPT
     anything else, and some have not been re-run                   the shortest of them are re-run
@@ -22,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from waitproof.judge.check import Mark
+from waitproof.judge.check import Mark, checks
 from waitproof.judge.settle import RERUNS, Ruling, Settlement
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.protocol import Hello
@@ -34,8 +40,14 @@ CONFIRMING = 2  # one could be chance, and the others are believed for it
 LONG_S = 10.0  # with a longer one, a round makes both re-runs at once; else what passes is played once
 
 
-def settling_rounds(hello: Hello, trials: Sequence[Trial]) -> Iterator[Round]:
-    """Yield rounds of re-runs until no trial is suspicious."""
+def settling_rounds(hello: Hello, trials: Sequence[Trial], *, at_once: bool = False) -> Iterator[Round]:
+    """Yield rounds of re-runs until no trial is suspicious.
+
+    Args:
+        hello: The adapter's introduction.
+        trials: What to re-run where it is suspicious.
+        at_once: Make both re-runs at once however short they are, because everything else waits for them.
+    """
     suspicious = [trial for trial in trials if trial.state is TrialState.SUSPICIOUS]
     groups = _groups(suspicious)
     while groups:
@@ -47,16 +59,17 @@ def settling_rounds(hello: Hello, trials: Sequence[Trial]) -> Iterator[Round]:
             after_waits |= dict.fromkeys(group.to_re_run_after_waits())
         if isolated:
             is_first = any(len(each.observations) == 1 for each in isolated)
-            yield Round(RoundKind.ISOLATED, hello, tuple(isolated), _copies(isolated) if is_first else 1)
+            copies = _copies(isolated, at_once) if is_first else 1
+            yield Round(RoundKind.ISOLATED, hello, tuple(isolated), copies)
         if after_waits:
             is_first = not any(each.after_waits for each in after_waits)
-            copies = _copies(after_waits) if is_first else 1
+            copies = _copies(after_waits, at_once) if is_first else 1
             yield Round(RoundKind.AFTER_WAITS, hello, tuple(after_waits), copies)
         groups = [group for group in groups if not group.is_over]
 
 
-def _copies(trials: Iterable[Trial]) -> int:
-    return RERUNS if any(each.length_s > LONG_S for each in trials) else 1
+def _copies(trials: Iterable[Trial], at_once: bool) -> int:
+    return 1 if not at_once and all(map(_is_short, trials)) else RERUNS
 
 
 def _groups(trials: Sequence[Trial]) -> list[_Group]:
@@ -64,25 +77,67 @@ def _groups(trials: Sequence[Trial]) -> list[_Group]:
     for trial in sorted(trials, key=lambda each: each.length_s):
         for name, suspicion in trial.suspicions.items():
             members.setdefault((name, suspicion.settles), []).append(trial)
-    return [_Group(name, each) for (name, _), each in members.items()]
+    groups = {key: _Group(key[0], each) for key, each in members.items()}
+    for (name, settles), group in groups.items():
+        if group.has_short or not checks()[group.check].timed:
+            continue
+        group.alike = [
+            other
+            for (other_name, other_settles), other in groups.items()
+            if other.has_short
+            and (other.check, other_settles) == (group.check, settles)
+            and other_name != name
+        ]
+    return list(groups.values())
 
 
 class _Group:
-    """The trials in which one requirement was suspicious, the shortest first."""
+    """The trials in which one requirement was suspicious, the shortest first.
+
+    Attributes:
+        requirement: Its id.
+        check: The kind of check that judges it.
+        has_short: Whether one of them is short.
+        alike: Where none is: the groups of other requirements with the same check of time, and short trials.
+        is_over: Whether all is settled.
+    """
 
     def __init__(self, requirement: str, members: Sequence[Trial]) -> None:
-        self._requirement = requirement
+        self.requirement = requirement
         self._members = members
-        self._is_shared = len(members) >= SHARED
+        self.check = members[0].check_of(requirement)
+        self.alike: Sequence[_Group] = ()
+        short = [trial for trial in members if _is_short(trial)]
+        self.has_short = bool(short)
+        self._is_shared = len(members) >= SHARED or 0 < len(short) < len(members)
+        self._confirming = CONFIRMING if len(members) >= SHARED and len(short) != 1 else 1
         self.is_over = False
         if self._is_shared:
             for trial in members:
                 trial.hold(requirement)
 
+    @property
+    def reproduced(self) -> list[Trial]:
+        """Those whose isolated re-runs have reproduced it."""
+        return self._that_came_to(Settlement.REPRODUCED)
+
+    @property
+    def has_open_short(self) -> bool:
+        """Whether more re-runs of a short one may reproduce it."""
+        return any(map(_is_short, self._open()))
+
     def decide(self) -> None:
         """Rule on what the re-runs so far decide."""
-        reproduced = self._that_came_to(Settlement.REPRODUCED)
-        if self._is_shared and len(reproduced) >= CONFIRMING:
+        for trial in self._open():
+            cause = trial.suspicions[self.requirement].cause
+            if trial.has_failed(cause):
+                self._rule(Settlement.FOLLOWS, [trial], cause=cause)
+        for other in self.alike:
+            unexplained = [trial for trial in self._open() if self._is_unexplained(trial)]
+            if other.reproduced:
+                self._rule(Settlement.ALIKE, unexplained, other.reproduced, cause=other.requirement)
+        reproduced = self.reproduced
+        if self._is_shared and len(reproduced) >= self._confirming:
             self._rule(Settlement.CONFIRMED, self._open(), reproduced)
         kept = self._that_came_to(Settlement.REPRODUCED, after_waits=True)
         if self._is_shared and len(kept) >= CONFIRMING:
@@ -95,16 +150,19 @@ class _Group:
         if not self._open() and not self.to_re_run_after_waits():
             self.is_over = True
             for trial in self._members:
-                trial.release(self._requirement)
+                trial.release(self.requirement)
 
     def to_isolate(self) -> list[Trial]:
         """Return what to re-run in isolation next: what was begun, then the shortest."""
+        if any(other.has_open_short for other in self.alike):
+            return []
+        unexplained = [each for each in self._open() if not each.is_explained_later(self.requirement)]
         if not self._is_shared:
-            return self._open()
+            return unexplained
         if self.to_re_run_after_waits():
             return []
-        begun_first = sorted(self._open(), key=lambda trial: len(trial.observations) == 1)
-        return begun_first[: max(1, CONFIRMING - len(self._that_came_to(Settlement.REPRODUCED)))]
+        begun_first = sorted(unexplained, key=lambda trial: len(trial.observations) == 1)
+        return begun_first[: max(1, self._confirming - len(self.reproduced))]
 
     def to_re_run_after_waits(self) -> list[Trial]:
         """Return what to re-run after the waits that its process had made before."""
@@ -112,18 +170,18 @@ class _Group:
         passed = [trial for trial in self._passed() if trial.earlier_waits]
         if len(unexplained) < SHARED or len(passed) < CONFIRMING:
             return []
-        if self._that_came_to(Settlement.REPRODUCED):
+        if self.reproduced:
             return []
         done = {None: False, Settlement.OPEN: False}
         return [
             trial
             for trial in passed[:CONFIRMING]
-            if not done.get(trial.came_to(self._requirement, after_waits=True), True)
+            if not done.get(trial.came_to(self.requirement, after_waits=True), True)
             and trial.state is TrialState.SUSPICIOUS
         ]
 
     def _open(self) -> list[Trial]:
-        return [trial for trial in self._members if trial.is_open(self._requirement)]
+        return [trial for trial in self._members if trial.is_open(self.requirement)]
 
     def _passed(self) -> list[Trial]:
         return self._that_came_to(Settlement.PASSED)
@@ -132,13 +190,19 @@ class _Group:
         return [
             trial
             for trial in self._members
-            if trial.came_to(self._requirement, after_waits=after_waits) is settlement
+            if trial.came_to(self.requirement, after_waits=after_waits) is settlement
         ]
 
     def _is_unexplained(self, trial: Trial) -> bool:
-        return not trial.suspicions[self._requirement].is_explained
+        return not trial.suspicions[self.requirement].is_explained
 
-    def _rule(self, settlement: Settlement, trials: Sequence[Trial], by: Sequence[Trial] = ()) -> None:
+    def _rule(
+        self, settlement: Settlement, trials: Sequence[Trial], by: Sequence[Trial] = (), cause: str = ""
+    ) -> None:
         deciding = tuple(trial.scenario.id for trial in by)
         for trial in trials:
-            trial.release(self._requirement, Ruling(settlement, len(self._members), deciding))
+            trial.release(self.requirement, Ruling(settlement, len(self._members), deciding, cause))
+
+
+def _is_short(trial: Trial) -> bool:
+    return trial.length_s <= LONG_S

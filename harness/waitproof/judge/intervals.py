@@ -9,6 +9,7 @@ of polls, because what a timer and a machine add is a few milliseconds a poll, h
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from statistics import fmean, median
 
@@ -21,6 +22,7 @@ __all__ = [
     "LATE_SLACK_S",
     "MIN_PERIODS",
     "TICK_S",
+    "are_seldom",
     "long_pauses",
     "median_period_s",
     "regularity",
@@ -56,14 +58,17 @@ MIN_PAUSES_OF_A_THIRD = 3  # fewer have no lower quartile
 def wait_interval(case: Case, call: CallRecord) -> Finding:
     """Return whether a wait polled once an interval."""
     interval_s = call.interval_s(case.contract)
-    regular = _without_clamped(case, call, case.polls(call))
+    ends_s = math.inf if call.received_s is None else call.received_s
+    # What comes after the outcome is `no_poll_after_outcome`'s business.
+    polls = tuple(poll for poll in case.polls(call) if poll.arrived_s <= ends_s)
+    regular = _without_clamped(case, call, polls)
     expected = f"a poll every {seconds(interval_s)}"
     for number, poll in enumerate(regular):
         since_call_s = poll.arrived_s - call.sent_s
         bound_s = _earliest_s(number, interval_s)
         if since_call_s < bound_s:
             seen = f"poll {number + 1} came {seconds(since_call_s)} after the call"
-            return broken(f"{expected}: poll {number + 1} {seconds(bound_s)} after the call or later", seen)
+            return broken(f"{expected}: poll {number + 1} at least {seconds(bound_s)} after the call", seen)
     if len(regular) <= MIN_PERIODS:
         return suspect(
             f"{expected}, {MIN_PERIODS} periods or more",
@@ -302,10 +307,15 @@ def usual_period_s(polls: tuple[Poll, ...], interval_s: float) -> float:
 
     That is their median period, unless they are too few to have one, or so far apart that it says nothing.
     """
-    pauses = _pauses(polls)
-    if len(pauses) < MIN_PERIODS or median(pauses) > _median_bound_s(interval_s):
+    if len(_pauses(polls)) < MIN_PERIODS or are_seldom(polls, interval_s):
         return interval_s
     return max(interval_s, median_period_s(polls))
+
+
+def are_seldom(polls: tuple[Poll, ...], interval_s: float) -> bool:
+    """Say whether at least half of a wait's pauses are far too long; too few of them say nothing."""
+    pauses = _pauses(polls)
+    return len(pauses) >= MIN_PERIODS and median(pauses) > _median_bound_s(interval_s)
 
 
 def _pauses(polls: tuple[Poll, ...]) -> list[float]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from waitproof.judge.check import Case
-from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, usual_period_s
+from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, are_seldom, usual_period_s
 from waitproof.judge.observation import CallRecord
 from waitproof.protocol import Raised
 
@@ -29,10 +29,12 @@ class Interference:
     Attributes:
         is_extreme: It stood still for so long that the SDK itself may have made it: by a lock, or by a pool
             of connections that others have used up, which a fresh process does not show.
+        is_of_pauses: Its polls are too few because most of its pauses were too long.
     """
 
     call: CallRecord
     is_extreme: bool = False
+    is_of_pauses: bool = False
 
 
 def interferences(case: Case) -> list[Interference]:
@@ -42,7 +44,8 @@ def interferences(case: Case) -> list[Interference]:
         taken_s = _taken_s(case, call)
         if taken_s:
             limit_s = max(MAX_TAKEN_S, call.timeout_s(case.contract) / 2)
-            found.append(Interference(call, taken_s > limit_s))
+            is_of_pauses = are_seldom(case.observation.polls_of(call), call.interval_s(case.contract))
+            found.append(Interference(call, taken_s > limit_s, is_of_pauses))
         elif _met_a_close(case, call):
             found.append(Interference(call))
     return found

@@ -210,7 +210,7 @@ def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
             return broken(expected, f"{plural(len(polls), 'poll')}, then the call {describe(call.seen)}")
         is_done = bool(polls) and case.is_terminal(polls[-1])
         if _says_done(case, call) and not is_done:
-            last = f"the last poll said {polls[-1].status!r}" if polls else "no poll arrived"
+            last = f"the last answer was {polls[-1].status!r}" if polls else "no poll arrived"
             return broken(expected, f"the call {describe(call.seen)} although {last}")
     return kept(expected, "it did")
 

@@ -23,19 +23,18 @@ __all__ = ["rounds"]
 def rounds(contract: Contract, trials: Sequence[Trial], hello: Hello) -> Iterator[Round]:
     """Yield what to play next; every trial of a round must be added to, or closed, before the next.
 
-    Scenarios that prove that waits interleave come first and are settled at once, because their verdicts
-    decide how many calls the others may have in flight. Only where all of their waits hung they are not: the
-    waits seem to block, and each re-run would hang as long again. There is always one SCHEDULED round; its
-    trials may be none. The trials of a round may be settled by what those of the next one come to.
+    Scenarios that prove that waits interleave come first, together, and are settled at once, because their
+    verdicts decide how many calls the others may have in flight. Only where all of their waits hung they are
+    not: the waits seem to block, and each re-run would hang as long again. There is always one SCHEDULED
+    round; its trials may be none. The trials of a round may be settled by what those of the next one come to.
     """
     as_introduced = hello
     first: list[Trial] = []
     if hello.capabilities.non_blocking:
         first = [each for each in trials if _proves_interleaving(contract, each.scenario)]
-    for trial in first:
-        yield Round(RoundKind.INTERLEAVING, hello, (trial,))
-        if not _hung(trial):
-            yield from settling_rounds(hello, [trial])
+    if first:
+        yield Round(RoundKind.INTERLEAVING, hello, tuple(first))
+        yield from settling_rounds(hello, [trial for trial in first if not _hung(trial)], at_once=True)
     if any(_hung(trial) or _blocks(contract, verdict) for trial in first for verdict in trial.verdicts):
         hello = replace(hello, capabilities=replace(hello.capabilities, max_concurrency=1))
     rest = tuple(trial for trial in trials if trial not in first)

@@ -1,6 +1,6 @@
-"""Behaviours that the documentation leaves open: recorded in words and numbers, never judged.
+"""Behaviors that the documentation leaves open: recorded in words and numbers, never judged.
 
-The same behaviour has the same words before the colon, so that SDKs can be compared; numbers follow it.
+The same behavior has the same words before the colon, so that SDKs can be compared; numbers follow it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
 from waitproof.judge.intervals import EARLY_SLACK_S, median_period_s
 from waitproof.judge.observation import CallRecord, StillWaiting
-from waitproof.judge.words import describe, differs_at, json_equal, seconds, shown
+from waitproof.judge.words import describe, differs_at, is_outcome_named, json_equal, seconds, shown
 from waitproof.protocol import Cancelled, ExceptionKind, Raised, Returned
 from waitproof.suite import fill
 from waitproof.text import plural
@@ -20,6 +20,7 @@ from waitproof.text import plural
 __all__: list[str] = []
 
 NOTHING = "nothing: no poll arrived"
+NO_PAUSE_RATIO = 0.1  # of the default interval: a request and its answer on a busy machine fit in
 
 _CheckOfNothing: TypeAlias = Callable[[Case, NoArguments], Finding]
 
@@ -207,6 +208,38 @@ def record_cancel_outcome(case: Case, _arguments: NoArguments) -> Finding:
     if isinstance(call.seen, Cancelled):
         return recorded("as the language does it: no exception of the SDK's")
     return recorded(f"{_outcome_word(call)}: {describe(call.seen)}")
+
+
+@_record("record_odd_timeout")
+def record_odd_timeout(case: Case, _arguments: NoArguments) -> Finding:
+    """What a timeout of 0 or less does, on a task that ends after a while."""
+    call = _first_wait(case)
+    polls = case.polls(call)
+    count = plural(len(polls), "poll")
+    word = "waits on" if isinstance(call.seen, Returned) else "never ends"
+    if isinstance(call.seen, Raised):
+        is_timeout = is_outcome_named(call.seen, [case.contract.timeout.kind])
+        word = "gives up" if is_timeout else "fails" if polls else "refuses it"
+    return recorded(f"{word}: {count}, {describe(call.seen)}")
+
+
+@_record("record_odd_interval", timed=True)
+def record_odd_interval(case: Case, _arguments: NoArguments) -> Finding:
+    """How often a wait polls whose interval is 0 or less."""
+    call = _first_wait(case)
+    polls = case.polls(call)
+    if len(polls) < 2:
+        word = "nothing"
+        if isinstance(call.seen, Raised):
+            word = "fails" if polls else "refuses it"
+        return recorded(f"{word}: {plural(len(polls), 'poll')}, {describe(call.seen)}")
+    period_s, default_s = median_period_s(polls), case.contract.defaults.poll_interval
+    word = "polls at another interval"
+    if period_s < default_s * NO_PAUSE_RATIO:
+        word = "polls without a pause"
+    elif abs(period_s - default_s) <= default_s / 4:
+        word = "polls at the default interval"
+    return recorded(f"{word}: periods of {seconds(period_s)}, {describe(call.seen)}")
 
 
 @_record("record_sub_second", timed=True)

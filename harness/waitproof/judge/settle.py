@@ -20,6 +20,8 @@ What the same suspicion came to in other scenarios can decide, too; `groups` the
     suspicion       too few, but reproduced in other scenarios   CONFIRMED      the finding's
     suspicion       reproduced only after other waits            STATE_KEPT     the finding's
     suspicion       passed, or others did; suspicious in several ONLY_TOGETHER  INCONCLUSIVE
+    suspicion       too few, but what explains it has failed     FOLLOWS        the finding's
+    suspicion       none: too long; the like of it is reproduced ALIKE          the finding's
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ class Settlement(StrEnum):
     CONFIRMED = "confirmed"
     STATE_KEPT = "state_kept"
     ONLY_TOGETHER = "only_together"
+    FOLLOWS = "follows"
+    ALIKE = "alike"
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,17 @@ class Ruling:
     """What the same suspicion in other scenarios says about one.
 
     Attributes:
-        settlement: CONFIRMED, STATE_KEPT or ONLY_TOGETHER.
+        settlement: CONFIRMED, STATE_KEPT, ONLY_TOGETHER, FOLLOWS or ALIKE.
         suspicious: In how many scenarios the requirement was suspicious.
         scenarios: The ids of those whose re-runs decided.
+        cause: The requirement whose failure in the same scenario explains this one's, or which is judged by
+            the same check.
     """
 
     settlement: Settlement
     suspicious: int
     scenarios: tuple[str, ...] = ()
+    cause: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Rule:
 
     Attributes:
         note: What the explanation adds; may name {number}, {times}, {first} and {delay}, and of a ruling
-            {suspicious} and {scenarios}.
+            {suspicious}, {scenarios} and {cause}.
         shows: Which run's finding and timeline are shown: 0 the first, -1 the last.
         is_inconclusive: The verdict is INCONCLUSIVE, whatever was found.
         last_passed: The last run passed, so it is not one of the runs that {delay} and the count are about.
@@ -112,7 +119,7 @@ RULES = {
         "different in each of {number} isolated re-runs; {delay}", shows=-1, is_inconclusive=True
     ),
     Settlement.MACHINE: Rule(
-        "reproduced in {number} isolated re-runs, but the machine was as late as that; {delay}",
+        "reproduced in {number} isolated re-runs, but a busy machine explains it as well; {delay}",
         shows=-1,
         is_inconclusive=True,
     ),
@@ -128,6 +135,11 @@ RULES = {
         "suspicious in {suspicious} scenarios of one run, but isolated re-runs of {scenarios} passed: "
         "state that the SDK keeps from wait to wait looks like that; {delay}",
         is_inconclusive=True,
+    ),
+    Settlement.FOLLOWS: Rule("not re-run in isolation, because {cause} failed here and explains it"),
+    Settlement.ALIKE: Rule(
+        "not re-run in isolation, because {cause} is judged in the same way, and was reproduced in shorter "
+        "re-runs of {scenarios}"
     ),
 }
 

@@ -7,6 +7,7 @@ reproduced in isolation, or dropped. `intervals` has the bounds of an interval, 
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 from waitproof.judge.check import Case, Finding, Mark, broken, kept, kind, suspect
@@ -14,10 +15,11 @@ from waitproof.judge.intervals import (
     EARLY_SLACK_S,
     LATE_SLACK_S,
     MIN_PERIODS,
+    are_seldom,
     long_pauses,
     wait_interval,
 )
-from waitproof.judge.observation import CallRecord
+from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
 from waitproof.protocol import Raised
 from waitproof.suite import Model
@@ -67,7 +69,7 @@ def _timeout(case: Case, call: CallRecord) -> Finding:
     in_flight_s = stalled_s(case, call)
     low_s = timeout_s - min(interval_s, timeout_s / 2) - EARLY_SLACK_S
     high_s = timeout_s + interval_s + in_flight_s + LATE_SLACK_S
-    return _between(call, f"a timeout after {seconds(timeout_s)}", low_s, high_s)
+    return _between(case, call, f"a timeout after {seconds(timeout_s)}", low_s, high_s)
 
 
 @kind("timeout_not_early", timed=True)
@@ -76,6 +78,7 @@ def timeout_not_early(case: Case, _arguments: Model) -> Finding:
     return _worst(
         [
             _between(
+                case,
                 call,
                 f"a timeout after {seconds(call.timeout_s(case.contract))}, not before",
                 call.timeout_s(case.contract) - EARLY_SLACK_S,
@@ -92,6 +95,7 @@ def timeout_not_late(case: Case, _arguments: Model) -> Finding:
     return _worst(
         [
             _between(
+                case,
                 call,
                 f"a timeout after {seconds(call.timeout_s(case.contract))}, and not much later",
                 None,
@@ -111,10 +115,31 @@ def deadline_bounds_stalled_poll(case: Case, _arguments: Model) -> Finding:
 def _stalled(case: Case, call: CallRecord) -> Finding:
     timeout_s = call.timeout_s(case.contract)
     expected = f"a timeout after {seconds(timeout_s)} although a poll is stalled"
-    finding = _between(call, expected, None, late_bound_s(timeout_s))
+    finding = _between(case, call, expected, None, late_bound_s(timeout_s))
     polls = case.observation.requests_of(call)
     if finding.mark is Mark.KEPT and not any(case.scenario.task[poll.step].delay for poll in polls):
-        return suspect(expected, f"no poll was stalled: {finding.seen}")
+        return suspect(expected, f"the wait ended before a poll was stalled: {finding.seen}")
+    return finding
+
+
+@kind("timeout_outlasts_task")
+def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
+    """A wait is not given up while its timeout, however long, has not passed: the task ends before it.
+
+    Final, because no machine ends a wait too early.
+    """
+    finding = broken("a wait that lasts until its task ends", case.none_made)
+    for call in case.waits():
+        timeout_s = call.timeout_s(case.contract)
+        expected = f"a timeout of {seconds(timeout_s)} does not end the wait before its task ends"
+        if isinstance(call.seen, StillWaiting):
+            return broken(expected, f"the call was still waiting after {seconds(call.seen.waited_s)}")
+        seen = f"the call {describe(call.seen)}"
+        if call.took_s is not None:
+            seen += f", {seconds(call.took_s)} after it was made"
+        if isinstance(call.seen, Raised):
+            return broken(expected, seen)
+        finding = kept(expected, seen)
     return finding
 
 
@@ -123,7 +148,9 @@ def late_bound_s(timeout_s: float) -> float:
     return timeout_s + LATE_RATIO * timeout_s + LATE_SLACK_S
 
 
-def _between(call: CallRecord, expected: str, low_s: float | None, high_s: float | None) -> Finding:
+def _between(
+    case: Case, call: CallRecord, expected: str, low_s: float | None, high_s: float | None
+) -> Finding:
     took_s = call.took_s
     if not isinstance(call.seen, Raised) or took_s is None:
         return broken(expected, f"{NOTHING_RAISED}the call {describe(call.seen)}")
@@ -131,8 +158,16 @@ def _between(call: CallRecord, expected: str, low_s: float | None, high_s: float
     if low_s is not None and took_s < low_s:
         return broken(f"{expected}: {seconds(low_s)} or more", seen)
     if high_s is not None and took_s > high_s:
-        return suspect(f"{expected}: {seconds(high_s)} or less", seen, excess_s=took_s - high_s)
+        late = suspect(f"{expected}: {seconds(high_s)} or less", seen, excess_s=took_s - high_s)
+        return replace(late, is_of_pauses=_slept_over_the_deadline(case, call))
     return kept(expected, seen)
+
+
+def _slept_over_the_deadline(case: Case, call: CallRecord) -> bool:
+    """Say whether a wait whose pauses are too long made no more than one poll after its deadline."""
+    polls = case.polls(call)
+    ends_s = call.sent_s + call.timeout_s(case.contract) + LATE_SLACK_S
+    return are_seldom(polls, call.interval_s(case.contract)) and polls[-2].arrived_s <= ends_s
 
 
 def _timed_out(case: Case) -> list[CallRecord]:
@@ -162,7 +197,7 @@ def _lacks_either(case: Case, _arguments: Model) -> str:
 
 @kind("parameters_kept", timed=True, lacks=_lacks_either)
 def parameters_kept(case: Case, _arguments: Model) -> Finding:
-    """Both options are accepted and both are honoured."""
+    """Both options are accepted and both are honored."""
     waits = list(case.waits())
     return _worst([wait_interval(case, call) for call in waits] + [_timeout(case, call) for call in waits])
 

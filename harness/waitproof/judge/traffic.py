@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.outcomes import task_seen
-from waitproof.judge.words import cut, describe, json_equal, seconds
+from waitproof.judge.words import cut, describe, json_equal, listed, seconds
 from waitproof.protocol import Raised, Returned
 from waitproof.suite import Model, fill
 from waitproof.text import plural
@@ -46,7 +46,7 @@ def _whose(request: Poll | None, expected: str) -> Finding | None:
     """Return the suspicion that a request is the scenario's, which only a process for itself can settle."""
     if request is None:
         return None
-    seen = f"{request.method} {request.target}, on a connection that other scenarios' requests came on, too"
+    seen = f"{request.method} {request.target}, on a connection that also carried other scenarios' requests"
     return suspect(expected, cut(seen), excess_s=0.0)  # what shares the connection explains it
 
 
@@ -69,7 +69,7 @@ def _missing(poll: Poll, headers: tuple[str, ...], query: tuple[str, ...]) -> st
     given = parse_qs(urlsplit(poll.target).query)
     missing = [name for name in headers if not poll.headers.get(name.lower())]
     missing += [f"{name} in its query" for name in query if not any(given.get(name, []))]
-    return " and ".join(missing)
+    return listed(missing)
 
 
 @kind("no_poll_after_outcome", timed=True, watches=True)
@@ -164,7 +164,7 @@ def one_request_per_call(case: Case, _arguments: NoArguments) -> Finding:
 
 
 def _one_request(case: Case, call: CallRecord) -> Finding:
-    expected = "one request, and the task as the server gave it"
+    expected = "one request, and the task as the server sent it"
     polls = case.observation.polls_of(call)
     others = case.observation.others_of(call)
     if len(polls) != 1 or others:

@@ -92,6 +92,23 @@ class Trial:
         is_open = found is not None and found.settlement is Settlement.OPEN
         return is_open and requirement not in self._rulings and not self._is_closed
 
+    def check_of(self, requirement: str) -> str:
+        """Return the kind of the check that judges a requirement."""
+        return self._contract.requirement(requirement).check
+
+    def has_failed(self, requirement: str) -> bool:
+        """Say whether the verdict about a requirement is that it is not kept."""
+        return any(
+            each.requirement == requirement and each.status in {Status.FAIL, Status.WARN}
+            for each in self.verdicts
+        )
+
+    def is_explained_later(self, requirement: str) -> bool:
+        """Say whether a suspicion has a cause in the same scenario that may still fail."""
+        found = self.suspicions.get(requirement)
+        cause = "" if found is None else found.cause
+        return self.is_open(cause) or cause in self._held
+
     def came_to(self, requirement: str, *, after_waits: bool = False) -> Settlement | None:
         """Return what a suspicion has come to, None where there is none or its re-runs were not made."""
         found = (self.after_waits if after_waits else self.suspicions).get(requirement)

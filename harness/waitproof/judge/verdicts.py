@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
-from waitproof.judge.follows import following
+from waitproof.judge.follows import explaining, following
 from waitproof.judge.machine import interferences
 from waitproof.judge.observation import NoAnswer, Observation
 from waitproof.judge.settle import RULES, Ruling, Settlement, is_decided, settle
@@ -56,7 +56,7 @@ class Verdict:
     Attributes:
         scenario: The scenario's id.
         expected: What the requirement asks for here.
-        seen: What was seen instead, or the behaviour on record.
+        seen: What was seen instead, or the behavior on record.
         explanation: More about the difference, or how it was settled; "" when there is no more to say.
         timeline: The polls of the call in question as one line, "" where there are none.
         alone_runs: How often the scenario was re-run in isolation to settle this verdict.
@@ -87,11 +87,13 @@ class Suspicion:
         settles: What it becomes when each re-run reproduces it.
         settlement: What it comes to so far.
         is_explained: The machine was late by as much in the first run.
+        cause: The requirement of the same scenario that explains it once that has failed, "" for none.
     """
 
     settles: Mark
     settlement: Settlement
     is_explained: bool
+    cause: str = ""
 
 
 def judge(
@@ -135,15 +137,22 @@ def suspicions(
 ) -> dict[str, Suspicion]:
     """Return by requirement what was suspicious in the first of these observations."""
     cases = [_case(contract, scenario, seen) for seen in observations]
+    of_all = {name: _deciding(contract.requirement(name), cases) for name in scenario.proves}
+    # A suspicion that is believed only because it is known has not been held against any re-run.
+    unknown = {
+        name: findings[0]
+        for name, findings in of_all.items()
+        if name not in known or findings[0].mark is not Mark.SUSPECT
+    }
+    causes = explaining(contract, unknown, observations[0])
     found = {}
-    for name in scenario.proves:
-        requirement = contract.requirement(name)
-        findings = _deciding(requirement, cases)
+    for name, findings in of_all.items():
         first = findings[0]
-        if not _is_final(requirement, first, is_known=name in known):
+        if not _is_final(contract.requirement(name), first, is_known=name in known):
             lags_s = [case.observation.lag_s for case in cases[: len(findings)]]
             settlement = settle(findings, lags_s, is_final=False, is_known=False)
-            found[name] = Suspicion(first.settles, settlement, first.excess_s <= lags_s[0])
+            is_explained = first.excess_s <= lags_s[0]
+            found[name] = Suspicion(first.settles, settlement, is_explained, causes.get(name, ""))
     return found
 
 
@@ -212,6 +221,7 @@ def _settle(
         first=findings[0].seen,
         suspicious="" if ruling is None else ruling.suspicious,
         scenarios="" if ruling is None else listed(ruling.scenarios),
+        cause="" if ruling is None else ruling.cause,
         delay=f"worst scheduling delay: {seconds(max(c.observation.lag_s for c in rule.measured(cases)))}",
     )
     return _verdict(
@@ -342,4 +352,9 @@ def _unless_interfered(check: Check, requirement: Requirement, case: Case, broke
         of_others = check.run(replace(case, observation=replace(case.observation, calls=calls)), requirement)
         if of_others.mark is Mark.BROKEN:
             return of_others
-    return replace(broken, mark=Mark.SUSPECT, is_extreme=any(each.is_extreme for each in found))
+    return replace(
+        broken,
+        mark=Mark.SUSPECT,
+        is_extreme=any(each.is_extreme for each in found),
+        is_of_pauses=all(each.is_of_pauses for each in found),
+    )

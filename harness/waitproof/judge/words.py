@@ -84,7 +84,8 @@ def describe(seen: Seen) -> str:
         case Unsupported():
             return f"is not supported: {cut(seen.reason)}"
         case StillWaiting() if seen.as_in:
-            return f"was given up after {seconds(seen.waited_s)}: it hung like that of {listed(seen.as_in)}"
+            others = listed(seen.as_in)
+            return f"was given up after {seconds(seen.waited_s)}: it hung like the calls in {others}"
         case StillWaiting():
             return f"was still waiting after {seconds(seen.waited_s)}, long past its deadline"
         case AdapterFault() | NoAnswer():

@@ -11,15 +11,17 @@ from waitproof.lazy import lazy
 
 if TYPE_CHECKING:
     from waitproof.mock.lag import LagMeter
+    from waitproof.mock.listen import raise_file_limit
     from waitproof.mock.process import ServerProcess, TaskPlan
-    from waitproof.mock.server import TaskServer, raise_file_limit
+    from waitproof.mock.server import TaskServer
 else:
     __getattr__ = lazy(
         __name__,
         {
             "lag": "LagMeter",
+            "listen": "raise_file_limit",
             "process": "ServerProcess TaskPlan",
-            "server": "TaskServer raise_file_limit",
+            "server": "TaskServer",
         },
     )
 

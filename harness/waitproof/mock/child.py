@@ -19,17 +19,23 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from waitproof.errors import InputError
-from waitproof.journal import JournalEntry
+from waitproof.journal import Ended, JournalEntry
+from waitproof.mock.handler import RequestHandler
+from waitproof.mock.journal import Journal
 from waitproof.mock.lag import LagMeter
-from waitproof.mock.server import TaskServer, raise_file_limit
+from waitproof.mock.listen import listen, raise_file_limit
+from waitproof.mock.loop import Loop
+from waitproof.mock.tasks import ServerState
 from waitproof.suite import Contract, Step
 
 __all__ = ["main"]
 
+STOP_S = 0.6  # for the loop's thread to end
 FLUSH_S = 0.3  # for the harness to read the last lines of a child that ends
 BATCH = 200  # lines written at once
 JOURNAL_LIMIT = 1_000  # the harness keeps the journal, the child only what it is serving right now
@@ -64,13 +70,46 @@ class _Outbox:
                     data = data[os.write(self._descriptor, data) :]
 
 
-class _ChildServer(TaskServer):
-    """A server whose process ends with its loop."""
+class _Server:
+    """The tasks of one contract and the loop that serves them, in a thread: the process ends with it.
 
-    def thread_target(self) -> None:
-        super().thread_target()
-        if self.failure is not None:
-            traceback.print_exception(self.failure)
+    Unlike a `TaskServer` it has no matchers: a request that is neither a poll nor an operation is unknown.
+
+    Attributes:
+        port: Where it listens.
+        state: The tasks.
+    """
+
+    def __init__(
+        self, contract: Contract, host: str, port: int, on_entry: Callable[[JournalEntry], None]
+    ) -> None:
+        """Listen and serve.
+
+        Raises:
+            InputError: Nothing can listen on that host and port.
+        """
+        self._listener = listen(host, port)
+        self.port: int = self._listener.getsockname()[1]
+        self.state = ServerState(contract, Journal(JOURNAL_LIMIT, on_entry=on_entry), None, None)
+        handler = RequestHandler(self.state, how_lost=self._how_lost, on_error=traceback.print_exception)
+        self._loop = Loop(self._listener, handler)
+        self._thread = threading.Thread(target=self._serve, name="mock server", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop within a second; nothing is answered afterwards."""
+        self._loop.stop()
+        self._thread.join(STOP_S)
+        self._listener.close()
+
+    def _how_lost(self) -> Ended:
+        return self._loop.how_lost()
+
+    def _serve(self) -> None:
+        try:
+            self._loop.run()
+        except Exception:  # noqa: BLE001 - whatever it is, nothing is served any more
+            traceback.print_exc()
             os._exit(LOOP_ENDED)  # the main thread waits for stdin, and cannot be woken
 
 
@@ -80,14 +119,14 @@ def main() -> int:
     outbox = _Outbox(os.dup(1))
     raise_file_limit()
     os.dup2(2, 1)  # a stray print must not come between our lines
-    server: TaskServer | None = None
+    server: _Server | None = None
     try:
         server = _serve(outbox)
         if server is None:
             return CANNOT_LISTEN
         with LagMeter(lambda at_ns, late_s: outbox.put({"event": "lag", "at_ns": at_ns, "late_s": late_s})):
             for line in sys.stdin.buffer:
-                outbox.put(_carry_out(server, json.loads(line)))
+                outbox.put(_carry_out(server.state, json.loads(line)))
         return 0
     finally:
         if server is not None:
@@ -95,25 +134,23 @@ def main() -> int:
         outbox.close()
 
 
-def _serve(outbox: _Outbox) -> TaskServer | None:
+def _serve(outbox: _Outbox) -> _Server | None:
     order = json.loads(sys.stdin.buffer.readline())
     contract = Contract.model_validate_json(json.dumps(order["contract"]))
-    server = _ChildServer(
-        contract, host=order["host"], port=order["port"], on_entry=outbox.put, journal_limit=JOURNAL_LIMIT
-    )
     try:
-        server.start()
+        server = _Server(contract, order["host"], order["port"], outbox.put)
     except InputError as error:
         mistakes = [asdict(mistake) for mistake in error.mistakes]
         outbox.put({"event": "failed", "message": str(error), "mistakes": mistakes})
         return None
     gc.collect()
     gc.freeze()  # what has been imported stays: the collector need not look at it while we serve
+    gc.enable()  # the harness starts us without it
     outbox.put({"event": "ready", "port": server.port})
     return server
 
 
-def _carry_out(server: TaskServer, order: dict[str, Any]) -> dict[str, Any]:
+def _carry_out(state: ServerState, order: dict[str, Any]) -> dict[str, Any]:
     """Carry out an order of the harness, and return the acknowledgement."""
     try:
         match order["op"]:
@@ -121,10 +158,10 @@ def _carry_out(server: TaskServer, order: dict[str, Any]) -> dict[str, Any]:
                 for task in order["tasks"]:  # all are read before the first begins
                     task["steps"] = [Step.model_validate_json(json.dumps(step)) for step in task["steps"]]
                 for task in order["tasks"]:
-                    server.create(**task)
+                    state.create(**task)
             case "forget":
                 for task_id in order["task_ids"]:
-                    server.forget(task_id)
+                    state.tasks.pop(task_id, None)
             case _:  # settle: whatever was queued before the acknowledgement has been sent before it
                 pass
     except ValueError as error:  # one scenario's steps should not end the run

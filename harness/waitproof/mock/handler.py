@@ -14,22 +14,40 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
-from typing import TypeVar
-
-from werkzeug.serving import BaseWSGIServer
+from socket import socket
+from typing import TypeAlias, TypeVar
 
 from waitproof.journal import Ended
 from waitproof.mock.connections import Connection
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head, Refused, Request
-from waitproof.mock.matchers import After, Matchers, error_text
-from waitproof.mock.tasks import Route, ServerState, Task, WrittenAnswer, why_not_written, write_answer
+from waitproof.mock.tasks import (
+    Route,
+    ServerState,
+    Task,
+    WrittenAnswer,
+    no_route,
+    why_not_written,
+    write_answer,
+)
 from waitproof.suite import Drop, Operation, Response, Step, fill
 from waitproof.text import shorten
 
-__all__ = ["RequestHandler"]
+__all__ = ["After", "RequestHandler", "error_text"]
 
 _T = TypeVar("_T")
+
+
+class After(Enum):
+    """What becomes of a connection after a thread has answered a request with its socket."""
+
+    KEEP = 1
+    LINGER = 2
+    CLOSE = 3
+
+
+AnswerRest: TypeAlias = Callable[[socket, Request], After]
 
 
 class RequestHandler:
@@ -38,27 +56,28 @@ class RequestHandler:
     def __init__(
         self,
         state: ServerState,
-        server: BaseWSGIServer,
         *,
-        off_record: re.Pattern[str] | None,
+        how_lost: Callable[[], Ended],
         on_error: Callable[[Exception], None],
-        is_stopping: Callable[[], bool],
+        answer_rest: AnswerRest | None = None,
+        off_record: re.Pattern[str] | None = None,
     ) -> None:
         """Make the handler of a server.
 
         Args:
             state: The tasks, the routes and the journal.
-            server: Its `app` answers what is neither a poll nor an operation.
-            off_record: See `TaskServer`.
+            how_lost: Returns how a request ends whose client can no longer be reached.
             on_error: Called with what other people's code raised, and with mistakes of our own.
-            is_stopping: Whether nothing may be answered any more.
+            answer_rest: Answers what is neither a poll nor an operation, in a thread; None where nothing
+                does.
+            off_record: See `TaskServer`.
         """
         self._on_error = on_error
         self._state = state
         self._journal = state.journal
-        self._matchers = Matchers(server, state, on_error, self._how_lost)
+        self._how_lost = how_lost
+        self._answer_rest = answer_rest
         self._off_record = off_record
-        self._is_stopping = is_stopping
 
     def serve(self, connection: Connection, request: Request) -> None:
         """Answer a request, or see to it that it will be."""
@@ -76,8 +95,12 @@ class RequestHandler:
                 self._serve_unknown(connection, request, route.task_id)
         elif route.operation is not None:
             self._serve_operation(connection, request, route.operation)
+        elif self._answer_rest is not None:
+            self._serve_rest(connection, request, self._answer_rest)
         else:
-            self._serve_rest(connection, request)
+            nearest = self._state.nearest(request.head.method, request.head.path)
+            message = no_route(request.head.method, request.head.path, nearest)
+            self._serve_stray(connection, request, 404, message)
 
     def refuse(self, connection: Connection, refused: Refused) -> None:
         """Answer a client whose bytes are not a request."""
@@ -95,10 +118,6 @@ class RequestHandler:
         """Note a mistake of our own; the connection is closed."""
         self._end_latest(connection, Ended.DROPPED)
         self._on_error(error)
-
-    def _how_lost(self) -> Ended:
-        """Return how a request ends whose client can no longer be reached."""
-        return Ended.STOPPED if self._is_stopping() else Ended.ABANDONED
 
     def _end_latest(self, connection: Connection, ended: Ended) -> None:
         """End what a connection carried when it failed: a request that never ends would be kept forever."""
@@ -212,7 +231,7 @@ class RequestHandler:
 
     # --- everything else
 
-    def _serve_rest(self, connection: Connection, request: Request) -> None:
+    def _serve_rest(self, connection: Connection, request: Request, answer: AnswerRest) -> None:
         if self._off_record is None or not self._off_record.fullmatch(request.head.path):
             self._record_other(connection, request, is_for_matchers=True)
 
@@ -223,7 +242,7 @@ class RequestHandler:
                 connection.finish(keep=after is After.KEEP)
 
         try:
-            connection.run_in_thread(lambda: self._matchers.answer(connection.sock, request), finish)
+            connection.run_in_thread(lambda: answer(connection.sock, request), finish)
         except RuntimeError as error:  # thousands of streams, each with a thread
             self._answer(connection, request, self._state.error(503, str(error)))
 
@@ -287,3 +306,8 @@ class RequestHandler:
                 self._journal.end(request, self._how_lost())
 
         return go_on_or_end
+
+
+def error_text(error: Exception) -> str:
+    """Return what went wrong in code that is not ours, in the words of Python."""
+    return f"{type(error).__name__}: {error}"

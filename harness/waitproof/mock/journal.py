@@ -17,6 +17,9 @@ from waitproof.mock.http1 import Head, Request
 
 __all__ = ["Journal"]
 
+MAX_REQUESTS = 100_000
+MAX_BYTES = 64 * 1024 * 1024  # 100,000 polls of one client, or 20,000 whose heads all differ
+
 # What Python takes beside the text itself, about, measured with 3.11; text takes one byte a character.
 REQUEST_BYTES = 500  # a request, its numbers and its places in the journal
 HEAD_BYTES = 250
@@ -30,7 +33,11 @@ class Journal:
     """
 
     def __init__(
-        self, limit: int, limit_bytes: int, *, on_entry: Callable[[JournalEntry], None] | None = None
+        self,
+        limit: int = MAX_REQUESTS,
+        limit_bytes: int = MAX_BYTES,
+        *,
+        on_entry: Callable[[JournalEntry], None] | None = None,
     ) -> None:
         """Make an empty journal.
 

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from waitproof.journal import Ended
 from waitproof.mock.connections import RECEIVE_BYTES, Connection, State, Timer
 from waitproof.mock.http1 import Heads, Reader, Refused, Request
 
@@ -30,6 +31,9 @@ __all__ = ["Handler", "Loop"]
 
 ACCEPT_AT_ONCE = 128  # before those that are connected have their turn
 ACCEPT_PAUSE_S = 0.05  # when the process can open no more sockets: until others have closed theirs
+MAX_BODY_BYTES = 1024 * 1024
+REQUEST_LIMIT_S = 30.0
+SEND_LIMIT_S = 30.0
 MAX_CANCELLED = 1000  # timers that are kept until their time has come
 # What select() can watch; epoll and kqueue have no such limit.
 MAX_CONNECTIONS = 480 if sys.platform == "win32" else sys.maxsize
@@ -67,9 +71,9 @@ class Loop:
         listener: socket.socket,
         handler: Handler,
         *,
-        max_body_bytes: int,
-        request_limit_s: float,
-        send_limit_s: float,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        request_limit_s: float = REQUEST_LIMIT_S,
+        send_limit_s: float = SEND_LIMIT_S,
     ) -> None:
         """Make a loop that does not run yet.
 
@@ -121,6 +125,10 @@ class Loop:
                 self._wake()
                 return
         callback()
+
+    def how_lost(self) -> Ended:
+        """Return how a request ends whose client can no longer be reached."""
+        return Ended.STOPPED if self.is_stopping else Ended.ABANDONED
 
     def join_threads(self, deadline: float) -> None:
         """Wait for the threads of `Connection.run_in_thread`, until a time of the monotonic clock."""

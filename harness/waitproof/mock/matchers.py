@@ -10,7 +10,6 @@ import io
 import itertools
 import socket
 from collections.abc import Callable, Iterator
-from enum import Enum
 from http.client import HTTPMessage
 from typing import Any
 
@@ -18,21 +17,14 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 from waitproof.journal import Ended
 from waitproof.mock import http1
+from waitproof.mock.handler import After, error_text
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Request
 from waitproof.mock.tasks import ServerState, write_answer
 from waitproof.text import shorten
 
-__all__ = ["NEAREST", "After", "Matchers", "error_text"]
+__all__ = ["NEAREST", "Matchers"]
 
 NEAREST = "waitproof.nearest"  # in the environ of a request that no matcher handles: the nearest route
-
-
-class After(Enum):
-    """What becomes of the connection after the thread."""
-
-    KEEP = 1
-    LINGER = 2
-    CLOSE = 3
 
 
 class Matchers:
@@ -152,8 +144,3 @@ class _Environ(WSGIRequestHandler):
         self.command, self.path = head.method, head.target
         self.request_version = f"HTTP/1.{head.minor}"
         self.rfile = io.BytesIO(request.body)
-
-
-def error_text(error: Exception) -> str:
-    """Return what went wrong in code that is not ours, in the words of Python."""
-    return f"{type(error).__name__}: {error}"

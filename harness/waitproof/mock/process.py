@@ -32,7 +32,11 @@ END_S = 1.2  # for a child to end by itself, before it is killed
 CONTRACT_OPTIONS: Any = {"mode": "json", "by_alias": True, "exclude_unset": True}  # as its author wrote it
 
 # Not `-m`: a file of the user's folder that is named like one of our modules would be imported in its place.
-_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from waitproof.mock.child import main; sys.exit(main())"
+# Without the collector, which would look through all that is imported, again and again, and find no garbage.
+_PROGRAM = (
+    "import gc, sys; gc.disable(); sys.path.append(sys.argv[1]); "
+    "from waitproof.mock.child import main; sys.exit(main())"
+)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,8 @@ ours, the server is no longer running, and every method that asks for tasks or r
 
 from __future__ import annotations
 
-import errno
 import itertools
 import re
-import socketserver
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,50 +24,19 @@ from werkzeug import Request, Response
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler
 
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.journal import JournalEntry
+from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.handler import RequestHandler
-from waitproof.mock.http1 import MAX_SHOWN_CHARS
-from waitproof.mock.journal import Journal
-from waitproof.mock.loop import Loop
-from waitproof.mock.matchers import NEAREST
-from waitproof.mock.tasks import CatalogTaskFactory, ServerState, Task, TaskFactory
+from waitproof.mock.journal import MAX_BYTES, MAX_REQUESTS, Journal
+from waitproof.mock.listen import listen
+from waitproof.mock.loop import MAX_BODY_BYTES, REQUEST_LIMIT_S, SEND_LIMIT_S, Loop
+from waitproof.mock.matchers import NEAREST, Matchers
+from waitproof.mock.tasks import CatalogTaskFactory, ServerState, TaskFactory, no_route
 from waitproof.suite import SEPARATOR, Catalog, Contract, Scenario, Step, TaskIdFormat, TaskState
-from waitproof.text import shorten
 
-__all__ = ["TaskServer", "raise_file_limit"]
+__all__ = ["TaskServer"]
 
-MAX_BODY_BYTES = 1024 * 1024
-MAX_JOURNAL = 100_000
-MAX_JOURNAL_BYTES = 64 * 1024 * 1024  # 100,000 polls of one client, or 20,000 whose heads all differ
 MAX_LOGGED = 200  # requests that pytest-httpserver keeps, whole, with their responses
-BACKLOG = 4096  # the kernel drops connects beyond it, and a dropped one is tried again after a second
 JOIN_S = 0.6  # for threads whose sockets are shut; only a matcher's handler can take longer
-REQUEST_LIMIT_S = 30.0
-SEND_LIMIT_S = 30.0
-MAX_PORT = 65535
-MANY_FILES = 10_240  # what macOS lets a process have where its hard limit says "unlimited"
-
-_FREE_PORT = "--port 0 lets the system choose a free one"
-
-
-def raise_file_limit() -> None:
-    """Let this process have as many connections as the system allows: each is an open file.
-
-    For a process that only serves: programs that it would start inherit the limit.
-    """
-    try:
-        import resource  # noqa: PLC0415 - Windows has none, and no such limit
-    except ImportError:
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for limit in (hard, MANY_FILES):
-        if soft == resource.RLIM_INFINITY or soft >= limit != resource.RLIM_INFINITY:
-            return
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-        except (OSError, ValueError):  # macOS, which names no limit and has one
-            continue
-        return
 
 
 class TaskServer(HTTPServer):
@@ -90,8 +57,8 @@ class TaskServer(HTTPServer):
         host: str = "127.0.0.1",
         port: int = 0,
         on_entry: Callable[[JournalEntry], None] | None = None,
-        journal_limit: int = MAX_JOURNAL,
-        journal_bytes: int = MAX_JOURNAL_BYTES,
+        journal_limit: int = MAX_REQUESTS,
+        journal_bytes: int = MAX_BYTES,
         task_factory: TaskFactory | None = None,
         allowed_hosts: Collection[str] | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -163,9 +130,7 @@ class TaskServer(HTTPServer):
             token: What an operation's body must contain to start this task; "" where none does.
             n: Number of the copy, for `${n}`.
         """
-        if not steps:
-            raise ValueError("a task needs at least one step")
-        self._checked().tasks[str(task_id)] = Task(task_id, token, n, TaskState(tuple(steps)))
+        self._checked().create(task_id, steps, token=token, n=n)
 
     def add(self, scenario: str | Scenario, task_id: str | int | None = None) -> str | int:
         """Create a task of a scenario, and return its id.
@@ -257,12 +222,17 @@ class TaskServer(HTTPServer):
         if self.is_running():
             raise HTTPServerError("Server is already running")
         server = _Listener(self.host, self.port, Request.application(self.application))
+
+        def how_lost() -> Ended:
+            return server.loop.how_lost()
+
+        matchers = Matchers(server, self._state, self._note_error, how_lost)
         handler = RequestHandler(
             self._state,
-            server,
-            off_record=self._off_record,
+            how_lost=how_lost,
             on_error=self._note_error,
-            is_stopping=lambda: server.loop.is_stopping,
+            answer_rest=matchers.answer,
+            off_record=self._off_record,
         )
         server.loop = self._make_loop(server.socket, handler)
         self._failure = None
@@ -310,8 +280,7 @@ class TaskServer(HTTPServer):
         path = str(request.environ.get("RAW_URI", request.path)).partition("?")[0]
         nearest = self._state.nearest(request.method, path, self._matched_routes(request.method))
         request.environ[NEAREST] = nearest
-        message = f"no route for {request.method} {shorten(path, MAX_SHOWN_CHARS)}; the nearest is {nearest}"
-        error = self._state.error(404, message)
+        error = self._state.error(404, no_route(request.method, path, nearest))
         return Response(error.body, error.http, dict(error.headers))
 
     def _matched_routes(self, method: str) -> Iterator[str]:
@@ -341,33 +310,11 @@ class _Listener(BaseWSGIServer):
     """The listening socket, as pytest-httpserver wants it, and the loop that serves it."""
 
     multithread = True
-    request_queue_size = BACKLOG
     loop: Loop
 
     def __init__(self, host: str, port: int, app: Any) -> None:
-        if not 0 <= port <= MAX_PORT:  # the resolver would take it modulo 65536
-            fact = "there is no such port"
-            raise InputError(Mistake(f"--port {port}", fact, expected=f"0 to {MAX_PORT}", fix=_FREE_PORT))
-        super().__init__(host, port, app, WSGIRequestHandler)
-
-    def server_bind(self) -> None:
-        # werkzeug would print an OSError and exit, and http.server would ask a name server who we are.
-        try:
-            socketserver.TCPServer.server_bind(self)
-        except OSError as error:
-            raise InputError(_cannot_listen(self.host, self.port, error)) from error
-        self.server_name, self.server_port = self.host, self.server_address[1]
+        with listen(host, port) as listener:  # werkzeug makes a second one of it, for the same port
+            super().__init__(host, port, app, WSGIRequestHandler, fd=listener.fileno())
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:  # noqa: ARG002 - socketserver's name
         self.loop.run()
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> Mistake:
-    if error.errno == errno.EADDRINUSE:
-        fact = f"another program is already listening on port {port} of {host}"
-        return Mistake(f"--port {port}", fact, fix=f"stop that program; or {_FREE_PORT}")
-    if error.errno == errno.EACCES:
-        fact = f"this user may not listen on port {port} of {host}"
-        return Mistake(f"--port {port}", fact, fix=f"use a port above 1023; or {_FREE_PORT}")
-    fact = f"cannot listen on {host}: {error}"
-    return Mistake(f"--host {host}", fact, expected="an address of this machine, such as 127.0.0.1")

@@ -14,7 +14,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
@@ -49,6 +49,8 @@ __all__ = [
     "Task",
     "TaskFactory",
     "WrittenAnswer",
+    "no_route",
+    "why_not_written",
     "write_answer",
 ]
 
@@ -224,6 +226,12 @@ class ServerState:
         }
         self._creating = threading.Lock()  # so that two requests at once do not create a task twice
 
+    def create(self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1) -> None:
+        """Let a task begin with its next poll; see `TaskServer.create`."""
+        if not steps:
+            raise ValueError("a task needs at least one step")
+        self.tasks[str(task_id)] = Task(task_id, token, n, TaskState(tuple(steps)))
+
     def route(self, head: Head) -> Route:
         """Return what a request is about."""
         route = Route(self._misdirected(head.headers.get("host", "")))
@@ -295,6 +303,11 @@ class ServerState:
         name = shorten(name, MAX_SHOWN_CHARS)
         fact = f"this server does not serve '{name}', which the Host header names"
         return f"{fact}; --allow-host {name} allows it"
+
+
+def no_route(method: str, path: str, nearest: str) -> str:
+    """Return what is wrong with a request that nothing handles."""
+    return f"no route for {method} {shorten(path, MAX_SHOWN_CHARS)}; the nearest is {nearest}"
 
 
 def why_not_written(error: Exception) -> str:

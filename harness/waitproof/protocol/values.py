@@ -100,6 +100,7 @@ class Capabilities:
     timeout_resolution: _Resolution = 0.001
     options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
     cancel: StrictBool = False
+    no_timeout: StrictBool = False
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ _COLORS = ("red", "lightgrey", "green", "brightgreen")
 
 
 def badge(report: Merged) -> str:
-    """Return the endpoint's JSON: how many MUST requirements passed, in the colour of the worst adapter.
+    """Return the endpoint's JSON: how many MUST requirements passed, in the color of the worst adapter.
 
     Where all of them passed and only stale deviations made the run fail, it counts these.
     """
@@ -42,7 +42,7 @@ def badge(report: Merged) -> str:
 
 
 def _one(report: Merged, adapter: Adapter) -> tuple[str, str]:
-    """Return an adapter's result and its colour: green where a baseline excuses something of a MUST."""
+    """Return an adapter's result and its color: green where a baseline excuses something of a MUST."""
     cells = (cell(adapter, each.id) for each in report.requirements if each.level is Level.MUST)
     musts = [must for must in cells if must and must.status is not Status.NOT_APPLICABLE]
     failed = sum(_has_failed(must) for must in musts)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from waitproof.report.merge import Adapter, names_in_a_sentence
+from waitproof.report.model import AdapterEntry
 from waitproof.run import Death
 from waitproof.text import plural, shorten
 
@@ -15,11 +16,9 @@ MAX_DEATHS = 3  # in full; the rest is counted
 MAX_LINE = 200  # characters of a line of stderr within a sentence
 
 
-def death_sentences(adapter: Adapter) -> list[str]:
+def death_sentences(entry: AdapterEntry) -> list[str]:
     """Return a sentence for each death, without the adapter's name; none if its error says it all."""
-    if adapter.entry.error:
-        return []
-    return sentences_about([Death(**vars(each)) for each in adapter.entry.deaths])
+    return [] if entry.error else sentences_about([Death(**vars(each)) for each in entry.deaths])
 
 
 def sentences_about(deaths: Sequence[Death]) -> list[str]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status
+from waitproof.report.deaths import death_sentences
 from waitproof.report.markdown import markdown_text
 from waitproof.report.model import AdapterEntry, Report, VerdictEntry
 from waitproof.text import on_one_line, plural, shorten
@@ -34,7 +35,7 @@ class Kind(StrEnum):
     EXCUSED = "worse, but excused"
     UNSURE = "inconclusive"
     OTHER = "other changes"
-    RECORDED = "behaviour on record that changed"
+    RECORDED = "recorded behavior that changed"
     ADDED = "new"
     REMOVED = "no longer judged"
 
@@ -68,6 +69,7 @@ class AdapterDiff:
         old: Its SDK in the older run.
         new: Its SDK in the newer run.
         error: Why the newer run could not run it at all, "" if it could.
+        deaths: A sentence about each of its processes that died, where none did in the older run.
         excused: How many verdicts were excused before, and how many are now.
     """
 
@@ -75,12 +77,18 @@ class AdapterDiff:
     old: str
     new: str
     error: str = ""
+    deaths: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     excused: tuple[int, int] = (0, 0)
 
     def of(self, kind: Kind) -> list[Change]:
         """Return the changes of one kind."""
         return [change for change in self.changes if change.kind is kind]
+
+    @property
+    def regressions(self) -> int:
+        """How many requirements got worse; an adapter that cannot be run or died is one more."""
+        return len(self.of(Kind.REGRESSION)) + bool(self.error or self.deaths)
 
     def by_kind(self) -> list[tuple[Kind, list[Change]]]:
         """Return each kind of change that occurs with its changes."""
@@ -104,7 +112,7 @@ class Diff:
     @property
     def has_regression(self) -> bool:
         """Whether anything is worse and no baseline excuses it."""
-        return any(each.error or each.of(Kind.REGRESSION) for each in self.adapters)
+        return any(each.regressions for each in self.adapters)
 
 
 def compare(old: Report, new: Report) -> Diff:
@@ -143,6 +151,7 @@ def _adapter(old: Report, new: Report, was: AdapterEntry, now: AdapterEntry) -> 
         old=was.named_sdk or "an unknown SDK",
         new=now.named_sdk or "an unknown SDK",
         error=error,
+        deaths=() if was.deaths else tuple(death_sentences(now)),
         changes=() if error else tuple(_grouped(_changes(old, new, before, after))),
         excused=(
             sum(bool(each.excused) for each in was.verdicts),
@@ -183,7 +192,7 @@ def _kind(old: Report, new: Report, was: VerdictEntry | None, now: VerdictEntry 
         kind, without = (Kind.ADDED, old) if was is None else (Kind.REMOVED, new)
         return kind if _is_complete(without) else None
     if was.status is Status.INFO and now.status is Status.INFO:
-        return Kind.RECORDED if was.behaviour != now.behaviour else None
+        return Kind.RECORDED if was.behavior != now.behavior else None
     if _word(was) == _word(now):
         return None
     if Status.INCONCLUSIVE in {was.status, now.status}:
@@ -195,7 +204,7 @@ def _kind(old: Report, new: Report, was: VerdictEntry | None, now: VerdictEntry 
 
 def _word(verdict: VerdictEntry | None, *, is_record: bool = False) -> str:
     if verdict is None or is_record:
-        return "" if verdict is None else verdict.behaviour
+        return "" if verdict is None else verdict.behavior
     return f"{verdict.status.value} (excused)" if verdict.excused else verdict.status.value
 
 
@@ -218,8 +227,9 @@ def plain_lines(diff: Diff) -> Iterator[str]:
         yield f"{adapter.name}: {adapter.old} -> {adapter.new}"
         if adapter.error:
             yield f"  could not be run: {_short(adapter.error)}"
-        elif not adapter.changes:
+        elif not (adapter.changes or adapter.deaths):
             yield "  nothing changed"
+        yield from (f"  {_short(line)}" for line in adapter.deaths)
         for kind, found in adapter.by_kind():
             yield f"  {kind.value}:"
             for change in found:
@@ -240,8 +250,10 @@ def markdown_lines(diff: Diff) -> Iterator[str]:
         yield from (f"### {name}: {old} → {new}", "")
         if adapter.error:
             yield from (f"It could not be run: {markdown_text(_short(adapter.error))}", "")
-        elif not adapter.changes:
+        elif not (adapter.changes or adapter.deaths):
             yield from ("Nothing changed.", "")
+        for line in adapter.deaths:
+            yield from (f"New: {markdown_text(_short(line))}", "")
         for kind, found in adapter.by_kind():
             yield from (f"**{kind.value.capitalize()}**", "")
             for change in found:
@@ -272,7 +284,7 @@ def _names(scenarios: Sequence[str], name: Callable[[str], str]) -> str:
 
 def _summary(diff: Diff) -> str:
     """Return how many requirements got worse and better, as one line."""
-    worse = sum(len(each.of(Kind.REGRESSION)) + bool(each.error) for each in diff.adapters)
+    worse = sum(each.regressions for each in diff.adapters)
     better = sum(len(each.of(Kind.FIXED)) for each in diff.adapters)
     return f"{plural(worse, 'regression')}, {better} fixed"
 

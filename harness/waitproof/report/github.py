@@ -13,6 +13,7 @@ from pathlib import Path
 
 from waitproof.errors import why
 from waitproof.judge import Status
+from waitproof.report.deaths import death_sentences
 from waitproof.report.markdown import MAX_BYTES, markdown_summary
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import StaleEntry, VerdictEntry
@@ -62,11 +63,15 @@ def workflow_commands(report: Merged) -> list[str]:
     """Return the workflow commands for everything that needs attention, at most ten of a kind.
 
     FAIL, ERROR and INCONCLUSIVE are errors at their scenarios' files, a WARN is a warning there; a stale
-    deviation is an error at its place in the baseline. Many failures never hide all stale deviations, nor
-    the other way round.
+    deviation is an error at its place in the baseline, and a process that died is one without a place. Many
+    failures never hide all stale deviations, nor the other way round.
     """
-    unusable = [adapter for adapter in report.adapters if adapter.entry.error]
-    dead = [_command("error", "", 1, adapter.name, adapter.entry.error) for adapter in unusable]
+    dead = [
+        _command("error", "", 1, adapter.name, text)
+        for adapter in report.adapters
+        for text in (adapter.entry.error, *death_sentences(adapter.entry))
+        if text
+    ]
     stale = [_stale(adapter, each) for adapter in report.adapters for each in adapter.stale]
     attention = [(adapter, verdict) for adapter in report.adapters for verdict in adapter.attention()]
     errors = [_verdict(report, "error", *each) for each in attention if each[1].status is not Status.WARN]

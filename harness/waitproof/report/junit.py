@@ -76,7 +76,7 @@ def _cases(report: Merged, adapter: Adapter) -> Iterator[ET.Element]:
     error = adapter.entry.error
     if error and not adapter.entry.verdicts:
         yield _testcase(adapter.name, "the adapter runs", _problem("error", Status.ERROR, error, error))
-    if deaths := death_sentences(adapter):
+    if deaths := death_sentences(adapter.entry):
         problem = _problem("error", Status.ERROR, deaths[0], "\n".join(deaths))
         yield _testcase(adapter.name, "no process dies", problem)
     for stale in adapter.stale:

@@ -71,15 +71,13 @@ def markdown_summary(report: Merged, *, most_bytes: int = MAX_BYTES) -> str:
     page = _Page(most_bytes - RESERVE)
     page.add(f"## waitproof: {markdown_text(report.newest.title or report.suite)}", "")
     page.add(f"**{_SIGNS[report.exit_code]} {markdown_text(outcome(report))}**", "")
-    adapters = (
-        [each.name, each.sdk, sentence(each.entry.verdicts).replace("_", " ")] for each in report.adapters
-    )
+    adapters = ([each.name, each.sdk, sentence(each.entry.verdicts)] for each in report.adapters)
     page.table(["adapter", "SDK", "verdicts"], ([*map(markdown_text, row)] for row in adapters), "adapter")
     for adapter in report.adapters:
         if adapter.entry.error:
             name, error = markdown_text(adapter.name), markdown_text(adapter.entry.error)
             page.add(f"**{name}** could not be run: {error}", "")
-        for line in death_sentences(adapter):
+        for line in death_sentences(adapter.entry):
             page.add(f"**{markdown_text(adapter.name)}**: {markdown_text(line)}", "")
     for note in report.notes:
         page.add(f"Note: {markdown_text(note)}", "")

@@ -33,12 +33,12 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """The status and how many verdicts have it, else the behaviour on record.
+        """The status and how many verdicts have it, else the behavior on record.
 
         "PASS", "PASS 16" where all of 16 passed, "FAIL 2 of 16".
         """
         if self.status is Status.INFO:
-            return "; ".join(sorted({verdict.behaviour for verdict in self.verdicts}))
+            return "; ".join(sorted({verdict.behavior for verdict in self.verdicts}))
         word, number, total = status_word(self.status), len(self.deciding), len(self.verdicts)
         if self.status in _UNCOUNTED or total == 1:
             return word

@@ -127,8 +127,8 @@ class VerdictEntry(Verdict, Part):
         return bool(self.excused) and self.status is not Status.UNSUPPORTED
 
     @property
-    def behaviour(self) -> str:
-        """The behaviour on record: the numbers after the colon differ from run to run."""
+    def behavior(self) -> str:
+        """The behavior on record: the numbers after the colon differ from run to run."""
         return self.seen.partition(":")[0]
 
     @property
@@ -265,7 +265,7 @@ class DefaultsEntry(Part):
 
 @dataclass(frozen=True)
 class StrayEntry(Part):
-    """A request that belonged to no scenario, or nobody knows to which."""
+    """A request that could not be assigned to a scenario."""
 
     method: str
     target: str
@@ -304,7 +304,7 @@ class Report(Part):
     """The scenarios that were to be played."""
     adapters: tuple[AdapterEntry, ...]
     strays: tuple[StrayEntry, ...] = ()
-    """Requests that belonged to no scenario."""
+    """Requests that could not be assigned to a scenario."""
 
     @property
     def is_complete(self) -> bool:

@@ -56,7 +56,7 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     Where causes are known, the failures that they explain and the requirements that passed are left out
     unless `verbose`, except the one that shows each cause best: a run with one defect fits on a screen.
     """
-    for lines in (lines for adapter in report.adapters for lines in _causes(adapter)):
+    for lines in (lines for adapter in report.adapters for lines in _causes(report, adapter)):
         _print(console, lines)
         console.print()
     is_short = not verbose and any(adapter.entry.causes for adapter in report.adapters)
@@ -69,7 +69,7 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     for adapter in report.adapters:
         stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
         _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
-        for line in death_sentences(adapter):
+        for line in death_sentences(adapter.entry):
             _print(console, [f"{adapter.name}: {line}"])
         if stderr := stderr_sentence(adapter):
             _print(console, [shorten(stderr, console.width - 1)])
@@ -96,7 +96,7 @@ def _strays_line(strays: Sequence[StrayEntry]) -> str:
         details.append(f"on connections of {', '.join(near[:MAX_NEAR])}{more}")
     note = f" ({'; '.join(details)})" if details else ""
     count_of = f"{len(alike)} x {most}" if len(strays) > 1 else most
-    return f"{plural(len(strays), 'request')} belonged to no scenario for sure: {count_of}{note}"
+    return f"{plural(len(strays), 'request')} could not be assigned to a scenario: {count_of}{note}"
 
 
 def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:
@@ -235,13 +235,16 @@ def _table(columns: Sequence[_Column], matrix: Sequence[Row], names_width: int) 
 # --- what needs attention -----------------------------------------------------------------------------
 
 
-def _causes(adapter: Adapter) -> Iterator[list[str]]:
+def _causes(report: Merged, adapter: Adapter) -> Iterator[list[str]]:
     """Yield a block of lines for each cause, and one about the failures that have none."""
     for cause in explained_causes(adapter.name, adapter.entry):
         yield [cause.headline, *labelled(cause.facts)]
     without = len(unexplained(adapter.entry))
-    if without and adapter.entry.causes is not None:
-        every = plural(len(failures(adapter.entry)), "failure")
+    every = plural(len(failures(adapter.entry)), "failure")
+    if without and adapter.entry.causes is None:
+        if not any(each.interrupted for each in report.reports):
+            yield [f"The machine was too busy to find the cause of {every} in time ({adapter.name})."]
+    elif without:
         yield [f"No known defect explains {without} of {every} ({adapter.name}): see below."]
 
 

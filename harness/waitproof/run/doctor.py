@@ -17,7 +17,7 @@ from waitproof.judge import describe, json_equal, shown
 from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import AdapterFault, ExceptionKind, Hello, Outcome, Raised, Returned, Unsupported
 from waitproof.run.player import new_task_id
-from waitproof.suite import Contract, Json, StatusMeaning, Step, fill
+from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, fill
 
 __all__ = ["examine"]
 
@@ -39,8 +39,20 @@ class _Step:
     fix: str = ""
 
 
-def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], None]) -> bool:
+def examine(
+    command: AdapterCommand,
+    contract: Contract,
+    say: Callable[[str], None],
+    example: Scenario | None = None,
+) -> bool:
     """Examine an adapter and report a line or a few for each step.
+
+    Args:
+        command: How to start it.
+        contract: The documentation.
+        say: Prints a line.
+        example: The contract's example: what its task answers and its wait returns is right for every SDK of
+            this API, whatever shape a typed one gives to a payload.
 
     Returns:
         Whether nothing was wrong.
@@ -53,7 +65,7 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
             say(f"WRONG start: {error}")
             return False
         try:
-            for step in _Examination(process, contract, server).steps():
+            for step in _Examination(process, contract, server, example).steps():
                 passed &= not step.wrong
                 word = "WRONG" if step.wrong else "note " if step.fix else "ok   "
                 say(f"{word} {step.name}: {step.summary}")
@@ -75,10 +87,18 @@ def examine(command: AdapterCommand, contract: Contract, say: Callable[[str], No
 
 
 class _Examination:
-    def __init__(self, process: AdapterProcess, contract: Contract, server: ServerProcess) -> None:
+    def __init__(
+        self,
+        process: AdapterProcess,
+        contract: Contract,
+        server: ServerProcess,
+        example: Scenario | None,
+    ) -> None:
         self._process = process
         self._contract = contract
         self._server = server
+        self._example = example
+        self._options: dict[str, Json] = {}  # of a wait that is not about options
 
     def steps(self) -> Iterator[_Step]:
         hello = self._process.hello(
@@ -101,7 +121,7 @@ class _Examination:
         if self._process.log_lines:
             lines = self._process.log_lines
             summary = f"{len(lines)} lines on stdout were not answers; the first: {lines[0]!r}"
-            fix = "let the SDK print to stderr: a hundred such lines are an error"
+            fix = "let the SDK print to stderr: a run with a hundred such lines is an error"
             yield _Step("stdout", summary, fix=fix)
         yield self._ends()
 
@@ -118,9 +138,9 @@ class _Examination:
             fix = 'answer {"outcome":"returned","task":{"task_id":…,"status":…,"result":…,"error":…}}'
             return _Step("get_task", f"the call {describe(seen)}", wrong=True, fix=fix)
         if not json_equal(seen.task.get("result"), PAYLOAD):
-            summary = f"its result is {shown(seen.task.get('result'))}, the server said {shown(PAYLOAD)}"
+            summary = f"its result is {shown(seen.task.get('result'))}, but the server sent {shown(PAYLOAD)}"
             return _Step("get_task", summary, fix="report it as the caller gets it; the suite judges the SDK")
-        return _Step("get_task", "one request, and the task as the server gave it")
+        return _Step("get_task", "one request, and the task as the server sent it")
 
     def _returns(self, hello: Hello) -> _Step:
         task_id = self._task(Step(status=self._done(), result=PAYLOAD))
@@ -130,14 +150,30 @@ class _Examination:
         if not isinstance(seen, Returned):
             return _Step("wait returns", f"the call {describe(seen)}", wrong=True, fix=self._hint(task_id))
         if not json_equal(seen.result, PAYLOAD):
-            summary = f"the call {describe(seen)}, the server said {shown(PAYLOAD)}"
+            if self._returns_example():
+                fix = f"if {shown(PAYLOAD)} can be a payload of this SDK: does the adapter change it?"
+                return _Step("wait returns", "the payload of the contract's example", fix=fix)
+            summary = f"the call {describe(seen)}, but the server sent {shown(PAYLOAD)}"
             fix = f"is the payload at result_path {hello.result_path!r} of what the helper returned?"
             return _Step("wait returns", summary, wrong=True, fix=fix)
-        return _Step("wait returns", "the payload as the server gave it")
+        return _Step("wait returns", "the payload as the server sent it")
+
+    def _returns_example(self) -> bool:
+        """Say whether a wait on the contract's example returns what the example expects."""
+        if self._example is None:
+            return False
+        ends = [step for step in self._example.task if self._contract.ends_the_wait(step.status)]
+        expected = [call.expect for call in self._example.calls if call.expect.has("returns")]
+        if not (ends and expected):
+            return False
+        task_id = self._task(ends[-1])
+        seen = self._wait(task_id)
+        values = {"task_id": task_id, "token": ""}
+        return isinstance(seen, Returned) and json_equal(seen.result, fill(expected[-1].returns, values))
 
     def _raises_task(self) -> _Step:
         if StatusMeaning.RAISE_TASK not in self._contract.statuses.values():
-            return _Step("wait raises", "this API raises nothing for a task")
+            return _Step("wait raises", "skipped: in this contract no status of a task raises an exception")
         seen = self._wait(self._task(Step(status=self._status(StatusMeaning.RAISE_TASK))))
         if isinstance(seen, AdapterFault):
             return self._fault("wait raises", seen)
@@ -159,8 +195,8 @@ class _Examination:
             raise AdapterError(
                 f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
                 f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
-                "      fix: pass the option 'timeout' on to the helper: most likely it isn't passed on; "
-                "if it is, the helper ignores it"
+                "      fix: check that the adapter passes 'timeout' on to the helper, in seconds; "
+                "if it does, the helper ignores it"
             )
         seen = self._call(call)
         if isinstance(seen, Unsupported):
@@ -180,7 +216,7 @@ class _Examination:
         done = Step(status=self._done()).model_copy(update={"delay": 0.5})
         task_ids = {client: self._task(done) for client in ("doctor", "doctor-2")}
         calls = [
-            self._process.send("wait", client=client, task_id=task_id, options={})
+            self._process.send("wait", client=client, task_id=task_id, options=self._options)
             for client, task_id in task_ids.items()
         ]
         for call in calls:
@@ -195,7 +231,7 @@ class _Examination:
         )
         if not any(a[0] < b[1] and b[0] < a[1] for a, b in itertools.product(first, second)):
             fix = "answer each call from a separate thread or task, or leave max_concurrency out"
-            summary = "the server never had the polls of both waits at once"
+            summary = "the server never had polls of both waits in flight at once"
             return _Step("two at once", summary, wrong=True, fix=fix)
         return _Step("two at once", "two waits were in flight together")
 
@@ -223,14 +259,20 @@ class _Examination:
         code = self._process.exit_code
         if code != 0:
             fix = "when stdin ends, finish what is in flight and exit with 0"
-            summary = f"exit code {code} {took_s:.1f} s after the end of stdin"
+            summary = f"exit code {code}, {took_s:.1f} s after the end of stdin"
             return _Step("end of stdin", summary, wrong=True, fix=fix)
         return _Step("end of stdin", f"exited with 0 after {took_s:.1f} s")
 
     # --- tools ---
 
     def _wait(self, task_id: str | int) -> Outcome:
-        return self._call(self._process.send("wait", client="doctor", task_id=task_id, options={}))
+        call = self._process.send("wait", client="doctor", task_id=task_id, options=self._options)
+        seen = self._call(call)
+        if not isinstance(seen, Unsupported) or self._options:
+            return seen
+        defaults = self._contract.defaults  # this helper has no defaults, or not for all options
+        self._options = {"poll_interval": defaults.poll_interval, "timeout": defaults.timeout}
+        return self._wait(task_id)
 
     def _call(self, call: PendingCall) -> Outcome:
         if not call.wait(LIMIT_S):
@@ -252,7 +294,8 @@ class _Examination:
         return "the server completed the task at the first poll: what did the helper raise?"
 
     def _fault(self, name: str, seen: AdapterFault) -> _Step:
-        return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix="see its code and stderr")
+        fix = "see the adapter's code and its lines on stderr"
+        return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix=fix)
 
     def _done(self) -> str:
         return self._status(StatusMeaning.RETURN_RESULT)

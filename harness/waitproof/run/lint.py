@@ -31,7 +31,7 @@ def impossible_expectations(suite: Suite) -> list[Mistake]:
 def _mistake(suite: Suite, scenario: Scenario, verdict: Verdict) -> Mistake:
     return Mistake(
         f"{suite.place(scenario.id)}:{scenario.line_of(verdict.requirement)}",
-        f"no correct client can keep '{verdict.requirement}' here",
+        f"no correct client can pass '{verdict.requirement}' here",
         found=f"with the model client: {verdict.seen}",
         expected=verdict.expected,
         fix=_misspelt_status(suite, scenario) or "change the task or the expectation, so that they agree",

@@ -1,11 +1,13 @@
 """Which scenarios share a process, and which run one after another. Pure.
 
-A run takes as long as its longest scenario, so the longest start first. Scenarios whose verdicts depend on
-time never share a process with those that make many polls at once.
+A run takes as long as its longest scenario, so the longest start first, and those that a defective helper
+can make long. Scenarios whose verdicts depend on time never share a process with those that make many polls
+at once.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +19,9 @@ from waitproof.suite import Contract, Scenario
 __all__ = ["ProcessPlan", "plan_processes"]
 
 MIN_HORIZON_S = 1.0
-# How much of the longest scenario's time a lane is planned to fill. Forecasts don't know slow helpers, and
-# one that never answers costs its lane a timeout for each fault. Untimed scenarios run well in many lanes.
-TIMED_FILL = 0.8
+# How much of the longest scenario's time a lane is planned to fill. Forecasts don't know slow helpers: one
+# that ignores its interval takes twice as long. Untimed scenarios run well in many lanes.
+TIMED_FILL = 0.4
 UNTIMED_FILL = 0.25
 
 
@@ -62,8 +64,19 @@ def plan_processes(
                 yield ProcessPlan(tuple(map(deque, lanes)))
                 continue
             # Each lane takes the next of all, so a helper slower than its forecast holds up one lane only.
-            queue = deque(sorted(itertools.chain(*lanes), key=length_s, reverse=True))
+            # Where calls hang, the untimed ones with a short timeout are the first to show it.
+            first = functools.partial(_may_take_s, contract, length_s) if timed else length_s
+            queue = deque(sorted(itertools.chain(*lanes), key=first, reverse=True))
             yield ProcessPlan((queue,) * len(lanes))
+
+
+def _may_take_s(contract: Contract, length_s: Callable[[Scenario], float], scenario: Scenario) -> float:
+    """Return how long a scenario takes, plus how long a helper that polls too seldom can make it.
+
+    That is until its waits time out.
+    """
+    waits = [call.wait for call in scenario.calls if call.wait is not None]
+    return length_s(scenario) + sum(wait.timeout_s(contract.defaults) for wait in waits)
 
 
 def _per_process(lanes: Sequence[list[Scenario]], max_concurrency: int) -> Iterator[Sequence[list[Scenario]]]:

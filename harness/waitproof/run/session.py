@@ -111,9 +111,14 @@ class AdapterSession:
                 break
             if each.kind is RoundKind.INTERLEAVING:
                 self._phase("two waits at once")
-                slots.append(self._slot([trial.scenario.id for trial in each.trials]))
-                for trial in each.trials:
-                    self._play(slots[-1], trial, each.hello)
+                slots += [self._slot([trial.scenario.id]) for trial in each.trials]
+                self._run.in_threads([functools.partial(self._try_start, slot) for slot in slots])
+                self._run.in_threads(
+                    [
+                        functools.partial(self._play, slot, trial, each.hello)
+                        for slot, trial in zip(slots, each.trials, strict=True)
+                    ]
+                )
             else:
                 self._plan_reruns(each)
                 play_together(self._reruns, self._run.quiet_budget, self._run.in_threads)

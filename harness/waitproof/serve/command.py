@@ -57,39 +57,39 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--default-scenario",
         default="",
         metavar="NAME",
-        help="scenario of operations that name none (default: the contract's example)",
+        help="scenario for operations whose request names none (default: the contract's example)",
     )
-    parser.add_argument("--judge", action="store_true", help="print verdicts about each wait when it is over")
+    parser.add_argument("--judge", action="store_true", help="print verdicts on each wait when it is over")
     parser.add_argument(
         "--poll-interval",
         metavar="DURATION",
-        help="interval that your code passes, such as 1s (default: the scenario's)",
+        help="interval that your code passes (default: the scenario's, or the API's with --timeout)",
     )
     parser.add_argument(
         "--timeout",
         metavar="DURATION",
-        help="timeout that your code passes, such as 60s (default: the scenario's)",
+        help="timeout that your code passes (default: the scenario's, or the API's with --poll-interval)",
     )
     parser.add_argument(
         "--max-tasks",
         type=_count,
         default=defaults.tasks,
         metavar="N",
-        help="tasks to keep at most (default: %(default)s)",
+        help="maximum number of tasks to keep (default: %(default)s)",
     )
     parser.add_argument(
         "--keep",
         type=_count,
         default=round(defaults.finished_s),
         metavar="S",
-        help="seconds to keep a finished task; an unfinished one: six times as long (default: %(default)s)",
+        help="seconds to keep a finished task; six times as long for others (default: %(default)s)",
     )
     parser.add_argument(
         "--journal",
         type=_count,
         default=DEFAULT_JOURNAL,
         metavar="N",
-        help="requests to keep at most (default: %(default)s)",
+        help="maximum number of requests to keep (default: %(default)s)",
     )
 
 
@@ -140,7 +140,7 @@ def execute(options: argparse.Namespace) -> int:
         failure = service.server.failure
     finished = terminal.finish()
     if failure is not None:
-        raise HarnessError(f"the server's loop has ended by a mistake of waitproof: {failure!r}")
+        raise HarnessError(f"the server's loop has ended because of a defect in waitproof: {failure!r}")
     if not finished:
         os._exit(0)  # the interpreter would wait for the thread that holds stdout
     return 0
@@ -153,5 +153,5 @@ def _wait_options(options: argparse.Namespace) -> WaitOptions | None:
         return WaitOptions.model_validate(values) if values else None
     except ValueError:
         names = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in values.items())
-        expected = "a number above 0 and ms, s or m, such as 200ms"
+        expected = "a number above 0 with its unit (ms, s or m), such as 200ms"
         raise InputError(Mistake(names, "this is not a duration", expected=expected)) from None

@@ -206,7 +206,7 @@ class Control:
         elif body.yaml is not None and body.scenario is None:
             scenario = self._manager.catalog.inline(body.yaml)
         else:
-            raise InputError(Mistake("", "a task is made from one of 'scenario' and 'yaml'"))
+            raise InputError(Mistake("", "a task needs either 'scenario' or 'yaml', not both"))
         options = None
         if body.wait is not None:  # copied: these may be longer than a scenario file may say
             given = body.wait.model_dump(exclude_none=True)
@@ -289,7 +289,7 @@ _ACTIONS: dict[Action, tuple[type[BaseModel], str]] = {
     Action.FAIL: (models.FailRequest, "fail at the next poll."),
     Action.STALL: (
         models.StallRequest,
-        f"stop answering, for {STALL_S:g} s each unless the body says otherwise.",
+        f"stop answering, for {STALL_S:g} s each unless the body has another number of seconds.",
     ),
     Action.RESET: (models.EmptyRequest, "start again with an empty journal."),
 }

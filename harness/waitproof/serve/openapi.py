@@ -17,7 +17,7 @@ __all__ = ["openapi"]
 
 REFUSALS = {
     400: "The body is not JSON.",
-    403: "A browser sent this for a page of another site.",
+    403: "A browser sent this on behalf of another site's page.",
     404: "There is no such task or scenario.",
     413: "The body is larger than 64 KiB; the answer is in the words of the served API.",
     415: "The body's type is not application/json.",

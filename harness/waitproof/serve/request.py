@@ -41,7 +41,7 @@ def check_site(request: Request) -> None:
     )
     is_visit = request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
     if is_foreign and not (is_visit and origin is None):
-        fact = "a page of another site may not use the control API"
+        fact = "another site's page is not allowed to use the control API"
         raise Refused(403, Mistake(origin or "Sec-Fetch-Site", fact))
 
 

@@ -120,7 +120,7 @@ class Printer:
             *self._wrapped(
                 "",
                 "Add ~ and any text to the id for another task of the same scenario. Operations begin tasks "
-                f"too, of the scenario that a cid, a user id or the header {SCENARIO_HEADER} names.",
+                f"too: a cid, a user id or the header {SCENARIO_HEADER} names the scenario.",
             ),
             "",
             f"  {'page':<{HANGING - 2}}{base_url}/",

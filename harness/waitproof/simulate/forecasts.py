@@ -14,7 +14,15 @@ from typing import TypeVar
 
 from waitproof.judge import Check, checks
 from waitproof.protocol import Capabilities
-from waitproof.suite import MAX_DURATION_S, Contract, Scenario, TaskState, answer, watched_after_s
+from waitproof.suite import (
+    MAX_DURATION_S,
+    NO_TIMEOUT_S,
+    Contract,
+    Scenario,
+    TaskState,
+    answer,
+    watched_after_s,
+)
 
 __all__ = ["Forecast", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
 
@@ -116,12 +124,15 @@ def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities
             (call.wait.poll_interval, capabilities.poll_interval_resolution),
             (call.wait.timeout, capabilities.timeout_resolution),
         )
-        if value is not None
+        if value is not None and value != NO_TIMEOUT_S
     ]
     factor = math.lcm(*((_exact(value) / _exact(step)).denominator for value, step in options))
     if factor == 1:
         return factor
-    if factor * max(value for value, _ in options) > MAX_SCALED_S:
+    # A timeout of days holds up nobody where the task ends after seconds.
+    length_s = forecast(contract, scenario).length_s
+    lasting = [length_s if value > max(length_s, MAX_SCALED_S) else value for value, _ in options]
+    if factor * max(lasting) > MAX_SCALED_S:
         return None
     durations = [each for step in scenario.task for each in (step.delay, step.for_, step.close_after)]
     if factor * max(each or 0.0 for each in durations) > MAX_DURATION_S:
@@ -142,7 +153,7 @@ def scaled(scenario: Scenario, factor: int) -> Scenario:
         return scenario
 
     def times(value: float | None) -> float | None:
-        return None if value is None else value * factor
+        return value if value in (None, NO_TIMEOUT_S) else value * factor
 
     steps = tuple(
         step.model_copy(

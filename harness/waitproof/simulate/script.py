@@ -13,8 +13,19 @@ from typing import TypeAlias
 
 from waitproof.judge import NoAnswer, Seen, StillWaiting, TaskRecord
 from waitproof.protocol import Capabilities, JsonObject, Returned, Unsupported
-from waitproof.simulate.forecasts import watch_s
-from waitproof.suite import Call, Contract, Json, Scenario, StatusMeaning, Step, WaitOptions, fill
+from waitproof.simulate.forecasts import forecast, watch_s
+from waitproof.suite import (
+    MAX_DURATION_S,
+    NO_TIMEOUT_S,
+    Call,
+    Contract,
+    Json,
+    Scenario,
+    StatusMeaning,
+    Step,
+    WaitOptions,
+    fill,
+)
 
 __all__ = [
     "PlannedCall",
@@ -151,6 +162,8 @@ def lacking(capabilities: Capabilities, call: Call) -> str:
         for name in ("poll_interval", "timeout"):
             if getattr(call.wait, name) is not None and name not in capabilities.options:
                 return f"the helper takes no {name}"
+        if call.wait.timeout == NO_TIMEOUT_S and not capabilities.no_timeout:
+            return "the helper cannot wait without a timeout"
     return ""
 
 
@@ -177,8 +190,10 @@ def _request(call: Call, task: TaskRecord, started_id: Json) -> JsonObject:
     return {"op": "begin", "operation": call.begin, "arguments": fill(call.arguments, task.values)}
 
 
-def _number(value_s: float) -> int | float:
-    """Return whole seconds as 2, not as 2.0, which some decoders refuse."""
+def _number(value_s: float) -> int | float | None:
+    """Return whole seconds as 2, not as 2.0, which some decoders refuse; None for no timeout."""
+    if value_s == NO_TIMEOUT_S:
+        return None
     value_s = round(value_s, 6)  # 0.07 times 100 is 7.000000000000001
     return int(value_s) if value_s == int(value_s) else value_s
 
@@ -190,6 +205,8 @@ def _due_s(contract: Contract, scenario: Scenario, call: Call) -> float:
         return longest_delay_s
     interval_s = call.wait.interval_s(contract.defaults)
     timeout_s = call.wait.timeout_s(contract.defaults)
+    if timeout_s > MAX_DURATION_S:  # the task ends long before
+        timeout_s = forecast(contract, scenario).length_s
     return timeout_s + interval_s + longest_delay_s
 
 

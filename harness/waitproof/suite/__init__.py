@@ -20,6 +20,7 @@ from waitproof.suite.contract import (
     TaskIdFormat,
 )
 from waitproof.suite.document import Document, read, shown
+from waitproof.suite.expect import PollCount
 from waitproof.suite.files import (
     CONTRACT,
     Suite,
@@ -36,11 +37,10 @@ from waitproof.suite.files import (
     suite_above,
     suite_folder,
 )
-from waitproof.suite.model import MAX_DURATION_S, Format, Model, build, invalid
+from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
 from waitproof.suite.scenario import (
     Call,
     Drop,
-    PollCount,
     Scenario,
     Step,
     WaitOptions,
@@ -55,6 +55,7 @@ from waitproof.suite.yaml import Json, Node, Path
 __all__ = [
     "CONTRACT",
     "MAX_DURATION_S",
+    "NO_TIMEOUT_S",
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",

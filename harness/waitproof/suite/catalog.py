@@ -279,7 +279,7 @@ class Catalog:
             fix = f"use one of the full ids: {' or '.join(sorted(fitting))}"
             return Mistake("", f"{len(fitting)} scenarios are called '{_short(name)}'", fix=fix)
         near = ", ".join(self._nearest(name))
-        fix = f"the nearest are {near}" if near else ""
+        fix = f"similar names: {near}" if near else ""
         return Mistake("", f"no scenario is called '{_short(name)}'", fix=fix)
 
     def _nearest(self, name: str) -> list[str]:

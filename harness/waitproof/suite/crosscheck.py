@@ -18,7 +18,7 @@ from waitproof.errors import nearest
 from waitproof.suite.checks import CheckSpec
 from waitproof.suite.contract import Contract, Requirement, StatusMeaning
 from waitproof.suite.document import Document
-from waitproof.suite.model import Model, build, validate
+from waitproof.suite.model import MAX_DURATION_S, Model, build, validate
 from waitproof.suite.scenario import Call, Scenario, Step, WaitOptions
 from waitproof.suite.task import render_body
 from waitproof.suite.template import at_path, check
@@ -106,6 +106,19 @@ def check_words(document: Document, contract: Contract) -> None:
             _check_name(document, (*path, field), field, documented, fact)
     for path, keys in _templates(root):
         _check_placeholders(document, path, keys)
+    _check_ends(document, contract)
+
+
+def _check_ends(document: Document, contract: Contract) -> None:
+    """Report a timeout of more than ten minutes where the task does not end before it."""
+    if any(contract.ends_the_wait(step.status) for step in _parts(document, "task", Step)):
+        return
+    for number, call in enumerate(_parts(document, "calls", Call)):
+        if call.wait is not None and (call.wait.timeout or 0.0) > MAX_DURATION_S:
+            path: Path = ("calls", number, "wait", "timeout")
+            found = document.root.get("calls").plain()[number]["wait"]["timeout"]
+            expected = "10m or less, or a step that ends the wait before"
+            document.add(path, f"a task that never ends is waited on for {found}", expected=expected)
 
 
 def _texts(nodes: Iterable[Node]) -> Iterator[tuple[int, str]]:
@@ -194,7 +207,7 @@ class _Proof:
             path: Path = ("proves", number)
             reads = self.checks[requirement.check].reads
             if self.calls and reads and not expected.intersection(reads):
-                fact = f"'{requirement.id}' is proved, but no call expects anything that shows it"
+                fact = f"'{requirement.id}' is under 'proves', but no call expects anything that shows it"
                 self.document.add(path, fact, expected=f"{_either(reads)} under 'expect' of a call")
             if self.calls and self.steps and {"field", "from"} <= requirement.with_.keys():
                 self._check_field(path, requirement)
@@ -217,9 +230,9 @@ class _Proof:
                     readers = [each.id for each in self.requirements if part in self.checks[each.check].reads]
                     self.document.add(
                         ("calls", number, "expect", part),
-                        f"call {number + 1} expects '{part}', but no requirement that it proves reads that",
-                        expected=f"a requirement whose check reads it, or no '{part}'",
-                        fix=f"it is read by {', '.join(readers[:MAX_READERS])}" if readers else "",
+                        f"call {number + 1} expects '{part}', but no requirement under 'proves' checks that",
+                        expected=f"a requirement under 'proves' that checks it, or no '{part}'",
+                        fix=f"add to 'proves' one of {', '.join(readers[:MAX_READERS])}" if readers else "",
                     )
 
     def _check_cancellations(self) -> None:
@@ -258,9 +271,13 @@ class _Proof:
         name = _OPTIONS[requirement.check]
         fact = f"'{requirement.id}' is proved by a wait that {'lacks' if is_passed else 'passes'} '{name}'"
         for path, wait in self._waits():
-            if (getattr(wait, name) is not None) != is_passed:
+            value = getattr(wait, name)
+            if (value is not None) != is_passed:
                 expected = f"a wait {'with' if is_passed else 'without'} '{name}'"
                 self.document.add(path, fact, expected=expected)
+            elif value is not None and value <= 0:
+                open_question = f"'{requirement.id}' is proved by a '{name}' of 0 or less"
+                self.document.add(path, open_question, expected="a value that means the same to all")
 
     def _check_timeout(self, requirement: Requirement) -> None:
         """Report a timeout that is too short to show, or that the task's end comes before."""

@@ -243,12 +243,14 @@ def _find_model(annotation: Any) -> type[Model] | None:
 
 # --- durations and formats ----------------------------------------------------------------------------
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 MAX_DURATION_S = 600.0  # no check waits longer, and a slip of the unit should not cost an hour
+MAX_TIMEOUT_S = 366 * 86400.0  # beyond 32 bits of milliseconds, where SDKs go wrong
+NO_TIMEOUT_S = 1e9  # for arithmetic: nobody sees it pass
 
 
-def _duration(value: object) -> float:
+def _signed(value: object, longest_s: float, longest: str) -> float:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise invalid(
@@ -256,9 +258,24 @@ def _duration(value: object) -> float:
             expected="a number with its unit, such as 200ms, 5s or 10m",
         )
     seconds = round(float(match[1]) * _UNITS[match[2]], 6)
-    if seconds > MAX_DURATION_S:
-        raise invalid(f"{shorten(match[0], MAX_SHOWN)} is too long", expected="10m or less")
+    if abs(seconds) > longest_s:
+        raise invalid(f"{shorten(match[0], MAX_SHOWN)} is too long", expected=f"{longest} or less")
     return seconds
+
+
+def _duration(value: object) -> float:
+    seconds = _signed(value, MAX_DURATION_S, "10m")
+    if seconds < 0:
+        raise invalid(f"{value} is negative", expected="a duration of 0 or more")
+    return seconds
+
+
+def _interval(value: object) -> float:
+    return _signed(value, MAX_DURATION_S, "10m")
+
+
+def _timeout(value: object) -> float:
+    return NO_TIMEOUT_S if value == "none" else _signed(value, MAX_TIMEOUT_S, "366d")
 
 
 def _positive_duration(value: object) -> float:
@@ -269,6 +286,8 @@ def _positive_duration(value: object) -> float:
 
 
 def _written(seconds: float) -> str:
+    if seconds == NO_TIMEOUT_S:
+        return "none"
     return f"{seconds * 1000:.9g}ms" if seconds < 1 else f"{seconds:.9g}s"  # whole microseconds
 
 
@@ -280,6 +299,21 @@ Duration = Annotated[float, PlainValidator(_duration), PlainSerializer(_written)
 """Seconds, written with a unit: `200ms`, `5s`, `10m`."""
 
 PositiveDuration = Annotated[float, PlainValidator(_positive_duration), PlainSerializer(_written), _SCHEMA]
+
+_SIGNED = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "examples": ["200ms", "30d"]}
+
+PassedInterval = Annotated[
+    float, PlainValidator(_interval), PlainSerializer(_written), WithJsonSchema(_SIGNED)
+]
+"""A poll interval as a caller passes it: 0 and less are possible, and show what an SDK makes of them."""
+
+PassedTimeout = Annotated[
+    float,
+    PlainValidator(_timeout),
+    PlainSerializer(_written),
+    WithJsonSchema({"anyOf": [_SIGNED, {"const": "none"}]}),
+]
+"""A timeout as a caller passes it: also 0 and less, up to a year, and `none`, which is `NO_TIMEOUT_S`."""
 
 
 def _format(value: object) -> int:

@@ -1,35 +1,39 @@
 """A scenario: how a task behaves poll by poll, which calls are made, and what the caller must see.
 
 This is the model of one YAML file below a contract, and the source of `scenario.schema.json`. It knows the
-contract's words only as text; `crosscheck` compares the two. What the server says when is `task`'s business,
-and whether a promise was kept the judge's.
+contract's words only as text; `crosscheck` compares the two. What a call must come to is in `expect`, what
+the server says when in `task`, and whether a promise was kept is the judge's business.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
 
-from waitproof.errors import nearest
 from waitproof.suite.contract import Defaults, Name
 from waitproof.suite.document import shown
-from waitproof.suite.model import Duration, Format, Model, PositiveDuration, Wrong, invalid
+from waitproof.suite.expect import Expect
+from waitproof.suite.model import (
+    Duration,
+    Format,
+    Model,
+    PassedInterval,
+    PassedTimeout,
+    PositiveDuration,
+    Wrong,
+    invalid,
+)
 from waitproof.suite.template import placeholders
 from waitproof.suite.yaml import Json, Node
-from waitproof.text import plural
 
 __all__ = [
     "FOREVER",
     "Call",
     "Drop",
-    "Expect",
     "Fault",
-    "PollCount",
-    "Raises",
     "Scenario",
     "Step",
     "WaitOptions",
@@ -133,16 +137,23 @@ class WaitOptions(Model):
     """Options passed to the wait helper; one that is absent is not passed, so that its default holds."""
 
     noun: ClassVar[str] = "wait"
-    poll_interval: PositiveDuration | None = None
-    timeout: PositiveDuration | None = None
+    poll_interval: PassedInterval | None = None
+    timeout: PassedTimeout | None = None
 
     def interval_s(self, defaults: Defaults) -> float:
-        """Return the interval that holds: the one passed, else the default, in seconds."""
-        return defaults.poll_interval if self.poll_interval is None else self.poll_interval
+        """Return the interval that holds: the one passed, else the default, in seconds, above 0.
+
+        What an interval of 0 or less means is open: it counts as the default.
+        """
+        return _above_zero(self.poll_interval, defaults.poll_interval)
 
     def timeout_s(self, defaults: Defaults) -> float:
-        """Return the timeout that holds: the one passed, else the default, in seconds."""
-        return defaults.timeout if self.timeout is None else self.timeout
+        """Return the timeout that holds, in seconds, in the same way; `NO_TIMEOUT_S` for none."""
+        return _above_zero(self.timeout, defaults.timeout)
+
+
+def _above_zero(passed: float | None, default: float) -> float:
+    return default if passed is None or passed <= 0 else passed
 
 
 def watched_after_s(interval_s: float) -> float:
@@ -154,108 +165,6 @@ class GetTaskOptions(Model):
     """`get_task` takes no options."""
 
     noun: ClassVar[str] = "get_task"
-
-
-_KINDS = ("task", "transport", "api", "other")
-_KIND_SCHEMA: dict[str, Any] = {"enum": list(_KINDS)}
-
-
-def _kinds(value: object) -> tuple[str, ...]:
-    kinds = [value] if isinstance(value, str) else value
-    if isinstance(kinds, list) and kinds and all(kind in _KINDS for kind in kinds):
-        return tuple(kinds)
-    raise invalid(
-        f"'kind' cannot be {shown(value)}",
-        expected="task, transport, api or other, or a list of them",
-        fix=nearest(value, _KINDS) if isinstance(value, str) else "",
-    )
-
-
-class Raises(Model):
-    """The exception that the caller must see; several kinds are alternatives."""
-
-    noun: ClassVar[str] = "raises"
-    kind: Annotated[
-        tuple[str, ...],
-        PlainValidator(_kinds),
-        WithJsonSchema({"anyOf": [_KIND_SCHEMA, {"type": "array", "items": _KIND_SCHEMA, "minItems": 1}]}),
-    ]
-    fields: dict[str, Json] = {}
-
-
-class PollCount(Model):
-    """How many polls a call makes."""
-
-    noun: ClassVar[str] = "polls"
-    at_least: Annotated[int, Field(ge=0)] = 0
-    at_most: Annotated[int, Field(ge=0)] | None = None
-
-    def holds(self, count: int) -> bool:
-        """Say whether `count` is right."""
-        return self.at_least <= count and (self.at_most is None or count <= self.at_most)
-
-    def __str__(self) -> str:
-        if self.at_most is None:
-            return f"{self.at_least} polls or more"
-        if self.at_least == self.at_most:
-            return plural(self.at_least, "poll")
-        return f"{self.at_least} to {self.at_most} polls"
-
-
-def _poll_count(value: object) -> PollCount:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return PollCount(at_least=value, at_most=value)
-    if isinstance(value, dict) and value and set(value) <= {"at_least", "at_most"}:
-        least, most = value.get("at_least", 0), value.get("at_most", math.inf)
-        if all(type(bound) is int for bound in value.values()) and 0 <= least <= most:
-            return PollCount(at_least=least, at_most=value.get("at_most"))
-    raise invalid(
-        f"'polls' cannot be {shown(value)}", expected="a whole number, or {at_least: n, at_most: m}"
-    )
-
-
-_COUNT_SCHEMA: dict[str, Any] = {"type": "integer", "minimum": 0}
-_BOUNDS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "minProperties": 1,
-    "properties": {"at_least": _COUNT_SCHEMA, "at_most": _COUNT_SCHEMA},
-}
-Polls = Annotated[
-    PollCount,
-    PlainValidator(_poll_count),
-    PlainSerializer(lambda count: count.model_dump(exclude_none=True)),
-    WithJsonSchema({"anyOf": [_COUNT_SCHEMA, _BOUNDS_SCHEMA]}),
-]
-
-
-class Expect(Model):
-    """What the caller must see of one call."""
-
-    noun: ClassVar[str] = "expectation"
-    returns: Json = None
-    raises: Raises | None = None
-    task: dict[str, Json] | None = None
-    cancelled: bool | None = None
-    polls: Polls | None = None
-
-    @classmethod
-    def rules(cls, written: Node) -> Iterator[Wrong]:
-        """A call has one outcome, and only `returns` can be null."""
-        names = written.names()
-        for name in ("raises", "task", "cancelled", "polls"):
-            if name in names and not written.has(name):
-                yield Wrong(f"'{name}' cannot be null", fix=f"leave '{name}' out", path=(name,))
-        if written.get("cancelled").value is False:
-            yield Wrong("'cancelled' cannot be false", fix="leave 'cancelled' out", path=("cancelled",))
-        if sum(name in names for name in ("returns", "raises", "task", "cancelled")) > 1:
-            yield Wrong(
-                "a call has one outcome", expected="one of 'returns', 'raises', 'task' and 'cancelled'"
-            )
-
-    def parts(self) -> Iterator[str]:
-        """Yield what is expected, in the words that checks use: the names of the fields."""
-        return (name for name in ("returns", "raises", "task", "cancelled", "polls") if self.has(name))
 
 
 class Call(Model):

@@ -30,6 +30,7 @@ MAX_MISTAKES = 100  # of one file: nobody reads more at once, and no file may co
 # What no YAML reader takes (libyaml does not give its position), and line ends that editors do not count.
 _FORBIDDEN = re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern + "|[\x85\u2028\u2029]")
 _REPLACEMENT = "\ufffd"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where the wheel has it: same events, faster
 
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -49,6 +50,7 @@ _SURPRISES = (
     ),
     (re.compile(r"=|<<"), "it has a special meaning in YAML"),
 )
+_ANY_SURPRISE = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _ in _SURPRISES))
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ class Reader:
         text = str(event.value)
         fact, expected, fix = "", "", ""
         value: bool | int | float | str | None = text
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if _SURROGATE.search(text):
             value, fact, expected = "", "half of a surrogate pair", "whole Unicode characters"
         elif event.style:  # quoted or block text is text
             pass
@@ -288,6 +290,8 @@ def _surprise(text: str) -> str:
     """Return why some reader may take a plain scalar for something else, "" when none does."""
     if _FLOAT.fullmatch(text):
         return f"the number {text} is too large"
+    if not _ANY_SURPRISE.fullmatch(text):  # one look, where most text has none
+        return ""
     return next(
         (f"'{text}' is ambiguous: {why}" for pattern, why in _SURPRISES if pattern.fullmatch(text)), ""
     )

@@ -30,7 +30,7 @@ from waitproof.text import plural, shorten
 
 __all__ = ["html_page"]
 
-MAX_CELL = 48  # characters of a behaviour in the matrix or a timeline; elsewhere it is in full
+MAX_CELL = 48  # characters of a behavior in the matrix or a timeline; elsewhere it is in full
 MAX_STRAYS = 200
 MAX_STALE_OPEN = 3  # stale deviations of one adapter that are not folded up
 _type_adapter: Callable[[type], TypeAdapter[Any]] = functools.cache(TypeAdapter)

@@ -14,7 +14,7 @@ export function verdictOf(verdict, wasOpen) {
     el(
       "summary",
       {},
-      el("span", { class: `verdict is-${verdict.status}` }, verdict.status.replace("_", " ")),
+      el("span", { class: `verdict is-${verdict.status}` }, verdict.status),
       el("span", { class: "requirement" }, verdict.requirement),
       el("span", { class: "level" }, verdict.level),
     ),

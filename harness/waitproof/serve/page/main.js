@@ -238,7 +238,7 @@ async function learnStatus() {
     `waitproof ${status.waitproof} keeps at most ${limits.tasks.toLocaleString("en")} tasks: a finished one for ` +
       `${seconds(limits.finished_s)} after its last request, an unfinished one for ${seconds(limits.idle_s)}. ` +
       `Waits are judged by an interval of ${seconds(defaults.poll_interval_s)} and a timeout of ` +
-      `${seconds(defaults.timeout_s)}, unless a scenario or an option says otherwise.`,
+      `${seconds(defaults.timeout_s)}, unless a scenario or an option sets others.`,
   );
   for (const row of state.rows.values()) row.isStale = true;
   isOrderStale = true;

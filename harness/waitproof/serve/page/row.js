@@ -91,7 +91,7 @@ function showCounts(place, counts) {
   const shown = VERDICTS.filter((status) => counts[status]);
   place.replaceChildren(
     ...shown.map((status) =>
-      el("span", { class: `verdict is-${status}` }, `${counts[status]} ${status.replace("_", " ")}`),
+      el("span", { class: `verdict is-${status}` }, `${counts[status]} ${status}`),
     ),
   );
 }

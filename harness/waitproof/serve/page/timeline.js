@@ -6,7 +6,7 @@ where one element per mark would cost tens of thousands of elements. */
 
 import { seconds, setText, svg } from "./dom.js";
 
-/** What a poll's mark says by its shape and its colour. */
+/** What a poll's mark says by its shape and its color. */
 export const KINDS = {
   going: "not finished",
   done: "completed",

@@ -1,0 +1,119 @@
+"""Defects of converting a duration: its components, its unit, its bits, and values of 0 and less.
+
+The options that are usually passed are short and round, so that a helper which converts a duration wrongly
+still works. `61 s`, `90.5 s`, `30 days` and `1.25 s` show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from waitproof.defects.client import Hooks, Options
+from waitproof.defects.defect import Defect, Ending
+from waitproof.defects.intervals import option_changed
+from waitproof.suite import NO_TIMEOUT_S, Contract
+
+__all__ = ["duration_defects"]
+
+TWO_TO_31 = 2**31
+AN_HOUR_S = 3600.0
+
+
+def duration_defects(_contract: Contract) -> Iterator[Defect]:
+    """Yield the defects of this module, which are the same for every contract."""
+    timeouts: tuple[tuple[str, str, Callable[[float], float]], ...] = (
+        (
+            "component-of-seconds",
+            "The helper takes the seconds beside the whole minutes for the timeout: 61 s become 1 s.",
+            lambda s: s % 60,
+        ),
+        (
+            "component-of-milliseconds",
+            "The helper drops the whole seconds of a timeout that has a fraction: 90.5 s become 0.5 s.",
+            lambda s: s % 1 or s,
+        ),
+        (
+            "32-bits-of-milliseconds",
+            "The helper keeps the timeout's milliseconds in 32 bits, so that a long one overflows.",
+            _in_32_bits,
+        ),
+    )
+    for name, sentence, change in timeouts:
+        yield Defect(f"timeout_outlasts_task.{name}", "timeout_outlasts_task", sentence, _on_timeout(change))
+    yield Defect(
+        "timeout_outlasts_task.refuses-long-ones",
+        "timeout_outlasts_task",
+        "The helper refuses a timeout of more than an hour.",
+        Hooks(on_options=_an_hour_at_most),
+    )
+    yield Defect(
+        "interval_kept.option-truncated",
+        "interval_kept",
+        "The helper cuts an interval of more than a second down to whole seconds.",
+        option_changed("poll_interval", lambda _contract, s: int(s) if s > 1 else s),
+        {"option": "passed"},
+    )
+    yield Defect(
+        "interval_kept.option-component-of-milliseconds",
+        "interval_kept",
+        "The helper drops the whole seconds of an interval that has a fraction: 1.25 s become 0.25 s.",
+        option_changed("poll_interval", lambda _contract, s: s % 1 or s),
+        {"option": "passed"},
+    )
+    yield from _zero_and_less()
+
+
+def _on_timeout(change: Callable[[float], float]) -> Hooks:
+    def changed(_contract: Contract, options: Options) -> Options:
+        passed_s = options.get("timeout")
+        return options if passed_s is None else {**options, "timeout": change(passed_s)}
+
+    return Hooks(on_options=changed)
+
+
+def _in_32_bits(seconds: float) -> float:
+    wrapped_ms = (int(seconds * 1000) + TWO_TO_31) % (2 * TWO_TO_31) - TWO_TO_31
+    return wrapped_ms / 1000
+
+
+def _an_hour_at_most(_contract: Contract, options: Options) -> Options:
+    if (options.get("timeout") or 0) > AN_HOUR_S:
+        raise ValueError("the timeout is longer than an hour")
+    return options
+
+
+def _zero_and_less() -> Iterator[Defect]:
+    every: tuple[tuple[str, str, Hooks], ...] = (
+        (
+            "record_odd_timeout.waits-forever",
+            "A timeout of 0 or less is none: the helper waits as long as the task runs.",
+            _on_timeout(lambda s: s if s > 0 else NO_TIMEOUT_S),
+        ),
+        (
+            "record_odd_timeout.refused",
+            "The helper refuses a timeout of 0 or less.",
+            Hooks(on_options=_refusing("timeout")),
+        ),
+        (
+            "record_odd_interval.default",
+            "An interval of 0 is the default one.",
+            option_changed("poll_interval", lambda c, s: s if s > 0 else c.defaults.poll_interval),
+        ),
+        (
+            "record_odd_interval.refused",
+            "The helper refuses an interval of 0.",
+            Hooks(on_options=_refusing("poll_interval")),
+        ),
+    )
+    for name, sentence, hooks in every:
+        yield Defect(name, name.partition(".")[0], sentence, hooks, ending=Ending.RECORDED)
+
+
+def _refusing(option: str) -> Callable[[Contract, Options], Options]:
+    def checked(_contract: Contract, options: Options) -> Options:
+        passed_s = options.get(option)
+        if passed_s is not None and passed_s <= 0:
+            raise ValueError(f"{option} must be above 0")
+        return options
+
+    return checked
