@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## run the whole Stream suite against the reference client
 	@$(BIN)/waitproof run adapters/reference-client
 
-test: lint types unit ## lint, types and the project's own tests: two and a half minutes on two cores
+test: lint types unit ## lint, types and the project's own tests: two minutes on two cores
 
 lint: $(STAMP) ## style, layers, wording and scenario files
 	$(BIN)/ruff check .
@@ -38,10 +38,10 @@ types: $(STAMP) ## static types, strict
 	$(BIN)/mypy
 	$(BIN)/mypy adapters/kits/python/waitproof_kit.py
 
-unit: $(STAMP) ## the project's own tests, without those of `live`
+unit: $(STAMP) ## the project's own tests, without the slower ones of `live`
 	$(BIN)/python -m pytest tests --ignore=tests/live -n $(WORKERS) $(BY_FILE)
 
-live: $(STAMP) ## whole clients over real sockets, pages in a browser, the GitHub action's steps
+live: $(STAMP) ## the slower tests: whole clients over sockets, the simulated proof, pytest in pytest, pages in a browser
 	$(BIN)/python -m pytest tests/live -n $(WORKERS) $(BY_FILE)
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine

@@ -18,15 +18,16 @@ pytest_plugins = ["pytester"]
 
 ADAPTERS = Path(__file__).parent / "adapters"
 LONGEST_FILES = (  # five seconds or more each; they start first, so that none is left alone at the end
+    "live/test_matrix.py",
+    "live/test_pytest_plugin.py",
+    "live/test_length_of_runs.py",
+    "live/test_serve_command.py",
+    "live/test_report_hostile.py",
     "run/test_runner.py",
-    "pytest_plugin/test_pytest_plugin.py",
     "cli/test_cli.py",
-    "defects/test_matrix.py",
-    "serve/test_control.py",
-    "serve/test_serve_command.py",
-    "kits/test_kit_conformance.py",
     "run/test_doctor.py",
-    "report/test_report_hostile.py",
+    "serve/test_control.py",
+    "kits/test_kit_conformance.py",
     "run/test_deaths.py",
     "serve/test_serve_bounds.py",
     "run/test_run_errors.py",

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from waitproof.cli import main
+from waitproof.defects import library
 from waitproof.run import parse_baseline
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
-from waitproof.suite.files import bundled_suite, load_contract
+from waitproof.suite.files import bundled_suite, load_contract, load_suite
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -72,3 +73,15 @@ def test_every_baseline_shown_is_one(page: Path) -> None:
         if "deviation:" in text:
             head = "" if text.startswith("format:") else "format: 1\ndeviations:\n"
             assert parse_baseline(head + text, page.name, date(2026, 11, 24)).entries
+
+
+def test_every_defect_and_scenario_named_in_the_log_of_reports_is_one() -> None:
+    suite = load_suite(bundled_suite())
+    known = library(suite.contract)
+    names = {*known.defects, *(name.removeprefix("equivalent.") for name in known.equivalents)}
+    names |= {each.id for each in suite.scenarios} | {each.id for each in suite.contract.requirements}
+    text = (ROOT / "docs" / "explanation" / "bugs-that-shipped.md").read_text(encoding="utf-8")
+
+    named = set(re.findall(r"`([a-z0-9_]+[./-][a-z0-9./-]+)`", text))
+
+    assert sorted(each for each in named - names if not (ROOT / each).exists()) == []

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from observations import FOREVER, GOT_RESULT, STREAM, TIMED_OUT, TIMEOUT, Play, observe, raised, scenario
+from observations import (
+    COMPLETED,
+    FOREVER,
+    GOT_RESULT,
+    RUNNING,
+    STREAM,
+    TIMED_OUT,
+    TIMEOUT,
+    Play,
+    observe,
+    raised,
+    scenario,
+)
 from waitproof.judge import Status, judge
 from waitproof.judge.observation import Observation, StillWaiting
 from waitproof.suite import Contract, Requirement, Scenario
@@ -107,3 +119,11 @@ def test_failures_about_different_calls_do_not_follow_from_one_another() -> None
     verdicts = follows(of, played, observe(played, first, second))
 
     assert verdicts == {"end": "", "field": ""}
+
+
+def test_an_outcome_without_an_end_follows_from_the_outcome_that_came_too_soon() -> None:
+    of = promises(should=("late",), late=("outcome_not_late", {}), end=("polls_until_terminal", {}))
+    told = scenario(RUNNING, COMPLETED, expect={"polls": 2}, proves=["late", "end"])
+    seen = observe(told, Play(raised("task"), [0.0]))
+
+    assert follows(of, told, seen) == {"late": "end", "end": ""}

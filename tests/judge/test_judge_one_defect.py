@@ -42,6 +42,7 @@ class Helper:
     slows_down_after: int = 1_000
     extra_polls: int = 0
     poll_after_timeout: bool = False
+    sleeps_at_the_end: bool = False
     never_gives_up: bool = False
     last_sleep_is_whole: bool = False
     ends_stalled_polls: bool = True
@@ -127,6 +128,7 @@ class _Table:
             if ended is not None:
                 for _ in range(0 if isinstance(seen, Raised) else helper.extra_polls):
                     self.poll(self.now_s + 99.0)
+                self.now_s += interval_s if helper.sleeps_at_the_end else 0.0
                 return ended
             if self.now_s >= deadline_s and not helper.never_gives_up:
                 break
@@ -190,7 +192,9 @@ class _Table:
         status = seen["status"]
         means = STREAM.meaning(status)
         if means is StatusMeaning.RETURN_RESULT or status in helper.takes_for_done:
-            return Returned(Given.RESULT, result=seen["result"] if helper.result is ... else helper.result)
+            return Returned(
+                Given.RESULT, result=seen.get("result") if helper.result is ... else helper.result
+            )
         if means is StatusMeaning.RAISE_TASK or status in helper.takes_for_failed:
             fields = {name: at_path(seen, path) for name, path in STREAM.exception_fields.items()}
             fields = {name: value for name, value in fields.items() if name != helper.without_field}
@@ -251,6 +255,16 @@ ONE: Mapping[str, tuple[Helper, str, set[str]]] = {
     "one poll after completed": (Helper(extra_polls=1), COMPLETES, {"no-poll-after-outcome"}),
     "one poll after failed": (Helper(extra_polls=1), FAILS, {"no-poll-after-outcome"}),
     "a poll after the timeout": (Helper(poll_after_timeout=True), NEVER, {"no-poll-after-outcome"}),
+    "a sleep before the result": (
+        Helper(sleeps_at_the_end=True),
+        "outcomes/handed-over-at-once",
+        {"outcome-not-late"},
+    ),
+    "a sleep before the task exception": (
+        Helper(sleeps_at_the_end=True),
+        "outcomes/failure-handed-over-at-once",
+        {"outcome-not-late"},
+    ),
     "a default interval of half a second": (
         Helper(interval_ratio={"default": 0.5}),
         MINUTE,
@@ -352,6 +366,11 @@ ONE: Mapping[str, tuple[Helper, str, set[str]]] = {
         Helper(swallows=True),
         "faults/drop-while-running",
         {"dropped-connection-surfaces-as-transport"},
+    ),
+    "a bare exception for an error that is a text": (
+        Helper(task_kind="other"),
+        "fields/error-is-a-text",
+        {"odd-error-surfaces"},
     ),
     "a bare exception for HTML": (
         Helper(fault_kind="other"),

@@ -494,6 +494,28 @@ def test_a_poll_that_takes_the_place_of_one_given_up_is_no_poll_after_the_end() 
     )
 
 
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (TIMED_OUT, 'raised TransportError (kind transport): "gave up"'),
+        (StillWaiting(70.0), "was still waiting after 70.00 s, long past its deadline"),
+    ],
+)
+def test_a_helper_that_polls_on_after_the_end_until_its_deadline_missed_it(seen: Seen, told: str) -> None:
+    assert until_terminal(seen, (*THREE, 3.0, 4.0), polls=None) == fails(
+        "polls until the task is done", f"polls went on after the answer 'completed', and the call {told}"
+    )
+
+
+@pytest.mark.parametrize("seen", [raised("other"), raised("api"), raised("transport")])
+def test_a_poll_too_many_before_another_exception_is_another_requirements_business(seen: Seen) -> None:
+    assert until_terminal(seen, (*THREE, 3.0)).status is Status.PASS
+
+
+def test_a_deadline_that_passes_as_the_end_is_answered_is_no_poll_after_it() -> None:
+    assert until_terminal(TIMED_OUT, THREE).status is Status.PASS
+
+
 @pytest.mark.parametrize("kind", ["api", "other", "transport"])
 def test_where_a_timeout_is_another_exception_a_task_exception_says_that_the_task_is_done(kind: str) -> None:
     of = contract("polls_until_terminal")
@@ -663,6 +685,15 @@ def test_a_fault_that_reaches_the_caller_at_once_is_right() -> None:
     assert surfaced(raised("api"), (0.0, 1.0)) == passes(
         BEFORE_DEADLINE, 'the call raised ApiError (kind api): "it failed"'
     )
+
+
+@pytest.mark.parametrize("kind", ["task", "api"])
+def test_a_failure_that_cannot_be_read_may_surface_as_the_failure_or_as_an_error(kind: str) -> None:
+    told = scenario(RUNNING, {**FAILED, "error": "out of space"}, expect={"raises": {"kind": "task"}})
+    of = contract("fault_surfaces", kinds=["task", "api"])
+
+    assert played(of, told, raised(kind), at=(0.0, 1.0)).status is Status.PASS
+    assert played(of, told, raised(kind), at=[0.0]).seen.endswith(" before any answer went wrong")
 
 
 @pytest.mark.parametrize(

@@ -988,6 +988,7 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
         "interval_kept",
         "no_poll_after_outcome",
         "one_poll_in_flight",
+        "outcome_not_late",
         "parameters_kept",
         "timeout_kept",
         "timeout_not_early",

@@ -24,7 +24,8 @@ class TaskError(Exception):
 
     def __init__(self, task: dict[str, Any]) -> None:
         """Keep what the server said of it."""
-        error = task.get("error") or {}
+        error = task.get("error")
+        error = error if isinstance(error, dict) else {"description": error}  # a worker may leave a text
         self.task_id = task["task_id"]
         self.error_type = error.get("type")
         self.description = error.get("description")

@@ -10,6 +10,7 @@ from waitproof.defects.concurrency import concurrency_defects
 from waitproof.defects.deadlines import deadline_defects
 from waitproof.defects.defect import CLEAN, CLEAN_ASYNC, Defect
 from waitproof.defects.durations import duration_defects
+from waitproof.defects.ends import end_defects
 from waitproof.defects.equivalents import equivalents
 from waitproof.defects.exceptions import exception_defects
 from waitproof.defects.faults import fault_defects
@@ -25,6 +26,7 @@ __all__ = ["Library", "library"]
 MODULES = (
     traffic_defects,
     outcome_defects,
+    end_defects,
     exception_defects,
     interval_defects,
     deadline_defects,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.intervals import ignoring, option_changed
-from waitproof.defects.wire import Task
+from waitproof.defects.wire import ModelError, Task
 from waitproof.suite import Contract
 
 __all__ = ["deadline_defects"]
@@ -61,6 +61,16 @@ def _timeouts() -> Iterator[Defect]:
             Hooks(on_wait=_without_deadline, on_task=_counted),
         ),
         (
+            "option-adds-up-sleeps",
+            "The helper adds up its sleeps in place of reading a clock, and forgets how long answers take.",
+            Hooks(on_wait=_without_deadline, on_sleep=_adding_up),
+        ),
+        (
+            "option-divided-by-the-interval",
+            "The helper divides the timeout by the interval, and gives up after so many polls.",
+            Hooks(on_wait=_without_deadline, on_task=_divided),
+        ),
+        (
             "option-restarts-at-each-poll",
             "The timeout bounds each request and not the whole wait.",
             Hooks(on_wait=_without_deadline, on_poll=lambda wait, _s: wait.timeout_s),
@@ -84,6 +94,11 @@ def _timeouts() -> Iterator[Defect]:
             "no-deadline",
             "The helper never gives up, whatever the timeout.",
             Hooks(on_options=lambda _contract, options: {**options, "timeout": NEVER_S}),
+        ),
+        (
+            "looked-at-after-a-failure-only",
+            "The helper looks at its deadline only after a poll that failed.",
+            Hooks(on_wait=_without_deadline, on_poll_error=_late_or_not),
         ),
         (
             "option-in-whole-seconds",
@@ -117,8 +132,26 @@ def _without_deadline(wait: Wait, steps: Steps) -> Steps:
     return steps
 
 
+def _late_or_not(wait: Wait, error: ModelError) -> Exception:
+    return wait.timed_out() if wait.now() >= wait.memory["until_s"] else error
+
+
 def _counted(wait: Wait, task: Task) -> Task:
     if wait.polls > wait.timeout_s and not task.ends_the_wait:
+        raise wait.timed_out()
+    return task
+
+
+def _adding_up(wait: Wait, seconds: float) -> float:
+    slept_s: float = wait.memory.get("slept_s", 0.0)
+    if slept_s >= wait.timeout_s:
+        raise wait.timed_out()
+    wait.memory["slept_s"] = slept_s + seconds
+    return seconds
+
+
+def _divided(wait: Wait, task: Task) -> Task:
+    if wait.polls > wait.timeout_s / wait.interval_s and not task.ends_the_wait:
         raise wait.timed_out()
     return task
 

@@ -16,6 +16,7 @@ from waitproof.suite import NO_TIMEOUT_S, Contract
 __all__ = ["duration_defects"]
 
 TWO_TO_31 = 2**31
+A_MINUTE_S = 60.0
 AN_HOUR_S = 3600.0
 
 
@@ -25,7 +26,7 @@ def duration_defects(_contract: Contract) -> Iterator[Defect]:
         (
             "component-of-seconds",
             "The helper takes the seconds beside the whole minutes for the timeout: 61 s become 1 s.",
-            lambda s: s % 60,
+            lambda s: s % A_MINUTE_S,
         ),
         (
             "component-of-milliseconds",
@@ -36,6 +37,11 @@ def duration_defects(_contract: Contract) -> Iterator[Defect]:
             "32-bits-of-milliseconds",
             "The helper keeps the timeout's milliseconds in 32 bits, so that a long one overflows.",
             _in_32_bits,
+        ),
+        (
+            "capped-at-a-minute",
+            "The helper accepts no timeout above a minute.",
+            lambda s: min(s, A_MINUTE_S),
         ),
     )
     for name, sentence, change in timeouts:

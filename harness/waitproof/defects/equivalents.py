@@ -18,6 +18,7 @@ from waitproof.suite import Contract
 __all__ = ["equivalents"]
 
 START_S = 0.05  # of a process for each wait
+END_S = 0.05  # of such a process, or of reading a large result
 CONNECT_S = 0.03  # of a slow connect, on a machine that is far too busy
 CONNECT_RATIO = 0.05  # of the interval at most: the judge grants a tenth, and the machine needs some of it
 TICK_S = 1 / 64  # of the coarsest timer in use, Windows's
@@ -105,6 +106,11 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         Hooks(on_wait=_with_shared_options),
     )
     yield equivalent(
+        "takes-a-moment-at-the-end",
+        "Takes a moment to hand its outcome over, as a helper does that ends a process after each wait.",
+        Hooks(on_wait=_ending),
+    )
+    yield equivalent(
         "slow-start",
         "Takes a while before the first poll, as a helper does that starts a process for each wait.",
         Hooks(on_wait=_starting),
@@ -168,3 +174,9 @@ def _forgiving_the_start(wait: Wait, error: ModelError) -> Exception | Reaction:
 def _starting(wait: Wait, steps: Steps) -> Steps:
     yield Sleep(max(0.0, min(START_S, wait.timeout_s)))
     return (yield from steps)
+
+
+def _ending(_wait: Wait, steps: Steps) -> Steps:
+    result = yield from steps
+    yield Sleep(END_S)
+    return result

@@ -133,6 +133,11 @@ def _overridden_intervals() -> Iterator[Defect]:
             option_changed("poll_interval", lambda _contract, s: math.ceil(s)),
         ),
         (
+            "option-capped-at-ten-seconds",
+            "The helper accepts no interval above ten seconds.",
+            option_changed("poll_interval", lambda _contract, s: min(s, 10.0)),
+        ),
+        (
             "option-capped",
             "The helper accepts no interval above the default.",
             option_changed("poll_interval", lambda contract, s: min(s, contract.defaults.poll_interval)),

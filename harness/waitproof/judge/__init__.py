@@ -1,15 +1,15 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
-`check` defines what a check is; `outcomes`, `timing`, `traffic`, `cancellation` and `records` hold the
-checks; `verdicts` turns findings into verdicts, `settle` with the re-runs that `policy` asks for. `groups`
-holds the suspicions of several scenarios against each other, `follows` tells a failure from those that
-follow from it.
+`check` defines what a check is; `outcomes`, `handover`, `timing`, `traffic`, `cancellation` and `records` are
+the checks; `verdicts` turns findings into verdicts, `settle` with the re-runs that `policy` asks for.
+`groups` holds the suspicions of several scenarios against each other, `follows` tells a failure from those
+that follow from it.
 `by_journal` judges a client that has no adapter. `observation` and `journal` are what was seen, and `words`
 puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
-from waitproof.judge import cancellation, outcomes, records, timing, traffic
+from waitproof.judge import cancellation, handover, outcomes, records, timing, traffic
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
 from waitproof.judge.observation import (
@@ -55,6 +55,7 @@ __all__ = [
     "checks",
     "describe",
     "foreign_to",
+    "handover",
     "is_suspicious",
     "journal_verdicts",
     "json_equal",

@@ -31,8 +31,9 @@ _OF_OUTCOMES = (
 # Then kinds that judge the time of an outcome, which say more than that a field or an interval is missing.
 _OF_DEADLINES = ("timeout_kept", "timeout_not_late", "timeout_not_early", "deadline_bounds_stalled_poll")
 _PRIMARY = (*_OF_OUTCOMES, *_OF_DEADLINES)
-# Kinds that need several polls: a wait that ended or hung too soon for them has no interval to judge.
-_OF_POLLS = ("parameters_kept", "interval_kept", "waits_interleave")
+# Kinds that need several polls, or the one that ends the task: a wait that ended or hung too soon for them
+# has nothing to judge.
+_OF_POLLS = ("parameters_kept", "interval_kept", "waits_interleave", "outcome_not_late")
 
 _OF_PAUSES = "interval_kept"  # where most pauses of a wait are too long, this kind of check finds it
 

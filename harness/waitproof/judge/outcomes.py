@@ -8,7 +8,7 @@ from pydantic import Field
 
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind
 from waitproof.judge.intervals import EARLY_SLACK_S
-from waitproof.judge.observation import CallRecord
+from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.words import (
     MISSING,
     NOTHING_RAISED,
@@ -212,7 +212,18 @@ def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
         if _says_done(case, call) and not is_done:
             last = f"the last answer was {polls[-1].status!r}" if polls else "no poll arrived"
             return broken(expected, f"the call {describe(call.seen)} although {last}")
+        if is_done and _has_missed_the_end(case, call, len(polls)):
+            seen = f"polls went on after the answer {polls[-1].status!r}, and the call {describe(call.seen)}"
+            return broken(expected, seen)
     return kept(expected, "it did")
+
+
+def _has_missed_the_end(case: Case, call: CallRecord, needed: int) -> bool:
+    """Say whether a wait polled on after the answer that ended its task, until its deadline or longer."""
+    if len(case.observation.polls_of(call)) <= needed:
+        return False
+    is_timeout = isinstance(call.seen, Raised) and _is_timeout(case, call, call.seen)
+    return is_timeout or isinstance(call.seen, StillWaiting)
 
 
 def _says_done(case: Case, call: CallRecord) -> bool:
@@ -305,7 +316,7 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     if _is_timeout(case, call, call.seen):
         explanation = "the caller cannot tell the fault from a deadline"
         return broken(expected, f"the timeout's exception after {count}", explanation)
-    if not any(case.scenario.task[poll.step].fault for poll in polls):
+    if not any(case.scenario.task[poll.step].fault or case.is_terminal(poll) for poll in polls):
         return broken(expected, f"the call {describe(call.seen)} before any answer went wrong")
     took_s = call.took_s
     late_s = call.timeout_s(case.contract) - EARLY_SLACK_S
