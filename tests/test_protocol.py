@@ -11,6 +11,7 @@ from waitproof.protocol import (
     AdapterFault,
     Answer,
     BrokenAdapterError,
+    Cancelled,
     Capabilities,
     ExceptionKind,
     Given,
@@ -223,8 +224,25 @@ def test_a_broken_answer_shows_the_line_what_was_expected_and_how_to_fix_it() ->
     assert message_of(answered(outcome="retuned")) == (
         'the answer to call "17" has the unknown outcome "retuned"\n'
         '  found:    {"id": "17", "outcome": "retuned"}\n'
-        "  expected: returned, raised, unsupported or adapter_error\n"
+        "  expected: returned, raised, cancelled, unsupported or adapter_error\n"
         "  fix:      did you mean 'returned'?"
+    )
+
+
+def test_only_a_call_that_was_cancelled_ends_as_cancelled() -> None:
+    line = answered(outcome="cancelled", elapsed=0.61)
+    answer = read_answer(line)
+    assert answer == Answer("17", Cancelled(), 0.61)
+
+    check_answer("wait", answer, line, was_cancelled=True)
+    with pytest.raises(BrokenAdapterError) as caught:
+        check_answer("wait", answer, line)
+
+    assert str(caught.value) == (
+        "the answer to call \"17\" (wait) is 'cancelled', but nobody cancelled it\n"
+        '  found:    {"id": "17", "outcome": "cancelled", "elapsed": 0.61}\n'
+        "  expected: 'cancelled' only after a 'cancel' that names the call\n"
+        "  fix:      report any other exception as 'raised'"
     )
 
 
@@ -243,6 +261,7 @@ def test_a_deep_but_tolerable_answer_is_read() -> None:
         ("begin", {"task_id": None}),
         ("wait", {"unencodable": "NaN"}),
         ("ping", {}),
+        ("cancel", {}),
     ],
 )
 def test_a_returned_answer_carries_what_its_call_is_there_for(op: str, members: dict[str, Any]) -> None:
@@ -285,6 +304,7 @@ def test_a_hello_without_capabilities_has_the_protocols_defaults() -> None:
             poll_interval_resolution=0.001,
             timeout_resolution=0.001,
             options=("poll_interval", "timeout"),
+            cancel=False,
         ),
     )
 
@@ -299,6 +319,7 @@ def test_a_hello_keeps_its_capabilities_and_ignores_unknown_ones() -> None:
         "poll_interval_resolution": 1,
         "timeout_resolution": 0.5,
         "options": ["timeout"],
+        "cancel": True,
         "telepathy": True,
     }
 
@@ -314,6 +335,7 @@ def test_a_hello_keeps_its_capabilities_and_ignores_unknown_ones() -> None:
         poll_interval_resolution=1.0,
         timeout_resolution=0.5,
         options=("timeout",),
+        cancel=True,
     )
 
 

@@ -15,20 +15,25 @@ internal sealed class GetstreamAdapter : SdkAdapter<StreamClient>
         ("capabilities", Kit.Map(
             ("max_concurrency", 0),
             ("non_blocking", true),
+            ("cancel", true),
             ("operations", new[] { "delete_channels", "export_channels", "export_users", "delete_users" }))));
 
     public override StreamClient Connect(string baseUrl, string apiKey, string apiSecret) =>
         new(apiKey, apiSecret, baseUrl);
 
-    public override async Task<object?> Wait(StreamClient client, object taskId, WaitOptions options)
+    public override async Task<object?> Wait(
+        StreamClient client, object taskId, WaitOptions options, CancellationToken cancellation)
     {
         var id = (string)taskId;
         var task = (options.PollInterval, options.Timeout) switch
         {
-            (null, null) => await client.WaitForTaskAsync(id),
-            ({ } pollInterval, null) => await client.WaitForTaskAsync(id, pollInterval: pollInterval),
-            (null, { } timeout) => await client.WaitForTaskAsync(id, timeout: timeout),
-            ({ } pollInterval, { } timeout) => await client.WaitForTaskAsync(id, pollInterval, timeout),
+            (null, null) => await client.WaitForTaskAsync(id, cancellationToken: cancellation),
+            ({ } pollInterval, null) => await client.WaitForTaskAsync(
+                id, pollInterval: pollInterval, cancellationToken: cancellation),
+            (null, { } timeout) => await client.WaitForTaskAsync(
+                id, timeout: timeout, cancellationToken: cancellation),
+            ({ } pollInterval, { } timeout) => await client.WaitForTaskAsync(
+                id, pollInterval, timeout, cancellation),
         };
         return task.Result;
     }

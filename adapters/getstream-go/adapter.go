@@ -18,15 +18,16 @@ type arguments struct {
 
 func main() {
 	kit.Run(kit.Adapter[*getstream.Stream, arguments]{
-		SDK:        kit.SDK{Name: "getstream-go", Version: getstream.Version()},
-		Helper:     "getstream.WaitForTask",
-		ResultPath: "Data.Result",
-		Connect:    connect,
-		Wait:       wait,
-		GetTask:    getTask,
-		Operations: []string{"delete_channels", "export_channels", "export_users", "delete_users"},
-		Begin:      begin,
-		Describe:   describe,
+		SDK:          kit.SDK{Name: "getstream-go", Version: getstream.Version()},
+		Helper:       "getstream.WaitForTask",
+		ResultPath:   "Data.Result",
+		Capabilities: map[string]any{"cancel": true},
+		Connect:      connect,
+		Wait:         wait,
+		GetTask:      getTask,
+		Operations:   []string{"delete_channels", "export_channels", "export_users", "delete_users"},
+		Begin:        begin,
+		Describe:     describe,
 	})
 }
 
@@ -34,7 +35,7 @@ func connect(baseURL, apiKey, apiSecret string) (*getstream.Stream, error) {
 	return getstream.NewClient(apiKey, apiSecret, getstream.WithBaseUrl(baseURL))
 }
 
-func wait(client *getstream.Stream, taskID string, options kit.Options) (any, error) {
+func wait(ctx context.Context, client *getstream.Stream, taskID string, options kit.Options) (any, error) {
 	var given []getstream.WaitForTaskOption
 	if options.PollInterval != nil {
 		given = append(given, getstream.WithWaitForTaskPollInterval(*options.PollInterval))
@@ -42,7 +43,7 @@ func wait(client *getstream.Stream, taskID string, options kit.Options) (any, er
 	if options.Timeout != nil {
 		given = append(given, getstream.WithWaitForTaskTimeout(*options.Timeout))
 	}
-	response, err := getstream.WaitForTask(context.Background(), client, taskID, given...)
+	response, err := getstream.WaitForTask(ctx, client, taskID, given...)
 	if err != nil {
 		return nil, err
 	}

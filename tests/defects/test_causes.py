@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -263,6 +264,19 @@ def test_both_defects_of_an_sdk_are_named(sdks: Sdks) -> None:
     found = named(sdks.causes(sdk))
 
     assert [[one in group, other in group] for group in found] == [[False, True], [True, False]]
+
+
+def test_a_blocking_sdk_whose_waits_are_cancelled_can_have_a_defect_of_coroutines(suite: Suite) -> None:
+    known, bench = library(suite.contract), Bench(suite)
+    defect = known.named("cancelled_soon.seen-after-the-sleep")
+    sdk = replace(defect, is_async=False, capabilities={"cancel": True})
+    played = [each for each in suite.scenarios if each.topic == "cancellation"]
+    hello = hello_of(suite.contract, sdk)
+    play = CachingPlayer(bench, hello, {}).play
+
+    found = find_causes(play, suite.contract, known, hello, findings(bench.simulate(sdk, played)), played)
+
+    assert [each.name for each in named(found)[0]] == [defect.name]
 
 
 def test_an_sdk_without_failures_has_no_causes(sdks: Sdks) -> None:

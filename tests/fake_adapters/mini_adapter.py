@@ -74,6 +74,25 @@ class AsyncThatBlocks(Async):
         return client.wait(task_id, **options)
 
 
+class AsyncThatSwallows(Async):
+    """Waits on when it is cancelled."""
+
+    async def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        import asyncio  # noqa: PLC0415 - most of these processes have no use for it
+
+        waiting = asyncio.ensure_future(super().wait(client, task_id, **options))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            return await waiting
+
+
+class SaysItCancels(MiniAdapter):
+    """Has a capability that no thread has."""
+
+    capabilities = {**MiniAdapter.capabilities, "cancel": True}
+
+
 class OneAtATime(MiniAdapter):
     """Takes one call at a time, and dies when there is a second one."""
 

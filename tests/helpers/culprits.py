@@ -22,7 +22,16 @@ IN_TURN = {"before_poll", "after_poll", "at_timeout"}  # they return steps, and 
 def with_both(one: Defect, other: Defect) -> Defect | None:
     """Return a client with the changes of both, None where they exclude each other by construction."""
     chosen: dict[str, Any] = {}
-    for name in ("language", "native_stack_frames", "result_path", "adds_to_elapsed_s", "is_blind", "blocks"):
+    names = (
+        "language",
+        "native_stack_frames",
+        "result_path",
+        "adds_to_elapsed_s",
+        "is_blind",
+        "blocks",
+        "deaf",
+    )
+    for name in names:
         default = getattr(Defect(""), name)
         values = {getattr(one, name), getattr(other, name)} - {default}
         if len(values) > 1:

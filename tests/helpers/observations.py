@@ -137,6 +137,7 @@ class Play:
     call: int = 0
     copy: int = 1
     poll: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    cancelled_s: float | None = None
 
 
 def observe(
@@ -216,6 +217,7 @@ def _record(played: Scenario, play: Play, polls: Sequence[Poll]) -> CallRecord:
         received_s=received_s,
         seen=play.seen,
         elapsed_s=play.elapsed_s,
+        cancelled_s=play.cancelled_s,
     )
 
 

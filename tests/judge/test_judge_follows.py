@@ -121,9 +121,9 @@ def test_failures_about_different_calls_do_not_follow_from_one_another() -> None
     assert verdicts == {"end": "", "field": ""}
 
 
-def test_an_outcome_without_an_end_follows_from_the_outcome_that_came_too_soon() -> None:
+def test_an_outcome_that_never_came_is_late_because_the_wait_went_on() -> None:
     of = promises(should=("late",), late=("outcome_not_late", {}), end=("polls_until_terminal", {}))
     told = scenario(RUNNING, COMPLETED, expect={"polls": 2}, proves=["late", "end"])
-    seen = observe(told, Play(raised("task"), [0.0]))
+    seen = observe(told, Play(HUNG, [0.0]))
 
     assert follows(of, told, seen) == {"late": "end", "end": ""}

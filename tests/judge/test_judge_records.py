@@ -24,7 +24,7 @@ from observations import (
 )
 from waitproof.judge import Status, checks
 from waitproof.judge.observation import Seen, StillWaiting
-from waitproof.protocol import Given, Returned
+from waitproof.protocol import Cancelled, Given, Returned
 from waitproof.suite.scenario import Scenario
 
 RECORDS = [kind for kind in checks() if kind.startswith("record_")]
@@ -402,6 +402,33 @@ def test_options_that_had_to_be_multiplied_are_not_accepted_as_they_are() -> Non
     assert record("record_sub_second", told, Play(TIMED_OUT, (0.0, 1.0)), by=coarse, scale=2) == (
         "not accepted: the smallest step is 1.00 s"
     )
+
+
+@pytest.mark.parametrize(
+    ("seen", "cancelled_s", "words"),
+    [
+        (Cancelled(), 0.6, "as the language does it: no exception of the SDK's"),
+        (
+            TIMED_OUT,
+            0.6,
+            'raised a transport exception: raised TransportError (kind transport): "gave up"',
+        ),
+        (
+            raised("other"),
+            0.6,
+            'raised an exception of no documented kind: raised KeyError (kind other): "it failed"',
+        ),
+        (got(None), 0.6, "returned: returned null"),
+        (WAITING, 0.6, "was still waiting: was still waiting after 70.00 s, long past its deadline"),
+        (raised("other"), None, "nothing: no wait was cancelled"),
+    ],
+)
+def test_how_a_caller_learns_of_a_cancellation_is_on_record(
+    seen: Seen, cancelled_s: float | None, words: str
+) -> None:
+    told = scenario(FOREVER, calls=[{"wait": {}, "cancel_after": "600ms", "expect": {"cancelled": True}}])
+
+    assert record("record_cancel_outcome", told, Play(seen, [0.0], cancelled_s=cancelled_s)) == words
 
 
 # --- options of 0 and less ----------------------------------------------------------------------------

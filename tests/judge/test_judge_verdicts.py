@@ -973,6 +973,7 @@ def test_what_does_not_concern_an_sdk_does_not_apply_even_where_nothing_was_play
 
 def test_only_what_is_about_the_time_after_an_outcome_has_the_journal_watched() -> None:
     assert {name for name, check in checks().items() if check.watches} == {
+        "cancelled_soon",
         "no_poll_after_outcome",
         "only_polls_are_sent",
     }
@@ -981,6 +982,7 @@ def test_only_what_is_about_the_time_after_an_outcome_has_the_journal_watched() 
 def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
     assert {name for name, check in checks().items() if check.timed} == {
         # a poll or an outcome that is late, or polls that make up for a pause, look like a defect
+        "cancelled_soon",
         "deadline_bounds_stalled_poll",
         "ends_by_deadline",
         "fault_not_hammered",

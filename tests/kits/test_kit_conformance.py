@@ -428,6 +428,74 @@ def test_a_thread_or_timer_that_the_sdk_left_behind_keeps_the_process_alive(
     assert time.monotonic() - began_s > 0.5
 
 
+@pytest.fixture
+def cancellable(kit: Kit) -> None:
+    if not kit.capabilities.get("cancel"):
+        pytest.skip(f"{kit.name} cannot cancel a call")
+
+
+@pytest.mark.usefixtures("cancellable")
+def test_a_wait_that_is_cancelled_says_so_and_its_client_is_used_again(shared: KitProcess) -> None:
+    shared.write(
+        {"id": "1", "op": "wait", "task_id": "until-cancelled"},
+        {"id": "2", "op": "cancel", "call": "1"},
+    )
+    answers = {answer["id"]: answer for answer in (shared.read(), shared.read())}
+
+    assert 0 <= answers["1"].pop("elapsed") < LIMIT_S / 2
+    assert answers == {"1": {"id": "1", "outcome": "cancelled"}, "2": {"id": "2", "outcome": "returned"}}
+    assert wait(shared, "null") == {"outcome": "returned", "result": None}
+
+
+@pytest.mark.usefixtures("cancellable")
+def test_an_exception_of_the_sdks_own_for_a_cancelled_wait_is_reported_as_such(
+    kit: Kit, shared: KitProcess
+) -> None:
+    shared.write(
+        {"id": "1", "op": "wait", "task_id": "until-cancelled-own"},
+        {"id": "2", "op": "cancel", "call": "1"},
+    )
+    answers = {answer["id"]: answer for answer in (shared.read(), shared.read())}
+
+    assert answers["1"]["outcome"] == "raised"
+    assert answers["1"]["exception"]["type"] == kit.task_error
+
+
+@pytest.mark.usefixtures("cancellable")
+def test_to_cancel_a_call_that_has_ended_is_no_mistake(shared: KitProcess) -> None:
+    shared.write({"id": "1", "op": "wait", "task_id": "null"})
+    shared.read()
+
+    assert shared.ask(op="cancel", call="1") == {"outcome": "returned"}
+    assert shared.ask(op="cancel", call="never") == {"outcome": "returned"}
+    assert wait(shared, "null") == {"outcome": "returned", "result": None}
+
+
+@pytest.mark.usefixtures("cancellable")
+def test_one_wait_is_cancelled_and_another_goes_on(shared: KitProcess) -> None:
+    shared.write(
+        {"id": "1", "op": "wait", "task_id": "gate:goes-on"},
+        {"id": "2", "op": "wait", "task_id": "until-cancelled"},
+        {"id": "3", "op": "cancel", "call": "2"},
+    )
+    first = {answer["id"]: answer["outcome"] for answer in (shared.read(), shared.read())}
+    shared.write(opening("4", "gate:goes-on"))
+    second = {answer["id"]: answer["outcome"] for answer in (shared.read(), shared.read())}
+
+    assert first == {"2": "cancelled", "3": "returned"}
+    assert second == {"1": "returned", "4": "returned"}
+
+
+def test_a_kit_that_cannot_cancel_says_that_it_is_unsupported(kit: Kit, shared: KitProcess) -> None:
+    if kit.capabilities.get("cancel"):
+        pytest.skip(f"{kit.name} can cancel a call")
+
+    answer = shared.ask(op="cancel", call="1")
+
+    assert answer.pop("reason")
+    assert answer == {"outcome": "unsupported"}
+
+
 def test_at_the_end_of_stdin_what_is_in_flight_is_finished_first(kit: Kit, fresh: KitProcess) -> None:
     slow = "sleeps" if kit.is_serial else "gate:end"
     fresh.greet()

@@ -22,6 +22,7 @@ def examine(mark: Mark, monkeypatch: pytest.MonkeyPatch) -> Examine:
     def examine_one(adapter: str | AdapterCommand, limit_s: float = 5.0) -> tuple[bool, list[str]]:
         monkeypatch.setattr(doctor, "LIMIT_S", limit_s)
         monkeypatch.setattr(doctor, "INTERVAL_S", 0.3)
+        monkeypatch.setattr(doctor, "CANCELLED_FOR_S", 1)
         said: list[str] = []
         command = mark.command(adapter) if isinstance(adapter, str) else adapter
         right = doctor.examine(command, CONTRACT, said.append, EXAMPLE)
@@ -96,6 +97,14 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             ],
         ),
         (
+            "SaysItCancels",
+            "cancel",
+            [
+                "WRONG cancel: the cancel is not supported: a thread can't be cancelled",
+                "      fix: answer a cancel with 'returned', or leave the capability 'cancel' out",
+            ],
+        ),
+        (
             "WrongServer",
             "wait returns",
             [
@@ -116,6 +125,29 @@ def test_a_wrong_step_shows_what_was_seen_and_how_to_fix_it(
     assert not right
     assert seen == told
     assert lines[-1] == "something is wrong with the adapter or with the SDK that it calls: see above"
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("Async", ["ok    cancel: the wait ended as cancelled"]),
+        (
+            "AsyncThatSwallows",
+            [
+                "note  cancel: the wait went on until its task ended",
+                "      fix: does the adapter pass the kit's context, token or signal on? "
+                "If so, the suite judges the SDK",
+            ],
+        ),
+    ],
+)
+def test_a_wait_is_cancelled_where_the_adapter_says_that_it_can(
+    examine: Examine, mode: str, told: list[str]
+) -> None:
+    right, lines = examine(mode)
+
+    assert right
+    assert said_of(lines, "cancel") == told
 
 
 def test_an_adapter_without_a_wait_helper_passes(examine: Examine) -> None:

@@ -5,14 +5,30 @@ import json
 import threading
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
+import pytest
 from fakes import MINI
 from waitproof.adapter.process import AdapterProcess, PendingCall
 from waitproof.journal import Ended, JournalEntry
+from waitproof.judge.observation import CallRecord, NoAnswer, StillWaiting
 from waitproof.mock.process import ServerProcess, TaskPlan
-from waitproof.protocol import Given, Hello, LogLine, Op, Returned, read_answer
+from waitproof.protocol import (
+    AdapterFault,
+    Cancelled,
+    Capabilities,
+    Given,
+    Hello,
+    LogLine,
+    Op,
+    Returned,
+    Unsupported,
+    read_answer,
+)
+from waitproof.run import player as player_module
 from waitproof.run.player import Player
+from waitproof.simulate import script
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT, load_contract
@@ -138,3 +154,77 @@ def test_a_poll_of_another_scenarios_wait_that_goes_on_is_not_this_ones() -> Non
     seen = player.play(process, HELLO, scenario(), client="client")
 
     assert [each.target for each in seen.tasks[0].doubtful] == ["/"]
+
+
+class Cancellable(Process):
+    """An adapter whose wait never ends by itself; `answers` says what it makes of a cancellation."""
+
+    def __init__(self, server: Server, answers: dict[str, dict[str, Any]]) -> None:
+        super().__init__(server)
+        self.answers = answers
+        self.waits: list[PendingCall] = []
+
+    def send(self, op: str, **members: Any) -> PendingCall:
+        call = PendingCall(op, Op(op), {"op": op, **members})
+        call.sent_ns = time.monotonic_ns()
+        if op == "wait":
+            self.waits.append(call)
+        elif op == "ping":
+            self.answer(call, {"outcome": "returned"})
+        return call
+
+    def cancel(self, wait: PendingCall) -> PendingCall:
+        call = PendingCall("cancel", Op.CANCEL, {"op": "cancel", "call": wait.id})
+        call.sent_ns = time.monotonic_ns()
+        for each, op in ((call, "cancel"), (wait, "wait")):
+            if op in self.answers:
+                self.answer(each, self.answers[op])
+        return call
+
+    def answer(self, call: PendingCall, members: dict[str, Any]) -> None:
+        answer = read_answer(json.dumps({"id": call.id, **members}).encode())
+        assert not isinstance(answer, LogLine)
+        call.succeed(answer, time.monotonic_ns())
+
+
+def cancelled(answers: dict[str, dict[str, Any]]) -> CallRecord:
+    """Play a wait that is cancelled after 50 ms and has a timeout of 100 ms, with an adapter like that."""
+    server = Server()
+    process = cast("AdapterProcess", Cancellable(server, answers))
+    player = Player(CONTRACT_OF_MINI, cast("ServerProcess", server), threading.Event())
+    call = "{wait: {timeout: 100ms}, cancel_after: 50ms, expect: {cancelled: true}}"
+    text = f"summary: It ends.\nproves: [returns-output]\ntask: [{{status: done}}]\ncalls: [{call}]"
+    hello = replace(HELLO, capabilities=Capabilities(cancel=True))
+    played = parse_scenario(Document(text, "s.yaml"), "test/s")
+    return player.play(process, hello, played, client="client").calls[0]
+
+
+def test_a_wait_is_cancelled_so_long_after_it_was_written() -> None:
+    call = cancelled({"cancel": {"outcome": "returned"}, "wait": {"outcome": "cancelled"}})
+
+    assert call.seen == Cancelled()
+    assert call.cancelled_s is not None
+    assert 0.05 <= call.cancelled_s < 5.0
+    assert call.received_s is not None
+    assert call.cancelled_s <= call.received_s
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        ({"outcome": "unsupported", "reason": "no token"}, Unsupported("no token")),
+        ({"outcome": "adapter_error", "message": "oh"}, AdapterFault("oh")),
+    ],
+)
+def test_an_adapter_that_does_not_cancel_a_wait_is_believed(
+    answer: dict[str, Any], seen: Unsupported | AdapterFault
+) -> None:
+    assert cancelled({"cancel": answer, "wait": {"outcome": "cancelled"}}).seen == seen
+
+
+def test_an_adapter_that_does_not_answer_a_cancel_is_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "ANSWER_LIMIT_S", 0.1)
+    monkeypatch.setattr(player_module, "PING_LIMIT_S", 0.1)
+
+    assert cancelled({}).seen == NoAnswer("no answer to call cancel, which cancels call wait")
+    assert isinstance(cancelled({"cancel": {"outcome": "returned"}}).seen, StillWaiting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from waitproof.simulate import (
     Conditions,
     Machine,
     Request,
+    SimulatedCancelError,
     SimulatedDropError,
     SimulatedTimeoutError,
     Simulator,
@@ -593,3 +595,84 @@ def test_a_connection_that_the_server_closed_counts_no_more() -> None:
     seen = play(Mini(wait=wait), scenario({**FOREVER, "close_after": "100ms"}))
 
     assert [poll.open for poll in seen.tasks[0].polls] == [1, 1]
+
+
+# --- cancellation -------------------------------------------------------------------------------------
+
+CANCELLED = [{"wait": {"timeout": "5s"}, "cancel_after": "150ms", "expect": {"cancelled": True}}]
+
+
+def test_a_sleep_is_cut_short_by_a_cancellation() -> None:
+    seen = play(Mini(cancel=True), scenario(FOREVER, calls=CANCELLED))
+
+    (call,) = seen.calls
+    assert call.cancelled_s == 0.15
+    assert call.received_s == pytest.approx(0.15)
+    assert isinstance(call.seen, Raised)
+    assert call.seen.type == "SimulatedCancelError"
+    assert times(seen.tasks[0].polls) == [(0.01, 0.01), (0.14, 0.14)]
+
+
+def test_a_poll_without_an_answer_is_abandoned_when_its_wait_is_cancelled() -> None:
+    calls = [*CANCELLED, {"get_task": {}}]  # to go on until the server knows
+
+    seen = play(Mini(cancel=True), scenario({**FOREVER, "delay": "1s"}, calls=calls))
+
+    poll = seen.tasks[0].polls[0]
+    assert seen.calls[0].received_s == pytest.approx(0.15)
+    assert poll.answered_s == pytest.approx(0.16)
+    assert poll.ended is Ended.ABANDONED
+
+
+def test_what_is_deaf_to_a_cancellation_raises_it_at_its_end() -> None:
+    def deaf(jobs: Jobs, _job: Any) -> None:
+        jobs.machine.sleep(0.4, deaf=True)
+
+    (call,) = play(Mini(wait=deaf, cancel=True), scenario(FOREVER, calls=CANCELLED)).calls
+
+    assert call.received_s == pytest.approx(0.4)
+    assert isinstance(call.seen, Raised)
+
+
+def test_a_cancellation_ends_one_operation_and_no_other() -> None:
+    def swallowing(jobs: Jobs, _job: Any) -> str:
+        for _ in range(2):
+            with contextlib.suppress(SimulatedCancelError):
+                jobs.machine.sleep(0.2)
+        return f"{jobs.machine.now():.2f}"
+
+    (call,) = play(Mini(wait=swallowing, cancel=True), scenario(FOREVER, calls=CANCELLED)).calls
+
+    assert call.seen == Returned(Given.RESULT, result="0.35")
+
+
+def test_a_wait_that_has_ended_is_not_cancelled() -> None:
+    (call,) = play(Mini(cancel=True), scenario(DONE, calls=CANCELLED)).calls
+
+    assert (call.cancelled_s, call.seen) == (None, Returned(Given.RESULT, result=7))
+
+
+def test_a_call_is_not_cancelled_where_the_sdk_cannot_do_it_and_none_follows() -> None:
+    seen = play(Mini(), scenario(DONE, calls=[*CANCELLED, {"wait": {}}]))
+
+    assert [call.seen for call in seen.calls] == [Unsupported("the helper's wait cannot be cancelled")]
+
+
+def test_a_coroutine_is_cancelled_where_it_waits_while_others_go_on() -> None:
+    class Coroutines(Mini):
+        non_blocking = True
+
+        async def call(self, client: Jobs, request: JsonObject) -> Any:
+            if request["task_id"] == 1:
+                await client.machine.sleep_async(0.5, deaf=True)
+                return "deaf"
+            await client.machine.sleep_async(0.5)
+            return "slept"
+
+    calls = [{**CANCELLED[0], "parallel": 2}]
+    first, second = play(Coroutines(cancel=True), scenario(FOREVER, calls=calls)).calls
+
+    assert first.received_s == pytest.approx(0.5)
+    assert second.received_s == pytest.approx(0.15)
+    assert isinstance(first.seen, Raised)
+    assert isinstance(second.seen, Raised)

@@ -502,6 +502,19 @@ def test_a_scenario_that_proves_an_option_can_show_it(
     ]
 
 
+def test_a_wait_is_cancelled_well_before_its_deadline(folder: Path) -> None:
+    requirement = "  - {id: soon, level: SHOULD, reason: Why., check: cancelled_soon}\n"
+    call = "{{wait: {{timeout: {}}}, cancel_after: 600ms, expect: {{cancelled: true}}}}"
+    text = "format: 1\nsummary: It.\nproves: [soon]\ntask: [{{status: queued}}]\ncalls: [{}]\n"
+
+    assert linted(folder, requirement, b=text.format(call.format("1600ms"))) == []
+    assert linted(folder, b=text.format(call.format("1500ms"))) == [
+        "parcels/b.yaml:5:35: the wait is cancelled after 0.6 s, and ends after 1.5 s\n"
+        f"  found:    calls: [{call.format('1500ms')}]\n"
+        "  expected: a timeout at least 1 s after the cancellation"
+    ]
+
+
 @pytest.mark.parametrize(
     ("task", "status", "column"),
     [("{status: queued}, {status: lost}", "lost", 27), ("{status: done}", "done", 9)],

@@ -10,10 +10,10 @@ from waitproof.errors import InputError
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document, read
+from waitproof.suite.expect import PollCount
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, scenario_paths
 from waitproof.suite.scenario import (
     Call,
-    PollCount,
     Scenario,
     scenario_schema,
 )
@@ -289,7 +289,7 @@ def test_a_task_that_never_ends_is_not_waited_on_for_days(timeout: str) -> None:
         ("{wait: {}, task_id: [1]}", "16\n'task_id' cannot be [1]\n  expected: text or a whole number"),
         (
             "{wait: {}, expect: {task: {}}}",
-            "5\n'task' cannot be expected of 'wait'\n  expected: returns, raises or polls",
+            "5\n'task' cannot be expected of 'wait'\n  expected: returns, raises, cancelled or polls",
         ),
         (
             "{get_task: {}, expect: {returns: 1}}",
@@ -301,7 +301,27 @@ def test_a_task_that_never_ends_is_not_waited_on_for_days(timeout: str) -> None:
         ),
         (
             "{wait: {}, expect: {returns: 1, raises: {kind: task}}}",
-            "16\na call has one outcome\n  expected: one of 'returns', 'raises' and 'task'",
+            "16\na call has one outcome\n  expected: one of 'returns', 'raises', 'task' and 'cancelled'",
+        ),
+        (
+            "{wait: {}, cancel_after: 1s}",
+            "5\n'cancel_after' and 'cancelled' go together\n  fix:      write both, or neither",
+        ),
+        (
+            "{wait: {}, expect: {cancelled: true}}",
+            "5\n'cancel_after' and 'cancelled' go together\n  fix:      write both, or neither",
+        ),
+        (
+            "{get_task: {}, cancel_after: 1s, expect: {cancelled: true}}",
+            "5\nonly a wait can be cancelled\n  fix:      remove 'cancel_after'",
+        ),
+        (
+            "{wait: {}, cancel_after: 1s, expect: {cancelled: null}}",
+            "43\n'cancelled' cannot be null\n  fix:      leave 'cancelled' out",
+        ),
+        (
+            "{wait: {}, cancel_after: 1s, expect: {cancelled: false}}",
+            "43\n'cancelled' cannot be false\n  fix:      leave 'cancelled' out",
         ),
         ("{wait: {}, expect: {raises: null}}", "25\n'raises' cannot be null\n  fix:      leave 'raises' out"),
         ("{wait: {}, expect: {polls: null}}", "25\n'polls' cannot be null\n  fix:      leave 'polls' out"),

@@ -12,19 +12,23 @@ internal sealed class Adapter : SdkAdapter<TaskClient>
         ("capabilities", Kit.Map(
             ("max_concurrency", 0),
             ("non_blocking", true),
+            ("cancel", true),
             ("operations", new[] { "delete_channels", "export_channels", "export_users", "delete_users" }))));
 
     public override TaskClient Connect(string baseUrl, string apiKey, string apiSecret) => new(baseUrl, apiKey, apiSecret);
 
-    public override async Task<object?> Wait(TaskClient client, object taskId, WaitOptions options)
+    public override async Task<object?> Wait(
+        TaskClient client, object taskId, WaitOptions options, CancellationToken cancellation)
     {
         var id = (string)taskId;
         return (options.PollInterval, options.Timeout) switch
         {
-            (null, null) => await client.WaitForTaskAsync(id),
-            ({ } pollInterval, null) => await client.WaitForTaskAsync(id, pollInterval: pollInterval),
-            (null, { } timeout) => await client.WaitForTaskAsync(id, timeout: timeout),
-            ({ } pollInterval, { } timeout) => await client.WaitForTaskAsync(id, pollInterval, timeout),
+            (null, null) => await client.WaitForTaskAsync(id, cancellation: cancellation),
+            ({ } pollInterval, null) => await client.WaitForTaskAsync(
+                id, pollInterval: pollInterval, cancellation: cancellation),
+            (null, { } timeout) => await client.WaitForTaskAsync(id, timeout: timeout, cancellation: cancellation),
+            ({ } pollInterval, { } timeout) => await client.WaitForTaskAsync(
+                id, pollInterval, timeout, cancellation),
         };
     }
 

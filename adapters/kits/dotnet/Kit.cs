@@ -39,7 +39,8 @@ namespace Waitproof;
 ///
 ///     public override MyClient Connect(string baseUrl, string apiKey, string apiSecret) => new(apiKey, apiSecret, baseUrl);
 ///
-///     public override async Task&lt;object?&gt; Wait(MyClient client, object taskId, WaitOptions options) => ...
+///     public override async Task&lt;object?&gt; Wait(
+///         MyClient client, object taskId, WaitOptions options, CancellationToken cancellation) => ...
 /// }
 /// </code>
 /// <para>
@@ -54,7 +55,7 @@ public abstract class SdkAdapter<TClient>
     /// <summary>Returns sdk (name and version), helper, result_path and capabilities, as on the wire.</summary>
     /// <remarks>
     /// The kit adds the language and the runtime. It can have any number of calls in flight; set max_concurrency to what
-    /// the SDK can have (0 = any number; absent = 1).
+    /// the SDK can have (0 = any number; absent = 1), and cancel to true if its helper takes a cancellation token.
     /// </remarks>
     public abstract Dictionary<string, object?> Hello();
 
@@ -65,7 +66,9 @@ public abstract class SdkAdapter<TClient>
     /// <param name="client">The client to use.</param>
     /// <param name="taskId">A string or a long, as the suite's contract has it.</param>
     /// <param name="options">The options that were given.</param>
-    public virtual Task<object?> Wait(TClient client, object taskId, WaitOptions options) =>
+    /// <param name="cancellation">To be passed on, if the helper takes one.</param>
+    public virtual Task<object?> Wait(
+        TClient client, object taskId, WaitOptions options, CancellationToken cancellation) =>
         throw new AdapterFault($"{GetType().Name} has no Wait, and hello did not say so");
 
     /// <summary>Fetches one task; returns its task_id, status, result and error, those that it has.</summary>
@@ -321,6 +324,8 @@ internal sealed class Session<TClient>
     private readonly Stream _output;
     private readonly object _writing = new();
     private readonly EventLoop _loop = new();
+    private readonly ConcurrentDictionary<string, CancellationTokenSource> _waits = new(); // in flight, by the call's id
+    private volatile bool _canCancel;
 
     // Below this line: touched on the event loop alone.
     private readonly Dictionary<string, TClient> _clients = new();
@@ -433,6 +438,15 @@ internal sealed class Session<TClient>
             // Here, not on the loop: a blocked loop must not pass for a dead process.
             Send(Kit.Map(("id", id), ("outcome", "returned")));
         }
+        else if (op == "cancel" && !_canCancel)
+        {
+            Send(Kit.Map(("id", id), ("outcome", "unsupported"), ("reason", "the helper takes no token")));
+        }
+        else if (op == "cancel")
+        {
+            _loop.Post(_ => Cancel(message), null);
+            Send(Kit.Map(("id", id), ("outcome", "returned")));
+        }
         else
         {
             _loop.Post(_ => Start(id, message), null);
@@ -477,7 +491,26 @@ internal sealed class Session<TClient>
         _operations = capabilities.TryGetValue("operations", out var operations)
             ? ((IEnumerable<string>)operations!).ToList()
             : Array.Empty<string>();
+        _canCancel = capabilities.TryGetValue("cancel", out var canCancel) && canCancel is true;
         Send(hello);
+    }
+
+    /// <summary>Cancels a wait, if it has not ended.</summary>
+    private void Cancel(Dictionary<string, JsonElement> message)
+    {
+        if (!message.TryGetValue("call", out var call) || !_waits.TryGetValue(call.GetRawText(), out var source))
+        {
+            return;
+        }
+
+        try
+        {
+            source.Cancel();
+        }
+        catch (AggregateException error) // what the SDK registered on the token has thrown
+        {
+            Kit.Log(Kit.Shown(error));
+        }
     }
 
     private void EndOfInput()
@@ -496,7 +529,7 @@ internal sealed class Session<TClient>
         try
         {
             var answer = Kit.Map(("id", id));
-            foreach (var (name, value) in await Outcome(message))
+            foreach (var (name, value) in await Outcome(id, message))
             {
                 answer[name] = value;
             }
@@ -527,10 +560,16 @@ internal sealed class Session<TClient>
         }
     }
 
-    private async Task<Dictionary<string, object?>> Outcome(Dictionary<string, JsonElement> message)
+    private async Task<Dictionary<string, object?>> Outcome(JsonElement id, Dictionary<string, JsonElement> message)
     {
         var op = OpOf(message);
-        var call = Bind(op, message); // from here on its client is built
+        var source = new CancellationTokenSource();
+        var call = Bind(op, message, source.Token); // from here on its client is built
+        if (op == "wait")
+        {
+            _waits[id.GetRawText()] = source;
+        }
+
         object? returned = null;
         Exception? thrown = null;
         var started = Stopwatch.GetTimestamp();
@@ -544,6 +583,7 @@ internal sealed class Session<TClient>
         }
 
         var elapsed = Stopwatch.GetElapsedTime(started);
+        _waits.TryRemove(id.GetRawText(), out _);
         if (thrown is AdapterFault)
         {
             throw thrown;
@@ -556,7 +596,7 @@ internal sealed class Session<TClient>
 
         var outcome = thrown is null
             ? Returned(op, returned)
-            : Kit.Map(("outcome", "raised"), ("exception", Described(thrown)));
+            : Failed(thrown, source.IsCancellationRequested);
         if (op == "wait")
         {
             outcome["elapsed"] = Math.Round(elapsed.TotalSeconds, 6);
@@ -565,7 +605,14 @@ internal sealed class Session<TClient>
         return outcome;
     }
 
-    private Func<Task<object?>> Bind(string op, Dictionary<string, JsonElement> message)
+    /// <summary>Returns that a call was cancelled, if that is all that its exception says, else the exception.</summary>
+    private Dictionary<string, object?> Failed(Exception thrown, bool wasCancelled) =>
+        wasCancelled && thrown is OperationCanceledException && _adapter.Describe(thrown) is null
+            ? Kit.Map(("outcome", "cancelled"))
+            : Kit.Map(("outcome", "raised"), ("exception", Described(thrown)));
+
+    private Func<Task<object?>> Bind(
+        string op, Dictionary<string, JsonElement> message, CancellationToken cancellation)
     {
         switch (op)
         {
@@ -574,7 +621,7 @@ internal sealed class Session<TClient>
                 var taskId = TaskId(message);
                 var options = Options(message);
                 var client = Client(message);
-                return () => _adapter.Wait(client, taskId, options);
+                return () => _adapter.Wait(client, taskId, options, cancellation);
             }
 
             case "get_task":

@@ -40,10 +40,16 @@ internal sealed class TaskClient
     /// <param name="taskId">The task to wait for.</param>
     /// <param name="pollInterval">From an answer to the next poll; 1 second where it is null.</param>
     /// <param name="timeout">How long to wait; 60 seconds where it is null.</param>
+    /// <param name="cancellation">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
     /// <exception cref="TaskFailedException">The task failed.</exception>
     /// <exception cref="TransportException">"timeout": the deadline passed; "connection" or "malformed_answer".</exception>
     /// <exception cref="ApiException">A poll was answered with a status that is not 2xx.</exception>
-    public async Task<JsonElement?> WaitForTaskAsync(string taskId, TimeSpan? pollInterval = null, TimeSpan? timeout = null)
+    public async Task<JsonElement?> WaitForTaskAsync(
+        string taskId,
+        TimeSpan? pollInterval = null,
+        TimeSpan? timeout = null,
+        CancellationToken cancellation = default)
     {
         var interval = pollInterval ?? TimeSpan.FromSeconds(1);
         var limit = timeout ?? TimeSpan.FromSeconds(60);
@@ -52,7 +58,7 @@ internal sealed class TaskClient
         var isLast = false;
         while (true)
         {
-            var task = await GetTaskAsync(taskId, Max(limit - clock.Elapsed, lastPoll));
+            var task = await GetTaskAsync(taskId, Max(limit - clock.Elapsed, lastPoll), cancellation);
             if (task.Status == "completed")
             {
                 return task.Result;
@@ -71,12 +77,13 @@ internal sealed class TaskClient
 
             // Remembered rather than seen from the clock: a pause that ends a tick early must not lead to a second last poll.
             isLast = left <= interval;
-            await Task.Delay(WholeMilliseconds(Min(interval, left)));
+            await Task.Delay(WholeMilliseconds(Min(interval, left)), cancellation);
         }
     }
 
     /// <summary>Asks for the task once; a failed one is returned like any other.</summary>
-    public Task<TaskAnswer> GetTaskAsync(string taskId) => GetTaskAsync(taskId, RequestTimeout);
+    public Task<TaskAnswer> GetTaskAsync(string taskId) =>
+        GetTaskAsync(taskId, RequestTimeout, CancellationToken.None);
 
     public Task<string> DeleteChannelsAsync(List<string> cids, bool hardDelete) =>
         BeginAsync("/api/v2/chat/channels/delete", new { cids, hard_delete = hardDelete });
@@ -92,7 +99,7 @@ internal sealed class TaskClient
             "/api/v2/users/delete",
             new { user_ids = userIds, user = "hard", messages = "hard", conversations = "hard" });
 
-    private async Task<TaskAnswer> GetTaskAsync(string taskId, TimeSpan timeout)
+    private async Task<TaskAnswer> GetTaskAsync(string taskId, TimeSpan timeout, CancellationToken cancellation)
     {
         if (taskId is "" or "." or "..") // no escape makes these a part of a path
         {
@@ -100,7 +107,7 @@ internal sealed class TaskClient
         }
 
         var path = $"/api/v2/tasks/{Uri.EscapeDataString(taskId)}";
-        var body = await SendAsync(new HttpRequestMessage(HttpMethod.Get, Url(path)), timeout);
+        var body = await SendAsync(new HttpRequestMessage(HttpMethod.Get, Url(path)), timeout, cancellation);
         return new TaskAnswer(
             Text(body, "task_id"),
             Text(body, "status") ?? throw Malformed("it has no status"),
@@ -115,16 +122,18 @@ internal sealed class TaskClient
             Content = new ByteArrayContent(JsonSerializer.SerializeToUtf8Bytes(body)),
         };
         request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        var answer = await SendAsync(request, RequestTimeout);
+        var answer = await SendAsync(request, RequestTimeout, CancellationToken.None);
         return Text(answer, "task_id") ?? throw Malformed("it has no task_id");
     }
 
     private Uri Url(string path) => new(_baseUrl + path + _query);
 
     /// <summary>Sends a request and returns the object that the answer is; nothing here repeats it.</summary>
-    private async Task<JsonElement> SendAsync(HttpRequestMessage request, TimeSpan timeout)
+    private async Task<JsonElement> SendAsync(
+        HttpRequestMessage request, TimeSpan timeout, CancellationToken cancellation)
     {
-        using var timeIsUp = new CancellationTokenSource(WholeMilliseconds(timeout));
+        using var timeIsUp = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        timeIsUp.CancelAfter(WholeMilliseconds(timeout));
         try
         {
             // Head and body: a body can stall, too.
@@ -138,7 +147,7 @@ internal sealed class TaskClient
 
             return Object(body);
         }
-        catch (OperationCanceledException error)
+        catch (OperationCanceledException error) when (!cancellation.IsCancellationRequested)
         {
             throw new TransportException("timeout", "no complete answer when the time was up", error);
         }

@@ -18,15 +18,16 @@ type arguments struct {
 
 func main() {
 	kit.Run(kit.Adapter[*taskclient.Client, arguments]{
-		SDK:        kit.SDK{Name: "taskclient", Version: "1.0.0"},
-		Helper:     "Client.WaitForTask",
-		ResultPath: "",
-		Connect:    connect,
-		Wait:       wait,
-		GetTask:    getTask,
-		Operations: []string{"delete_channels", "export_channels", "export_users", "delete_users"},
-		Begin:      begin,
-		Describe:   describe,
+		SDK:          kit.SDK{Name: "taskclient", Version: "1.0.0"},
+		Helper:       "Client.WaitForTask",
+		ResultPath:   "",
+		Capabilities: map[string]any{"cancel": true},
+		Connect:      connect,
+		Wait:         wait,
+		GetTask:      getTask,
+		Operations:   []string{"delete_channels", "export_channels", "export_users", "delete_users"},
+		Begin:        begin,
+		Describe:     describe,
 	})
 }
 
@@ -34,7 +35,7 @@ func connect(baseURL, apiKey, apiSecret string) (*taskclient.Client, error) {
 	return taskclient.New(baseURL, apiKey, apiSecret), nil
 }
 
-func wait(client *taskclient.Client, taskID string, options kit.Options) (any, error) {
+func wait(ctx context.Context, client *taskclient.Client, taskID string, options kit.Options) (any, error) {
 	var given []taskclient.WaitOption
 	if options.PollInterval != nil {
 		given = append(given, taskclient.WithPollInterval(*options.PollInterval))
@@ -42,7 +43,7 @@ func wait(client *taskclient.Client, taskID string, options kit.Options) (any, e
 	if options.Timeout != nil {
 		given = append(given, taskclient.WithTimeout(*options.Timeout))
 	}
-	return client.WaitForTask(context.Background(), taskID, given...)
+	return client.WaitForTask(ctx, taskID, given...)
 }
 
 func getTask(client *taskclient.Client, taskID string) (kit.Task, error) {

@@ -17,6 +17,7 @@ final class Adapter implements Kit.Adapter<TaskClient> {
         "capabilities",
             Kit.map(
                 "max_concurrency", 0,
+                "cancel", true, // its waits throw InterruptedException, as their signatures say
                 "operations", List.of("delete_channels", "export_channels", "export_users", "delete_users")));
   }
 

@@ -7,12 +7,13 @@ run({
   sdk: { name: 'taskclient', version: '1.0.0' },
   helper: 'TaskClient.waitForTask',
   resultPath: '',
-  capabilities: { non_blocking: true },
+  capabilities: { non_blocking: true, cancel: true },
 
   connect: (baseUrl, apiKey, apiSecret) => new TaskClient(apiKey, apiSecret, { baseUrl }),
 
-  wait: (client, taskId, { poll_interval, timeout }) =>
+  wait: (client, taskId, { poll_interval, timeout }, signal) =>
     client.waitForTask(taskId, {
+      signal,
       ...(poll_interval !== undefined && { pollIntervalMs: poll_interval * 1000 }),
       ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
     }),

@@ -10,14 +10,15 @@
  *       resultPath: 'data.result', // path to the payload in what the helper returns; '' is the payload itself
  *       capabilities: {}, // besides those that the kit knows, under the protocol's names
  *       connect: (baseUrl, apiKey, apiSecret) => new Client(apiKey, apiSecret, { baseUrl }),
- *       wait: (client, taskId, options) => client.waitForTask(taskId, options), // resolves to the payload
+ *       wait: (client, taskId, options, signal) => client.waitForTask(taskId, options), // resolves to the payload
  *       getTask: (client, taskId) => client.getTask(taskId), // has task_id, status, result and error
  *       operations: { export_users: async (client, { user_ids }) => (await client.exportUsers(user_ids)).task_id },
  *       describe: (error) => error instanceof TaskError && { kind: 'task', fields: { task_id: error.taskId } },
  *     });
  *
  * Leave out `wait` or `getTask` if the SDK has none. `options` holds `poll_interval` and `timeout` in
- * seconds, each only where it was given: that is how the helper's defaults are tested.
+ * seconds, each only where it was given: that is how the helper's defaults are tested. If the helper takes an
+ * AbortSignal, pass `signal` on and add the capability `cancel: true`.
  *
  * The one fact to know: an error that leaves `wait`, `getTask` or an operation is reported as what the SDK's caller
  * saw, so put only the call itself there. An error anywhere else is an adapter error. Import the kit before the SDK:
@@ -61,6 +62,7 @@ class Session {
   #adapter;
   #connection; // the hello, undefined before it came
   #clients = new Map(); // of promises, so that calls at once build one client
+  #waits = new Map(); // what aborts each wait in flight, by the call's id
 
   constructor(adapter) {
     this.#adapter = adapter;
@@ -112,23 +114,41 @@ class Session {
 
   async #answer(message) {
     if (message.op === 'ping') return { outcome: 'returned' };
+    if (message.op === 'cancel') return this.#cancel(message);
+    const controller = new AbortController();
+    if (message.op === 'wait') this.#waits.set(message.id, controller);
     try {
-      const { member, call } = this.#bind(message);
+      const { member, call } = this.#bind(message, controller.signal);
       const client = await this.#client(message.client ?? 'default');
       const { returned, error, failed, elapsed } = await attempt(() => call(client));
       if (error instanceof Unsupported) return { outcome: 'unsupported', reason: textOf(error) };
       return {
-        ...(failed ? { outcome: 'raised', exception: this.#describe(error) } : answerWith(member, returned)),
+        ...(failed ? this.#failure(error, controller.signal) : answerWith(member, returned)),
         ...(message.op === 'wait' && { elapsed }),
       };
     } catch (error) {
       log(shown(error));
       return { outcome: 'adapter_error', message: textOf(error) };
+    } finally {
+      this.#waits.delete(message.id);
     }
   }
 
+  #cancel({ call }) {
+    if (!this.#adapter.capabilities?.cancel) return { outcome: 'unsupported', reason: 'the helper takes no signal' };
+    this.#waits.get(call)?.abort(); // none where the call has ended
+    return { outcome: 'returned' };
+  }
+
+  /** Return that a call was cancelled, if that is all that its error says, else the error. */
+  #failure(error, signal) {
+    const exception = this.#describe(error);
+    const isAbort = error === signal.reason || (exception.kind === 'other' && exception.type === 'AbortError');
+    return signal.aborted && isAbort ? { outcome: 'cancelled' } : { outcome: 'raised', exception };
+  }
+
   /** Return the call, and the answer's member for what it resolves to. */
-  #bind({ op, task_id: taskId, options, operation, arguments: given }) {
+  #bind({ op, task_id: taskId, options, operation, arguments: given }, signal) {
     const { wait, getTask, operations = {} } = this.#adapter;
     if (op === 'begin') {
       if (!Object.hasOwn(operations, operation)) throw new Error(`unknown operation '${operation}'`);
@@ -138,7 +158,7 @@ class Session {
     if (!(op === 'wait' && wait) && !(op === 'get_task' && getTask)) throw new Error(`unknown op '${op}'`);
     if (taskId === undefined) throw new Error("the call has no 'task_id'");
     requireObject(options ?? {}, 'options');
-    if (op === 'wait') return { member: 'result', call: (client) => wait(client, taskId, options ?? {}) };
+    if (op === 'wait') return { member: 'result', call: (client) => wait(client, taskId, options ?? {}, signal) };
     return { member: 'task', call: async (client) => taskOf(await getTask(client, taskId)) };
   }
 

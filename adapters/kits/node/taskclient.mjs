@@ -66,13 +66,13 @@ export class TaskClient {
    * Poll until the task has ended and return its result. The first poll is made at once, the last one at the deadline.
    *
    * Throws TaskError for a failed task, and TransportError with the errorType "timeout" for a missed deadline, after
-   * which the task may still be running on the server.
+   * which the task may still be running on the server. Once `signal` is aborted, it throws as fetch does.
    */
-  async waitForTask(taskId, { pollIntervalMs = 1000, timeoutMs = 60_000 } = {}) {
+  async waitForTask(taskId, { pollIntervalMs = 1000, timeoutMs = 60_000, signal } = {}) {
     const deadline = performance.now() + timeoutMs;
     const lastPollMs = Math.min(timeoutMs * LAST_POLL_SHARE, LAST_POLL_LIMIT_MS);
     for (let isLast = false; ; ) {
-      const task = await this.#getTask(taskId, Math.max(deadline - performance.now(), lastPollMs));
+      const task = await this.#getTask(taskId, Math.max(deadline - performance.now(), lastPollMs), signal);
       if (task.status === 'completed') return task.result ?? null;
       if (task.status === 'failed') throw new TaskError(taskId, task.error);
       const leftMs = deadline - performance.now();
@@ -80,7 +80,7 @@ export class TaskClient {
         throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${timeoutMs} ms`);
       }
       isLast = leftMs <= pollIntervalMs; // not seen from the clock: a sleep may wake a tick early
-      await sleep(Math.min(pollIntervalMs, leftMs, LONGEST_TIMER_MS));
+      await sleep(Math.min(pollIntervalMs, leftMs, LONGEST_TIMER_MS), undefined, { signal });
     }
   }
 
@@ -105,24 +105,29 @@ export class TaskClient {
     return this.#begin('/api/v2/users/delete', { user_ids: userIds });
   }
 
-  async #getTask(taskId, timeoutMs) {
-    const task = await this.#send(`/api/v2/tasks/${encodeURIComponent(taskId)}`, timeoutMs);
+  async #getTask(taskId, timeoutMs, signal) {
+    const task = await this.#send(`/api/v2/tasks/${encodeURIComponent(taskId)}`, timeoutMs, { signal });
     if (typeof task?.status !== 'string') throw new TransportError('malformed_answer', 'the answer has no status');
     return task;
   }
 
   /** Begin an operation and return the id of its task. */
   async #begin(path, body) {
-    const answer = await this.#send(path, REQUEST_TIMEOUT_MS, body);
+    const answer = await this.#send(path, REQUEST_TIMEOUT_MS, { body });
     if (typeof answer?.task_id !== 'string') {
       throw new TransportError('malformed_answer', 'the answer has no task_id');
     }
     return answer.task_id;
   }
 
-  async #send(path, timeoutMs, body) {
-    const limitMs = Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMER_MS);
-    const request = { headers: this.#headers, redirect: 'manual', signal: AbortSignal.timeout(limitMs) };
+  async #send(path, timeoutMs, { body, signal }) {
+    signal?.throwIfAborted();
+    const controller = new AbortController(); // AbortSignal.any comes with Node.js 20 only
+    const cancel = () => controller.abort(signal.reason);
+    const expire = () => controller.abort(new DOMException('no answer in time', 'TimeoutError'));
+    const timer = setTimeout(expire, Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMER_MS));
+    signal?.addEventListener('abort', cancel);
+    const request = { headers: this.#headers, redirect: 'manual', signal: controller.signal };
     if (body) {
       request.method = 'POST';
       request.headers = { ...this.#headers, 'Content-Type': 'application/json' };
@@ -133,8 +138,12 @@ export class TaskClient {
       response = await fetch(`${this.#baseUrl}${path}?${this.#query}`, request);
       text = await response.text();
     } catch (error) {
+      signal?.throwIfAborted();
       const errorType = error.name === 'TimeoutError' ? 'timeout' : 'connection';
       throw new TransportError(errorType, `${path}: ${error.cause?.message ?? error.message}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', cancel);
     }
     const answer = parse(text);
     if (!response.ok) throw new ApiError(response.status, answer);

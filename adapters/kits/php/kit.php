@@ -201,6 +201,7 @@ final class Session
             match ($message['op'] ?? null) {
                 'hello' => $this->greet($message),
                 'ping' => $this->write(['id' => $message['id'], 'outcome' => 'returned']),
+                'cancel' => $this->write(['id' => $message['id'], 'outcome' => 'unsupported', 'reason' => 'it makes one call at a time']),
                 default => $this->answer($message),
             };
         }

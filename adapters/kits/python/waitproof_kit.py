@@ -66,7 +66,8 @@ class Adapter:
         """Return `sdk` (name and version), `helper`, `result_path` and `capabilities`, as on the wire.
 
         The kit adds the language and the runtime. It can have any number of calls in flight; set
-        `max_concurrency` to what the SDK can have (0 = any number; absent = 1).
+        `max_concurrency` to what the SDK can have (0 = any number; absent = 1). With `run_async` a wait can
+        be cancelled; set `cancel` to False if the SDK's can't.
         """
         raise NotImplementedError
 
@@ -129,7 +130,10 @@ def run(adapter: Adapter) -> None:
         in_flight.add(thread)
         thread.start()
 
-    session.read(start)
+    def cancel(message: _Json) -> None:
+        session.send({"id": message["id"], "outcome": "unsupported", "reason": "a thread can't be cancelled"})
+
+    session.read(start, cancel)
     for thread in list(in_flight):
         thread.join()
 
@@ -137,11 +141,12 @@ def run(adapter: Adapter) -> None:
 def run_async(adapter: Adapter) -> None:
     """Serve an SDK of coroutines: every call is a task of one event loop, and only calls run there.
 
-    A thread reads stdin and answers pings, so that a blocked loop cannot pass for a dead process.
+    A thread reads stdin and answers pings, so that a blocked loop cannot pass for a dead process. A call is
+    cancelled as its task.
     """
     import asyncio  # noqa: PLC0415 - half of the time that a blocking SDK's adapter would take to start
 
-    asyncio.run(_serve(_Session(adapter)))
+    asyncio.run(_serve(_Session(adapter, can_cancel=True)))
 
 
 async def _serve(session: _Session) -> None:
@@ -150,11 +155,27 @@ async def _serve(session: _Session) -> None:
     loop = asyncio.get_running_loop()
     end_of_input = asyncio.Event()
     in_flight = set()
+    tasks: dict[Any, Any] = {}  # by the id of the SDK's call that they are in
+    cancelled = set()
 
     async def answer(message: _Json) -> None:
         with session.guarded(message):
             call = session.bind(message)
-            session.report(message, await _attempt_async(call))
+            tasks[message["id"]] = asyncio.current_task()
+            attempt = await _attempt_async(call)
+            del tasks[message["id"]]
+            is_cancelled = isinstance(attempt.exception, asyncio.CancelledError)
+            session.report(message, attempt, was_cancelled=is_cancelled and message["id"] in cancelled)
+
+    def cancel_now(call_id: Any) -> None:
+        if call_id in tasks:
+            cancelled.add(call_id)
+            tasks[call_id].cancel()
+
+    def cancel(message: _Json) -> None:
+        # Not before the call that began in the same turn of the loop has come to its first await.
+        loop.call_soon_threadsafe(loop.call_soon, cancel_now, message.get("call"))
+        session.send({"id": message["id"], "outcome": "returned"})
 
     def start(message: _Json) -> None:
         task = loop.create_task(answer(message))
@@ -163,7 +184,7 @@ async def _serve(session: _Session) -> None:
 
     def read() -> None:
         try:
-            session.read(lambda message: loop.call_soon_threadsafe(start, message))
+            session.read(lambda message: loop.call_soon_threadsafe(start, message), cancel)
         finally:
             loop.call_soon_threadsafe(end_of_input.set)
 
@@ -207,8 +228,9 @@ class _AdapterError(Exception):
 class _Session:
     """The protocol without a way of running calls: reads lines, finds clients, builds and writes answers."""
 
-    def __init__(self, adapter: Adapter) -> None:
+    def __init__(self, adapter: Adapter, *, can_cancel: bool = False) -> None:
         self._adapter = adapter
+        self._can_cancel = can_cancel
         self._input, self._output = _take_stdin_and_stdout()
         self._write_lock = threading.Lock()
         self._client_lock = threading.Lock()
@@ -217,8 +239,8 @@ class _Session:
         self._result_path = ""
         self._operations: Iterable[str] = ()
 
-    def read(self, start: Callable[[_Json], object]) -> None:
-        """Hand every call to `start`, answer the rest here, and return at the end of stdin."""
+    def read(self, start: Callable[[_Json], object], cancel: Callable[[_Json], object]) -> None:
+        """Hand every call to `start` or `cancel`, answer the rest here, and return at the end of stdin."""
         for message in self._messages():
             op = message.get("op")
             if op == "hello":
@@ -227,6 +249,8 @@ class _Session:
                 _log(f"a call without an id: {message!r}")
             elif op == "ping":
                 self.send({"id": message["id"], "outcome": "returned"})
+            elif op == "cancel":
+                cancel(message)
             else:
                 with self.guarded(message):
                     start(message)
@@ -264,11 +288,13 @@ class _Session:
         options = _object(message, "options") if message.get("options") is not None else {}
         return lambda: adapter.wait(client, task_id, **options)
 
-    def report(self, message: _Json, attempt: _Attempt) -> None:
+    def report(self, message: _Json, attempt: _Attempt, *, was_cancelled: bool = False) -> None:
         """Write the answer of a call that was made."""
         answer: _Json = {"id": message["id"]}
         if isinstance(attempt.exception, Unsupported):
             answer.update(outcome="unsupported", reason=_text_of(attempt.exception))
+        elif was_cancelled:
+            answer.update(outcome="cancelled")
         elif attempt.exception is not None:
             answer.update(outcome="raised", exception=self._describe(attempt.exception))
         else:
@@ -312,8 +338,10 @@ class _Session:
         runtime = f"{platform.python_implementation()} {platform.python_version()}"
         hello["sdk"] = {"language": "python", "runtime": runtime, **hello["sdk"]}
         self._result_path = hello.setdefault("result_path", "")
-        hello["capabilities"] = {"end": True, **hello.get("capabilities", {})}
-        self._operations = hello["capabilities"].get("operations", ())
+        capabilities = hello["capabilities"] = {"end": True, **hello.get("capabilities", {})}
+        self._operations = capabilities.get("operations", ())
+        if self._can_cancel:
+            capabilities.setdefault("cancel", True)
         self.send({"op": "hello", "protocol": PROTOCOL, **hello})
 
     def _client(self, message: _Json) -> Any:

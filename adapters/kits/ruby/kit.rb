@@ -141,6 +141,7 @@ module WaitproofKit
         case message['op']
         when 'hello' then greet(message)
         when 'ping' then write(id: message['id'], outcome: 'returned')
+        when 'cancel' then write(id: message['id'], outcome: 'unsupported', reason: "a thread can't be cancelled")
         else
           in_flight.select!(&:alive?)
           in_flight << Thread.new { answer(message) }

@@ -52,6 +52,7 @@ class PendingCall:
         request: The request as it is written.
         sent_ns: `time.monotonic_ns()` just before its first byte was written, None until then.
         received_ns: The same when the answer's last bytes had been read, None until then.
+        was_cancelled: The adapter has been asked to cancel it.
         answer: The answer, None until there is one.
         error: Why no answer will come, None while one may.
     """
@@ -62,6 +63,7 @@ class PendingCall:
         self.request = request
         self.sent_ns: int | None = None
         self.received_ns: int | None = None
+        self.was_cancelled = False
         self.answer: Answer | None = None
         self.error: AdapterError | HarnessError | None = None
         self._done = threading.Event()
@@ -187,6 +189,11 @@ class AdapterProcess(ChildOwner):
                 self._child.send(line, call.mark_sent)
         return call
 
+    def cancel(self, call: PendingCall) -> PendingCall:
+        """Queue that a call of this process is to be cancelled; that it has ended by then is no mistake."""
+        call.was_cancelled = True
+        return self.send(Op.CANCEL, call=call.id)
+
     def finish(self, limit_s: float) -> float | None:
         """End its stdin, with no call in flight; return after how many seconds it ended by itself.
 
@@ -290,7 +297,7 @@ class AdapterProcess(ChildOwner):
             expected = "one answer to each call, with the id of that call"
             raise BrokenAdapterError(Mistake("", fact, found=as_row(line), expected=expected))
         try:
-            check_answer(call.op, answer, line)
+            check_answer(call.op, answer, line, was_cancelled=call.was_cancelled)
         except BrokenAdapterError:
             with self._lock:
                 self._pending[call.id] = call  # to fail with the others

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from waitproof.defects.cancellation import cancellation_defects
 from waitproof.defects.concurrency import concurrency_defects
 from waitproof.defects.deadlines import deadline_defects
 from waitproof.defects.defect import CLEAN, CLEAN_ASYNC, Defect
@@ -37,6 +38,7 @@ MODULES = (
     state_defects,
     transport_defects,
     trace_defects,
+    cancellation_defects,
 )
 
 

@@ -37,6 +37,7 @@ class Defect:
             contains.
         not_applicable: Why the contract has no room for this defect, "" where it has.
         blocks: What the coroutines do without letting others run: "sleep", "send".
+        deaf: What a cancellation does not cut short: "sleep", "send".
         is_blind: The HTTP library sends on a connection that the server has closed.
         is_http_10: It speaks HTTP/1.0 where there is a wire.
         native_stack_frames: Length of the runtime's own stack trace, as the adapter reports it.
@@ -53,6 +54,7 @@ class Defect:
     not_applicable: str = ""
     is_async: bool = False
     blocks: frozenset[str] = frozenset()
+    deaf: frozenset[str] = frozenset()
     is_blind: bool = False
     is_http_10: bool = False
     language: str = "python"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from waitproof.defects.cancellation import cancelled_as_a_failure, looking_often
 from waitproof.defects.client import Fork, Hooks, ModelClient, Print, Reaction, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
@@ -167,6 +168,19 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         "slow-start",
         "Takes a while before the first poll, as a helper does that starts a process for each wait.",
         Hooks(on_wait=_starting),
+    )
+    yield equivalent(
+        "own-exception-when-cancelled",
+        "Raises its own exception when its caller cancels the wait.",
+        Hooks(on_wait=cancelled_as_a_failure),
+        is_async=True,
+    )
+    yield equivalent(
+        "looks-often",
+        "Is not woken by its caller's cancellation, and looks for it five times a second.",
+        Hooks(on_wait=looking_often),
+        is_async=True,
+        deaf=frozenset({"sleep"}),
     )
 
 

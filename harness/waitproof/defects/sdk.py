@@ -13,14 +13,24 @@ from waitproof.defects.client import Fork, ModelClient, Print, Send, Sleep, Step
 from waitproof.defects.defect import CLEAN, Defect
 from waitproof.defects.wire import ModelError, Task, Wire
 from waitproof.protocol import JsonObject
-from waitproof.simulate import Answer, Machine, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.simulate import (
+    Answer,
+    Machine,
+    Request,
+    SimulatedCancelError,
+    SimulatedDropError,
+    SimulatedTimeoutError,
+)
 from waitproof.suite import Contract
 
 __all__ = ["LiveMachine", "ModelSdk"]
 
 
 class LiveMachine(Protocol):
-    """What a client does to the world: the simulator's `Machine`, or one with a real clock and network."""
+    """What a client does to the world: the simulator's `Machine`, or one with a real clock and network.
+
+    Only what does not block can be cancelled on a live one.
+    """
 
     def now(self) -> float:
         """Return the monotonic clock, in seconds."""
@@ -28,10 +38,10 @@ class LiveMachine(Protocol):
     def unix_s(self) -> float:
         """Return the time of day, in seconds since 1970."""
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, *, deaf: bool = False) -> None:
         """Block for so long."""
 
-    def send(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+    def send(self, request: Request, timeout_s: float, *, blind: bool = False, deaf: bool = False) -> Answer:
         """Exchange a request for its answer; errors are the simulator's."""
 
     def print(self, line: str) -> None:
@@ -40,10 +50,12 @@ class LiveMachine(Protocol):
     def start(self, body: Any) -> None:
         """Run `body` in the background, and ignore what it raises."""
 
-    async def sleep_async(self, seconds: float) -> None:
+    async def sleep_async(self, seconds: float, *, deaf: bool = False) -> None:
         """Let others run for so long."""
 
-    async def send_async(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+    async def send_async(
+        self, request: Request, timeout_s: float, *, blind: bool = False, deaf: bool = False
+    ) -> Answer:
         """Exchange a request for its answer, and let others run in the meantime."""
 
 
@@ -87,6 +99,7 @@ class ModelSdk:
                 "max_concurrency": 0,
                 "end": True,
                 "non_blocking": defect.is_async,
+                "cancel": defect.is_async,
                 "operations": sorted(self._contract.operations),
                 **defect.capabilities,
             },
@@ -120,6 +133,8 @@ class ModelSdk:
 
     def raised(self, request: JsonObject, error: BaseException) -> JsonObject:  # noqa: ARG002 - Sdk's
         """Return the answer's members for what a call raised."""
+        if isinstance(error, SimulatedCancelError):
+            return {"outcome": "cancelled"}
         exception: JsonObject = {
             "kind": "other",
             "type": type(error).__name__,
@@ -149,7 +164,7 @@ def _steps(client: ModelClient, request: JsonObject) -> Steps:
             return client.begin(request["operation"], request["arguments"])
 
 
-_NETWORK_ERRORS = (SimulatedTimeoutError, SimulatedDropError)
+_OUTSIDE_ERRORS = (SimulatedTimeoutError, SimulatedDropError, SimulatedCancelError)
 
 
 def _drive(machine: Any, steps: Steps, defect: Defect) -> Any:
@@ -159,18 +174,19 @@ def _drive(machine: Any, steps: Steps, defect: Defect) -> Any:
         while True:
             step = steps.send(answer) if error is None else steps.throw(error)
             answer = error = None
-            match step:
-                case Sleep(seconds):
-                    machine.sleep(seconds)
-                case Send(request, timeout_s):
-                    try:
-                        answer = machine.send(request, timeout_s, blind=defect.is_blind)
-                    except _NETWORK_ERRORS as raised:
-                        error = raised
-                case Print(line):
-                    machine.print(line)
-                case Fork(others):
-                    machine.start(lambda others=others: _drive(machine, others, defect))
+            try:
+                match step:
+                    case Sleep(seconds):
+                        machine.sleep(seconds, deaf="sleep" in defect.deaf)
+                    case Send(request, timeout_s):
+                        deaf = "send" in defect.deaf
+                        answer = machine.send(request, timeout_s, blind=defect.is_blind, deaf=deaf)
+                    case Print(line):
+                        machine.print(line)
+                    case Fork(others):
+                        machine.start(lambda others=others: _drive(machine, others, defect))
+            except _OUTSIDE_ERRORS as raised:
+                error = raised
     except StopIteration as end:
         return end.value
 
@@ -182,22 +198,24 @@ async def _drive_async(machine: Any, steps: Steps, defect: Defect) -> Any:
         while True:
             step = steps.send(answer) if error is None else steps.throw(error)
             answer = error = None
-            match step:
-                case Sleep(seconds) if "sleep" in defect.blocks:
-                    machine.sleep(seconds)
-                case Sleep(seconds):
-                    await machine.sleep_async(seconds)
-                case Send(request, timeout_s):
-                    try:
-                        if "send" in defect.blocks:
-                            answer = machine.send(request, timeout_s, blind=defect.is_blind)
-                        else:
-                            answer = await machine.send_async(request, timeout_s, blind=defect.is_blind)
-                    except _NETWORK_ERRORS as raised:
-                        error = raised
-                case Print(line):
-                    machine.print(line)
-                case Fork(others):  # in a thread, as a blocking client does: only the traffic matters
-                    machine.start(lambda others=others: _drive(machine, others, defect))
+            try:
+                match step:
+                    case Sleep(seconds) if "sleep" in defect.blocks:
+                        machine.sleep(seconds)
+                    case Sleep(seconds):
+                        await machine.sleep_async(seconds, deaf="sleep" in defect.deaf)
+                    case Send(request, timeout_s) if "send" in defect.blocks:
+                        answer = machine.send(request, timeout_s, blind=defect.is_blind)
+                    case Send(request, timeout_s):
+                        deaf = "send" in defect.deaf
+                        answer = await machine.send_async(
+                            request, timeout_s, blind=defect.is_blind, deaf=deaf
+                        )
+                    case Print(line):
+                        machine.print(line)
+                    case Fork(others):  # in a thread, as a blocking client does: only the traffic matters
+                        machine.start(lambda others=others: _drive(machine, others, defect))
+            except _OUTSIDE_ERRORS as raised:
+                error = raised
     except StopIteration as end:
         return end.value

@@ -15,6 +15,7 @@ from waitproof.defects.bench import Bench
 from waitproof.defects.catalog import Library
 from waitproof.defects.causes import Causes, Findings, Prediction, closeness, explain, findings
 from waitproof.defects.defect import Defect, Ending, clean
+from waitproof.judge import foreign_to
 from waitproof.protocol import Capabilities, Hello
 from waitproof.simulate import forecast
 from waitproof.suite import Contract, Scenario
@@ -107,8 +108,8 @@ def _complete(contract: Contract) -> dict[str, Any]:
 
 
 def _can_have(hello: Hello, contract: Contract, defect: Defect) -> bool:
-    """Return whether the SDK is of the defect's sort, and says that it lacks what the defect lacks."""
-    if defect.is_async and not hello.capabilities.non_blocking:
+    """Return whether the defect's promise is for such an SDK, and it says to lack what the defect lacks."""
+    if all(foreign_to(contract.requirement(name), hello) for name in defect.requirements(contract)):
         return False
     complete = _complete(contract)
     for name, value in defect.capabilities.items():

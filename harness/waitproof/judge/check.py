@@ -163,7 +163,7 @@ class Check:
         kind: Its name in contracts.
         function: Judges a case.
         arguments: The model of what a requirement writes under `with`.
-        reads: Which parts of an expectation it reads: `returns`, `raises`, `task`, `polls`.
+        reads: Which parts of an expectation it reads: `returns`, `raises`, `task`, `cancelled`, `polls`.
         timed: Its finding depends on time, so that its scenarios must not share a process with heavy ones.
         watches: It needs to see what comes after the outcome.
         ends: It needs to see how the process ends, so that its scenarios have a process for themselves.

@@ -22,6 +22,7 @@ _OF_OUTCOMES = (
     "helper_is_shipped",
     "raises_timeout",
     "fault_surfaces",
+    "cancelled_soon",
     "polls_until_terminal",
     "returns_result",
     "raises_kind",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from waitproof.journal import Ended, JournalEntry
-from waitproof.protocol import AdapterFault, Hello, Raised, Returned, Unsupported
+from waitproof.protocol import AdapterFault, Cancelled, Hello, Raised, Returned, Unsupported
 from waitproof.suite import Call, Contract, Json, WaitOptions
 
 __all__ = ["CallRecord", "NoAnswer", "Observation", "Poll", "Seen", "StillWaiting", "TaskRecord"]
@@ -37,7 +37,7 @@ class NoAnswer:
     message: str
 
 
-Seen: TypeAlias = Returned | Raised | Unsupported | AdapterFault | StillWaiting | NoAnswer
+Seen: TypeAlias = Returned | Raised | Cancelled | Unsupported | AdapterFault | StillWaiting | NoAnswer
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ class CallRecord:
         elapsed_s: The adapter's own measurement, None when it made none.
         request: The line as written.
         answer: The line as read, None when none came.
+        cancelled_s: When the harness had written that it is to be cancelled, None when it did not.
     """
 
     index: int
@@ -114,6 +115,7 @@ class CallRecord:
     elapsed_s: float | None = None
     request: Mapping[str, Json] = field(default_factory=dict)
     answer: Mapping[str, Json] | None = None
+    cancelled_s: float | None = None
 
     @property
     def took_s(self) -> float | None:

@@ -94,13 +94,14 @@ def returns_result(case: Case, _arguments: NoArguments) -> Finding:
     finding = broken("a wait that returns", case.none_made)
     for call in case.waits():
         if call.call.expect.has("returns"):
-            finding = _returned(case, call)
+            finding = result_returned(case, call)
             if finding.mark is not Mark.KEPT:
                 return finding
     return finding
 
 
-def _returned(case: Case, call: CallRecord) -> Finding:
+def result_returned(case: Case, call: CallRecord) -> Finding:
+    """Say whether a call returned the result that the scenario expects of it, exactly."""
     wanted = fill(call.call.expect.returns, case.observation.task(call).values)
     expected = f"the call returns {shown(wanted)}"
     if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
@@ -246,7 +247,7 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
     expect = call.call.expect
     values = case.observation.task(call).values
     if expect.has("returns"):
-        finding = _returned(case, call)
+        finding = result_returned(case, call)
         if finding.mark is not Mark.KEPT:
             return finding
     if expect.task is not None:

@@ -24,7 +24,7 @@ from waitproof.judge.words import (
     seconds,
     shown,
 )
-from waitproof.protocol import ExceptionKind, Raised, Returned
+from waitproof.protocol import Cancelled, ExceptionKind, Raised, Returned
 from waitproof.suite import Step, at_path, fill, render_body
 from waitproof.text import plural
 
@@ -266,6 +266,17 @@ def record_payload_path(case: Case, _arguments: NoArguments) -> Finding:
     """Whether the helper returns the payload itself or something around it."""
     path = case.observation.hello.result_path
     return recorded(f"inside: the payload is {path} of what it returns" if path else "itself: the payload")
+
+
+@_record("record_cancel_outcome", reads=["cancelled"])
+def record_cancel_outcome(case: Case, _arguments: NoArguments) -> Finding:
+    """How the caller learns that its wait was cancelled: as the language does it, or as the SDK does."""
+    call = next((each for each in case.waits() if each.call.cancel_after is not None), None)
+    if call is None or call.cancelled_s is None:
+        return recorded("nothing: no wait was cancelled")
+    if isinstance(call.seen, Cancelled):
+        return recorded("as the language does it: no exception of the SDK's")
+    return recorded(f"{_outcome_word(call)}: {describe(call.seen)}")
 
 
 @_record("record_odd_timeout")

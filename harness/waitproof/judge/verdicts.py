@@ -25,6 +25,7 @@ __all__ = [
     "Status",
     "Suspicion",
     "Verdict",
+    "foreign_to",
     "is_suspicious",
     "judge",
     "status_of",
@@ -181,7 +182,7 @@ def unplayed(
     """
     verdicts = []
     for requirement in (contract.requirement(name) for name in scenario.proves):
-        foreign = "" if hello is None else _is_foreign(requirement, hello)
+        foreign = "" if hello is None else foreign_to(requirement, hello)
         shown = Status.NOT_APPLICABLE if foreign else status
         verdicts.append(_verdict(requirement, scenario, shown, Finding(Mark.ERROR, seen=foreign or reason)))
     return tuple(verdicts)
@@ -302,11 +303,13 @@ def _timeline(case: Case) -> str:
     return "" if call is None else timeline_line(case.observation.requests_of(call))
 
 
-def _is_foreign(requirement: Requirement, hello: Hello) -> str:
+def foreign_to(requirement: Requirement, hello: Hello) -> str:
     """Return which SDKs a requirement is about, "" if this is one of them."""
     wanted = requirement.applies_to
     if wanted.language is not None and wanted.language.casefold() != hello.language.casefold():
         return f"only for {wanted.language}"
+    if wanted.cancel is not None and wanted.cancel != hello.capabilities.cancel:
+        return f"only for waits that {'can' if wanted.cancel else 'cannot'} be cancelled"
     if wanted.non_blocking is not None and wanted.non_blocking != hello.capabilities.non_blocking:
         return f"only for an SDK's {'asynchronous' if wanted.non_blocking else 'blocking'} variant"
     return ""
@@ -315,7 +318,7 @@ def _is_foreign(requirement: Requirement, hello: Hello) -> str:
 def _find(requirement: Requirement, case: Case) -> Finding:
     """Judge one case, unless something rules out any judgement."""
     observation = case.observation
-    foreign = _is_foreign(requirement, observation.hello)
+    foreign = foreign_to(requirement, observation.hello)
     if foreign:
         return Finding(Mark.NOT_APPLICABLE, seen=foreign)
     check = checks()[requirement.check]

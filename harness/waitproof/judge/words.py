@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, assert_never
 
 from waitproof.judge.observation import NoAnswer, Poll, Seen, StillWaiting
-from waitproof.protocol import AdapterFault, Raised, Returned, Unsupported
+from waitproof.protocol import AdapterFault, Cancelled, Raised, Returned, Unsupported
 from waitproof.suite import Json
 
 __all__ = [
@@ -79,6 +79,8 @@ def describe(seen: Seen) -> str:
         case Raised():
             message = f": {shown(seen.message)}" if seen.message else ""
             return f"raised {cut(seen.type)} (kind {seen.kind.value}){message}"
+        case Cancelled():
+            return "ended as cancelled"
         case Unsupported():
             return f"is not supported: {cut(seen.reason)}"
         case StillWaiting() if seen.as_in:

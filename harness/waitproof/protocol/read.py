@@ -24,6 +24,7 @@ from waitproof.protocol.values import (
     AdapterFault,
     Answer,
     BrokenAdapterError,
+    Cancelled,
     Capabilities,
     ExceptionKind,
     Given,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DEPTH", "as_row", "check_answer", "line_too_long", "read_answer", "read_hello"]
 
 MAX_DEPTH = 200  # scenarios end at 64; far below the depth at which Python's own encoder gives up
+_OUTCOMES = ("returned", "raised", "cancelled", "unsupported", "adapter_error")
 _SHOWN_CHARS = 120  # of a line, in a message: enough for the id and the outcome, and it fits a terminal
 
 _R = TypeVar("_R")
@@ -86,17 +88,27 @@ def _read(line: bytes, read: Callable[[JsonObject], _R]) -> _R | LogLine:
         raise _failure(fault, line) from None
 
 
-def check_answer(op: str, answer: Answer, line: bytes) -> None:
-    """Refuse a returned answer without the member that its call is there for.
+def check_answer(op: str, answer: Answer, line: bytes, *, was_cancelled: bool = False) -> None:
+    """Refuse a returned answer without the member that its call is there for, and a cancellation of nobody's.
 
     Args:
         op: What the harness asked for.
+        was_cancelled: The harness has asked for the call to be cancelled.
         answer: What `read_answer` made of `line`.
         line: For the message.
 
     Raises:
-        BrokenAdapterError: The member is missing, or it is another call's.
+        BrokenAdapterError: The member is missing, it is another call's, or nobody cancelled the call.
     """
+    if isinstance(answer.outcome, Cancelled) and not was_cancelled:
+        raise _failure(
+            _FaultError(
+                f"the answer to call {_quoted(answer.id)} ({op}) is 'cancelled', but nobody cancelled it",
+                expected="'cancelled' only after a 'cancel' that names the call",
+                fix="report any other exception as 'raised'",
+            ),
+            line,
+        )
     if not isinstance(answer.outcome, Returned):
         return
     wanted = {Op.WAIT: Given.RESULT, Op.GET_TASK: Given.TASK, Op.BEGIN: Given.TASK_ID}.get(Op(op))
@@ -106,7 +118,7 @@ def check_answer(op: str, answer: Answer, line: bytes) -> None:
         raise _failure(
             _FaultError(
                 f"the answer to call {_quoted(answer.id)} ({op}) returned {given}",
-                expected=f"'{wanted}' (or 'unencodable')" if wanted else "no value: a ping returns nothing",
+                expected=f"'{wanted}' (or 'unencodable')" if wanted else f"no value: a {op} returns nothing",
                 fix=f"send what the call returned as '{wanted}', null included" if wanted else "",
             ),
             line,
@@ -262,12 +274,14 @@ def _answer(message: JsonObject) -> Answer:
         case "raised":
             exception = _validated(_Exception, message, where).exception
             outcome = _validated(Raised, exception, f"the exception in {where}")
+        case "cancelled":
+            outcome = Cancelled()
         case "unsupported":
             outcome = _validated(Unsupported, message, where)
         case "adapter_error":
             outcome = _validated(AdapterFault, message, where)
         case unknown:
-            raise _unknown(where, "outcome", unknown, ("returned", "raised", "unsupported", "adapter_error"))
+            raise _unknown(where, "outcome", unknown, _OUTCOMES)
     return Answer(call_id, outcome, elapsed_s, raw=message)
 
 
@@ -323,6 +337,7 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "get_task": "true or false",
     "non_blocking": "true or false",
     "end": "true or false",
+    "cancel": "true or false",
     "no_timeout": "true or false",
     "operations": "a list of strings",
     "options": "a list of strings",

@@ -22,6 +22,7 @@ __all__ = [
     "AdapterFault",
     "Answer",
     "BrokenAdapterError",
+    "Cancelled",
     "Capabilities",
     "ExceptionKind",
     "Given",
@@ -52,6 +53,7 @@ class Op(StrEnum):
     GET_TASK = "get_task"
     BEGIN = "begin"
     PING = "ping"
+    CANCEL = "cancel"
 
 
 class ExceptionKind(StrEnum):
@@ -99,6 +101,7 @@ class Capabilities:
     timeout_resolution: _Resolution = 0.001
     options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
     end: StrictBool = False
+    cancel: StrictBool = False
     no_timeout: StrictBool = False
 
 
@@ -163,6 +166,11 @@ class Raised:
 
 
 @dataclass(frozen=True)
+class Cancelled:
+    """The call ended as the language reports a cancellation; an exception of the SDK's own is `Raised`."""
+
+
+@dataclass(frozen=True)
 class Unsupported:
     """The SDK's signature cannot express this call."""
 
@@ -176,7 +184,7 @@ class AdapterFault:
     message: Text
 
 
-Outcome: TypeAlias = Returned | Raised | Unsupported | AdapterFault
+Outcome: TypeAlias = Returned | Raised | Cancelled | Unsupported | AdapterFault
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ class CapabilitiesEntry(Part):
     poll_interval_resolution: Positive
     timeout_resolution: Positive
     options: tuple[str, ...]
+    cancel: bool = False
 
 
 @dataclass(frozen=True)

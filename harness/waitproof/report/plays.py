@@ -18,6 +18,8 @@ class CallEntry(Part):
     received_s: float | None = None
     elapsed_s: float | None = None
     """The adapter's own measurement."""
+    cancelled_s: float | None = None
+    """When the harness had written that it is to be cancelled; null if it did not."""
     interval_s: float | None = None
     """The interval in effect: the one passed, else the default; null if the call isn't a wait."""
     timeout_s: float | None = None

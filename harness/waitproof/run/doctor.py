@@ -24,6 +24,8 @@ __all__ = ["examine"]
 LIMIT_S = 15.0  # for one call whose task needs less than a second
 GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a busy machine fit in
 EXIT_LIMIT_S = 5.0
+CANCEL_AFTER_S = 0.3  # by then a wait has polled, and sleeps
+CANCELLED_FOR_S = 2  # its task goes on for that long: a wait that ends with it was not cancelled
 PAYLOAD: dict[str, Json] = {"channels": 2, "name": "Ωmega", "nested": [{"a": None}]}
 INTERVAL_S = 1  # a whole number fits every SDK's resolution
 TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
@@ -114,6 +116,8 @@ class _Examination:
             yield self._raises_task()
             if "timeout" in capabilities.options:
                 yield self._raises_timeout(capabilities.options)
+            if capabilities.cancel:
+                yield self._cancels(capabilities.options)
             if capabilities.max_concurrency != 1:
                 yield self._two_at_once()
         for operation in capabilities.operations:
@@ -211,6 +215,25 @@ class _Examination:
             )
             return _Step("wait times out", f"the call {describe(seen)}", wrong=True, fix=fix)
         return _Step("wait times out", f"{seen.type}, fields {shown(seen.fields)}")
+
+    def _cancels(self, known: Sequence[str]) -> _Step:
+        going = Step(status=self._status(StatusMeaning.KEEP_POLLING))
+        going = going.model_copy(update={"for_": float(CANCELLED_FOR_S)})
+        task_id = self._task(going, Step(status=self._done()))
+        options = {**self._options, **({"timeout": 3 * CANCELLED_FOR_S} if "timeout" in known else {})}
+        call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
+        call.wait(CANCEL_AFTER_S)
+        answer = self._call(self._process.cancel(call))
+        seen = self._call(call)
+        if not isinstance(answer, Returned):
+            fix = "answer a cancel with 'returned', or leave the capability 'cancel' out"
+            return _Step("cancel", f"the cancel {describe(answer)}", wrong=True, fix=fix)
+        if isinstance(seen, Returned):
+            fix = (
+                "does the adapter pass the kit's context, token or signal on? If so, the suite judges the SDK"
+            )
+            return _Step("cancel", "the wait went on until its task ended", fix=fix)
+        return _Step("cancel", f"the wait {describe(seen)}")
 
     def _two_at_once(self) -> _Step:
         done = Step(status=self._done()).model_copy(update={"delay": 0.5})

@@ -11,14 +11,23 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.simulate import (
+    Answer,
+    Request,
+    SimulatedCancelError,
+    SimulatedDropError,
+    SimulatedTimeoutError,
+)
 
 __all__ = ["RealMachine"]
 
 LONGEST_TIMEOUT_S = 86_400.0  # sockets refuse a timeout of 25 days
 MOST_AT_ONCE = 256  # requests of coroutines: no wait may queue for another's thread
+
+_T = TypeVar("_T")
 
 
 class _Http10(http.client.HTTPConnection):
@@ -29,7 +38,8 @@ class _Http10(http.client.HTTPConnection):
 class RealMachine:
     """The clock and the connections of one client.
 
-    Errors of the network are the simulator's, so that the client has one kind to know.
+    Errors of the network are the simulator's, so that the client has one kind to know. The cancelling of an
+    asyncio task is the simulator's, too; what blocks cannot be cancelled.
     """
 
     def __init__(self, base_url: str, *, is_http_10: bool = False) -> None:
@@ -48,7 +58,7 @@ class RealMachine:
         """Return the time of day, in seconds since 1970."""
         return time.time()
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, *, deaf: bool = False) -> None:  # noqa: ARG002 - it is always deaf
         """Block for so long."""
         time.sleep(seconds)
 
@@ -66,22 +76,33 @@ class RealMachine:
 
         threading.Thread(target=run, daemon=False).start()  # it keeps the process alive
 
-    async def sleep_async(self, seconds: float) -> None:
+    async def sleep_async(self, seconds: float, *, deaf: bool = False) -> None:
         """Let the event loop run for so long."""
-        await asyncio.sleep(seconds)
+        await _unless_cancelled(asyncio.ensure_future(asyncio.sleep(seconds)), deaf=deaf)
 
-    async def send_async(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+    async def send_async(
+        self, request: Request, timeout_s: float, *, blind: bool = False, deaf: bool = False
+    ) -> Answer:
         """Exchange a request for its answer in a thread, and let the event loop run in the meantime."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self.send(request, timeout_s, blind=blind))
+        sent = loop.run_in_executor(self._threads, lambda: self.send(request, timeout_s, blind=blind))
+        return await _unless_cancelled(sent, deaf=deaf)
 
-    def send(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+    def send(
+        self,
+        request: Request,
+        timeout_s: float,
+        *,
+        blind: bool = False,
+        deaf: bool = False,  # noqa: ARG002 - it is always deaf
+    ) -> Answer:
         """Exchange a request for its answer, within the timeout as a whole.
 
         Args:
             request: What to send.
             timeout_s: When to give up.
             blind: Use the last connection again even when the server has closed it.
+            deaf: Nothing here: no thread can be cancelled.
 
         Raises:
             SimulatedTimeoutError: No answer came in time.
@@ -112,6 +133,17 @@ class RealMachine:
             if is_blind or not _is_closed(connection):
                 return connection
             connection.close()
+
+
+async def _unless_cancelled(operation: asyncio.Future[_T], *, deaf: bool) -> _T:
+    """Return what an operation comes to; where it is deaf to a cancellation, that is raised after its end."""
+    try:
+        return await asyncio.shield(operation)
+    except asyncio.CancelledError as error:
+        if deaf:
+            await asyncio.wait([operation])
+        operation.cancel()
+        raise SimulatedCancelError("the caller has cancelled the call") from error
 
 
 def _is_closed(connection: http.client.HTTPConnection) -> bool:

@@ -41,6 +41,7 @@ class ModelAdapter:
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._base_url = ""
+        self._tasks: dict[str, asyncio.Task[Any] | None] = {}  # by the id of their call
 
     def serve(self) -> None:
         """Answer until stdin ends, and finish what is in flight then."""
@@ -55,6 +56,8 @@ class ModelAdapter:
                 self._write({"op": "hello", "protocol": PROTOCOL_VERSION, **self._sdk.hello()})
             elif request["op"] == "ping":
                 self._write({"id": request["id"], "outcome": "returned"})
+            elif request["op"] == "cancel":
+                loop.call_soon_threadsafe(self._cancel, request)
             elif self._sdk.non_blocking:
                 in_flight.append(asyncio.run_coroutine_threadsafe(self._call_async(request), loop).result)
             else:
@@ -84,12 +87,19 @@ class ModelAdapter:
     async def _call_async(self, request: JsonObject) -> None:
         client = self._client(request.get("client", "default"))
         began_s = time.monotonic()
+        self._tasks[request["id"]] = asyncio.current_task()
         try:
             value = await self._sdk.call(client, request)
         except Exception as error:  # noqa: BLE001 - as above
             self._answer(request, time.monotonic() - began_s, self._sdk.raised(request, error))
         else:
             self._answer(request, time.monotonic() - began_s, self._sdk.returned(request, value))
+
+    def _cancel(self, request: JsonObject) -> None:
+        task = self._tasks.get(request["call"])
+        if task is not None:
+            task.cancel()
+        self._write({"id": request["id"], "outcome": "returned"})
 
     def _answer(self, request: JsonObject, seconds: float, members: JsonObject) -> None:
         elapsed = {"elapsed": round(self._sdk.elapsed_s(seconds), 6)} if request["op"] == "wait" else {}

@@ -27,14 +27,14 @@ from waitproof.judge import (
     TaskRecord,
 )
 from waitproof.mock import ServerProcess, TaskPlan
-from waitproof.protocol import Capabilities, Hello
+from waitproof.protocol import AdapterFault, Capabilities, Hello, Unsupported
 from waitproof.run.patience import SHORT_WARM_LIMIT_S, Patience, Wait
 from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, play_steps
 from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat, WaitOptions
 
 __all__ = ["Player", "new_task_id"]
 
-PING_LIMIT_S = 2.0  # a ping is answered at once
+PING_LIMIT_S = 2.0  # a ping is answered at once, and so is a cancel
 WARM_LIMIT_S = 10.0
 LOOK_S = 0.5  # between two looks at a call whose helper may hang
 
@@ -54,6 +54,7 @@ class _Sent:
     pending: PendingCall | None
     seen: Seen | None = None
     decided_ns: int = 0
+    cancel: PendingCall | None = None  # what asked for it to be cancelled
 
 
 class Player:
@@ -178,6 +179,7 @@ class Player:
         began_s = time.monotonic()
         ping: PendingCall | None = None  # one is enough for all the calls
         ping_until_s = 0.0
+        self._cancel_when_due(process, batch)
         for each in batch:
             if each.pending is None:
                 continue
@@ -197,6 +199,29 @@ class Player:
                     ping_until_s = time.monotonic() + PING_LIMIT_S
                 waited = StillWaiting((each.decided_ns / 1e9 - began_s) if as_in else step.limit_s, as_in)
                 each.seen = self._given_up(process, each, waited, ping, ping_until_s)
+            each.seen = self._unless_not_cancelled(each, each.seen)
+
+    def _cancel_when_due(self, process: AdapterProcess, batch: Sequence[_Sent]) -> None:
+        """Cancel the calls that are to be, each so long after it was written, unless it has ended."""
+        for each in batch:
+            after_s = each.planned.cancel_after_s
+            if each.pending is None or after_s is None:
+                continue
+            written_s = (each.pending.sent_ns or time.monotonic_ns()) / 1e9
+            if not each.pending.wait(max(0.0, written_s + after_s - time.monotonic())):
+                each.cancel = process.cancel(each.pending)
+
+    def _unless_not_cancelled(self, sent: _Sent, seen: Seen) -> Seen:
+        """Return what became of a call, or why its adapter did not cancel it."""
+        if sent.cancel is None:
+            return seen
+        goes_on = isinstance(seen, StillWaiting)
+        sent.cancel.wait(PING_LIMIT_S if goes_on and not self._cancelled.is_set() else 0.0)
+        if sent.cancel.answer is not None:
+            outcome = sent.cancel.answer.outcome
+            return outcome if isinstance(outcome, Unsupported | AdapterFault) else seen
+        call = sent.cancel.request["call"]
+        return NoAnswer(f"no answer to call {sent.cancel.id}, which cancels call {call}") if goes_on else seen
 
     def _wait(self, sent: _Sent, began_s: float, step: Send) -> tuple[str, ...]:
         """Wait for an answer; return the scenarios that hung like this call, if that is why it is given up.
@@ -359,4 +384,7 @@ def _record(sent: _Sent, origin_ns: int) -> CallRecord:
         elapsed_s=None if answer is None else answer.elapsed_s,
         request={} if pending is None else pending.request,
         answer=None if answer is None else answer.raw,
+        cancelled_s=None
+        if sent.cancel is None or sent.cancel.sent_ns is None
+        else (sent.cancel.sent_ns - origin_ns) / 1e9,
     )

@@ -14,7 +14,13 @@ from waitproof.simulate.forecasts import (
     watch_s,
 )
 from waitproof.simulate.machine import Machine, Sdk
-from waitproof.simulate.network import Answer, Request, SimulatedDropError, SimulatedTimeoutError
+from waitproof.simulate.network import (
+    Answer,
+    Request,
+    SimulatedCancelError,
+    SimulatedDropError,
+    SimulatedTimeoutError,
+)
 from waitproof.simulate.player import Simulator
 from waitproof.simulate.script import (
     PlannedCall,
@@ -38,6 +44,7 @@ __all__ = [
     "Request",
     "Sdk",
     "Send",
+    "SimulatedCancelError",
     "SimulatedDropError",
     "SimulatedTimeoutError",
     "Simulator",

@@ -54,7 +54,7 @@ def forecast(contract: Contract, scenario: Scenario) -> Forecast:
         passed = call.wait
         interval_s = passed.interval_s(contract.defaults)
         timeout_s = passed.timeout_s(contract.defaults)
-        deadline_s = now_s + timeout_s
+        deadline_s = now_s + (timeout_s if call.cancel_after is None else call.cancel_after)
         while now_s < deadline_s and polls < MAX_POLLS:
             connection += 1
             state, said = answer(state, now_s, connection=connection)
@@ -180,7 +180,8 @@ def scaled(scenario: Scenario, factor: int) -> Scenario:
                         "poll_interval": times(call.wait.poll_interval),
                         "timeout": times(call.wait.timeout),
                     }
-                )
+                ),
+                "cancel_after": times(call.cancel_after),
             }
         )
         for call in scenario.calls

@@ -19,7 +19,11 @@ __all__ = ["Machine", "Sdk"]
 
 
 class Machine:
-    """Clock and network of one client. Methods that end in `_async` are for a client that does not block."""
+    """Clock and network of one client. Methods that end in `_async` are for a client that does not block.
+
+    Each raises SimulatedCancelError if its caller cancels the call in the meantime; a `deaf` one only after
+    its end.
+    """
 
     def __init__(self, world: World, network: Network) -> None:
         self._world = world
@@ -34,23 +38,26 @@ class Machine:
         """Return the time of day, in seconds since 1970."""
         return WALL_NS / 1e9 + self._schedule.now
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, *, deaf: bool = False) -> None:
         """Block for so long."""
-        self._schedule.wait(self._sleeping(seconds))
+        _result_of(self._schedule.wait(self._sleeping(seconds), is_deaf=deaf))
 
-    def send(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+    def send(self, request: Request, timeout_s: float, *, blind: bool = False, deaf: bool = False) -> Answer:
         """Exchange a request for its answer.
 
         Args:
             request: What to send.
             timeout_s: After how many seconds to give up.
             blind: Use the last connection again even when the server has closed it.
+            deaf: See the class.
 
         Raises:
             SimulatedTimeoutError: No answer came in time.
             SimulatedDropError: The connection was dropped.
         """
-        return _answer_of(self._schedule.wait(self._sending(request, timeout_s, blind=blind)))
+        begin = self._sending(request, timeout_s, blind=blind)
+        answer: Answer = _result_of(self._schedule.wait(begin, is_deaf=deaf))
+        return answer
 
     def print(self, line: str) -> None:
         """Write a line to stderr."""
@@ -67,13 +74,17 @@ class Machine:
         self._world.threads += 1
         self._schedule.spawn(thread)
 
-    async def sleep_async(self, seconds: float) -> None:
+    async def sleep_async(self, seconds: float, *, deaf: bool = False) -> None:
         """Let others run for so long."""
-        await waiting(self._sleeping(seconds))
+        _result_of(await waiting(self._sleeping(seconds), is_deaf=deaf))
 
-    async def send_async(self, request: Request, timeout_s: float, *, blind: bool = False) -> Answer:
+    async def send_async(
+        self, request: Request, timeout_s: float, *, blind: bool = False, deaf: bool = False
+    ) -> Answer:
         """Exchange a request for its answer while others run; the rest is as for `send`."""
-        return _answer_of(await waiting(self._sending(request, timeout_s, blind=blind)))
+        begin = self._sending(request, timeout_s, blind=blind)
+        answer: Answer = _result_of(await waiting(begin, is_deaf=deaf))
+        return answer
 
     def _sleeping(self, seconds: float) -> Begin:
         return lambda wake: self._world.after(seconds, lambda: wake(None))
@@ -108,7 +119,7 @@ class Sdk(Protocol):
         """Return the duration that the adapter reports for a wait, None when it reports none."""
 
 
-def _answer_of(result: Answer | Exception) -> Answer:
+def _result_of(result: Any) -> Any:
     if isinstance(result, Exception):
         raise result
     return result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
@@ -36,6 +36,7 @@ __all__ = [
     "Network",
     "Request",
     "ServedTask",
+    "SimulatedCancelError",
     "SimulatedDropError",
     "SimulatedTimeoutError",
 ]
@@ -78,6 +79,10 @@ AnswerCache: TypeAlias = dict[tuple[int, TaskRecord], Answer]  # by the step's i
 
 class SimulatedTimeoutError(Exception):
     """There was no answer when the time was up."""
+
+
+class SimulatedCancelError(Exception):
+    """The caller has cancelled the call that slept, or waited for an answer."""
 
 
 class SimulatedDropError(Exception):
@@ -190,11 +195,15 @@ class Network:
         """Open a connection that has carried a request, as a client has that is not new."""
         self._idle.append(Connection(next(self._numbers), is_fresh=False))
 
-    def send(self, request: Request, timeout_s: float, wake: Wake, *, blind: bool) -> None:
-        """Send a request; `wake` gets its answer, or the exception that it ended in."""
+    def send(self, request: Request, timeout_s: float, wake: Wake, *, blind: bool) -> Callable[[], None]:
+        """Send a request; `wake` gets its answer, or the exception that it ended in.
+
+        Returns:
+            How to leave without an answer, and without `wake`.
+        """
         self._requests_left -= 1
         if self._requests_left < 0:
-            return  # a client that polls without end waits without end; the call's limit ends it
+            return lambda: None  # a client that polls without end waits without end; the call's limit ends it
         schedule, conditions = self._schedule, self._world.conditions
         connection = None if request.leaves_open else self._reusable(blind=blind)
         if connection is None:
@@ -206,6 +215,7 @@ class Network:
         schedule.at(read_s, lambda: self._arrive(exchange))
         cut_s = schedule.now + max(0.0, timeout_s)
         schedule.at(self._world.awake_s(cut_s), lambda: self._cut(exchange, cut_s))
+        return lambda: self._leave(exchange)
 
     def _reusable(self, *, blind: bool) -> Connection | None:
         known_s = self._schedule.now - self._world.conditions.down_s
@@ -314,9 +324,13 @@ class Network:
         came = exchange.answer_due_s is not None and exchange.answer_due_s <= cut_s
         if exchange.is_over or came:  # an answer that came while the machine stood still is read first
             return
+        if exchange.cut_at_s is None:
+            self._leave(exchange)
+            exchange.wake(SimulatedTimeoutError("no answer in time"))
+
+    def _leave(self, exchange: Exchange) -> None:
         exchange.cut_at_s = self._schedule.now
         exchange.connection.is_left = True
-        exchange.wake(SimulatedTimeoutError("no answer in time"))
         left_s = max(self._schedule.now + self._world.conditions.up_s, exchange.read_s)
         self._schedule.at(left_s, lambda: exchange.ended(self._schedule.now, Ended.ABANDONED))
 

@@ -7,9 +7,10 @@ in a live run; this module carries them out in the strands of a `Schedule`.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from waitproof.protocol import Hello, JsonObject, LogLine, read_answer, read_hel
 from waitproof.simulate.clock import Loop, Strand, Wake
 from waitproof.simulate.forecasts import ends_its_process, forecast
 from waitproof.simulate.machine import Machine, Sdk
-from waitproof.simulate.network import WALL_NS, AnswerCache, Network, ServedTask
+from waitproof.simulate.network import WALL_NS, AnswerCache, Network, ServedTask, SimulatedCancelError
 from waitproof.simulate.script import PlannedCall, Send, Watch, drive, new_task, play_steps
 from waitproof.simulate.world import API_SECRET, Conditions, World
 from waitproof.suite import Contract, Json, Scenario, TaskIdFormat, TaskState
@@ -125,6 +126,8 @@ class _Sent:
     elapsed_s: float | None = None
     answer: Mapping[str, Json] | None = None
     strand: Strand | None = None  # that runs it, where the SDK blocks
+    coroutine: Coroutine[Any, Any, None] | None = None  # the same, where it does not
+    cancelled_s: float | None = None
 
     def record(self) -> CallRecord:
         planned = self.planned
@@ -139,6 +142,7 @@ class _Sent:
             elapsed_s=self.elapsed_s,
             request=planned.request,
             answer=self.answer,
+            cancelled_s=self.cancelled_s,
         )
 
 
@@ -190,6 +194,9 @@ class _Play:
 
             for sent in batch:
                 self._start(sent, done)
+                if sent.planned.cancel_after_s is not None:
+                    due_s = sent.sent_s + sent.planned.cancel_after_s
+                    self._schedule.at(due_s, functools.partial(self._cancel, sent))
             self._schedule.at(until_s, lambda: wake(None))
 
         self._schedule.run(begin)
@@ -203,7 +210,19 @@ class _Play:
         if self._loop is None:
             sent.strand = self._schedule.spawn(lambda: self._call(sent, done))
         else:
-            self._loop.start(self._call_async(sent, done))
+            sent.coroutine = self._call_async(sent, done)
+            self._loop.start(sent.coroutine)
+
+    def _cancel(self, sent: _Sent) -> None:
+        """Cancel a call, unless it has ended."""
+        if sent.seen is not None:
+            return
+        sent.cancelled_s = self._schedule.now
+        error = SimulatedCancelError("the caller has cancelled the call")
+        if self._loop is not None and sent.coroutine is not None:
+            self._loop.interrupt(sent.coroutine, error)
+        elif sent.strand is not None:
+            self._schedule.interrupt(sent.strand, error)
 
     def _call(self, sent: _Sent, done: Callable[[], None]) -> None:
         request = sent.planned.request

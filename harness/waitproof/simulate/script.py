@@ -59,6 +59,11 @@ class PlannedCall:
     request: JsonObject
     unsupported: Unsupported | None = None
 
+    @property
+    def cancel_after_s(self) -> float | None:
+        """How long after it was written the call is to be cancelled, None for never."""
+        return self.call.cancel_after
+
 
 @dataclass(frozen=True)
 class Send:
@@ -105,6 +110,8 @@ def play_steps(
         outcomes = yield Send(calls, _due_s(contract, scenario, call))
         if any(_ends_the_play(outcome, capabilities) for outcome in outcomes):
             break
+        if call.cancel_after is not None and not capabilities.cancel:
+            break  # the calls after it are about a client whose wait was cancelled
         if call.begin is not None:
             started_id = outcomes[0].task_id if isinstance(outcomes[0], Returned) else None
     yield Watch(watch_s(contract, scenario))
@@ -149,6 +156,8 @@ def lacking(capabilities: Capabilities, call: Call) -> str:
         return f"the SDK has no operation {call.begin}"
     if call.parallel > 1 and 0 < capabilities.max_concurrency < call.parallel:
         return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
+    if call.cancel_after is not None and not capabilities.cancel:
+        return "the helper's wait cannot be cancelled"
     if call.wait is not None:
         for name in ("poll_interval", "timeout"):
             if getattr(call.wait, name) is not None and name not in capabilities.options:

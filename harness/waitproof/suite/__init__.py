@@ -21,6 +21,7 @@ from waitproof.suite.contract import (
     TaskIdFormat,
 )
 from waitproof.suite.document import Document, read, shown
+from waitproof.suite.expect import PollCount
 from waitproof.suite.files import (
     CONTRACT,
     Suite,
@@ -40,7 +41,6 @@ from waitproof.suite.files import (
 from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
 from waitproof.suite.scenario import (
     Call,
-    PollCount,
     Scenario,
     WaitOptions,
     scenario_schema,

@@ -28,7 +28,7 @@ class CheckSpec(Protocol):
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Which parts of an expectation it reads: `returns`, `raises`, `task`, `polls`."""
+        """Which parts of an expectation it reads: `returns`, `raises`, `task`, `cancelled`, `polls`."""
 
 
 _Spec = TypeVar("_Spec", bound=CheckSpec)

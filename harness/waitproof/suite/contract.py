@@ -65,6 +65,7 @@ class AppliesTo(Model):
     noun: ClassVar[str] = "condition of a requirement"
     language: str | None = None
     non_blocking: bool | None = None
+    cancel: bool | None = None
 
 
 class Requirement(Model):

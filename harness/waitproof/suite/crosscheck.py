@@ -28,6 +28,7 @@ from waitproof.suite.yaml import Json, Node, Path
 __all__ = ["MIN_TIMEOUT_INTERVALS", "check_contract", "check_proof", "check_words", "parse_scenario"]
 
 MAX_READERS = 6  # requirements in a message about an expectation that none of a scenario's reads
+CANCEL_ROOM_S = 1.0  # less, and a wait that ends at its deadline looks like one that was cancelled
 MIN_TIMEOUT_INTERVALS = 5  # fewer, and a helper that is one interval off still looks right
 _SOME_TASK: dict[str, Json] = {"task_id": "t", "token": "t", "n": 1}  # to see what an answer has
 _M = TypeVar("_M", bound=Model)
@@ -201,6 +202,7 @@ class _Proof:
         proved = [(number, known[name]) for number, name in listed if name in known]
         if self.document.is_clean(("proves",)):
             self._check_readers({part for _, each in proved for part in self.checks[each.check].reads})
+        self._check_cancellations()
         expected = {part for call in self.calls for part in call.expect.parts()}
         for number, requirement in proved:
             path: Path = ("proves", number)
@@ -233,6 +235,17 @@ class _Proof:
                         expected=f"a requirement under 'proves' that checks it, or no '{part}'",
                         fix=f"add to 'proves' one of {', '.join(readers[:MAX_READERS])}" if readers else "",
                     )
+
+    def _check_cancellations(self) -> None:
+        """Report a wait that may have ended by itself when it is cancelled, or soon after."""
+        for number, call in enumerate(self.calls):
+            if call.wait is None or call.cancel_after is None:
+                continue
+            timeout_s = call.wait.timeout_s(self.contract.defaults)
+            if timeout_s < call.cancel_after + CANCEL_ROOM_S:
+                fact = f"the wait is cancelled after {call.cancel_after:g} s, and ends after {timeout_s:g} s"
+                expected = f"a timeout at least {CANCEL_ROOM_S:g} s after the cancellation"
+                self.document.add(("calls", number, "cancel_after"), fact, expected=expected)
 
     def _check_field(self, path: Path, requirement: Requirement) -> None:
         """Report a field of an exception that is proved by an answer without it: every SDK would pass."""

@@ -1,32 +1,35 @@
 """A scenario: how a task behaves poll by poll, which calls are made, and what the caller must see.
 
 This is the model of one YAML file below a contract, and the source of `scenario.schema.json`. It knows the
-contract's words only as text; `crosscheck` compares the two. What the server says is `step`'s business, when
-it says it `task`'s, and whether a promise was kept the judge's.
+contract's words only as text; `crosscheck` compares the two. What a call must come to is in `expect`, what
+the server says in `step`, and when in `task`; whether a promise was kept is the judge's business.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator
+from pydantic import Field, field_validator
 
-from waitproof.errors import nearest
 from waitproof.suite.contract import Defaults, Name
 from waitproof.suite.document import shown
-from waitproof.suite.model import Format, Model, PassedInterval, PassedTimeout, Wrong, invalid
+from waitproof.suite.expect import Expect
+from waitproof.suite.model import (
+    Format,
+    Model,
+    PassedInterval,
+    PassedTimeout,
+    PositiveDuration,
+    Wrong,
+    invalid,
+)
 from waitproof.suite.step import Step
 from waitproof.suite.template import placeholders
 from waitproof.suite.yaml import Json, Node
-from waitproof.text import plural
 
 __all__ = [
     "Call",
-    "Expect",
-    "PollCount",
-    "Raises",
     "Scenario",
     "WaitOptions",
     "scenario_schema",
@@ -72,103 +75,6 @@ class GetTaskOptions(Model):
     noun: ClassVar[str] = "get_task"
 
 
-_KINDS = ("task", "transport", "api", "other")
-_KIND_SCHEMA: dict[str, Any] = {"enum": list(_KINDS)}
-
-
-def _kinds(value: object) -> tuple[str, ...]:
-    kinds = [value] if isinstance(value, str) else value
-    if isinstance(kinds, list) and kinds and all(kind in _KINDS for kind in kinds):
-        return tuple(kinds)
-    raise invalid(
-        f"'kind' cannot be {shown(value)}",
-        expected="task, transport, api or other, or a list of them",
-        fix=nearest(value, _KINDS) if isinstance(value, str) else "",
-    )
-
-
-class Raises(Model):
-    """The exception that the caller must see; several kinds are alternatives."""
-
-    noun: ClassVar[str] = "raises"
-    kind: Annotated[
-        tuple[str, ...],
-        PlainValidator(_kinds),
-        WithJsonSchema({"anyOf": [_KIND_SCHEMA, {"type": "array", "items": _KIND_SCHEMA, "minItems": 1}]}),
-    ]
-    fields: dict[str, Json] = {}
-
-
-class PollCount(Model):
-    """How many polls a call makes."""
-
-    noun: ClassVar[str] = "polls"
-    at_least: Annotated[int, Field(ge=0)] = 0
-    at_most: Annotated[int, Field(ge=0)] | None = None
-
-    def holds(self, count: int) -> bool:
-        """Say whether `count` is right."""
-        return self.at_least <= count and (self.at_most is None or count <= self.at_most)
-
-    def __str__(self) -> str:
-        if self.at_most is None:
-            return f"{self.at_least} polls or more"
-        if self.at_least == self.at_most:
-            return plural(self.at_least, "poll")
-        return f"{self.at_least} to {self.at_most} polls"
-
-
-def _poll_count(value: object) -> PollCount:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return PollCount(at_least=value, at_most=value)
-    if isinstance(value, dict) and value and set(value) <= {"at_least", "at_most"}:
-        least, most = value.get("at_least", 0), value.get("at_most", math.inf)
-        if all(type(bound) is int for bound in value.values()) and 0 <= least <= most:
-            return PollCount(at_least=least, at_most=value.get("at_most"))
-    raise invalid(
-        f"'polls' cannot be {shown(value)}", expected="a whole number, or {at_least: n, at_most: m}"
-    )
-
-
-_COUNT_SCHEMA: dict[str, Any] = {"type": "integer", "minimum": 0}
-_BOUNDS_SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "minProperties": 1,
-    "properties": {"at_least": _COUNT_SCHEMA, "at_most": _COUNT_SCHEMA},
-}
-Polls = Annotated[
-    PollCount,
-    PlainValidator(_poll_count),
-    PlainSerializer(lambda count: count.model_dump(exclude_none=True)),
-    WithJsonSchema({"anyOf": [_COUNT_SCHEMA, _BOUNDS_SCHEMA]}),
-]
-
-
-class Expect(Model):
-    """What the caller must see of one call."""
-
-    noun: ClassVar[str] = "expectation"
-    returns: Json = None
-    raises: Raises | None = None
-    task: dict[str, Json] | None = None
-    polls: Polls | None = None
-
-    @classmethod
-    def rules(cls, written: Node) -> Iterator[Wrong]:
-        """A call has one outcome, and only `returns` can be null."""
-        names = written.names()
-        for name in ("raises", "task", "polls"):
-            if name in names and not written.has(name):
-                yield Wrong(f"'{name}' cannot be null", fix=f"leave '{name}' out", path=(name,))
-        if sum(name in names for name in ("returns", "raises", "task")) > 1:
-            yield Wrong("a call has one outcome", expected="one of 'returns', 'raises' and 'task'")
-
-    def parts(self) -> Iterator[str]:
-        """Yield what is expected, in the words that checks use: `returns`, `raises`, `task`, `polls`."""
-        return (name for name in ("returns", "raises", "task", "polls") if self.has(name))
-
-
 class Call(Model):
     """One call on the SDK: `wait`, `get_task` or `begin`."""
 
@@ -179,6 +85,7 @@ class Call(Model):
     arguments: dict[str, Json] = {}
     task_id: str | int | None = None
     parallel: Annotated[int, Field(ge=1, le=MAX_PARALLEL)] = 1
+    cancel_after: PositiveDuration | None = None
     expect: Expect = Field(default_factory=Expect)
 
     @field_validator("task_id", mode="before")
@@ -204,6 +111,10 @@ class Call(Model):
                 "the arguments of 'begin' have no ${token}",
                 fix="put it into the value that the contract names, such as cids: ['messaging:${token}']",
             )
+        if written.has("cancel_after") != ("cancelled" in written.names("expect")):
+            yield Wrong("'cancel_after' and 'cancelled' go together", fix="write both, or neither")
+        elif written.has("cancel_after") and kind != "wait":
+            yield Wrong("only a wait can be cancelled", fix="remove 'cancel_after'")
         wrong = set(written.names("expect")) & {"task", "returns", "polls"} - set(_CAN_EXPECT[kind])
         if wrong:
             *most, last = _CAN_EXPECT[kind]
@@ -212,7 +123,7 @@ class Call(Model):
 
 
 _CAN_EXPECT = {
-    "wait": ("returns", "raises", "polls"),
+    "wait": ("returns", "raises", "cancelled", "polls"),
     "get_task": ("task", "raises", "polls"),
     "begin": ("raises",),
 }

@@ -40,7 +40,7 @@ internal sealed class Probe : SdkAdapter<Dictionary<string, object?>>
         ("helper", "Fake.wait"),
         ("result_path", "data.result"),
         ("capabilities", Kit.Map(
-            ("max_concurrency", 0), ("non_blocking", true), ("operations", new[] { "open", "context" }))));
+            ("max_concurrency", 0), ("non_blocking", true), ("cancel", true), ("operations", new[] { "open", "context" }))));
 
     public override Dictionary<string, object?> Connect(string baseUrl, string apiKey, string apiSecret) => apiKey switch
     {
@@ -49,9 +49,22 @@ internal sealed class Probe : SdkAdapter<Dictionary<string, object?>>
         _ => Kit.Map(("number", ++_built), ("url", baseUrl), ("key", apiKey), ("secret", apiSecret)),
     };
 
-    public override async Task<object?> Wait(Dictionary<string, object?> client, object taskId, WaitOptions options)
+    public override async Task<object?> Wait(
+        Dictionary<string, object?> client, object taskId, WaitOptions options, CancellationToken cancellation)
     {
         var name = taskId.ToString()!;
+        if (name.StartsWith("until-cancelled", StringComparison.Ordinal))
+        {
+            try
+            {
+                await Task.Delay(TimeSpan.FromSeconds(10), cancellation);
+            }
+            catch (OperationCanceledException) when (name.EndsWith("-own", StringComparison.Ordinal))
+            {
+                throw new TaskFailedException("");
+            }
+        }
+
         if (name.StartsWith("gate:", StringComparison.Ordinal))
         {
             await Gate(name).Task;

@@ -58,7 +58,8 @@ final class Probe implements Kit.Adapter<Map<String, Object>> {
         "sdk", Kit.map("name", "fake", "version", "1.2.3"),
         "helper", "Fake.wait",
         "result_path", "data.result",
-        "capabilities", Kit.map("max_concurrency", 0, "operations", List.of("open", "echo", "strings")));
+        "capabilities",
+            Kit.map("max_concurrency", 0, "cancel", true, "operations", List.of("open", "echo", "strings")));
   }
 
   @Override
@@ -80,6 +81,13 @@ final class Probe implements Kit.Adapter<Map<String, Object>> {
     }
     if (id.startsWith("prints:")) {
       print(id.substring("prints:".length()));
+    }
+    if (id.startsWith("until-cancelled")) {
+      try {
+        Thread.sleep(10_000);
+      } catch (InterruptedException error) {
+        throw id.endsWith("-own") ? new TaskFailed("") : error;
+      }
     }
     switch (id) {
       case "leaves-a-thread": new Thread(Probe::sleepASecond).start(); break;

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,12 +96,20 @@ func payload(taskID string, otherwise any) any {
 	return otherwise
 }
 
-func wait(c *client, taskID string, options kit.Options) (any, error) {
+func wait(ctx context.Context, c *client, taskID string, options kit.Options) (any, error) {
 	absent := (*string)(nil)
 	fields := map[string]any{"task_id": "1", "description": "", "stack_trace": absent}
+	if strings.HasPrefix(taskID, "until-cancelled") {
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Second):
+		}
+	}
 	switch taskID {
-	case "fails":
+	case "fails", "until-cancelled-own":
 		return nil, taskFailed{fields}
+	case "until-cancelled":
+		return nil, fmt.Errorf("wrapped: %w", ctx.Err())
 	case "fails-oddly":
 		fields["description"] = math.NaN()
 		return nil, fmt.Errorf("wrapped: %w", taskFailed{fields})
@@ -155,9 +164,10 @@ func wait(c *client, taskID string, options kit.Options) (any, error) {
 
 func main() {
 	adapter := kit.Adapter[*client, arguments]{
-		SDK:        kit.SDK{Name: "fake", Version: "1.2.3"},
-		Helper:     "Fake.wait",
-		ResultPath: "data.result",
+		SDK:          kit.SDK{Name: "fake", Version: "1.2.3"},
+		Helper:       "Fake.wait",
+		ResultPath:   "data.result",
+		Capabilities: map[string]any{"cancel": true},
 		Connect: func(baseURL, apiKey, apiSecret string) (*client, error) {
 			switch apiKey {
 			case "refused":

@@ -104,13 +104,21 @@ function payload(name, otherwise) {
   return Object.hasOwn(PAYLOADS, name) ? PAYLOADS[name] : otherwise;
 }
 
+async function untilCancelled(signal, isOwn) {
+  try {
+    await sleep(10_000, undefined, { signal });
+  } catch (error) {
+    throw isOwn ? new TaskFailed() : error;
+  }
+}
+
 let built = 0;
 
 const adapter = {
   sdk: { name: 'fake', version: '1.2.3' },
   helper: 'Fake.wait',
   resultPath: 'data.result',
-  capabilities: { non_blocking: true },
+  capabilities: { non_blocking: true, cancel: true },
 
   async connect(url, key, secret) {
     if (key === 'refused') throw new Error('this key builds no client');
@@ -120,8 +128,9 @@ const adapter = {
     return { number: built, url, key, secret };
   },
 
-  wait(client, taskId, options) {
+  wait(client, taskId, options, signal) {
     const name = String(taskId);
+    if (name.startsWith('until-cancelled')) return untilCancelled(signal, name.endsWith('-own'));
     if (Object.hasOwn(ERRORS, name)) throw ERRORS[name]; // at once: not every helper is an async function
     if (name.startsWith('gate:')) return gate(name).promise;
     if (name.startsWith('prints:')) {

@@ -220,6 +220,13 @@ class AsyncProbe(Probe):
     async def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
         if str(task_id).startswith("gate:"):
             await asyncio.wait_for(self.async_gate(task_id).wait(), 10)
+        if str(task_id).startswith("until-cancelled"):
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                if task_id.endswith("-own"):
+                    raise TaskFailed from None
+                raise
         return self.outcome(client, task_id, options)
 
     async def get_task(self, client: Any, task_id: Any) -> Any:

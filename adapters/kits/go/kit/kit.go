@@ -11,6 +11,7 @@ package kit
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding"
 	"encoding/json"
 	"errors"
@@ -43,8 +44,9 @@ type Adapter[C, A any] struct {
 
 	Connect func(baseURL, apiKey, apiSecret string) (C, error)
 
-	// Wait calls the SDK's helper and returns the payload. Nil: the SDK ships no helper.
-	Wait func(client C, taskID string, options Options) (result any, err error)
+	// Wait calls the SDK's helper and returns the payload. Nil: the SDK ships no helper. If the helper takes a
+	// context, pass ctx on and add the capability "cancel": true.
+	Wait func(ctx context.Context, client C, taskID string, options Options) (result any, err error)
 
 	// GetTask fetches one task. Nil: the SDK cannot.
 	GetTask func(client C, taskID string) (Task, error)
@@ -96,7 +98,7 @@ func (reason unsupported) Error() string { return string(reason) }
 // have been answered.
 func Run[C, A any](adapter Adapter[C, A]) {
 	in, out := takeStdinAndStdout()
-	s := &session[C, A]{adapter: adapter, out: out, clients: map[string]C{}}
+	s := &session[C, A]{adapter: adapter, out: out, clients: map[string]C{}, waits: map[string]context.CancelFunc{}}
 	var inFlight sync.WaitGroup
 	lines := bufio.NewReader(in)
 	for {
@@ -126,6 +128,7 @@ type message struct {
 	Options   json.RawMessage `json:"options"`
 	Operation string          `json:"operation"`
 	Arguments json.RawMessage `json:"arguments"`
+	Call      json.RawMessage `json:"call"`
 }
 
 type answer map[string]any
@@ -144,6 +147,9 @@ type session[C, A any] struct {
 	connecting sync.Mutex
 	connection *connection // from hello, nil before it came
 	clients    map[string]C
+
+	cancelling sync.Mutex
+	waits      map[string]context.CancelFunc // of the waits in flight, by the call's id
 }
 
 func (s *session[C, A]) receive(line []byte, inFlight *sync.WaitGroup) {
@@ -164,13 +170,50 @@ func (s *session[C, A]) receive(line []byte, inFlight *sync.WaitGroup) {
 		logf("a call without an id: %.200q", line)
 	case m.Op == "ping":
 		s.send(answer{"id": m.ID, "outcome": "returned"})
+	case m.Op == "cancel":
+		s.send(s.cancel(&m))
 	default:
+		ctx := s.begin(&m)
 		inFlight.Add(1)
 		go func() {
 			defer inFlight.Done()
-			s.send(s.answer(&m))
+			defer s.end(&m)
+			s.send(s.answer(ctx, &m))
 		}()
 	}
+}
+
+// begin gives a wait its own context; the other calls share one that ends never.
+func (s *session[C, A]) begin(m *message) context.Context {
+	if m.Op != "wait" {
+		return context.Background()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancelling.Lock()
+	defer s.cancelling.Unlock()
+	s.waits[string(m.ID)] = cancel
+	return ctx
+}
+
+func (s *session[C, A]) end(m *message) {
+	s.cancelling.Lock()
+	defer s.cancelling.Unlock()
+	if cancel, known := s.waits[string(m.ID)]; known {
+		cancel()
+		delete(s.waits, string(m.ID))
+	}
+}
+
+func (s *session[C, A]) cancel(m *message) answer {
+	if can, _ := s.adapter.Capabilities["cancel"].(bool); !can {
+		return answer{"id": m.ID, "outcome": "unsupported", "reason": "the helper takes no context"}
+	}
+	s.cancelling.Lock()
+	defer s.cancelling.Unlock()
+	if cancel, known := s.waits[string(m.Call)]; known { // it may have ended
+		cancel()
+	}
+	return answer{"id": m.ID, "outcome": "returned"}
 }
 
 func (s *session[C, A]) greet(m *message) {
@@ -208,7 +251,7 @@ func (s *session[C, A]) greet(m *message) {
 }
 
 // answer makes one call. A panic outside of the SDK's call, where this function is, is an adapter error.
-func (s *session[C, A]) answer(m *message) (reply answer) {
+func (s *session[C, A]) answer(ctx context.Context, m *message) (reply answer) {
 	reply = answer{"id": m.ID}
 	defer func() {
 		if trouble := recover(); trouble != nil {
@@ -217,7 +260,7 @@ func (s *session[C, A]) answer(m *message) (reply answer) {
 			reply = answer{"id": m.ID, "outcome": "adapter_error", "message": text}
 		}
 	}()
-	member, call, err := s.bind(m)
+	member, call, err := s.bind(ctx, m)
 	if err != nil {
 		reply["outcome"], reply["message"] = "adapter_error", textOf(err)
 		return reply
@@ -237,7 +280,12 @@ func (s *session[C, A]) answer(m *message) (reply answer) {
 		reply["elapsed"] = math.Round(elapsed.Seconds()*1e6) / 1e6
 	}
 	if err != nil {
-		reply["outcome"], reply["exception"] = "raised", s.describe(err)
+		exception := s.describe(err)
+		if exception["kind"] == "other" && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			reply["outcome"] = "cancelled"
+			return reply
+		}
+		reply["outcome"], reply["exception"] = "raised", exception
 		return reply
 	}
 	reply["outcome"] = "returned"
@@ -250,7 +298,7 @@ func (s *session[C, A]) answer(m *message) (reply answer) {
 }
 
 // bind reads a call, and names the member of the answer for what it returns.
-func (s *session[C, A]) bind(m *message) (member string, call call[C], err error) {
+func (s *session[C, A]) bind(ctx context.Context, m *message) (member string, call call[C], err error) {
 	a := s.adapter
 	switch {
 	case m.Op == "wait" && a.Wait != nil:
@@ -259,7 +307,7 @@ func (s *session[C, A]) bind(m *message) (member string, call call[C], err error
 			return "", nil, err
 		}
 		options, err := readOptions(m.Options)
-		return "result", func(client C) (any, error) { return a.Wait(client, taskID, options) }, err
+		return "result", func(client C) (any, error) { return a.Wait(ctx, client, taskID, options) }, err
 	case m.Op == "get_task" && a.GetTask != nil:
 		taskID, err := readTaskID(m.TaskID)
 		return "task", func(client C) (any, error) { return a.GetTask(client, taskID) }, err

@@ -233,6 +233,9 @@ func (c *Client) send(ctx context.Context, method, path string, body []byte, tim
 }
 
 func transportError(err error) error {
+	if errors.Is(err, context.Canceled) { // by the caller
+		return err
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &TransportError{"timeout", err}
 	}

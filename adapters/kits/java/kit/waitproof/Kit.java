@@ -80,7 +80,8 @@ public final class Kit {
      * on the wire.
      *
      * <p>The kit adds the language and the runtime. It can have any number of calls in flight; set {@code
-     * max_concurrency} to what the SDK can have (0 = any number; absent = 1).
+     * max_concurrency} to what the SDK can have (0 = any number; absent = 1), and {@code cancel} to true if
+     * its helper promises to end when its thread is interrupted.
      */
     Map<String, Object> hello();
 
@@ -235,7 +236,9 @@ public final class Kit {
     private final Set<Thread> inFlight = ConcurrentHashMap.newKeySet();
     private final Map<String, C> clients = new HashMap<>(); // guarded by itself
     private volatile Connection connection; // null until hello
+    private final Map<Object, Thread> waits = new ConcurrentHashMap<>(); // in flight, and not cancelled; by id
     private volatile Collection<?> operations = List.of();
+    private volatile boolean canCancel;
 
     Session(Adapter<C> adapter, InputStream in, OutputStream out) {
       this.adapter = adapter;
@@ -291,6 +294,8 @@ public final class Kit {
         log("a call without an id: " + message);
       } else if ("ping".equals(message.get("op"))) {
         send(map("id", message.get("id"), "outcome", "returned"));
+      } else if ("cancel".equals(message.get("op"))) {
+        cancel(message);
       } else {
         start(message);
       }
@@ -319,7 +324,24 @@ public final class Kit {
       capabilities.putAll(object(hello.getOrDefault("capabilities", Map.of())));
       hello.put("capabilities", capabilities);
       operations = (Collection<?>) capabilities.getOrDefault("operations", List.of());
+      canCancel = Boolean.TRUE.equals(capabilities.get("cancel"));
       send(hello);
+    }
+
+    /** Interrupts the thread of a wait, if it has not ended. */
+    private void cancel(Map<String, Object> message) {
+      if (!canCancel) {
+        String reason = "an interrupt is not a promise of the helper";
+        send(map("id", message.get("id"), "outcome", "unsupported", "reason", reason));
+        return;
+      }
+      waits.computeIfPresent(
+          String.valueOf(message.get("call")),
+          (id, wait) -> {
+            wait.interrupt();
+            return null;
+          });
+      send(map("id", message.get("id"), "outcome", "returned"));
     }
 
     private void start(Map<String, Object> message) {
@@ -330,6 +352,9 @@ public final class Kit {
           };
       Thread thread = new Thread(call, "call " + message.get("id"));
       inFlight.add(thread);
+      if ("wait".equals(message.get("op"))) {
+        waits.put(String.valueOf(message.get("id")), thread);
+      }
       try {
         thread.start();
       } catch (OutOfMemoryError error) { // "unable to create native thread"
@@ -360,6 +385,7 @@ public final class Kit {
       Call call = bind(message); // from here on its client is built
       Object returned = null;
       Throwable raised = null;
+      boolean isWait = "wait".equals(message.get("op"));
       long started = System.nanoTime();
       try {
         returned = call.make();
@@ -367,6 +393,7 @@ public final class Kit {
         raised = exception;
       }
       double elapsed = Math.round((System.nanoTime() - started) / 1e3) / 1e6;
+      boolean wasCancelled = isWait && waits.remove(String.valueOf(message.get("id"))) == null;
 
       if (raised instanceof AdapterFault fault) {
         throw fault;
@@ -374,11 +401,15 @@ public final class Kit {
       if (raised instanceof Unsupported) {
         return map("outcome", "unsupported", "reason", messageOf(raised));
       }
-      Map<String, Object> outcome =
-          raised == null
-              ? returned((String) message.get("op"), returned)
-              : map("outcome", "raised", "exception", described(raised));
-      if ("wait".equals(message.get("op"))) {
+      Map<String, Object> outcome;
+      if (raised == null) {
+        outcome = returned((String) message.get("op"), returned);
+      } else if (wasCancelled && raised instanceof InterruptedException && adapter.describe(raised) == null) {
+        outcome = map("outcome", "cancelled");
+      } else {
+        outcome = map("outcome", "raised", "exception", described(raised));
+      }
+      if (isWait) {
         outcome.put("elapsed", elapsed);
       }
       return outcome;
