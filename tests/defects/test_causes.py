@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +23,11 @@ from waitproof.defects import (
     find_causes,
     findings,
     library,
+    predict,
 )
 from waitproof.defects.hints import _ADVICE as ADVICE
 from waitproof.judge import Status, Verdict
+from waitproof.suite import Scenario
 from waitproof.suite.contract import Level
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 
@@ -272,7 +274,9 @@ def test_a_blocking_sdk_whose_waits_are_cancelled_can_have_a_defect_of_coroutine
     sdk = replace(defect, is_async=False, capabilities={"cancel": True})
     played = [each for each in suite.scenarios if each.topic == "cancellation"]
     hello = hello_of(suite.contract, sdk)
-    play = CachingPlayer(bench, hello, {}).play
+
+    def play(suspects: Iterable[Defect], scenarios: Sequence[Scenario]) -> list[Prediction]:
+        return [predict(bench, each, hello, scenarios) for each in suspects]
 
     found = find_causes(play, suite.contract, known, hello, findings(bench.simulate(sdk, played)), played)
 

@@ -29,6 +29,7 @@ from waitproof.judge import Status, Verdict, is_suspicious
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import Observation, Seen, StillWaiting
 from waitproof.judge.timing import late_bound_s
+from waitproof.protocol import Unsupported
 
 FINAL = contract("interval_kept", option="passed")
 
@@ -900,6 +901,31 @@ def test_a_wait_that_ends_before_its_long_timeout_and_its_task_is_final(seen: Se
     assert judged(of, told, observe(told, Play(seen, [0.0], received_s=1.0))) == fails(
         "a timeout of 2592000.00 s does not end the wait before its task ends", f"the call {words}"
     )
+
+
+def test_a_wait_that_returns_before_its_task_ends_has_not_lasted() -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+
+    assert judged(of, told, observe(told, Play(GOT_RESULT, [0.0]))).status is Status.FAIL
+
+
+@pytest.mark.parametrize(("timeout", "status"), [("30d", Status.NOT_APPLICABLE), ("61s", Status.FAIL)])
+def test_only_a_timeout_of_hours_may_be_refused_before_the_first_poll(timeout: str, status: Status) -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": timeout})
+
+    assert judged(of, told, observe(told, Play(raised("other")))).status is status
+
+
+def test_a_helper_without_a_timeout_lacks_what_is_documented() -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "61s"})
+    unsupported = Play(Unsupported("the helper takes no timeout"))
+
+    verdict = judged(of, told, observe(told, unsupported, by=hello(options=("poll_interval",))))
+
+    assert verdict.status is Status.FAIL
 
 
 def test_a_wait_that_outlasts_its_task_is_right() -> None:

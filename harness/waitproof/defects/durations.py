@@ -13,11 +13,10 @@ from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.intervals import option_changed
 from waitproof.suite import NO_TIMEOUT_S, Contract
 
-__all__ = ["duration_defects"]
+__all__ = ["duration_defects", "refusing_more_than"]
 
 TWO_TO_31 = 2**31
 A_MINUTE_S = 60.0
-AN_HOUR_S = 3600.0
 
 
 def duration_defects(_contract: Contract) -> Iterator[Defect]:
@@ -47,10 +46,10 @@ def duration_defects(_contract: Contract) -> Iterator[Defect]:
     for name, sentence, change in timeouts:
         yield Defect(f"timeout_outlasts_task.{name}", "timeout_outlasts_task", sentence, _on_timeout(change))
     yield Defect(
-        "timeout_outlasts_task.refuses-long-ones",
+        "timeout_outlasts_task.refuses-a-minute-and-more",
         "timeout_outlasts_task",
-        "The helper refuses a timeout of more than an hour.",
-        Hooks(on_options=_an_hour_at_most),
+        "The helper refuses a timeout of more than a minute.",
+        Hooks(on_options=refusing_more_than(60.0)),
     )
     yield Defect(
         "interval_kept.option-truncated",
@@ -82,10 +81,15 @@ def _in_32_bits(seconds: float) -> float:
     return wrapped_ms / 1000
 
 
-def _an_hour_at_most(_contract: Contract, options: Options) -> Options:
-    if (options.get("timeout") or 0) > AN_HOUR_S:
-        raise ValueError("the timeout is longer than an hour")
-    return options
+def refusing_more_than(longest_s: float) -> Callable[[Contract, Options], Options]:
+    """Return a hook that refuses a longer timeout."""
+
+    def checked(_contract: Contract, options: Options) -> Options:
+        if (options.get("timeout") or 0) > longest_s:
+            raise ValueError(f"the timeout is longer than {longest_s:g} s")
+        return options
+
+    return checked
 
 
 def _zero_and_less() -> Iterator[Defect]:

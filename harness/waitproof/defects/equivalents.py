@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from waitproof.defects.cancellation import cancelled_as_a_failure, looking_often
 from waitproof.defects.client import Fork, Hooks, ModelClient, Print, Reaction, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, equivalent
+from waitproof.defects.durations import refusing_more_than
 from waitproof.defects.exceptions import JAVA_FRAMES, language_of, native_check
 from waitproof.defects.faults import brought_no_task, caused_by, http_status, on_errors
 from waitproof.defects.intervals import sleeping_first
@@ -163,6 +164,11 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         "takes-a-moment-at-the-end",
         "Takes a moment to hand its outcome over, as a helper does that ends a process after each wait.",
         Hooks(on_wait=_ending),
+    )
+    yield equivalent(
+        "refuses-a-timeout-of-weeks",
+        "Refuses a timeout that its runtime's timer cannot hold, 2^31 ms, before it polls.",
+        Hooks(on_options=refusing_more_than(2**31 / 1000)),
     )
     yield equivalent(
         "slow-start",

@@ -159,6 +159,12 @@ def _left_behind(contract: Contract) -> Iterator[Defect]:
             yield Fork(sleeping(wait.deadline_s - wait.now()))
             raise
 
+    def where_the_first_poll_is_enough(wait: Wait, steps: Steps) -> Steps:
+        result = yield from steps
+        if wait.polls == 1:
+            yield Fork(sleeping(wait.deadline_s - wait.now()))
+        return result
+
     def finish_the_sleep(wait: Wait) -> Steps:
         yield Fork(sleeping(wait.interval_s - wait.timeout_s))
 
@@ -174,6 +180,12 @@ def _left_behind(contract: Contract) -> Iterator[Defect]:
             "The timer of the timeout is stopped when the wait returns, and goes on when it raises.",
             Hooks(on_wait=unless_it_returns),
             without_failures(contract),
+        ),
+        (
+            "timer-after-the-first-poll",
+            "The timer of the timeout is stopped, but not where the first poll ends the wait.",
+            Hooks(on_wait=where_the_first_poll_is_enough),
+            "",
         ),
         (
             "sleep-of-the-interval",

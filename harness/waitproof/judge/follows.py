@@ -8,9 +8,11 @@ the others follow from it. They stay FAIL or WARN, because the promise is not ke
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from typing import TypeAlias
 
 from waitproof.judge.check import Finding, Mark
+from waitproof.judge.intervals import MIN_PERIODS
 from waitproof.judge.observation import Observation, StillWaiting
 from waitproof.judge.words import NOTHING_RAISED, describe
 from waitproof.suite import Contract, Level
@@ -40,6 +42,14 @@ _OF_PAUSES = "interval_kept"  # where most pauses of a wait are too long, this k
 _Call: TypeAlias = tuple[int, int]  # which of the scenario's calls, which copy
 
 
+class _End(Enum):
+    """When a call ended."""
+
+    NEVER = auto()
+    TOO_SOON = auto()  # for as many periods as an interval is judged by
+    IN_TIME = auto()
+
+
 def following(
     contract: Contract, failures: Mapping[str, str], observations: Sequence[Observation]
 ) -> Mapping[str, str]:
@@ -50,7 +60,7 @@ def following(
         failures: What was seen, for each requirement that failed in one scenario.
         observations: What they were judged by.
     """
-    about = {name: _calls(seen, observations) for name, seen in failures.items()}
+    about = {name: _calls(contract, seen, observations) for name, seen in failures.items()}
     follows: dict[str, str] = {}
     primary: list[str] = []
     for name in sorted(failures, key=lambda name: _rank(contract, name)):
@@ -95,13 +105,18 @@ def _is_wrong(finding: Finding) -> bool:
     return (finding.settles if finding.mark is Mark.SUSPECT else finding.mark) is Mark.BROKEN
 
 
-def _calls(seen: str, observations: Sequence[Observation]) -> Mapping[_Call, bool]:
-    """Return the calls whose outcome a finding names, each with whether it never ended."""
-    found: dict[_Call, bool] = {}
+def _calls(contract: Contract, seen: str, observations: Sequence[Observation]) -> Mapping[_Call, _End]:
+    """Return the calls whose outcome a finding names, each with how soon it ended."""
+    found: dict[_Call, _End] = {}
     for observation in observations:
         for call in observation.calls:
-            if describe(call.seen) in seen:
-                found[call.index, call.copy] = isinstance(call.seen, StillWaiting)
+            if describe(call.seen) not in seen:
+                continue
+            enough_s = MIN_PERIODS * call.interval_s(contract)
+            end = _End.NEVER if isinstance(call.seen, StillWaiting) else _End.IN_TIME
+            if call.took_s is not None and call.took_s < enough_s:
+                end = _End.TOO_SOON
+            found[call.index, call.copy] = end
     return found
 
 
@@ -112,7 +127,7 @@ def _rank(contract: Contract, name: str) -> tuple[bool, int]:
     return requirement.level is not Level.MUST, place
 
 
-def _has_nothing_to_judge(contract: Contract, name: str, seen: str, calls: Mapping[_Call, bool]) -> bool:
+def _has_nothing_to_judge(contract: Contract, name: str, seen: str, calls: Mapping[_Call, _End]) -> bool:
     """Say whether a finding is no more than that there was no end, no exception or no interval."""
-    is_of_polls = contract.requirement(name).check in _OF_POLLS
-    return any(calls.values()) or seen.startswith(NOTHING_RAISED) or is_of_polls
+    has_no_polls = contract.requirement(name).check in _OF_POLLS and _End.TOO_SOON in calls.values()
+    return _End.NEVER in calls.values() or seen.startswith(NOTHING_RAISED) or has_no_polls

@@ -65,7 +65,12 @@ def settling_rounds(hello: Hello, trials: Sequence[Trial], *, at_once: bool = Fa
             is_first = not any(each.after_waits for each in after_waits)
             copies = _copies(after_waits, at_once) if is_first else 1
             yield Round(RoundKind.AFTER_WAITS, hello, tuple(after_waits), copies)
-        groups = [group for group in groups if not group.is_over]
+        remaining = [group for group in groups if not group.is_over]
+        if not (isolated or after_waits) and len(remaining) == len(groups):
+            for group in groups:  # each waits for another one: nothing can decide between them
+                group.give_up()
+            return
+        groups = remaining
 
 
 def _copies(trials: Iterable[Trial], at_once: bool) -> int:
@@ -130,7 +135,7 @@ class _Group:
         """Rule on what the re-runs so far decide."""
         for trial in self._open():
             cause = trial.suspicions[self.requirement].cause
-            if trial.has_failed(cause):
+            if trial.has_failed(cause) and self._is_unexplained(trial):
                 self._rule(Settlement.FOLLOWS, [trial], cause=cause)
         for other in self.alike:
             unexplained = [trial for trial in self._open() if self._is_unexplained(trial)]
@@ -151,6 +156,11 @@ class _Group:
             self.is_over = True
             for trial in self._members:
                 trial.release(self.requirement)
+
+    def give_up(self) -> None:
+        """Leave undecided what is open."""
+        for trial in self._members:
+            trial.release(self.requirement)
 
     def to_isolate(self) -> list[Trial]:
         """Return what to re-run in isolation next: what was begun, then the shortest."""

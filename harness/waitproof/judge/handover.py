@@ -38,6 +38,8 @@ def _handed_over(case: Case, call: CallRecord) -> Finding:
     end_s = polls[-1].answered_s if polls and case.is_terminal(polls[-1]) else None
     if not isinstance(call.seen, Raised | Returned) or call.took_s is None or call.received_s is None:
         return broken(expected, f"the call {describe(call.seen)}")
+    if not (polls and case.is_terminal(polls[-1])):
+        return kept(expected, f"no such answer came before the call {describe(call.seen)}")
     if end_s is None:  # the server notes an answer after it has sent it, and can be stopped in between
         return kept(expected, f"the end of that answer was not seen before the call {describe(call.seen)}")
     # The adapter's own measurement is without the time that it takes to write a large result down.

@@ -22,7 +22,7 @@ from waitproof.text import mask
 
 __all__ = ["secrets_of", "without_secrets"]
 
-MIN_SECRET = 8  # characters: a shorter value, such as a scheme's name, would be found in any text
+MIN_SECRET = 12  # characters: a shorter value, a scheme or 'undefined', would be found in any text
 
 
 def secrets_of(contract: Contract, observation: Observation, api_secret: str) -> Mapping[str, str]:

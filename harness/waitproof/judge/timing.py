@@ -21,12 +21,13 @@ from waitproof.judge.intervals import (
 )
 from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
-from waitproof.protocol import Raised
+from waitproof.protocol import Raised, Returned
 from waitproof.suite import Model
 
 __all__ = ["LATE_RATIO", "late_bound_s", "stalled_s"]
 
 LATE_RATIO = 0.05  # as for pauses
+MAY_BE_REFUSED_S = 3600.0  # a longer timeout: some runtimes' timers end at 2^31 ms
 LEAST_HELD_UP_RATIO = 2 / 3  # of an interval: from a poll that a busy machine made late to the other wait's
 MOST_HELD_UP_RATIO = 1.5  # of a sleep that the other wait sits out, which a busy machine makes longer
 HELD_UP_SHARE = 2 / 3  # of the polls: where waits do not block, that many do not come just then by chance
@@ -122,11 +123,15 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
     return finding
 
 
-@kind("timeout_outlasts_task")
+def _lacks_any_timeout(case: Case, _arguments: Model) -> str:
+    return "option timeout" if "timeout" not in case.capabilities.options and case.capabilities.wait else ""
+
+
+@kind("timeout_outlasts_task", lacks=_lacks_any_timeout)
 def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
     """A wait is not given up while its timeout, however long, has not passed: the task ends before it.
 
-    Final, because no machine ends a wait too early.
+    Final, because no machine ends a wait too early. A helper may refuse a timeout of hours before it polls.
     """
     finding = broken("a wait that lasts until its task ends", case.none_made)
     for call in case.waits():
@@ -137,7 +142,12 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
         seen = f"the call {describe(call.seen)}"
         if call.took_s is not None:
             seen += f", {seconds(call.took_s)} after it was made"
-        if isinstance(call.seen, Raised):
+        polls = case.polls(call)
+        is_refused = isinstance(call.seen, Raised) and not polls
+        is_timeout = is_outcome_named(call.seen, [case.contract.timeout.kind])
+        if is_refused and not is_timeout and timeout_s > MAY_BE_REFUSED_S:
+            return Finding(Mark.NOT_APPLICABLE, seen=f"the helper refuses a timeout of {seconds(timeout_s)}")
+        if not (isinstance(call.seen, Returned) and polls and case.is_terminal(polls[-1])):
             return broken(expected, seen)
         finding = kept(expected, seen)
     return finding
