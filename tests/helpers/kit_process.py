@@ -1,8 +1,8 @@
 """The kits' probes: adapters of an SDK that does no network, driven as the harness drives them.
 
-A probe (`tests/kits/probes/`) is one small program per language on that language's kit; the task id says what
-its fake client does: return a payload, raise, block, print. It is built once: `tests/kits/probes/.build/`
-keeps what was built under a hash of its sources.
+A probe (`tests/live/kits/probes/`) is one small program per language on that language's kit; the task id
+says what its fake client does: return a payload, raise, block, print. It is built once:
+`tests/live/kits/probes/.build/` keeps what was built under a hash of its sources.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIMIT_S = 20  # a hang is a failure with a name, not a stuck run; nothing here t
 HELLO = {"op": "hello", "protocol": 1, "base_url": "http://h:1", "api_key": "k", "api_secret": "s"}
 ROOT = Path(__file__).parents[2]
 KITS = ROOT / "adapters" / "kits"
-PROBES = ROOT / "tests" / "kits" / "probes"
+PROBES = ROOT / "tests" / "live" / "kits" / "probes"
 
 Json = dict[str, Any]
 

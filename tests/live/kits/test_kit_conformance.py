@@ -1,7 +1,7 @@
 """The laws of the adapter protocol, held against the kit of every language that is on this machine.
 
-What a probe's fake client does is in the id of its task (`tests/kits/probes/`). So that tests order calls by
-events and not by sleeping, a task named `gate:…` waits until the operation `open` opens it.
+What a probe's fake client does is in the id of its task (`tests/live/kits/probes/`). So that tests order
+calls by events and not by sleeping, a task named `gate:…` waits until the operation `open` opens it.
 """
 
 from __future__ import annotations
