@@ -26,7 +26,7 @@ LONGEST_FILES = (  # five seconds or more each; they start first, so that none i
     "run/test_runner.py",
     "cli/test_cli.py",
     "run/test_doctor.py",
-    "serve/test_control.py",
+    "live/test_control.py",
     "kits/test_kit_conformance.py",
     "run/test_deaths.py",
     "serve/test_serve_bounds.py",
