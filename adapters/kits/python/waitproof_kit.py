@@ -379,13 +379,17 @@ class _Session:
         """Return for each way to copy an exception True, or what went wrong or is different."""
         import copy  # noqa: PLC0415 - as above
         import pickle  # noqa: PLC0415
+        import re  # noqa: PLC0415
+
+        def plain(value: Any) -> str:  # an object's address says nothing about it
+            return re.sub(r"\b0x[0-9a-fA-F]+", "0x…", repr(value))
 
         def came_of(copied: Callable[[], BaseException]) -> bool | str:
             try:
                 seen = self._look(copied())
             except BaseException as error:  # noqa: BLE001 - whatever the SDK's class makes of it
                 return f"{type(error).__name__}: {_text_of(error)}"
-            differs = (name for name in described if seen.get(name) != described[name])
+            differs = (name for name in described if plain(seen.get(name)) != plain(described[name]))
             name = next(differs, None)
             return f"{name} was {described[name]!r}, and is {seen.get(name)!r} in the copy" if name else True
 

@@ -71,6 +71,12 @@ def test_a_copy_that_differs_is_reported_with_what_is_different(probe: KitProces
     assert re.fullmatch(r"fields was \{.*'no disk'.*\}, and is \{.*''.*\} in the copy", copies["copy"])
 
 
+def test_an_object_at_another_address_is_no_difference(probe: KitProcess) -> None:
+    copies = probe.ask(op="wait", task_id="fails-with-an-object")["exception"]["copies"]
+
+    assert copies == {"pickle": True, "copy": True}
+
+
 def test_an_escaped_stop_iteration_is_reported_as_python_lets_it_out(probe: KitProcess, variant: str) -> None:
     answer = probe.ask(op="wait", task_id="stop-iteration")
 

@@ -36,6 +36,19 @@ class TaskFailedForgetfully(TaskFailed):
         return type(self), ()
 
 
+class Opaque:
+    pass
+
+
+class TaskFailedWithAnObject(TaskFailed):
+    def __reduce__(self) -> Any:
+        return type(self)._again, (dict(vars(self)),)
+
+    @classmethod
+    def _again(cls, fields: dict[str, Any]) -> Any:
+        return cls(**fields)
+
+
 class Unprintable(Exception):
     def __str__(self) -> str:
         raise self
@@ -109,6 +122,7 @@ EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
     "fails-oddly": lambda: TaskFailed(description=math.nan),
     "fails-brokenly": lambda: TaskFailedBrokenly(description=Throws()),
     "fails-forgetfully": lambda: TaskFailedForgetfully(description="no disk"),
+    "fails-with-an-object": lambda: TaskFailedWithAnObject(description=Opaque()),
     "caused": caused,
     "language-error": lambda: ZeroDivisionError("no \udfff divisor"),
     "exit": lambda: SystemExit(3),
