@@ -24,7 +24,7 @@ LONGEST_FILES = (  # five seconds or more each; they start first, so that none i
     "live/test_serve_command.py",
     "live/test_report_hostile.py",
     "run/test_runner.py",
-    "cli/test_cli.py",
+    "live/test_cli.py",
     "run/test_doctor.py",
     "live/test_control.py",
     "kits/test_kit_conformance.py",
