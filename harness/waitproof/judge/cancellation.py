@@ -18,9 +18,7 @@ from waitproof.protocol import Returned
 
 __all__: list[str] = []
 
-SOON_S = (
-    0.500  # nobody who cancels notices less, and a helper that looks at its token now and then has by then
-)
+SOON_S = 0.500  # nobody who cancels notices less, and a helper that looks at its token has done so by then
 
 
 @kind("cancelled_soon", reads=["cancelled"], timed=True, watches=True)
@@ -45,8 +43,7 @@ def _ended(case: Case, call: CallRecord) -> Finding:
     if call.cancelled_s is None or call.took_s is None:
         return suspect(expected, seen if call.took_s is None else f"{seen} before it was cancelled")
     if isinstance(call.seen, Returned):
-        polls = case.polls(call)
-        says = suspect if polls and case.is_terminal(polls[-1]) else broken  # they may have crossed
+        says = broken if case.end_of(call) is None else suspect  # they may have crossed
         return says("a cancelled wait has no result", seen)
     after_s = call.sent_s + call.took_s - call.cancelled_s
     seen = f"{seen} {seconds(max(0.0, after_s))} after it was cancelled"

@@ -130,6 +130,11 @@ class Case:
                 break
         return tuple(needed)
 
+    def end_of(self, call: CallRecord) -> Poll | None:
+        """Return the poll whose answer ended a wait's task, None where none did."""
+        polls = self.polls(call)
+        return polls[-1] if polls and self.is_terminal(polls[-1]) else None
+
     def is_terminal(self, poll: Poll) -> bool:
         """Say whether a poll was answered with a status that ends the wait."""
         if poll.ended is Ended.ABANDONED:  # the client left before its answer, and has not seen it

@@ -68,7 +68,7 @@ def settling_rounds(hello: Hello, trials: Sequence[Trial], *, at_once: bool = Fa
         remaining = [group for group in groups if not group.is_over]
         if not (isolated or after_waits) and len(remaining) == len(groups):
             for group in groups:  # each waits for another one: nothing can decide between them
-                group.give_up()
+                group.end()
             return
         groups = remaining
 
@@ -153,12 +153,11 @@ class _Group:
                 others = [each for each in self._open() if self._is_unexplained(each)]
                 self._rule(Settlement.ONLY_TOGETHER, [*passed, *others], passed[:SHARED])
         if not self._open() and not self.to_re_run_after_waits():
-            self.is_over = True
-            for trial in self._members:
-                trial.release(self.requirement)
+            self.end()
 
-    def give_up(self) -> None:
-        """Leave undecided what is open."""
+    def end(self) -> None:
+        """Decide nothing more, and leave what is open as it is."""
+        self.is_over = True
         for trial in self._members:
             trial.release(self.requirement)
 

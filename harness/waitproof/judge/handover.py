@@ -34,12 +34,12 @@ def outcome_not_late(case: Case, _arguments: NoArguments) -> Finding:
 def _handed_over(case: Case, call: CallRecord) -> Finding:
     bound_s = HANDOVER_RATIO * call.interval_s(case.contract) + LATE_SLACK_S
     expected = f"an outcome within {seconds(bound_s)} of the answer that ends the task"
-    polls = case.polls(call)
-    end_s = polls[-1].answered_s if polls and case.is_terminal(polls[-1]) else None
+    end = case.end_of(call)
     if not isinstance(call.seen, Raised | Returned) or call.took_s is None or call.received_s is None:
         return broken(expected, f"the call {describe(call.seen)}")
-    if not (polls and case.is_terminal(polls[-1])):
+    if end is None:
         return kept(expected, f"no such answer came before the call {describe(call.seen)}")
+    end_s = end.answered_s
     if end_s is None:  # the server notes an answer after it has sent it, and can be stopped in between
         return kept(expected, f"the end of that answer was not seen before the call {describe(call.seen)}")
     # The adapter's own measurement is without the time that it takes to write a large result down.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
 from waitproof.journal import Ended, JournalEntry
 from waitproof.protocol import AdapterFault, Cancelled, Hello, Raised, Returned, Unsupported
@@ -69,6 +71,11 @@ class Poll:
     target: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     open: int = 1
+
+    @cached_property
+    def query(self) -> Mapping[str, list[str]]:
+        """The values of each query parameter that is not empty."""
+        return parse_qs(urlsplit(self.target).query)
 
     @classmethod
     def of(cls, entry: JournalEntry, origin_ns: int) -> Poll:

@@ -208,7 +208,7 @@ def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
         if call.call.expect.polls is not None and not call.call.expect.polls.holds(len(polls)):
             expected = f"{call.call.expect.polls} until the task is done"
             return broken(expected, f"{plural(len(polls), 'poll')}, then the call {describe(call.seen)}")
-        is_done = bool(polls) and case.is_terminal(polls[-1])
+        is_done = case.end_of(call) is not None
         if _says_done(case, call) and not is_done:
             last = f"the last answer was {polls[-1].status!r}" if polls else "no poll arrived"
             return broken(expected, f"the call {describe(call.seen)} although {last}")

@@ -11,7 +11,6 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from waitproof.judge.check import Case, Finding, NoArguments, broken, kept, kind
 from waitproof.judge.observation import CallRecord, Observation, Poll
@@ -41,7 +40,7 @@ def _values(request: Poll, name: str) -> Iterator[str]:
     header = request.headers.get(name.lower(), "")
     yield header
     yield header.rpartition(" ")[2]
-    yield from parse_qs(urlsplit(request.target).query).get(name, [])
+    yield from request.query.get(name, [])
 
 
 def without_secrets(

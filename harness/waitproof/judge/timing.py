@@ -41,15 +41,15 @@ class SourceOfOption(Model):
 
 
 def _lacks_interval(case: Case, arguments: SourceOfOption) -> str:
-    return _lacks(case, arguments, "poll_interval")
+    return _lacks(case, "poll_interval") if arguments.option == "passed" else ""
 
 
 def _lacks_timeout(case: Case, arguments: SourceOfOption) -> str:
-    return _lacks(case, arguments, "timeout")
+    return _lacks(case, "timeout") if arguments.option == "passed" else ""
 
 
-def _lacks(case: Case, arguments: SourceOfOption, option: str) -> str:
-    lacking = arguments.option == "passed" and option not in case.capabilities.options
+def _lacks(case: Case, option: str) -> str:
+    lacking = option not in case.capabilities.options
     return f"option {option}" if lacking and case.capabilities.wait else ""
 
 
@@ -93,12 +93,17 @@ def timeout_not_early(case: Case, _arguments: Model) -> Finding:
 @kind("timeout_not_late", timed=True)
 def timeout_not_late(case: Case, _arguments: Model) -> Finding:
     """A wait that never ends does not outlast its timeout, except for the poll in flight at the deadline."""
+    return _by_deadline(case, "a timeout after {}, and not much later")
+
+
+def _by_deadline(case: Case, expected: str) -> Finding:
+    """Return whether each wait raised by its deadline; `expected` has {} where its timeout belongs."""
     return _worst(
         [
             _between(
                 case,
                 call,
-                f"a timeout after {seconds(call.timeout_s(case.contract))}, and not much later",
+                expected.format(seconds(call.timeout_s(case.contract))),
                 None,
                 late_bound_s(call.timeout_s(case.contract)) + stalled_s(case, call),
             )
@@ -123,11 +128,7 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
     return finding
 
 
-def _lacks_any_timeout(case: Case, _arguments: Model) -> str:
-    return "option timeout" if "timeout" not in case.capabilities.options and case.capabilities.wait else ""
-
-
-@kind("timeout_outlasts_task", lacks=_lacks_any_timeout)
+@kind("timeout_outlasts_task", lacks=lambda case, _arguments: _lacks(case, "timeout"))
 def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
     """A wait is not given up while its timeout, however long, has not passed: the task ends before it.
 
@@ -142,12 +143,11 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
         seen = f"the call {describe(call.seen)}"
         if call.took_s is not None:
             seen += f", {seconds(call.took_s)} after it was made"
-        polls = case.polls(call)
-        is_refused = isinstance(call.seen, Raised) and not polls
+        is_refused = isinstance(call.seen, Raised) and not case.polls(call)
         is_timeout = is_outcome_named(call.seen, [case.contract.timeout.kind])
         if is_refused and not is_timeout and timeout_s > MAY_BE_REFUSED_S:
             return Finding(Mark.NOT_APPLICABLE, seen=f"the helper refuses a timeout of {seconds(timeout_s)}")
-        if not (isinstance(call.seen, Returned) and polls and case.is_terminal(polls[-1])):
+        if not isinstance(call.seen, Returned) or case.end_of(call) is None:
             return broken(expected, seen)
         finding = kept(expected, seen)
     return finding
@@ -156,18 +156,7 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
 @kind("ends_by_deadline", timed=True, reads=["raises"])
 def ends_by_deadline(case: Case, _arguments: Model) -> Finding:
     """Whatever a wait raises, and however long a server asks it to pause, it ends by its deadline."""
-    return _worst(
-        [
-            _between(
-                case,
-                call,
-                f"an exception within {seconds(call.timeout_s(case.contract))}, whatever the server asks for",
-                None,
-                late_bound_s(call.timeout_s(case.contract)) + stalled_s(case, call),
-            )
-            for call in _timed_out(case)
-        ]
-    )
+    return _by_deadline(case, "an exception within {}, whatever the server asks for")
 
 
 def late_bound_s(timeout_s: float) -> float:
@@ -217,9 +206,7 @@ def stalled_s(case: Case, call: CallRecord) -> float:
 
 
 def _lacks_either(case: Case, _arguments: Model) -> str:
-    missing = (name for name in ("poll_interval", "timeout") if name not in case.capabilities.options)
-    name = next(missing, "")
-    return f"option {name}" if name and case.capabilities.wait else ""
+    return _lacks(case, "poll_interval") or _lacks(case, "timeout")
 
 
 @kind("parameters_kept", timed=True, lacks=_lacks_either)

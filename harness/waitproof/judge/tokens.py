@@ -9,9 +9,8 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlsplit
 
-from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, recorded
+from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, recorded, suspect
 from waitproof.judge.observation import Poll
 from waitproof.judge.words import seconds
 from waitproof.suite import Json
@@ -55,7 +54,7 @@ def _tokens(case: Case) -> Iterator[_Token]:
     for call in case.waits():
         for poll in case.observation.requests_of(call):
             for name in case.contract.credentials.jwt:
-                query = parse_qs(urlsplit(poll.target).query).get(name, [""])
+                query = poll.query.get(name, [""])
                 text = (poll.headers.get(name.lower()) or query[0]).rpartition(" ")[2]
                 if text:
                     yield _Token(poll, name, text, _claims(text), began_s + poll.arrived_s)
@@ -87,7 +86,7 @@ def polls_carry_valid_token(case: Case, _arguments: NoArguments) -> Finding:
             early_s = (token.time(claim) or 0.0) - token.at_unix_s
             if early_s > LEEWAY_S:
                 seen = f"the token of poll {token.poll.n} is valid from {seconds(early_s)} later on ({claim})"
-                return Finding(Mark.SUSPECT, expected, seen)  # the machine's time of day may have been set
+                return suspect(expected, seen)  # the machine's time of day may have been set
         expires_s = token.time("exp")
         late_s = 0.0 if expires_s is None else token.at_unix_s - expires_s
         if late_s > LEEWAY_S:  # the poll may have been sent in time

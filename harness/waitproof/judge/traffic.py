@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from urllib.parse import parse_qs, urlsplit
 
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from waitproof.judge.observation import CallRecord, Poll
@@ -70,9 +69,8 @@ def polls_carry_credentials(case: Case, _arguments: NoArguments) -> Finding:
 
 
 def _missing(poll: Poll, headers: tuple[str, ...], query: tuple[str, ...]) -> str:
-    given = parse_qs(urlsplit(poll.target).query)
     missing = [name for name in headers if not poll.headers.get(name.lower())]
-    missing += [f"{name} in its query" for name in query if not any(given.get(name, []))]
+    missing += [f"{name} in its query" for name in query if not any(poll.query.get(name, []))]
     return listed(missing)
 
 
