@@ -17,6 +17,7 @@ from waitproof.defects.faults import fault_defects
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
 from waitproof.defects.state import state_defects
+from waitproof.defects.timeouts import timeout_defects
 from waitproof.defects.traces import trace_defects
 from waitproof.defects.traffic import traffic_defects
 from waitproof.defects.transport import transport_defects
@@ -30,6 +31,7 @@ MODULES = (
     outcome_defects,
     end_defects,
     exception_defects,
+    timeout_defects,
     interval_defects,
     deadline_defects,
     duration_defects,

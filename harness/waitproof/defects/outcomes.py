@@ -36,7 +36,7 @@ def _ended(task: Task, meaning: StatusMeaning = DONE) -> Task:
 
 def without_failures(contract: Contract) -> str:
     """Return why a defect of failed tasks does not apply, "" where tasks can fail."""
-    can_fail = FAILED in {*contract.statuses.values(), contract.unknown_status}
+    can_fail = FAILED in {*contract.meanings.values(), contract.unknown_status}
     return "" if can_fail else "no status of this API makes a wait raise"
 
 
@@ -45,7 +45,7 @@ def without_failures(contract: Contract) -> str:
 
 def _ends(contract: Contract) -> Iterator[Defect]:
     check = "polls_until_terminal"
-    for status, meaning in contract.statuses.items():
+    for status, meaning in contract.meanings.items():
         if meaning is StatusMeaning.KEEP_POLLING:
             yield Defect(
                 f"{check}.{status}-is-an-end",

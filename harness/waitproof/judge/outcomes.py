@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind
+from waitproof.judge.deadlines import is_timeout, promised_timeout, wrong_field
 from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.words import (
@@ -126,17 +127,14 @@ def raises_kind(case: Case, arguments: Kinds) -> Finding:
 @kind("raises_timeout", reads=["raises"])
 def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
     """A wait that outlasts its deadline raises what the contract promises for a timeout."""
-    promise = case.contract.timeout
-    fields = "".join(f", {name} {shown(value)}" for name, value in promise.fields.items())
-    expected = f"the call raises an exception of kind {promise.kind}{fields}"
+    expected = f"the call raises {promised_timeout(case)}"
     finding = broken(expected, case.none_made)
     for call in _raising(case):
-        if not is_outcome_named(call.seen, [promise.kind]):
+        if not isinstance(call.seen, Raised) or not case.fits_timeout(call.seen):
             return broken(expected, f"it {describe(call.seen)}")
-        assert isinstance(call.seen, Raised)
-        for name, value in promise.fields.items():
-            if not json_equal(call.seen.fields.get(name, MISSING), value):
-                return broken(expected, _told(call.seen, name))
+        wrong = wrong_field(case, call.seen)
+        if wrong:
+            return broken(expected, wrong)
         finding = kept(expected, f"it {describe(call.seen)}")
     return finding
 
@@ -222,13 +220,12 @@ def _has_missed_the_end(case: Case, call: CallRecord, needed: int) -> bool:
     """Say whether a wait polled on after the answer that ended its task, until its deadline or longer."""
     if len(case.observation.polls_of(call)) <= needed:
         return False
-    is_timeout = isinstance(call.seen, Raised) and _is_timeout(case, call, call.seen)
-    return is_timeout or isinstance(call.seen, StillWaiting)
+    return is_timeout(case, call) or isinstance(call.seen, StillWaiting)
 
 
 def _says_done(case: Case, call: CallRecord) -> bool:
     if isinstance(call.seen, Raised):
-        return call.seen.kind is ExceptionKind.TASK and case.contract.timeout.kind != "task"
+        return call.seen.kind is ExceptionKind.TASK and not case.fits_timeout(call.seen)
     return isinstance(call.seen, Returned)
 
 
@@ -256,7 +253,9 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
             return finding
     if expect.raises is not None:
         wanted = f"the call raises an exception of kind {' or '.join(expect.raises.kind)}"
-        if not is_outcome_named(call.seen, expect.raises.kind):
+        is_timeout_wanted = "timeout" in expect.raises.kind
+        is_as_wanted = is_outcome_named(call.seen, expect.raises.kind)
+        if not is_as_wanted and not (is_timeout_wanted and case.fits_timeout(call.seen)):
             return broken(wanted, f"it {describe(call.seen)}")
         assert isinstance(call.seen, Raised)
         for name, value in fill(expect.raises.fields, values).items():
@@ -313,7 +312,7 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
         return broken(expected, f"the call {describe(call.seen)}")
     polls = case.polls(call)
     count = plural(len(polls), "poll")
-    if _is_timeout(case, call, call.seen):
+    if is_timeout(case, call):
         explanation = "the caller cannot tell the fault from a deadline"
         return broken(expected, f"the timeout's exception after {count}", explanation)
     if not any(case.scenario.task[poll.step].fault or case.is_terminal(poll) for poll in polls):
@@ -326,15 +325,3 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     if wanted is not None and not wanted.holds(len(polls)):
         return broken(f"{expected}: {wanted}", f"{count}, then the call {describe(call.seen)}")
     return kept(expected, f"the call {describe(call.seen)}")
-
-
-def _is_timeout(case: Case, call: CallRecord, seen: Raised) -> bool:
-    """Say whether the exception is a deadline's: by the fields promised for it, else by its time."""
-    promise = case.contract.timeout
-    if seen.kind.value != promise.kind:
-        return False
-    if promise.fields:
-        fields = promise.fields.items()
-        return all(json_equal(seen.fields.get(name, MISSING), value) for name, value in fields)
-    took_s = call.took_s
-    return took_s is not None and took_s >= call.timeout_s(case.contract) - EARLY_SLACK_S

@@ -18,7 +18,6 @@ from waitproof.judge.words import (
     cut,
     describe,
     differs_at,
-    is_outcome_named,
     json_equal,
     listed,
     seconds,
@@ -287,8 +286,7 @@ def record_odd_timeout(case: Case, _arguments: NoArguments) -> Finding:
     count = plural(len(polls), "poll")
     word = "waits on" if isinstance(call.seen, Returned) else "never ends"
     if isinstance(call.seen, Raised):
-        is_timeout = is_outcome_named(call.seen, [case.contract.timeout.kind])
-        word = "gives up" if is_timeout else "fails" if polls else "refuses it"
+        word = "gives up" if case.fits_timeout(call.seen) else "fails" if polls else "refuses it"
     return recorded(f"{word}: {count}, {describe(call.seen)}")
 
 

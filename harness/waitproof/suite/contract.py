@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
+from pydantic import Field, field_validator
 
 from waitproof.suite.model import Format, Model, PositiveDuration, Wrong, invalid
+from waitproof.suite.shape import Pattern, Status, StatusMeaning, StatusRule, TimeoutPromise
 from waitproof.suite.template import check
 from waitproof.suite.yaml import Json, Node, Path
 
@@ -42,14 +43,6 @@ class Level(StrEnum):
     MUST = "MUST"
     SHOULD = "SHOULD"
     INFO = "INFO"
-
-
-class StatusMeaning(StrEnum):
-    """What a status must lead a wait helper to do."""
-
-    KEEP_POLLING = "keep_polling"
-    RETURN_RESULT = "return_result"
-    RAISE_TASK = "raise_task"
 
 
 class TaskIdFormat(StrEnum):
@@ -168,27 +161,6 @@ class Credentials(Model):
                     yield Wrong(fact, expected=", ".join(map(str, carried)), path=(key, number))
 
 
-class TimeoutPromise(Model):
-    """How a helper tells its caller that the deadline has passed."""
-
-    noun: ClassVar[str] = "timeout"
-    kind: Literal["transport", "task", "api", "other"]
-    fields: dict[str, Json] = {}
-
-
-def _pattern(value: object) -> str:
-    if not isinstance(value, str):
-        raise invalid(f"{json.dumps(value)} is not a pattern", expected="a regular expression")
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise invalid(f"the pattern {json.dumps(value)} cannot be read: {error}") from None
-    return value
-
-
-Pattern = Annotated[str, PlainValidator(_pattern), WithJsonSchema({"type": "string", "format": "regex"})]
-
-
 class Defaults(Model):
     """What holds when the caller passes no option, in seconds."""
 
@@ -216,11 +188,11 @@ class Contract(Model):
     answer: Answer
     error: dict[str, Json] = {}
     http_error: ErrorAnswer
-    statuses: dict[str, StatusMeaning]
+    statuses: dict[str, StatusRule]
     unknown_status: StatusMeaning = StatusMeaning.KEEP_POLLING
-    timeout: TimeoutPromise
+    timeout: TimeoutPromise = Field(default_factory=TimeoutPromise)
     defaults: Defaults
-    exception_fields: dict[str, str]
+    exception_fields: dict[str, str] = {}
     sdk_exceptions: Pattern | None = None
     operations: dict[str, Operation] = {}
     environment: tuple[str, ...] = ()
@@ -232,7 +204,8 @@ class Contract(Model):
     def rules(cls, written: Node) -> Iterator[Wrong]:
         """Some status ends a wait with a result, ids differ, and placeholders are known."""
         statuses = written.get("statuses")
-        meanings = [statuses.get(name).value for name in written.names("statuses")]
+        rules = [statuses.get(name) for name in written.names("statuses")]
+        meanings = [(rule.get("means") if isinstance(rule.value, dict) else rule).value for rule in rules]
         are_known = all(each in list(StatusMeaning) for each in meanings)
         if meanings and are_known and StatusMeaning.RETURN_RESULT not in meanings:
             yield Wrong(
@@ -255,13 +228,33 @@ class Contract(Model):
                 fact, _, fix = str(error).rpartition(": ")
                 yield Wrong(fact, fix=fix, path=path)
 
+    @property
+    def meanings(self) -> Mapping[str, StatusMeaning]:
+        """What each status must lead to."""
+        return {
+            name: rule.means if isinstance(rule, Status) else rule for name, rule in self.statuses.items()
+        }
+
     def meaning(self, status: str) -> StatusMeaning:
         """Return what `status` must lead to; unknown ones have a meaning too."""
-        return self.statuses.get(status, self.unknown_status)
+        rule = self.statuses.get(status, self.unknown_status)
+        return rule.means if isinstance(rule, Status) else rule
+
+    def fails(self, status: str) -> bool:
+        """Say whether a status says that the task has failed, be it raised or returned."""
+        rule = self.statuses.get(status)
+        is_failure = isinstance(rule, Status) and rule.fails
+        return is_failure or self.meaning(status) is StatusMeaning.RAISE_TASK
 
     def status_for(self, meaning: StatusMeaning) -> str | None:
-        """Return the first status that has this meaning, None if none has."""
-        return next((status for status, each in self.statuses.items() if each is meaning), None)
+        """Return the first status that has this meaning, None if none has; a success where there is one."""
+        found = [status for status, each in self.meanings.items() if each is meaning]
+        return next((status for status in found if not self.fails(status)), next(iter(found), None))
+
+    @property
+    def failing_status(self) -> str | None:
+        """The first status that says that the task has failed, None where there is none."""
+        return self.status_for(StatusMeaning.RAISE_TASK) or next(filter(self.fails, self.statuses), None)
 
     def ends_the_wait(self, status: str | None) -> bool:
         """Say whether a status ends a wait; a fault, which has none, does not."""

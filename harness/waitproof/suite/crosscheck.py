@@ -258,7 +258,7 @@ class _Proof:
         ending = next((step for step in self.steps if contract.ends_the_wait(step.status)), None)
         status = None if ending is None else ending.status
         if ending is None or status is None or contract.meaning(status) is not StatusMeaning.RAISE_TASK:
-            failing = [name for name, each in contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
+            failing = [name for name, each in contract.meanings.items() if each is StatusMeaning.RAISE_TASK]
             expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
             self.document.add(path, f"{fact} a task that does not fail", expected=expected)
         elif at_path(render_body(contract, ending, _SOME_TASK), source) is None:

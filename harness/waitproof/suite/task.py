@@ -181,7 +181,7 @@ def render_body(
     """
     assert step.status is not None
     error = step.error
-    if not step.has("error") and contract.meaning(step.status) is StatusMeaning.RAISE_TASK:
+    if not step.has("error") and contract.fails(step.status):
         error = contract.error
     more = {
         **values,
