@@ -8,10 +8,11 @@ import pytest
 from fakes import KILN
 from waitproof.errors import InputError
 from waitproof.suite.contract import Contract
+from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
 from waitproof.suite.files import CONTRACT
 from waitproof.suite.model import build
-from waitproof.suite.shape import StatusMeaning, TimeoutPromise
+from waitproof.suite.shape import Returns, StatusMeaning, TimeoutPromise
 from waitproof.suite.step import Step
 from waitproof.suite.task import render_body
 
@@ -102,6 +103,48 @@ def test_exception_fields_and_a_timeout_may_be_left_out() -> None:
             '11: the pattern "(" cannot be read: missing ), unterminated subpattern at position 0\n'
             '  found:    timeout: {type: {go: "("}}',
         ),
+        (
+            "returns: task\n",
+            "returns: all\n",
+            "1: 'returns' cannot be \"all\"\n"
+            "  found:    returns: all\n"
+            "  expected: 'task', 'result' or 'nothing'",
+        ),
+        (
+            "returns: task\n",
+            "",
+            "1: 'returned' is a part of a task, but a wait does not return one\n"
+            '  found:    returned: {firing: "${task_id}", heat: "${status}", glaze: "${result}"}\n'
+            "  expected: returns: task",
+        ),
+        (
+            'glaze: "${result}"}\n\n',
+            'glaze: "${results}"}\n\n',
+            "1: ${results} is not a placeholder\n"
+            '  found:    returned: {firing: "${task_id}", heat: "${status}", glaze: "${results}"}\n'
+            "  fix:      use ${error}, ${n}, ${result}, ${status}, ${task_id}, ${token} or ${text:2MiB}",
+        ),
+        (
+            "check: returns_result\n  - id: cracked",
+            "check: returns_result\n    applies_to: {language: 7}\n  - id: cracked",
+            "18: a condition cannot be 7\n"
+            "  found:    applies_to: {language: 7}\n"
+            "  expected: a text, or a list of texts",
+        ),
+        (
+            "check: returns_result\n  - id: cracked",
+            "check: returns_result\n    applies_to: {not: {returns: [all]}}\n  - id: cracked",
+            '24: a condition cannot be ["all"]\n'
+            "  found:    applies_to: {not: {returns: [all]}}\n"
+            "  expected: a text of task, result, nothing, or a list of texts",
+        ),
+        (
+            "check: returns_result\n  - id: cracked",
+            "check: returns_result\n    applies_to: {not: {not: {}}}\n  - id: cracked",
+            "24: a condition of a requirement has no key 'not'\n"
+            "  found:    applies_to: {not: {not: {}}}\n"
+            "  expected: language, non_blocking, cancel or returns",
+        ),
     ],
 )
 def test_a_wrong_shape_is_reported_at_its_place(old: str, new: str, message: str) -> None:
@@ -142,3 +185,34 @@ def test_a_timeout_is_told_by_kind_and_type_as_far_as_promised(
 )
 def test_a_name_that_fits_is_made_from_the_patterns_own_words(pattern: str, name: str | None) -> None:
     assert TimeoutPromise(type=pattern).a_type("python") == name
+
+
+def scenario_mistakes(of: Contract, returns: str) -> list[str]:
+    text = (
+        "summary: A test.\nproves: [ends-as-written]\ntask: [{status: fired}]\n"
+        f"calls: [{{wait: {{}}, expect: {{returns: {returns}}}}}]\n"
+    )
+    try:
+        parse_scenario(Document(text, "s.yaml"), "s", of)
+    except InputError as error:
+        return [f"{mistake.fact}: {mistake.expected}" for mistake in error.mistakes]
+    return []
+
+
+def test_an_expected_value_is_one_that_a_wait_of_the_contract_can_return() -> None:
+    task = contract()
+    bare = contract('returned: {firing: "${task_id}", heat: "${status}", glaze: "${result}"}\n', "")
+    nothing = bare.model_copy(update={"returns": Returns.NOTHING})
+
+    assert [scenario_mistakes(task, each) for each in ("{}", "{glaze: blue}", "blue")] == [
+        [],
+        [],
+        ['a wait of this contract returns a task, not "blue": a mapping with what the task must have'],
+    ]
+    assert scenario_mistakes(bare, "{}") == [
+        "any task has what is expected here: what the task must have, or 'returned' in the contract"
+    ]
+    assert [scenario_mistakes(nothing, each) for each in ("null", "blue")] == [
+        [],
+        ['a wait of this contract returns nothing, not "blue": null, which says that the wait returns'],
+    ]

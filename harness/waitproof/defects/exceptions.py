@@ -296,7 +296,7 @@ def _examples(contract: Contract, task_id: str) -> Mapping[str, Json]:
 def language_of(contract: Contract, check: str) -> str:
     """Return the language that a check's requirement applies to, else the model client's own."""
     found = (each.applies_to.language for each in contract.requirements if each.check == check)
-    return next(found, None) or "python"
+    return next((languages[0] for languages in found if languages), "python")
 
 
 def _native_stack_traces(contract: Contract) -> Iterator[Defect]:

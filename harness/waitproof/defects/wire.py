@@ -180,6 +180,14 @@ class Wire:
             body=body,
         )
 
+    def as_object(self, task: Task) -> dict[str, Json]:
+        """Return the task as an object, with the members that its answer had."""
+        body = dict(task.body or {})
+        place = self._places.get("result")
+        if place is not None and at_path(body, _dotted(place)) != task.result:
+            body = set_at(body, [str(step) for step in place], task.result)
+        return body
+
     def read_task_id(self, operation: Operation, answer: Answer) -> TaskId:
         """Return the id of the task that an operation began.
 

@@ -10,6 +10,7 @@ from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept
 from waitproof.judge.deadlines import is_timeout, promised_timeout, wrong_field
 from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import CallRecord, StillWaiting
+from waitproof.judge.returns import ending_step, is_alike, result_returned
 from waitproof.judge.words import (
     MISSING,
     NOTHING_RAISED,
@@ -91,7 +92,10 @@ def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
 
 @kind("returns_result", reads=["returns"])
 def returns_result(case: Case, _arguments: NoArguments) -> Finding:
-    """A wait whose task completes returns the task's result payload, exactly."""
+    """A wait whose task completes returns what the scenario expects: the result payload, exactly.
+
+    Where helpers return the task, its promised part; where they return nothing, that they return.
+    """
     finding = broken("a wait that returns", case.none_made)
     for call in case.waits():
         if call.call.expect.has("returns"):
@@ -99,17 +103,6 @@ def returns_result(case: Case, _arguments: NoArguments) -> Finding:
             if finding.mark is not Mark.KEPT:
                 return finding
     return finding
-
-
-def result_returned(case: Case, call: CallRecord) -> Finding:
-    """Say whether a call returned the result that the scenario expects of it, exactly."""
-    wanted = fill(call.call.expect.returns, case.observation.task(call).values)
-    expected = f"the call returns {shown(wanted)}"
-    if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
-        return broken(expected, f"it {describe(call.seen)}")
-    if not json_equal(call.seen.result, wanted):
-        return broken(expected, f"it {describe(call.seen)}", difference(wanted, call.seen.result))
-    return kept(expected, "it did")
 
 
 @kind("raises_kind", arguments=Kinds, reads=["raises"])
@@ -180,10 +173,7 @@ def _said(case: Case, call: CallRecord, arguments: FieldArguments) -> Json:
     task = case.observation.task(call)
     if raises is not None and arguments.field in raises.fields:
         return fill(raises.fields[arguments.field], task.values)
-    polled = [case.scenario.task[poll.step] for poll in reversed(case.polls(call))]
-    with_status = [step for step in [*polled, *reversed(case.scenario.task)] if step.status is not None]
-    ends = (step for step in with_status if case.contract.ends_the_wait(step.status))
-    said = next(ends, with_status[0] if with_status else None)
+    said = ending_step(case, call)
     return None if said is None else at_path(render_body(case.contract, said, task.values), arguments.from_)
 
 
@@ -248,7 +238,7 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
         if finding.mark is not Mark.KEPT:
             return finding
     if expect.task is not None:
-        finding = task_seen(call, fill(expect.task, values))
+        finding = task_seen(case, call, fill(expect.task, values))
         if finding.mark is not Mark.KEPT:
             return finding
     if expect.raises is not None:
@@ -272,14 +262,14 @@ def _polls_counted(case: Case, call: CallRecord, wanted: PollCount | None) -> Fi
     return kept("the outcome that the scenario expects", f"the call {describe(call.seen)}")
 
 
-def task_seen(call: CallRecord, wanted: Json) -> Finding:
+def task_seen(case: Case, call: CallRecord, wanted: Json) -> Finding:
     """Say whether a call returned a task that has all that is wanted of it."""
     expected = f"a task with {shown(wanted)}"
     if not isinstance(call.seen, Returned) or not isinstance(call.seen.task, dict):
         return broken(expected, f"the call {describe(call.seen)}")
     for name, value in wanted.items():
         given = call.seen.task.get(name, MISSING)
-        if not json_equal(given, value):
+        if not is_alike(case, value, None if given is MISSING and case.capabilities.zero_values else given):
             return broken(expected, f"{name} is {shown(given)}", difference(value, given))
     return kept(expected, "it is one")
 

@@ -339,6 +339,7 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "end": "true or false",
     "cancel": "true or false",
     "no_timeout": "true or false",
+    "zero_values": "true or false",
     "operations": "a list of strings",
     "options": "a list of strings",
     "max_concurrency": "a whole number, 0 or more",
@@ -346,6 +347,10 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "copies": "an object; for each way to copy it, true or a text",
     "poll_interval_resolution": "seconds, more than 0",
     "timeout_resolution": "seconds, more than 0",
+}
+_WORDS: dict[str, tuple[str, tuple[str, ...]]] = {  # by the key of the member that has some of these
+    "options": ("option", OPTIONS),
+    "returns": ("returns", ("task", "result", "nothing")),
 }
 _M = TypeVar("_M", bound="DataclassInstance")
 _validator = functools.cache(TypeAdapter)
@@ -363,8 +368,9 @@ def _validated(kind: type[_M], members: JsonObject, where: str) -> _M:
             raise _FaultError(f"{where} has no '{key}'") from None
         if first["type"] == "enum":
             raise _unknown(where, key, members[key], tuple(ExceptionKind)) from None
-        if first["type"] == "literal_error" and key == "options":
-            raise _unknown(where, "option", first["input"], OPTIONS) from None
+        if first["type"] == "literal_error" and key in _WORDS:
+            what, words = _WORDS[key]
+            raise _unknown(where, what, first["input"], words) from None
         fact = f"{where} has '{key}': {_quoted(members[key])}"
         raise _FaultError(fact, expected=_EXPECTED.get(key, "a string")) from None
     return value

@@ -17,12 +17,20 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from waitproof.suite.model import Format, Model, PositiveDuration, Wrong, invalid
-from waitproof.suite.shape import Pattern, Status, StatusMeaning, StatusRule, TimeoutPromise
-from waitproof.suite.template import check
+from waitproof.suite.shape import (
+    AppliesTo,
+    Pattern,
+    Returns,
+    Status,
+    StatusMeaning,
+    StatusRule,
+    TimeoutPromise,
+)
+from waitproof.suite.step import Step
+from waitproof.suite.template import check, fill
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
-    "AppliesTo",
     "Contract",
     "Level",
     "Operation",
@@ -50,15 +58,6 @@ class TaskIdFormat(StrEnum):
 
     UUID = "uuid"
     INTEGER = "integer"
-
-
-class AppliesTo(Model):
-    """Which SDKs a requirement is about; a condition that is left out does not restrict it."""
-
-    noun: ClassVar[str] = "condition of a requirement"
-    language: str | None = None
-    non_blocking: bool | None = None
-    cancel: bool | None = None
 
 
 class Requirement(Model):
@@ -172,9 +171,11 @@ class Defaults(Model):
 class Contract(Model):
     """One suite's documentation; see the module.
 
-    `sdk_exceptions` is a pattern that matches the name of every exception that an SDK defines, even one of no
-    documented kind. `example` is the id of the scenario that is shown and served where none is named;
-    `snippets` are calls to paste, by language: `${base_url}` is the mock server's and `${task_id}` a task's.
+    `returned` is a template of the task that a wait returns where it `returns` one: it has at least that,
+    filled in from the answer that ended the wait. `sdk_exceptions` is a pattern that matches the name of
+    every exception that an SDK defines, even one of no documented kind. `example` is the id of the scenario
+    that is shown and served where none is named; `snippets` are calls to paste, by language: `${base_url}` is
+    the mock server's and `${task_id}` a task's.
     """
 
     noun: ClassVar[str] = "contract"
@@ -188,6 +189,8 @@ class Contract(Model):
     answer: Answer
     error: dict[str, Json] = {}
     http_error: ErrorAnswer
+    returns: Returns = Returns.RESULT
+    returned: dict[str, Json] | None = None
     statuses: dict[str, StatusRule]
     unknown_status: StatusMeaning = StatusMeaning.KEEP_POLLING
     timeout: TimeoutPromise = Field(default_factory=TimeoutPromise)
@@ -213,6 +216,10 @@ class Contract(Model):
                 expected="a status that ends a wait with a result",
                 path=("statuses",),
             )
+        others = (None, Returns.RESULT, Returns.NOTHING)
+        if written.has("returned") and written.get("returns").value in others:
+            fact = "'returned' is a part of a task, but a wait does not return one"
+            yield Wrong(fact, expected="returns: task", path=("returned",))
         ids = set()
         for number, requirement in enumerate(written.items("requirements")):
             name = requirement.get("id").plain()
@@ -256,6 +263,23 @@ class Contract(Model):
         """The first status that says that the task has failed, None where there is none."""
         return self.status_for(StatusMeaning.RAISE_TASK) or next(filter(self.fails, self.statuses), None)
 
+    def returned_task(self, step: Step, values: Mapping[str, Json]) -> dict[str, Json]:
+        """Return what a wait returns at least where it returns a task that ended with this step.
+
+        What the step leaves out of its answer is not promised.
+        """
+        more = {**values, "status": step.status, "result": fill(step.result, values)}
+        more["error"] = fill(self.error_of(step), values)
+        omitted = [self.answer.body.get(name) for name in step.omit]
+        promised = {name: each for name, each in (self.returned or {}).items() if each not in omitted}
+        return {str(name): value for name, value in fill(promised, more).items()}
+
+    def error_of(self, step: Step) -> Json:
+        """Return the error that a step answers: its own, else the contract's where the task has failed."""
+        if not step.has("error") and step.status is not None and self.fails(step.status):
+            return self.error
+        return step.error
+
     def ends_the_wait(self, status: str | None) -> bool:
         """Say whether a status ends a wait; a fault, which has none, does not."""
         return status is not None and self.meaning(status) is not StatusMeaning.KEEP_POLLING
@@ -288,6 +312,7 @@ def _templates(written: Node) -> Iterator[tuple[Path, set[str]]]:
     """Yield where a contract has placeholders, and which it may use besides a task's own."""
     yield ("answer", "body"), {"status", "result", "error", "now_ns"}
     yield ("error",), set()
+    yield ("returned",), {"status", "result", "error"}
     yield ("http_error", "body"), {"http", "message"}
     for name in written.names("operations"):
         yield ("operations", name, "arguments"), set()

@@ -14,13 +14,13 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, PlainValidator, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from waitproof.suite.document import shown
 from waitproof.suite.model import BRANCH, Model, Wrong, invalid
 from waitproof.suite.yaml import Json, Node
 
-__all__ = ["Pattern", "Status", "StatusMeaning", "StatusRule", "TimeoutPromise"]
+__all__ = ["AppliesTo", "Pattern", "Returns", "Status", "StatusMeaning", "StatusRule", "TimeoutPromise"]
 
 
 class StatusMeaning(StrEnum):
@@ -29,6 +29,23 @@ class StatusMeaning(StrEnum):
     KEEP_POLLING = "keep_polling"
     RETURN_RESULT = "return_result"
     RAISE_TASK = "raise_task"
+
+
+class Returns(StrEnum):
+    """What a wait hands to its caller, from the most to the least.
+
+    `task`: the task, as an object, of which a part is compared. `result`: what the answer has at `${result}`,
+    which is compared exactly. `nothing`: only that the wait returned is judged.
+    """
+
+    TASK = "task"
+    RESULT = "result"
+    NOTHING = "nothing"
+
+    def narrowed(self, other: str | None) -> Returns:
+        """Return the one of the two that is less; None for the other is no limit."""
+        words = list(Returns)
+        return self if other is None else max(self, Returns(other), key=words.index)
 
 
 class Status(Model):
@@ -57,6 +74,51 @@ StatusRule = Annotated[
     Discriminator(_branch),
 ]
 """A meaning, or a `Status`: `failed: {means: return_result, fails: true}`."""
+
+
+def _words(known: tuple[str, ...] = ()) -> PlainValidator:
+    """Return the validator of a text or a list of them, as a tuple; only `known` ones if there are some."""
+
+    def validate(value: object) -> tuple[str, ...]:
+        words = [value] if isinstance(value, str) else value
+        if isinstance(words, list | tuple) and words and all(_is_word(each, known) for each in words):
+            return tuple(words)
+        of = f" of {', '.join(known)}" if known else ""
+        raise invalid(f"a condition cannot be {shown(value)}", expected=f"a text{of}, or a list of texts")
+
+    return PlainValidator(validate)
+
+
+def _is_word(value: object, known: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and (not known or value in known)
+
+
+def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]})
+
+
+_RETURNS = tuple(each.value for each in Returns)
+_Languages = Annotated[tuple[str, ...], _words(), _one_or_more({"type": "string"})]
+_ReturnsWords = Annotated[tuple[str, ...], _words(_RETURNS), _one_or_more({"enum": list(_RETURNS)})]
+
+
+class Conditions(Model):
+    """What an adapter says of itself in its hello; a list has alternatives."""
+
+    noun: ClassVar[str] = "condition of a requirement"
+    language: _Languages | None = None
+    non_blocking: bool | None = None
+    cancel: bool | None = None
+    returns: _ReturnsWords | None = None
+
+
+class AppliesTo(Conditions):
+    """Which SDKs a requirement is about; a condition that is left out does not restrict it.
+
+    An SDK that meets any condition under `not` is left out.
+    """
+
+    not_: Conditions | None = Field(default=None, alias="not")
 
 
 def _pattern(value: object) -> str:
