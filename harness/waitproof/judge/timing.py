@@ -20,7 +20,7 @@ from waitproof.judge.intervals import (
     wait_interval,
 )
 from waitproof.judge.observation import CallRecord, StillWaiting
-from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
+from waitproof.judge.words import NOTHING_RAISED, cut, describe, seconds
 from waitproof.protocol import Raised, Returned
 from waitproof.suite import Model
 
@@ -54,15 +54,29 @@ def _lacks(case: Case, option: str) -> str:
 
 
 @kind("interval_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_interval)
-def interval_kept(case: Case, _arguments: SourceOfOption) -> Finding:
+def interval_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """Each wait polls once an interval: no sooner, and not much later."""
-    return _worst([wait_interval(case, call) for call in case.waits()])
+    hidden = _hidden_default(case, arguments, "poll_interval")
+    return hidden or _worst([wait_interval(case, call) for call in case.waits()])
 
 
 @kind("timeout_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_timeout)
-def timeout_kept(case: Case, _arguments: SourceOfOption) -> Finding:
+def timeout_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """A wait that never ends is given up at its timeout, give or take an interval."""
-    return _worst([_timeout(case, call) for call in _timed_out(case)])
+    hidden = _hidden_default(case, arguments, "timeout")
+    return hidden or _worst([_timeout(case, call) for call in _timed_out(case)])
+
+
+def _hidden_default(case: Case, arguments: SourceOfOption, option: str) -> Finding | None:
+    """Return that a default cannot be judged where this SDK has to be passed the option."""
+    able = case.capabilities
+    has_to_come = able.options_together or option in able.required_options
+    is_passed = any(getattr(call.call.wait, option) is not None for call in case.waits())
+    if arguments.option == "passed" or not (has_to_come and is_passed):
+        return None
+    return Finding(
+        Mark.UNSUPPORTED, seen=f"this SDK's helper has to be passed {option} here: it shows no default"
+    )
 
 
 def _timeout(case: Case, call: CallRecord) -> Finding:
@@ -144,7 +158,7 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
         if call.took_s is not None:
             seen += f", {seconds(call.took_s)} after it was made"
         is_refused = isinstance(call.seen, Raised) and not case.polls(call)
-        is_timeout = is_outcome_named(call.seen, [case.contract.timeout.kind])
+        is_timeout = case.fits_timeout(call.seen)
         if is_refused and not is_timeout and timeout_s > MAY_BE_REFUSED_S:
             return Finding(Mark.NOT_APPLICABLE, seen=f"the helper refuses a timeout of {seconds(timeout_s)}")
         if not isinstance(call.seen, Returned) or case.end_of(call) is None:
@@ -242,7 +256,7 @@ def _one_after_the_other(case: Case, waits: list[CallRecord], expected: str) -> 
     spans = []
     for call in waits:
         polls = case.polls(call)
-        is_long = is_outcome_named(call.seen, [case.contract.timeout.kind]) and bool(polls)
+        is_long = case.fits_timeout(call.seen) and bool(polls)
         if len(polls) < 2 and not is_long:
             count = "no poll" if not polls else "one poll"
             return suspect(

@@ -90,7 +90,15 @@ class BrokenAdapterError(AdapterError):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an SDK and its adapter can do; the defaults are the protocol's."""
+    """What an SDK and its adapter can do; the defaults are the protocol's.
+
+    Attributes:
+        returns: What the helper hands over where that is less than the contract says, None where it is not.
+        required_options: Which options the helper cannot be called without.
+        options_together: It takes all options or none.
+        variants: Which of the contract's variants of the helper it has.
+        zero_values: Its types cannot tell null, or what is absent, from the zero value of a type.
+    """
 
     wait: StrictBool = True
     get_task: StrictBool = True
@@ -103,6 +111,11 @@ class Capabilities:
     end: StrictBool = False
     cancel: StrictBool = False
     no_timeout: StrictBool = False
+    returns: Literal["task", "result", "nothing"] | None = None
+    required_options: tuple[Literal["poll_interval", "timeout"], ...] = ()
+    options_together: StrictBool = False
+    variants: tuple[Text, ...] = ()
+    zero_values: StrictBool = False
 
 
 @dataclass(frozen=True)
