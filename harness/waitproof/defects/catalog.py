@@ -16,6 +16,7 @@ from waitproof.defects.exceptions import exception_defects
 from waitproof.defects.faults import fault_defects
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
+from waitproof.defects.schedules import schedule_defects, schedule_equivalents
 from waitproof.defects.state import state_defects
 from waitproof.defects.traces import trace_defects
 from waitproof.defects.traffic import traffic_defects
@@ -33,6 +34,7 @@ MODULES = (
     interval_defects,
     deadline_defects,
     duration_defects,
+    schedule_defects,
     concurrency_defects,
     fault_defects,
     state_defects,
@@ -70,5 +72,5 @@ def library(contract: Contract) -> Library:
     everything = {defect.name: defect for defects in MODULES for defect in defects(contract)}
     reasons = {name: reason for name, each in everything.items() if (reason := each.why_not(contract))}
     applicable = {name: each for name, each in everything.items() if name not in reasons}
-    correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract)]
+    correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract), *schedule_equivalents(contract)]
     return Library(applicable, {each.name: each for each in correct}, reasons)

@@ -329,12 +329,14 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
 
 
 def _is_timeout(case: Case, call: CallRecord, seen: Raised) -> bool:
-    """Say whether the exception is a deadline's: by the fields promised for it, else by its time."""
+    """Say whether the helper gave up: by the fields promised for that, else by its time or its polls."""
     promise = case.contract.timeout
     if seen.kind.value != promise.kind:
         return False
     if promise.fields:
         fields = promise.fields.items()
         return all(json_equal(seen.fields.get(name, MISSING), value) for name, value in fields)
-    took_s = call.took_s
+    took_s, limit = call.took_s, call.polls_limit(case.contract)
+    if limit is not None and len(case.observation.polls_of(call)) >= limit:
+        return True
     return took_s is not None and took_s >= call.timeout_s(case.contract) - EARLY_SLACK_S

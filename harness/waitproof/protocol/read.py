@@ -339,6 +339,7 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "end": "true or false",
     "cancel": "true or false",
     "no_timeout": "true or false",
+    "schedules": "true or false",
     "operations": "a list of strings",
     "options": "a list of strings",
     "max_concurrency": "a whole number, 0 or more",

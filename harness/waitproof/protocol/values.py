@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = 1
-OPTIONS: tuple[Literal["poll_interval", "timeout"], ...] = ("poll_interval", "timeout")
+Option: TypeAlias = Literal["poll_interval", "timeout", "max_polls"]
+OPTIONS: tuple[Option, ...] = ("poll_interval", "timeout", "max_polls")
 
 JsonObject: TypeAlias = dict[str, Any]
 Text: TypeAlias = InstanceOf[str]  # pydantic's own check refuses lone surrogates, which an SDK may well send
@@ -99,10 +100,11 @@ class Capabilities:
     non_blocking: StrictBool = False
     poll_interval_resolution: _Resolution = 0.001
     timeout_resolution: _Resolution = 0.001
-    options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
+    options: tuple[Option, ...] = ("poll_interval", "timeout")
     end: StrictBool = False
     cancel: StrictBool = False
     no_timeout: StrictBool = False
+    schedules: StrictBool = False
 
 
 @dataclass(frozen=True)

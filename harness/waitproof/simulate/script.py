@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from waitproof.judge import NoAnswer, Seen, StillWaiting, TaskRecord
-from waitproof.protocol import Capabilities, JsonObject, Returned, Unsupported
+from waitproof.protocol import OPTIONS, Capabilities, JsonObject, Returned, Unsupported
 from waitproof.simulate.forecasts import forecast, watch_s
 from waitproof.suite import (
     MAX_DURATION_S,
     NO_TIMEOUT_S,
     Call,
     Contract,
+    Intervals,
     Json,
     Scenario,
     StatusMeaning,
@@ -159,9 +160,11 @@ def lacking(capabilities: Capabilities, call: Call) -> str:
     if call.cancel_after is not None and not capabilities.cancel:
         return "the helper's wait cannot be cancelled"
     if call.wait is not None:
-        for name in ("poll_interval", "timeout"):
+        for name in OPTIONS:
             if getattr(call.wait, name) is not None and name not in capabilities.options:
                 return f"the helper takes no {name}"
+        if isinstance(call.wait.poll_interval, Intervals) and not capabilities.schedules:
+            return "the helper takes an interval, and no schedule of them"
         if call.wait.timeout == NO_TIMEOUT_S and not capabilities.no_timeout:
             return "the helper cannot wait without a timeout"
     return ""
@@ -180,14 +183,19 @@ def _request(call: Call, task: TaskRecord, started_id: Json) -> JsonObject:
     task_id = task.task_id if started_id is None else started_id
     if call.wait is not None:
         options = {
-            name: _number(value)
-            for name in ("poll_interval", "timeout")
-            if (value := getattr(call.wait, name)) is not None
+            name: _option(value) for name in OPTIONS if (value := getattr(call.wait, name)) is not None
         }
         return {"op": "wait", "task_id": task_id, "options": options}
     if call.get_task is not None:
         return {"op": "get_task", "task_id": task_id}
     return {"op": "begin", "operation": call.begin, "arguments": fill(call.arguments, task.values)}
+
+
+def _option(value: float | Intervals) -> Json:
+    if not isinstance(value, Intervals):
+        return _number(value)
+    grows = {"times": value.times} if value.times > 1 else {"add": _number(value.add_s)}
+    return {"first": _number(value.first_s), **grows, "most": _number(value.most_s)}
 
 
 def _number(value_s: float) -> int | float | None:
@@ -205,7 +213,7 @@ def _due_s(contract: Contract, scenario: Scenario, call: Call) -> float:
         return longest_delay_s
     interval_s = call.wait.interval_s(contract.defaults)
     timeout_s = call.wait.timeout_s(contract.defaults)
-    if timeout_s > MAX_DURATION_S:  # the task ends long before
+    if timeout_s > MAX_DURATION_S:  # the task, or the limit of polls, ends the wait long before
         timeout_s = forecast(contract, scenario).length_s
     return timeout_s + interval_s + longest_delay_s
 
