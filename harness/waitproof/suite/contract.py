@@ -201,13 +201,17 @@ class Contract(Model):
     """One suite's documentation; see the module.
 
     `sdk_exceptions` is a pattern that matches the name of every exception that an SDK defines, even one of no
-    documented kind. `example` is the id of the scenario that is shown and served where none is named;
+    documented kind. `extends` is another suite: a bundled one's name, or a folder beside this file. Keys that
+    are not written are that one's, its requirements and scenarios are added, and `without` leaves some of
+    them out by their ids. `example` is the id of the scenario that is shown and served where none is named;
     `snippets` are calls to paste, by language: `${base_url}` is the mock server's and `${task_id}` a task's.
     """
 
     noun: ClassVar[str] = "contract"
     format: Format
     name: Name
+    extends: str | None = None
+    without: tuple[str, ...] = ()
     title: str
     source: str
     task_id: TaskIdFormat = TaskIdFormat.UUID
@@ -245,8 +249,13 @@ class Contract(Model):
             name = requirement.get("id").plain()
             if str(name) in ids:
                 fact, fix = f"requirement {name} appears twice", "give each promise its own id"
+                if written.has("extends"):
+                    fix += f", or put '{name}' under 'without' to replace the inherited one"
                 yield Wrong(fact, fix=fix, path=("requirements", number, "id"))
             ids.add(str(name) if requirement.has("id") else number)
+        if written.has("without") and not written.has("extends"):
+            fact = "only a contract that extends another suite can leave something out"
+            yield Wrong(fact, fix="add 'extends', or remove 'without'", path=("without",))
         for path, more in _templates(written):
             node = written.at(path)
             try:

@@ -87,6 +87,9 @@ def check_words(document: Document, contract: Contract) -> None:
             return
         if name in seen:
             document.add(("proves", number), f"'{name}' appears twice", fix="remove one of them")
+        elif name not in requirements and name in contract.without:
+            fact = f"the requirement '{name}' is left out of this suite, under 'without' of its contract"
+            document.add(("proves", number), fact, fix="remove it here or there")
         elif name not in requirements:
             fix = nearest(name, requirements) or "'waitproof explain' lists them"
             document.add(("proves", number), f"no requirement is called '{name}'", fix=fix)
