@@ -24,13 +24,18 @@ from waitproof.suite.document import Document, read, shown
 from waitproof.suite.expect import PollCount
 from waitproof.suite.files import (
     CONTRACT,
+    DEFAULT_SUITE,
     Suite,
+    bundled_names,
     bundled_suite,
     contract_file,
+    id_of,
+    is_suite,
     lint_file,
     lint_suite,
     load_contract,
     load_scenario,
+    load_source,
     load_suite,
     read_file,
     read_suite,
@@ -48,6 +53,7 @@ from waitproof.suite.scenario import (
 )
 from waitproof.suite.selection import select
 from waitproof.suite.sending import Response
+from waitproof.suite.sources import ScenarioFile, Source, loose_files
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, fill
@@ -55,6 +61,7 @@ from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
     "CONTRACT",
+    "DEFAULT_SUITE",
     "MAX_DURATION_S",
     "NO_TIMEOUT_S",
     "SCENARIO_HEADER",
@@ -79,6 +86,8 @@ __all__ = [
     "Requirement",
     "Response",
     "Scenario",
+    "ScenarioFile",
+    "Source",
     "StatusMeaning",
     "Step",
     "Suite",
@@ -89,16 +98,21 @@ __all__ = [
     "answer",
     "at_path",
     "build",
+    "bundled_names",
     "bundled_suite",
     "check",
     "contract_file",
     "fill",
+    "id_of",
     "invalid",
+    "is_suite",
     "lint_file",
     "lint_suite",
     "load_contract",
     "load_scenario",
+    "load_source",
     "load_suite",
+    "loose_files",
     "one_line",
     "read",
     "read_file",

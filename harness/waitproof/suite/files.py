@@ -18,11 +18,13 @@ from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.folders import (
     CONTRACT,
+    DEFAULT_SUITE,
     MAX_FILE_BYTES,
     bundled_names,
     bundled_suite,
     contract_file,
     id_of,
+    is_suite,
     read_file,
     scenario_paths,
     shown_path,
@@ -34,16 +36,19 @@ from waitproof.suite.sources import ScenarioFile, Source, loose_files, read_docu
 
 __all__ = [
     "CONTRACT",
+    "DEFAULT_SUITE",
     "MAX_FILE_BYTES",
     "Suite",
     "bundled_names",
     "bundled_suite",
     "contract_file",
     "id_of",
+    "is_suite",
     "lint_file",
     "lint_suite",
     "load_contract",
     "load_scenario",
+    "load_source",
     "load_suite",
     "read_file",
     "read_suite",
@@ -82,6 +87,15 @@ class Suite:
     def place(self, scenario_id: str) -> str:
         """Return a scenario's file for messages."""
         return shown_path(self.files[scenario_id])
+
+    def misfit(self, scenario_id: str, fact: str, *, found: str = "", expected: str = "") -> Mistake | None:
+        """Return the mistake that an inherited scenario does not fit this contract; None for any other."""
+        if self.source is None:
+            return None
+        file = self.source.files()[0].get(scenario_id)
+        if file is None or file.base is None:
+            return None
+        return self.source.blame(file, fact, found=found, expected=expected)
 
 
 def load_suite(folder: Path, loose: Sequence[Path] = ()) -> Suite:
@@ -165,6 +179,15 @@ def load_contract(path: Path, *, with_checks: bool = True) -> Contract:
         InputError: With every mistake.
     """
     return read_source(path.parent, known_checks() if with_checks else {}).contract
+
+
+def load_source(folder: Path, loose: Sequence[Path] = ()) -> Source:
+    """Return the contract in a folder with the list of its scenario files, for who reads them one by one.
+
+    Raises:
+        InputError: With every mistake of the contract.
+    """
+    return read_source(folder, known_checks(), loose=loose_files(loose))
 
 
 def load_scenario(

@@ -12,11 +12,13 @@ from waitproof.errors import InputError, Mistake, nearest, why
 
 __all__ = [
     "CONTRACT",
+    "DEFAULT_SUITE",
     "MAX_FILE_BYTES",
     "bundled_names",
     "bundled_suite",
     "contract_file",
     "id_of",
+    "is_suite",
     "read_file",
     "scenario_paths",
     "shown_path",
@@ -26,6 +28,7 @@ __all__ = [
 
 MAX_FILE_BYTES = 512 * 1024  # the largest payload a person writes by hand; ${text:2MiB} makes larger ones
 CONTRACT = "contract.yaml"
+DEFAULT_SUITE = "stream"  # where nothing names one
 
 
 def _roots() -> tuple[Path, ...]:
@@ -39,7 +42,7 @@ def bundled_names() -> list[str]:
     return sorted({file.parent.name for root in _roots() for file in root.glob(f"*/{CONTRACT}")})
 
 
-def bundled_suite(name: str = "stream", *, option: str = "--suite") -> Path:
+def bundled_suite(name: str = DEFAULT_SUITE, *, option: str = "--suite") -> Path:
     """Return the folder of a suite that comes with waitproof: in the installed package, else in a checkout.
 
     Args:
@@ -78,6 +81,11 @@ def suite_folder(argument: str, *, option: str = "--suite") -> Path:
         if folder.is_dir():
             return folder
         raise
+
+
+def is_suite(folder: Path) -> bool:
+    """Say whether a folder has a contract."""
+    return (folder / CONTRACT).is_file()
 
 
 def scenario_paths(folder: Path) -> list[Path]:

@@ -77,6 +77,10 @@ class Source:
                 mistakes.append(self._same_id(loose, first))
         return dict(sorted(files.items())), mistakes
 
+    def inherited(self) -> list[ScenarioFile]:
+        """Return the scenario files of the suites that this one extends."""
+        return [each for each in self.files()[0].values() if each.base is not None]
+
     def read(self, file: ScenarioFile, checks: Mapping[str, CheckSpec] | None = None) -> Scenario:
         """Return the scenario in a file; if it is inherited, it may prove nothing that this suite promises.
 
