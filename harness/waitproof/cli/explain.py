@@ -1,4 +1,4 @@
-"""`waitproof explain`: one requirement with the scenarios that prove it, or one scenario's file."""
+"""`waitproof explain`: a requirement with the scenarios that prove it, a scenario's file, or the checks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 import sys
 import textwrap
 
+from waitproof.cli.checks import explain_checks
 from waitproof.cli.console import say
 from waitproof.cli.options import add_suite_options, suite_arguments, suite_of
 from waitproof.errors import InputError, Mistake, nearest
@@ -21,11 +22,20 @@ __all__ = ["add_options", "execute"]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("name", nargs="?", help="id of a requirement or scenario; without it, list them all")
+    parser.add_argument(
+        "--checks",
+        action="store_true",
+        help="explain the check of that name, or all checks that a contract's requirements can name",
+    )
     add_suite_options(parser)
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Print the requirement or scenario with that name."""
+    if options.checks:
+        for line in explain_checks(options.name):
+            say(line)
+        return ExitCode.KEPT
     suite, mistakes = read_suite(suite_of(options), options.scenarios)
     for line in _lines(suite, options.name):
         say(line)

@@ -89,11 +89,12 @@ def execute(options: argparse.Namespace) -> ExitCode:
         expected = "a folder with an adapter.yaml, or --adapter with a command"
         fix = "waitproof run adapters/reference-client"
         raise InputError(Mistake("waitproof run", "no adapter is named", expected=expected, fix=fix))
+    json_path = {"--json": options.json} if options.json else {}
+    report.check_paths(requested := {**json_path, **report.requested_paths(options)})
     specs = unique_names([find_adapter(argument) for argument in arguments])
     runs = plan(options, specs)
-    json_path = {"--json": options.json} if options.json else {}
     for each in runs:
-        report.check_paths(each.paths({**json_path, **report.requested_paths(options)}))
+        report.check_paths(each.paths(requested))
     console = make_console(sys.stdout)
     baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
     level = Level(options.fail_on.upper())

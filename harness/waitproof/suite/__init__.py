@@ -20,6 +20,7 @@ from waitproof.suite.contract import (
     StatusMeaning,
     TaskIdFormat,
 )
+from waitproof.suite.contract_schema import ROOT, contract_keys, contract_schema
 from waitproof.suite.document import Document, read, shown
 from waitproof.suite.expect import PollCount
 from waitproof.suite.files import (
@@ -54,6 +55,7 @@ from waitproof.suite.scenario import (
 from waitproof.suite.selection import select
 from waitproof.suite.sending import Response
 from waitproof.suite.sources import ScenarioFile, Source, loose_files
+from waitproof.suite.starting import new_suite
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, fill
@@ -64,6 +66,7 @@ __all__ = [
     "DEFAULT_SUITE",
     "MAX_DURATION_S",
     "NO_TIMEOUT_S",
+    "ROOT",
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",
@@ -102,6 +105,8 @@ __all__ = [
     "bundled_suite",
     "check",
     "contract_file",
+    "contract_keys",
+    "contract_schema",
     "fill",
     "id_of",
     "invalid",
@@ -113,6 +118,7 @@ __all__ = [
     "load_source",
     "load_suite",
     "loose_files",
+    "new_suite",
     "one_line",
     "read",
     "read_file",

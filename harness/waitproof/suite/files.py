@@ -149,7 +149,7 @@ def lint_file(path: Path, folder: Path | None = None) -> Suite:
         folder = above
     if folder is None:
         read_file(path)  # a file that does not exist is reported as that
-        fix = f"name the suite that it is for: --suite {' or --suite '.join(bundled_names())}"
+        fix = "put it below the folder of a suite, or name that suite: --suite NAME"
         raise InputError(Mistake(shown_path(path), f"there is no {CONTRACT} above this file", fix=fix))
     mistakes: list[Mistake] = []
     source: Source | None = None
