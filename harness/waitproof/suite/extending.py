@@ -27,13 +27,14 @@ def names_left_out(root: Node) -> set[str]:
     return {each.value for each in root.items(WITHOUT) if isinstance(each.value, str)}
 
 
-def check_without(document: Document, known: Collection[str], base: str) -> None:
+def check_without(document: Document, known: Collection[str], base: str, argument: str) -> None:
     """Report what a contract leaves out although the suite that it extends does not have it.
 
     Args:
         document: The contract that extends.
         known: The ids of requirements and scenarios of the other suite.
         base: That suite's name.
+        argument: What names it on a command line.
     """
     seen: set[str] = set()
     for number, item in enumerate(document.root.items(WITHOUT)):
@@ -43,7 +44,7 @@ def check_without(document: Document, known: Collection[str], base: str) -> None
             document.add((WITHOUT, number), f"'{item.value}' appears twice", fix="remove one of them")
         elif item.value not in known:
             fact = f"'{item.value}' is neither a requirement nor a scenario of '{base}'"
-            fix = nearest(item.value, known) or f"'waitproof explain --suite {base}' lists its requirements"
+            fix = nearest(item.value, known) or f"'waitproof explain --suite {argument}' lists its promises"
             document.add((WITHOUT, number), fact, fix=fix)
         seen.add(item.value)
 

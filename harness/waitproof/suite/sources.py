@@ -23,6 +23,7 @@ from waitproof.suite.folders import (
     bundled_suite,
     contract_file,
     id_of,
+    is_suite,
     read_file,
     scenario_paths,
     shown_path,
@@ -171,7 +172,9 @@ def read_source(
         extended = _extended(document, folder, within)
         base = read_source(extended, checks, within=(*within, folder))
         requirements = [each.id for each in base.contract.requirements]
-        check_without(document, [*requirements, *base.files()[0]], base.contract.name)
+        named = str(document.root.get(EXTENDS).value)
+        argument = shown_path(extended) if is_suite(folder / named) else named
+        check_without(document, [*requirements, *base.files()[0]], base.contract.name, argument)
         fill_in(document, base.document.root)
     contract = build(Contract, document, lambda: check_contract(document, checks) if checks else None)
     return Source(folder, document, contract, base, loose)

@@ -40,7 +40,7 @@ without: []
 
 # What your SDKs promise besides. Every requirement needs a scenario that proves it.
 requirements:
-  - id: own-promise
+  - id: {name}-promise
     level: SHOULD
     reason: Why your users rely on it; a MUST has a quote of your documentation in its place.
     check: returns_result
@@ -49,7 +49,7 @@ requirements:
 _OWN_SCENARIO = """\
 # Write down here which mistake of an SDK this scenario catches.
 summary: The task ends after three polls, and the caller gets its result.
-proves: [own-promise]
+proves: [{name}-promise]
 # What the server answers, poll by poll; the last step repeats.
 task:
 {steps}
@@ -111,7 +111,8 @@ def _extending(name: str, folder: Path, extends: str) -> dict[str, str]:
     is_bundled = extends in bundled_names() and other == suite_folder(extends)
     named = extends if is_bundled else Path(os.path.relpath(other.absolute(), folder.absolute())).as_posix()
     text = _EXTENDING.format(name=name, extends=json.dumps(named) if " " in named else named)
-    return {CONTRACT: text, "own/returns-its-result.yaml": _OWN_SCENARIO.format(steps=_steps(contract))}
+    scenario = _OWN_SCENARIO.format(name=name, steps=_steps(contract))
+    return {CONTRACT: text, f"{name}/returns-its-result.yaml": scenario}
 
 
 def _steps(contract: Contract) -> str:
