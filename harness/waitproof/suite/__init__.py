@@ -20,7 +20,7 @@ from waitproof.suite.contract import (
     StatusMeaning,
     TaskIdFormat,
 )
-from waitproof.suite.contract_schema import ROOT, contract_keys, contract_schema
+from waitproof.suite.schema import ROOT, contract_keys, contract_schema
 from waitproof.suite.document import Document, read, shown
 from waitproof.suite.expect import PollCount
 from waitproof.suite.files import (
