@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -131,8 +130,7 @@ class VerdictItem(_Item):
         if verdict.status in {Status.UNSUPPORTED, Status.NOT_APPLICABLE}:
             pytest.skip(f"{verdict.status.value}: {verdict.seen}")
         if verdict.status in {Status.FAIL, Status.INCONCLUSIVE} or verdict.excused:
-            named = self.config.stash[SESSION].arguments
-            command = shlex.join(["pytest", self.nodeid, "--adapter", self.spec.argument, *named])
+            command = self.config.stash[SESSION].command_for(self)
             raise ReportedError(f"{self._explanation(verdict)}\n  {'again:':<13}{command}")
         if verdict.status is Status.WARN:
             warnings.warn(WaitproofWarning(self._explanation(verdict)), stacklevel=1)

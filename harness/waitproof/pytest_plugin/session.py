@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -52,8 +53,8 @@ class Session:
             UsageError: One of them does not exist, or its files have mistakes.
         """
         self._config = config
-        self.arguments = ["--waitproof-suite", suite] if suite else []
-        self.arguments += [word for each in loose for word in ("--waitproof-scenarios", each)]
+        self._arguments = ["--suite", suite] if suite else []
+        self._arguments += [word for each in loose for word in ("--scenarios", each)]
         self._loose_paths = [Path(each) for each in loose]
         try:
             specs = unique_names([find_adapter(each) for each in arguments])
@@ -88,7 +89,7 @@ class Session:
             return list(self._specs)
         source: Source | None = self.source(folder)
         family = set()
-        while source is not None:  # whoever is judged by a suite can be judged by one that extends it
+        while source is not None:  # an SDK of that suite, or of one that it extends
             family.add(source.folder.resolve())
             source = source.base
         own = self._own
@@ -120,6 +121,15 @@ class Session:
 
     def _loose_of(self, folder: Path) -> Sequence[Path]:
         return self._loose_paths if folder.resolve() == self._chosen else ()
+
+    def command_for(self, item: VerdictItem) -> str:
+        """Return the command that repeats one item, from the working directory."""
+        adapter = ["--adapter", item.spec.argument]
+        if self._arguments:  # with them, pytest would run the whole suite
+            pattern = f"{item.scenario.id}:{item.requirement}"
+            return shlex.join(["waitproof", "run", *adapter, *self._arguments, "-k", pattern])
+        path = item.path.relative_to(Path.cwd()) if item.path.is_relative_to(Path.cwd()) else item.path
+        return shlex.join(["pytest", f"{path}::{item.name}", *adapter])
 
     def refuse_xdist(self) -> None:
         """Stop where pytest-xdist would split a run whose waits must be scheduled together.

@@ -20,7 +20,6 @@ from waitproof.suite.contract import (
     StatusMeaning,
     TaskIdFormat,
 )
-from waitproof.suite.schema import ROOT, contract_keys, contract_schema
 from waitproof.suite.document import Document, read, shown
 from waitproof.suite.expect import PollCount
 from waitproof.suite.files import (
@@ -52,6 +51,7 @@ from waitproof.suite.scenario import (
     scenario_schema,
     watched_after_s,
 )
+from waitproof.suite.schema import ROOT, contract_keys, contract_schema
 from waitproof.suite.selection import select
 from waitproof.suite.sending import Response
 from waitproof.suite.sources import ScenarioFile, Source, loose_files

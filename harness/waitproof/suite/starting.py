@@ -15,10 +15,10 @@ from pathlib import Path
 from waitproof.errors import InputError, Mistake, why
 from waitproof.suite.checks import CheckSpec
 from waitproof.suite.contract import Contract, StatusMeaning
-from waitproof.suite.schema import contract_schema
 from waitproof.suite.files import load_contract
 from waitproof.suite.folders import CONTRACT, bundled_names, suite_folder
 from waitproof.suite.scenario import scenario_schema
+from waitproof.suite.schema import contract_schema
 
 __all__ = ["CONTRACT_SCHEMA", "SCENARIO_SCHEMA", "new_suite"]
 
