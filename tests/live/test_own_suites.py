@@ -250,7 +250,14 @@ def test_an_adapter_is_judged_by_the_suite_that_it_names(mark: Mark, project: py
 
 def test_loose_scenarios_are_items_of_the_suite(mark: Mark, project: pytest.Pytester) -> None:
     sdk = adapter(mark, project.path, "sdk", None)
-    argv = ["--waitproof-suite", "suites/mini", "--waitproof-scenarios", "suites/loose", "--adapter", sdk]
+    argv: list[str | Path] = [
+        "--waitproof-suite",
+        "suites/mini",
+        "--waitproof-scenarios",
+        "suites/loose",
+        "--adapter",
+        sdk,
+    ]
 
     done = project.runpytest_inprocess("-p", "waitproof.pytest_plugin", *argv, "-k", "more or completes")
 
@@ -264,7 +271,7 @@ def test_inherited_scenarios_are_run_and_reported(mark: Mark, project: pytest.Py
     spec = {"format": 1, "name": "sdk", "command": mark.argv("NoKey"), "env": ENV}
     (folder / "adapter.yaml").write_text(yaml.safe_dump(spec))
 
-    argv = ["suites/ours", "--adapter", folder, "-k", "sends-its-key", "-v"]
+    argv: list[str | Path] = ["suites/ours", "--adapter", folder, "-k", "sends-its-key", "-v"]
     done = project.runpytest_inprocess("-p", "waitproof.pytest_plugin", *argv)
 
     done.stdout.re_match_lines(
