@@ -155,7 +155,7 @@ def _play(
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
         names = [spec.name for spec in run.specs]
-        listener = report.BarListener(console, names, len(run.scenarios), run.suite.contract.statuses)
+        listener = report.BarListener(console, names, len(run.scenarios), run.suite.contract.meanings)
         on_poll = listener.polled
     else:
         listener = report.LineListener(console)

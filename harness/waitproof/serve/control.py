@@ -124,7 +124,7 @@ class Control:
             ),
             broken=[models.Scenario.of(entry) for entry in manager.catalog.entries() if entry.mistakes],
             example=contract.example or manager.catalog.ids()[0],
-            statuses=dict(contract.statuses),
+            statuses=dict(contract.meanings),
             snippets=manager.catalog.calls(base_url),
         )
 

@@ -55,10 +55,10 @@ def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mappi
         step = Step.model_validate({"status": status, "times": "forever"})
         seconds = payload.get("seconds", STALL_S)  # not validated: a scenario file may not ask for so many
         return step.model_copy(update={"delay": seconds})
-    meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
+    fails = action is Action.FAIL
     if not payload:
         for step in scenario.task:
-            if step.status and contract.meaning(step.status) is meaning:
+            if contract.ends_the_wait(step.status) and contract.fails(str(step.status)) is fails:
                 return step
     for name, value in payload.items():
         try:
@@ -67,7 +67,12 @@ def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mappi
             raise InputError(Mistake(name, str(error))) from None
         except RecursionError:
             raise InputError(Mistake(name, f"'{name}' is nested too deeply")) from None
-    return Step.model_validate({"status": _status(contract, meaning), **payload})
+    ending = contract.failing_status if fails else _status(contract, StatusMeaning.RETURN_RESULT)
+    if ending is None:
+        fact, known = "no status of this contract says that a task failed", ", ".join(contract.statuses)
+        fix = "write raise_task, or {means: return_result, fails: true}, for one of them in contract.yaml"
+        raise InputError(Mistake("", fact, expected=known, fix=fix))
+    return Step.model_validate({"status": ending, **payload})
 
 
 def _status(contract: Contract, meaning: StatusMeaning) -> str:

@@ -17,7 +17,6 @@ from waitproof.suite.contract import (
     Level,
     Operation,
     Requirement,
-    StatusMeaning,
     TaskIdFormat,
 )
 from waitproof.suite.document import Document, read, shown
@@ -54,6 +53,7 @@ from waitproof.suite.scenario import (
 from waitproof.suite.schema import ROOT, contract_keys, contract_schema
 from waitproof.suite.selection import select
 from waitproof.suite.sending import Response
+from waitproof.suite.shape import Conditions, Returns, StatusMeaning
 from waitproof.suite.sources import ScenarioFile, Source, loose_files
 from waitproof.suite.starting import new_suite
 from waitproof.suite.step import Drop, Step
@@ -73,6 +73,7 @@ __all__ = [
     "Call",
     "Catalog",
     "Change",
+    "Conditions",
     "Contract",
     "Document",
     "Drop",
@@ -88,6 +89,7 @@ __all__ = [
     "PollCount",
     "Requirement",
     "Response",
+    "Returns",
     "Scenario",
     "ScenarioFile",
     "Source",

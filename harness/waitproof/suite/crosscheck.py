@@ -16,10 +16,11 @@ from typing import TypeVar
 
 from waitproof.errors import nearest
 from waitproof.suite.checks import CheckSpec
-from waitproof.suite.contract import Contract, Requirement, StatusMeaning
-from waitproof.suite.document import Document
+from waitproof.suite.contract import Contract, Requirement
+from waitproof.suite.document import Document, shown
 from waitproof.suite.model import MAX_DURATION_S, Model, build, validate
 from waitproof.suite.scenario import Call, Scenario, WaitOptions
+from waitproof.suite.shape import Returns, StatusMeaning
 from waitproof.suite.step import Step
 from waitproof.suite.task import render_body
 from waitproof.suite.template import at_path, check
@@ -108,9 +109,27 @@ def check_words(document: Document, contract: Contract) -> None:
         for field in call.names("expect", "raises", "fields"):
             fact = f"an exception has no documented field '{field}'"
             _check_name(document, (*path, field), field, documented, fact)
+        _check_returns(document, number, call.get("expect"), contract)
     for path, keys in _templates(root):
         _check_placeholders(document, path, keys)
     _check_ends(document, contract)
+
+
+def _check_returns(document: Document, number: int, expect: Node, contract: Contract) -> None:
+    """Report a value that no wait of this contract can return, or that every wait returns."""
+    if "returns" not in expect.names() or document.is_full:
+        return
+    path: Path = ("calls", number, "expect", "returns")
+    value = expect.get("returns").plain()
+    if contract.returns is Returns.NOTHING and value is not None:
+        fact = f"a wait of this contract returns nothing, not {shown(value)}"
+        document.add(path, fact, expected="null, which says that the wait returns")
+    elif contract.returns is Returns.TASK and not isinstance(value, dict):
+        fact = f"a wait of this contract returns a task, not {shown(value)}"
+        document.add(path, fact, expected="a mapping with what the task must have")
+    elif contract.returns is Returns.TASK and not value and not contract.returned:
+        fact = "any task has what is expected here"
+        document.add(path, fact, expected="what the task must have, or 'returned' in the contract")
 
 
 def _check_ends(document: Document, contract: Contract) -> None:
@@ -261,14 +280,16 @@ class _Proof:
         ending = next((step for step in self.steps if contract.ends_the_wait(step.status)), None)
         status = None if ending is None else ending.status
         if ending is None or status is None or contract.meaning(status) is not StatusMeaning.RAISE_TASK:
-            failing = [name for name, each in contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
+            failing = [name for name, each in contract.meanings.items() if each is StatusMeaning.RAISE_TASK]
             expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
             self.document.add(path, f"{fact} a task that does not fail", expected=expected)
-        elif at_path(render_body(contract, ending, _SOME_TASK), source) is None:
+        elif at_path(body := render_body(contract, ending, _SOME_TASK), source) is None:
             expected = f"'{source}' in the step that says '{status}'"
             if field in contract.exception_fields:
                 expected += f", or '{field}' under 'raises: fields'"
-            self.document.add(path, f"{fact} an answer that has no '{source}'", expected=expected)
+            ends = [each for each in _paths(body) if each.endswith(f".{source}")]
+            fix = f"did the contract mean '{ends[0]}'?" if ends else ""
+            self.document.add(path, f"{fact} an answer that has no '{source}'", expected=expected, fix=fix)
 
     def _check_option(self, requirement: Requirement, *, is_passed: bool) -> None:
         """Report a wait that passes an option whose default is proved, or the other way round."""
@@ -297,6 +318,18 @@ class _Proof:
             fact = f"'{requirement.id}' is proved by a task that ends ('{self.steps[ends[0]].status}')"
             expected = "a task that never ends, so that only the deadline ends the wait"
             self.document.add(("task", ends[0], "status"), fact, expected=expected)
+
+
+def _paths(body: Json, path: str = "") -> Iterator[str]:
+    """Yield the dotted path of everything in an answer."""
+    parts: Iterable[tuple[object, Json]] = ()
+    if isinstance(body, dict):
+        parts = body.items()
+    elif isinstance(body, list):
+        parts = enumerate(body)
+    for name, part in parts:
+        yield f"{path}{name}"
+        yield from _paths(part, f"{path}{name}.")
 
 
 def _either(names: Sequence[str]) -> str:

@@ -251,7 +251,7 @@ def _read(
     contract = source.contract
     if contract.example is not None and contract.example not in files:
         fact = f"the example '{contract.example}' is not a scenario of this suite"
-        fix = nearest(contract.example, files)
+        fix = nearest(contract.example, files) or "remove it, or name one that 'waitproof list' shows"
         of_contract.append(source.document.mistake(("example",), fact, fix=fix))
     if checks is not None and len(scenarios) + len(left_out) == len(files):  # any other may prove the rest
         of_contract += _unproved(source, scenarios)

@@ -11,6 +11,12 @@ from waitproof.suite.contract import Contract
 __all__ = ["ROOT", "contract_keys", "contract_schema"]
 
 ROOT = "Contract"
+_CONDITIONS = {
+    "language": "SDKs of this language; a list has alternatives, here and below.",
+    "non_blocking": "SDKs whose waits don't block the client, or the others.",
+    "cancel": "SDKs whose waits can be cancelled, or the others.",
+    "returns": "SDKs whose waits return this: result, task or nothing.",
+}
 _SENTENCES = {  # by the name of the part that has the keys, as in the schema
     ROOT: {
         "format": "The number of the file's format.",
@@ -26,9 +32,12 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
         "answer": "The answer to a poll.",
         "error": "What ${error} is for a failed task in a scenario that has no error.",
         "http_error": "The answer with an HTTP status of 400 or more; ${http} and ${message} are filled in.",
-        "statuses": "What each status must lead to.",
+        "statuses": "What each status must lead to; {means: return_result, fails: true} is a failure that is "
+        "returned.",
+        "returns": "What a wait hands to its caller: the result, the task as an object, or nothing.",
+        "returned": "The part of the task that a wait promises to return, where it returns the task.",
         "unknown_status": "What a status that is not listed must lead to.",
-        "timeout": "What the caller gets when its time is up.",
+        "timeout": "What the caller gets when its time is up; any exception without it.",
         "defaults": "What holds where the caller passes no option.",
         "exception_fields": "The fields of a failed task's exception, each with its place in the answer, "
         "such as error.code.",
@@ -54,8 +63,13 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
         "body": "Its body; ${task_id}, ${status}, ${result}, ${error} and ${now_ns} are filled in.",
     },
     "ErrorAnswer": {"headers": "Its headers.", "body": "Its body."},
+    "Status": {
+        "means": "What it must lead to.",
+        "fails": "Whether it says that the task has failed, although the wait returns.",
+    },
     "TimeoutPromise": {
         "kind": "The kind of the exception.",
+        "type": "A regular expression for the name of its type; one for all languages, or one for each.",
         "fields": "Fields of the exception with the values that they have.",
     },
     "Defaults": {
@@ -79,11 +93,8 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
         "with": "The check's arguments.",
         "applies_to": "Which SDKs it is about; all without it.",
     },
-    "AppliesTo": {
-        "language": "Only SDKs of this language.",
-        "non_blocking": "Only SDKs whose waits don't block, or only others.",
-        "cancel": "Only SDKs whose waits can be cancelled, or only others.",
-    },
+    "AppliesTo": {**_CONDITIONS, "not": "Not to SDKs that meet one of these conditions."},
+    "Conditions": _CONDITIONS,
 }
 
 
@@ -96,7 +107,7 @@ def contract_schema(checks: Mapping[str, CheckSpec]) -> dict[str, Any]:
     schema = Contract.model_json_schema(by_alias=True, mode="validation")
     for part, properties in _parts(schema):
         for key, value in properties.items():
-            value["description"] = _SENTENCES.get(part, {}).get(key, "")
+            value.setdefault("description", _SENTENCES.get(part, {}).get(key, ""))
     requirement = schema["$defs"]["Requirement"]
     requirement["properties"]["check"]["enum"] = list(checks)
     requirement["allOf"] = [
