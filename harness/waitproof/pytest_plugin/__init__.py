@@ -92,7 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from waitproof.pytest_plugin.session import Session  # noqa: PLC0415 - see the module's docstring
 
         session = config.stash[SESSION] = Session(config, arguments, suite, scenarios)
-        if suite and not config.getoption("file_or_dir"):
+        if (suite or scenarios) and not config.getoption("file_or_dir"):
             config.args[:] = []
         config.args += session.paths()
 
