@@ -42,6 +42,7 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
         "exception_fields": "The fields of a failed task's exception, each with its place in the answer, "
         "such as error.code.",
         "sdk_exceptions": "A regular expression for the names of all exceptions that the SDKs define.",
+        "variants": "Other ways to call the helper, by name.",
         "operations": "Requests that begin a task, by name.",
         "environment": "Environment variables that the SDKs read, and that adapters are started without.",
         "example": "The scenario that serve and doctor use where none is named.",
@@ -66,6 +67,10 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
     "Status": {
         "means": "What it must lead to.",
         "fails": "Whether it says that the task has failed, although the wait returns.",
+    },
+    "Variant": {
+        "options": "The options of the helper that make it.",
+        "statuses": "What statuses then lead to, where that differs.",
     },
     "TimeoutPromise": {
         "kind": "The kind of the exception.",
