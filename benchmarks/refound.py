@@ -1,0 +1,152 @@
+"""Bugs that shipped, refound: run an SDK before and after a public fix, and check that the suite tells them apart.
+
+    python benchmarks/refound.py                        # every pair of refound.yaml
+    python benchmarks/refound.py -k java --show         # the pairs whose names match, with what was seen
+
+Each pair is an adapter of this repository with another version of its SDK pinned, from a package registry. One
+requirement in one scenario must fail before (FAIL or WARN, or the recorded words `was`) and pass after. The adapter
+is copied to a folder beside a link to the kits, its pin is changed, and files of `overlay` take the place of its own
+where the SDK's interface was another one at that time.
+
+Exits with 0 when every pair is as written, else with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+DATA = HERE / "refound.yaml"
+WAITPROOF = Path(sys.executable).parent / "waitproof"
+# What pins an SDK's version: by file, the text around the version.
+PINS = {
+    "requirements.txt": r"(?m)^({package}==).*()$",
+    "pom.xml": r"(<artifactId>{package}</artifactId>\s*<version>)[^<]*(<)",
+    "go.mod": r"(?m)^(\s*(?:require )?\S*{package} v).*()$",
+    "package.json": r'("{package}": ")[^"]*(")',
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one version's run showed of the requirement."""
+
+    status: str
+    seen: str
+    timeline: str
+
+
+def main() -> int:
+    """Run the pairs, print a line for each, and return the exit code."""
+    options = _options()
+    pairs = [each for each in yaml.safe_load(DATA.read_text("utf-8")) if options.k in each["name"]]
+    if not pairs:
+        print(f"no pair of {DATA.name} matches {options.k!r}")
+        return 2
+    folder = options.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    kits = folder / "kits"
+    if not kits.exists():
+        kits.symlink_to(ROOT / "adapters" / "kits")
+    wrong = 0
+    for pair in pairs:
+        before, after = (_run(pair, pair[side], folder) for side in ("before", "after"))
+        is_right = _is_as_written(pair, before, after)
+        wrong += not is_right
+        print(f"{'ok   ' if is_right else 'WRONG'} {pair['name']}: {pair['shows']}")
+        for version, side in ((pair["before"], before), (pair["after"], after)):
+            print(f"      {version:<8} {side.status:<5} {side.seen}")
+            if options.show or not is_right:
+                print(f"               {side.timeline}")
+    print(f"{len(pairs)} pairs, {wrong} not as written" if wrong else f"{len(pairs)} pairs, all as written")
+    return 1 if wrong else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("-k", default="", metavar="TEXT", help="only pairs whose names contain TEXT")
+    parser.add_argument("--show", action="store_true", help="print the polls of both versions")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=ROOT / "build" / "refound",
+        help="where the adapters are prepared (default: build/refound)",
+    )
+    return parser.parse_args()
+
+
+def _is_as_written(pair: dict[str, Any], before: Side, after: Side) -> bool:
+    """Whether the two sides show the bug, and that it is gone; an INFO shows it by its first words."""
+    if "says" in pair:
+        old, new = pair["says"]
+        return before.seen.startswith(old) and after.seen.startswith(new)
+    return before.status == pair["was"] and after.status == "PASS"
+
+
+def _run(pair: dict[str, Any], version: str, folder: Path) -> Side:
+    adapter = _prepared(pair, str(version), folder)
+    report = adapter / "report.json"
+    report.unlink(missing_ok=True)
+    suite = str(ROOT / "scenarios" / pair["suite"])
+    command = [WAITPROOF, "run", adapter, "--suite", suite, "-k", pair["shows"], "--json", report]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    if not report.exists():
+        return Side("ERROR", (done.stderr or done.stdout).strip(), "")
+    scenario, _, requirement = pair["shows"].rpartition(":")
+    seen = json.loads(report.read_text("utf-8"))["adapters"][0]
+    for verdict in seen["verdicts"]:
+        if (verdict["scenario"], verdict["requirement"]) == (scenario, requirement):
+            return Side(verdict["status"], verdict["seen"], verdict["timeline"])
+    return Side("ERROR", seen["error"] or f"no verdict about {pair['shows']}", "")
+
+
+def _prepared(pair: dict[str, Any], version: str, folder: Path) -> Path:
+    """Return a copy of the pair's adapter with that version pinned; `waitproof run` prepares it."""
+    target = folder / f"{pair['adapter']}-{pair['package']}-{version}"
+    target.mkdir(exist_ok=True)
+    sources = [ROOT / "adapters" / pair["adapter"]]
+    if "overlay" in pair:
+        sources.append(HERE / "refound" / pair["overlay"])
+    for source in sources:
+        for name in _files(source):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)
+    for gone in ("package-lock.json", "go.sum", "deviations.yaml"):  # they belong to the version that was pinned
+        (target / gone).unlink(missing_ok=True)
+    for name, pattern in PINS.items():
+        if (target / name).exists():
+            text = (target / name).read_text("utf-8")
+            replaced, count = re.subn(
+                pattern.format(package=re.escape(pair["package"])), rf"\g<1>{version}\g<2>", text
+            )
+            if count != 1:
+                raise SystemExit(f"{target / name}: {pair['package']} is pinned {count} times")
+            more = "".join(f"{each}\n" for each in pair.get("with", ()))
+            (target / name).write_text(replaced + more, "utf-8")
+    manifest = target / "adapter.yaml"
+    text = manifest.read_text("utf-8").replace("[npm, ci,", "[npm, install,")
+    text = text.replace("package.json, package-lock.json", "package.json").replace("go.mod, go.sum", "go.mod")
+    text = text.replace("[go, build,", "[go, build, -mod=mod,").replace("baseline:", "# baseline:")
+    manifest.write_text(text, "utf-8")
+    return target
+
+
+def _files(folder: Path) -> list[str]:
+    """Return the files of a folder that git knows or would add."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
