@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"runtime/debug"
 	"strconv"
@@ -23,7 +22,7 @@ func main() {
 		SDK:    kit.SDK{Name: "meilisearch-go", Version: version()},
 		Helper: "TaskReader.WaitForTask",
 		// The context is the timeout: without one, WaitForTask waits for as long as the task takes.
-		Capabilities: map[string]any{"cancel": true, "no_timeout": true, "required_options": []string{"timeout"}},
+		Capabilities: map[string]any{"cancel": true, "no_timeout": true, "required_options": []string{"timeout"}, "zero_values": true},
 		Connect:      connect,
 		Wait:         wait,
 		GetTask:      getTask,
@@ -48,9 +47,9 @@ func wait(ctx context.Context, client meilisearch.ServiceManager, taskID string,
 		defer cancel()
 	}
 	if options.PollInterval == nil { // an interval of 0 is the default
-		return wired(client.WaitForTask(ctx, uid, 0))
+		return client.WaitForTask(ctx, uid, 0)
 	}
-	return wired(client.WaitForTask(ctx, uid, *options.PollInterval))
+	return client.WaitForTask(ctx, uid, *options.PollInterval)
 }
 
 func getTask(client meilisearch.ServiceManager, taskID string) (kit.Task, error) {
@@ -87,26 +86,6 @@ func begin(client meilisearch.ServiceManager, operation string, arguments argume
 		return nil, err
 	}
 	return info.TaskUID, nil
-}
-
-// wired returns a task under the API's names. The SDK's structs leave a zero out when they are written, but a caller
-// reads it: the two counts are there in any case.
-func wired(task *meilisearch.Task, err error) (any, error) {
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(task)
-	if err != nil {
-		return nil, err
-	}
-	var names map[string]any
-	if err := json.Unmarshal(text, &names); err != nil {
-		return nil, err
-	}
-	details := names["details"].(map[string]any)
-	details["receivedDocuments"] = task.Details.ReceivedDocuments
-	details["indexedDocuments"] = task.Details.IndexedDocuments
-	return names, nil
 }
 
 func describe(err error) kit.Exception {

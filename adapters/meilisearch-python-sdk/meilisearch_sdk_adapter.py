@@ -28,7 +28,7 @@ class MeilisearchSdkAdapter(Adapter):
         return {
             "sdk": {"name": "meilisearch-python-sdk", "version": version("meilisearch-python-sdk")},
             "helper": f"{self._client_class.__name__}.wait_for_task",
-            "result_path": "details",
+            "result_path": "",
             "capabilities": {
                 "max_concurrency": 0,
                 "non_blocking": self._client_class is AsyncClient,

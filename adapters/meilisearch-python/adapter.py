@@ -20,7 +20,7 @@ class MeilisearchAdapter(Adapter):
         return {
             "sdk": {"name": "meilisearch", "version": version("meilisearch")},
             "helper": "Client.wait_for_task",
-            "result_path": "details",
+            "result_path": "",
             "capabilities": {
                 "max_concurrency": 0,
                 "operations": ["add_documents", "delete_documents", "swap_indexes"],

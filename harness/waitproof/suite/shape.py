@@ -128,6 +128,7 @@ class Conditions(Model):
     language: _Languages | None = None
     non_blocking: bool | None = None
     cancel: bool | None = None
+    no_timeout: bool | None = None
     returns: _ReturnsWords | None = None
 
 
