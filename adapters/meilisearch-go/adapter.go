@@ -88,23 +88,27 @@ func begin(client meilisearch.ServiceManager, operation string, arguments argume
 	return info.TaskUID, nil
 }
 
+// describe tells the SDK's errors apart by their codes: all of them are a *meilisearch.Error.
 func describe(err error) kit.Exception {
 	var meiliErr *meilisearch.Error
-	if errors.As(err, &meiliErr) {
-		switch meiliErr.ErrCode {
-		case meilisearch.APIError, meilisearch.APIErrorWithoutMessage:
-			return kit.Exception{Kind: "api", Fields: map[string]any{
-				"status_code": meiliErr.StatusCode, "code": meiliErr.APIError.Code,
-			}}
-		case meilisearch.TimeoutError, meilisearch.CommunicationError, meilisearch.MaxRetriesExceeded:
+	if !errors.As(err, &meiliErr) {
+		if errors.Is(err, context.DeadlineExceeded) { // what a context promises its caller
 			return kit.Exception{Kind: "transport"}
 		}
 		return kit.Exception{}
 	}
-	if errors.Is(err, context.DeadlineExceeded) { // what a context promises its caller
+	switch meiliErr.ErrCode {
+	case meilisearch.APIError, meilisearch.APIErrorWithoutMessage:
+		return kit.Exception{Kind: "api", Fields: map[string]any{
+			"status_code": meiliErr.StatusCode, "code": meiliErr.APIError.Code,
+		}}
+	case meilisearch.TimeoutError:
+		return kit.Exception{Kind: "transport", Type: "*meilisearch.Error TimeoutError"}
+	case meilisearch.CommunicationError, meilisearch.MaxRetriesExceeded:
 		return kit.Exception{Kind: "transport"}
+	default:
+		return kit.Exception{}
 	}
-	return kit.Exception{}
 }
 
 // version returns the version of the SDK that this program was built with.

@@ -5,7 +5,6 @@ import com.meilisearch.sdk.exceptions.MeilisearchCommunicationException;
 import com.meilisearch.sdk.exceptions.MeilisearchException;
 import com.meilisearch.sdk.exceptions.MeilisearchTimeoutException;
 import com.meilisearch.sdk.model.SwapIndexesParams;
-import com.meilisearch.sdk.model.TaskError;
 import com.meilisearch.sdk.model.TaskInfo;
 import java.util.List;
 import java.util.Map;
@@ -56,7 +55,9 @@ final class MeilisearchAdapter implements Kit.Adapter<Client> {
   public Map<String, Object> getTask(Client client, Object taskId) throws MeilisearchException {
     var task = client.getTask(uid(taskId));
     var status = task.getStatus() == null ? null : task.getStatus().toString();
-    return Kit.map("task_id", task.getUid(), "status", status, "error", error(task.getError()));
+    var error = task.getError();
+    return Kit.map("task_id", task.getUid(), "status", status, "error", error == null ? null : Kit.map(
+        "message", error.getMessage(), "code", error.getCode(), "type", error.getType(), "link", error.getLink()));
   }
 
   @Override
@@ -72,12 +73,21 @@ final class MeilisearchAdapter implements Kit.Adapter<Client> {
   @Override
   public Kit.Documented describe(Throwable exception) {
     if (exception instanceof MeilisearchApiException api) {
-      return new Kit.Documented(Kit.Kind.API, Kit.map("code", api.getCode(), "type", api.getType()));
+      return new Kit.Documented(Kit.Kind.API, fields(api));
     }
     if (exception instanceof MeilisearchCommunicationException || exception instanceof MeilisearchTimeoutException) {
       return new Kit.Documented(Kit.Kind.TRANSPORT, Kit.map());
     }
     return null; // a bare MeilisearchException among them: it is the base of the three
+  }
+
+  /** Returns what the exception knows of the error: nothing where the answer had no body, and its getters throw. */
+  private static Map<String, Object> fields(MeilisearchApiException api) {
+    try {
+      return Kit.map("code", api.getCode(), "type", api.getType());
+    } catch (NullPointerException error) {
+      return Kit.map();
+    }
   }
 
   /** The signature takes an int. */
@@ -94,14 +104,6 @@ final class MeilisearchAdapter implements Kit.Adapter<Client> {
   private static TaskInfo swap(Client client, List<String> indexes) throws MeilisearchException {
     var swap = new SwapIndexesParams().setIndexes(indexes.toArray(new String[0]));
     return client.swapIndexes(new SwapIndexesParams[] {swap});
-  }
-
-  private static Map<String, Object> error(TaskError error) {
-    if (error == null) {
-      return null;
-    }
-    return Kit.map(
-        "message", error.getMessage(), "code", error.getCode(), "type", error.getType(), "link", error.getLink());
   }
 
   /** Returns the version that the SDK itself sends in its User-Agent: "Meilisearch Java (v0.15.0)". */
