@@ -33,6 +33,7 @@ class MeilisearchSdkAdapter(Adapter):
                 "max_concurrency": 0,
                 "non_blocking": self._client_class is AsyncClient,
                 "no_timeout": True,
+                "variants": ["raising"],
                 "operations": ["add_documents", "delete_documents", "swap_indexes"],
             },
         }
@@ -41,7 +42,7 @@ class MeilisearchSdkAdapter(Adapter):
         """Build a client; the API's key is the secret."""
         return self._client_class(base_url, api_secret)
 
-    def wait(self, client: Any, task_id: int, **options: float | None) -> Any:
+    def wait(self, client: Any, task_id: int, **options: Any) -> Any:
         """Wait for a task, with the options that were given and no others."""
         return wire(client.wait_for_task(task_id, **in_ms(options)))
 
@@ -73,7 +74,7 @@ class MeilisearchSdkAdapter(Adapter):
 class AsyncMeilisearchSdkAdapter(MeilisearchSdkAdapter):
     """Calls the async client, whose methods have the same names and return awaitables."""
 
-    async def wait(self, client: Any, task_id: int, **options: float | None) -> Any:
+    async def wait(self, client: Any, task_id: int, **options: Any) -> Any:
         """Wait for a task, with the options that were given and no others."""
         return wire(await client.wait_for_task(task_id, **in_ms(options)))
 
@@ -82,12 +83,11 @@ class AsyncMeilisearchSdkAdapter(MeilisearchSdkAdapter):
         return parts(await client.get_task(task_id))
 
 
-def in_ms(options: dict[str, Any]) -> dict[str, int | None]:
+def in_ms(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options under the helper's names and in its unit; None waits without a timeout."""
     names = {"poll_interval": "interval_in_ms", "timeout": "timeout_in_ms"}
-    return {
-        names[name]: None if seconds is None else round(seconds * 1000) for name, seconds in options.items()
-    }
+    given = {names[name]: value and round(value * 1000) for name, value in options.items() if name in names}
+    return given | {name: value for name, value in options.items() if name not in names}  # raise_for_status
 
 
 def wire(task: Any) -> dict[str, Any]:

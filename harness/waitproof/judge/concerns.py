@@ -33,6 +33,9 @@ def _foreign(conditions: Conditions | None, hello: Hello, *, is_wanted: bool) ->
     if is_async is not None and (is_async is able.non_blocking) is not is_wanted:
         variant = "asynchronous" if is_async is is_wanted else "blocking"
         return f"only for an SDK's {variant} variant"
+    variants = conditions.variant
+    if variants is not None and set(variants).isdisjoint(able.variants) is is_wanted:
+        return f"{word} for helpers with the variant {listed(variants)}"
     returns = conditions.returns
     if returns is not None and able.returns is not None and (able.returns in returns) is not is_wanted:
         return f"{word} for helpers that return {listed(returns)}"
