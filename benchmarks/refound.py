@@ -4,9 +4,9 @@
     python benchmarks/refound.py -k java --show         # the pairs whose names match, with what was seen
 
 Each pair is an adapter of this repository with another version of its SDK pinned, from a package registry. One
-requirement in one scenario must fail before (FAIL or WARN, or the recorded words `was`) and pass after. The adapter
-is copied to a folder beside a link to the kits, its pin is changed, and files of `overlay` take the place of its own
-where the SDK's interface was another one at that time.
+requirement in one scenario must fail before (FAIL or WARN) and pass after; where it is INFO, the recorded words must
+differ (`says`). The adapter is copied to a folder beside a link to the kits, and its pin is changed. Where the SDK's
+interface was another one at that time, the files of `overlay` take the place of its own, or `edits` replace texts.
 
 Exits with 0 when every pair is as written, else with 1.
 """
@@ -61,7 +61,7 @@ def main() -> int:
         kits.symlink_to(ROOT / "adapters" / "kits")
     wrong = 0
     for pair in pairs:
-        before, after = (_run(pair, pair[side], folder) for side in ("before", "after"))
+        before, after = (_run(pair, side, folder) for side in ("before", "after"))
         is_right = _is_as_written(pair, before, after)
         wrong += not is_right
         print(f"{'ok   ' if is_right else 'WRONG'} {pair['name']}: {pair['shows']}")
@@ -94,8 +94,8 @@ def _is_as_written(pair: dict[str, Any], before: Side, after: Side) -> bool:
     return before.status == pair["was"] and after.status == "PASS"
 
 
-def _run(pair: dict[str, Any], version: str, folder: Path) -> Side:
-    adapter = _prepared(pair, str(version), folder)
+def _run(pair: dict[str, Any], side: str, folder: Path) -> Side:
+    adapter = _prepared(pair, side, folder)
     report = adapter / "report.json"
     report.unlink(missing_ok=True)
     suite = str(ROOT / "scenarios" / pair["suite"])
@@ -111,13 +111,14 @@ def _run(pair: dict[str, Any], version: str, folder: Path) -> Side:
     return Side("ERROR", seen["error"] or f"no verdict about {pair['shows']}", "")
 
 
-def _prepared(pair: dict[str, Any], version: str, folder: Path) -> Path:
-    """Return a copy of the pair's adapter with that version pinned; `waitproof run` prepares it."""
+def _prepared(pair: dict[str, Any], side: str, folder: Path) -> Path:
+    """Return a copy of the pair's adapter with that side's version pinned; `waitproof run` prepares it."""
+    version, overlay = str(pair[side]), pair.get("overlay", {}).get(side)
     target = folder / f"{pair['adapter']}-{pair['package']}-{version}"
     target.mkdir(exist_ok=True)
     sources = [ROOT / "adapters" / pair["adapter"]]
-    if "overlay" in pair:
-        sources.append(HERE / "refound" / pair["overlay"])
+    if overlay:
+        sources.append(HERE / "refound" / overlay)
     for source in sources:
         for name in _files(source):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -132,8 +133,13 @@ def _prepared(pair: dict[str, Any], version: str, folder: Path) -> Path:
             )
             if count != 1:
                 raise SystemExit(f"{target / name}: {pair['package']} is pinned {count} times")
-            more = "".join(f"{each}\n" for each in pair.get("with", ()))
-            (target / name).write_text(replaced + more, "utf-8")
+            (target / name).write_text(replaced, "utf-8")
+    for edit in pair.get("edits", {}).get(side, ()):
+        path = target / edit["file"]
+        text = path.read_text("utf-8")
+        if edit["old"] not in text:
+            raise SystemExit(f"{path}: there is no {edit['old']!r} to replace")
+        path.write_text(text.replace(edit["old"], edit["new"]), "utf-8")
     manifest = target / "adapter.yaml"
     text = manifest.read_text("utf-8").replace("[npm, ci,", "[npm, install,")
     text = text.replace("package.json, package-lock.json", "package.json").replace("go.mod, go.sum", "go.mod")
