@@ -1,12 +1,14 @@
-"""Bugs that shipped, refound: run an SDK before and after a public fix, and check that the suite tells them apart.
+"""Bugs that shipped, refound: an SDK before and after a public fix, which the suite must tell apart.
 
     python benchmarks/refound.py                        # every pair of refound.yaml
-    python benchmarks/refound.py -k java --show         # the pairs whose names match, with what was seen
+    python benchmarks/refound.py -k java --show         # the pairs whose names match, with their polls
+    python benchmarks/refound.py --docs                 # every pair, and write them to docs/found.md
 
-Each pair is an adapter of this repository with another version of its SDK pinned, from a package registry. One
-requirement in one scenario must fail before (FAIL or WARN) and pass after; where it is INFO, the recorded words must
-differ (`says`). The adapter is copied to a folder beside a link to the kits, and its pin is changed. Where the SDK's
-interface was another one at that time, the files of `overlay` take the place of its own, or `edits` replace texts.
+Each pair is an adapter of this repository with another version of its SDK pinned, from a package registry.
+One requirement in one scenario must fail before (FAIL or WARN) and pass after; where it is INFO, the recorded
+words must differ (`says`). The adapter is copied to a folder beside a link to the kits, and its pin is
+changed. Where the SDK's interface was another one at that time, the files of `overlay` take the place of its
+own, or `edits` replace texts.
 
 Exits with 0 when every pair is as written, else with 1.
 """
@@ -28,6 +30,9 @@ import yaml
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 DATA = HERE / "refound.yaml"
+DOCS = ROOT / "docs" / "found.md"
+START, END = "<!-- pairs: written by benchmarks/refound.py --docs -->", "<!-- end of pairs -->"
+MOST = 100  # characters of what was seen, in the page
 WAITPROOF = Path(sys.executable).parent / "waitproof"
 # What pins an SDK's version: by file, the text around the version.
 PINS = {
@@ -60,15 +65,19 @@ def main() -> int:
     if not kits.exists():
         kits.symlink_to(ROOT / "adapters" / "kits")
     wrong = 0
+    told = []
     for pair in pairs:
         before, after = (_run(pair, side, folder) for side in ("before", "after"))
         is_right = _is_as_written(pair, before, after)
         wrong += not is_right
+        told.append(_told(pair, before, after))
         print(f"{'ok   ' if is_right else 'WRONG'} {pair['name']}: {pair['shows']}")
         for version, side in ((pair["before"], before), (pair["after"], after)):
             print(f"      {version:<8} {side.status:<5} {side.seen}")
             if options.show or not is_right:
                 print(f"               {side.timeline}")
+    if options.docs:
+        _write(told)
     print(f"{len(pairs)} pairs, {wrong} not as written" if wrong else f"{len(pairs)} pairs, all as written")
     return 1 if wrong else 0
 
@@ -77,6 +86,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-k", default="", metavar="TEXT", help="only pairs whose names contain TEXT")
     parser.add_argument("--show", action="store_true", help="print the polls of both versions")
+    parser.add_argument("--docs", action="store_true", help=f"write the pairs to {DOCS.relative_to(ROOT)}")
     parser.add_argument(
         "--folder",
         type=Path,
@@ -84,6 +94,35 @@ def _options() -> argparse.Namespace:
         help="where the adapters are prepared (default: build/refound)",
     )
     return parser.parse_args()
+
+
+def _told(pair: dict[str, Any], before: Side, after: Side) -> str:
+    """Return a pair in five lines of Markdown."""
+    name, shows = pair["package"], pair["shows"]
+    lines = [
+        f"### {name} {pair['before']}, fixed in {pair['after']}",
+        f"{' '.join(pair['story'].split())} [The fix]({pair['link']}). Found by `{shows}`.",
+        "```text",
+        *(
+            f"{pair[side]:<8} {seen.status:<5} {_line(seen)}"
+            for side, seen in (("before", before), ("after", after))
+        ),
+        "```",
+    ]
+    return "\n".join([lines[0], "", lines[1], "", *lines[2:]])
+
+
+def _line(side: Side) -> str:
+    timeline = side.timeline.replace("   (seconds since the first arrival)", "")
+    seen = side.seen if len(side.seen) <= MOST else side.seen[: MOST - 1] + "…"
+    return f"{timeline} | {seen}"
+
+
+def _write(told: list[str]) -> None:
+    """Replace what is between the two marks of the page."""
+    page = DOCS.read_text("utf-8")
+    start, end = page.index(START) + len(START), page.index(END)
+    DOCS.write_text(page[:start] + "\n\n" + "\n\n".join(told) + "\n\n" + page[end:], "utf-8")
 
 
 def _is_as_written(pair: dict[str, Any], before: Side, after: Side) -> bool:
@@ -123,7 +162,11 @@ def _prepared(pair: dict[str, Any], side: str, folder: Path) -> Path:
         for name in _files(source):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, target / name)
-    for gone in ("package-lock.json", "go.sum", "deviations.yaml"):  # they belong to the version that was pinned
+    for gone in (
+        "package-lock.json",
+        "go.sum",
+        "deviations.yaml",
+    ):  # they belong to the version that was pinned
         (target / gone).unlink(missing_ok=True)
     for name, pattern in PINS.items():
         if (target / name).exists():

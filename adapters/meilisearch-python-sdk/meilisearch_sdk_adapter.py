@@ -38,7 +38,7 @@ class MeilisearchSdkAdapter(Adapter):
             },
         }
 
-    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client | AsyncClient:
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client | AsyncClient:  # noqa: ARG002
         """Build a client; the API's key is the secret."""
         return self._client_class(base_url, api_secret)
 

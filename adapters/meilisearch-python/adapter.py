@@ -27,7 +27,7 @@ class MeilisearchAdapter(Adapter):
             },
         }
 
-    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:  # noqa: ARG002
         """Build a client; the API's key is the secret."""
         return Client(base_url, api_secret)
 

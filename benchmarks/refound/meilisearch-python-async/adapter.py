@@ -1,4 +1,4 @@
-"""The adapter of meilisearch-python-async, as meilisearch-python-sdk was called up to 1.8; its helper is a function."""
+"""The adapter of meilisearch-python-async, the name of meilisearch-python-sdk up to 1.8."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MeilisearchAsyncAdapter(Adapter):
             },
         }
 
-    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:  # noqa: ARG002
         """Build a client; the API's key is the secret."""
         return Client(base_url, api_secret)
 
