@@ -1,6 +1,7 @@
 /** The adapter of Meilisearch's JavaScript SDK. */
 
 import { run } from '../kits/node/kit.mjs';
+import { Agent } from 'undici';
 import manifest from 'meilisearch/package.json' with { type: 'json' };
 import {
   Meilisearch,
@@ -14,7 +15,9 @@ run({
   helper: 'TaskClient.waitForTask',
   capabilities: { non_blocking: true, no_timeout: true },
 
-  connect: (host, _apiKey, apiSecret) => new Meilisearch({ host, apiKey: apiSecret }),
+  // All clients share Node's connections, so one would meet what another's server has closed: each has its own here.
+  connect: (host, _apiKey, apiSecret) =>
+    new Meilisearch({ host, apiKey: apiSecret, requestInit: { dispatcher: new Agent() } }),
 
   wait(client, uid, options) {
     const given = {};
