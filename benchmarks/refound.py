@@ -10,6 +10,8 @@ words must differ (`says`). The adapter is copied to a folder beside a link to t
 changed. Where the SDK's interface was another one at that time, the files of `overlay` take the place of its
 own, or `edits` replace texts.
 
+A regression has its later version as `before`: the one that is wrong.
+
 Exits with 0 when every pair is as written, else with 1.
 """
 
@@ -99,9 +101,13 @@ def _options() -> argparse.Namespace:
 def _told(pair: dict[str, Any], before: Side, after: Side) -> str:
     """Return a pair in five lines of Markdown."""
     name, shows = pair["package"], pair["shows"]
+    is_regression = pair.get("regression", False)
+    title, source = (
+        ("which {after} had right", "The source") if is_regression else ("fixed in {after}", "The fix")
+    )
     lines = [
-        f"### {name} {pair['before']}, fixed in {pair['after']}",
-        f"{' '.join(pair['story'].split())} [The fix]({pair['link']}). Found by `{shows}`.",
+        f"### {name} {pair['before']}, {title.format(after=pair['after'])}",
+        f"{' '.join(pair['story'].split())} [{source}]({pair['link']}). Found by `{shows}`.",
         "```text",
         *(
             f"{pair[side]:<8} {seen.status:<5} {_line(seen)}"
