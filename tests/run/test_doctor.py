@@ -65,8 +65,7 @@ def test_a_good_adapter_passes_every_step(examine: Examine) -> None:
             "WrongPath",
             "wait returns",
             [
-                "WRONG wait returns: the call returned null, but the server sent "
-                '{"channels": 2, "name": "Ωmega", "nested": [{"a": null}]}',
+                'WRONG wait returns: the call returned null; expected: the call returns {"pages": 2}',
                 "      fix: is the payload at result_path 'trouble' of what the helper returned?",
             ],
         ),

@@ -7,8 +7,8 @@ import argparse
 from waitproof.adapter import find_adapter
 from waitproof.cli.console import say
 from waitproof.cli.options import add_suite_option, prepare_all
-from waitproof.run import ExitCode, examine
-from waitproof.suite import contract_file, load_contract, load_scenario, suite_folder
+from waitproof.run import ExitCode, examine, find_example
+from waitproof.suite import contract_file, load_contract, load_scenario, load_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 
@@ -24,7 +24,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
     folder = suite_folder(options.suite)
     contract = load_contract(contract_file(folder))
     file = folder / f"{contract.example}.yaml"
-    example = load_scenario(file, folder, contract) if contract.example else None
+    named = [load_scenario(file, folder, contract)] if contract.example else []
+    example = find_example(contract, named) or find_example(contract, load_suite(folder).scenarios)
     spec = find_adapter(options.adapter)
     prepare_all([spec], say)
     return ExitCode.KEPT if examine(spec.launch(), contract, say, example) else ExitCode.UNKNOWN

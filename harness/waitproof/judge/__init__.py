@@ -35,6 +35,7 @@ from waitproof.judge.observation import (
     TaskRecord,
 )
 from waitproof.judge.policy import rounds
+from waitproof.judge.returns import result_returned
 from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
@@ -81,6 +82,7 @@ __all__ = [
     "judge_by_journal",
     "outcomes",
     "records",
+    "result_returned",
     "rounds",
     "seconds",
     "secrets",
