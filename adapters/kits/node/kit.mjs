@@ -31,6 +31,7 @@ import { inspect } from 'node:util';
 const PROTOCOL = 1;
 const MAX_DEPTH = 200; // levels of one answer, its own object included: the protocol's limit
 const MAX_DIGITS = 4300; // of an integer that the harness reads
+const MINIFIED = 3; // characters of a class's name that a bundler has shortened, at most
 
 // Node.js cannot move its descriptors, so what is printed is sent elsewhere, and a child process or fs.writeSync(1)
 // could still use the protocol's. Where the command in adapter.yaml has moved them already, nothing can.
@@ -225,9 +226,12 @@ function encodeFields(fields) {
   return encoded;
 }
 
+/** Return the name of a value's class; of an error whose class has lost its name in a minified bundle, the error's. */
 function typeOf(value) {
   try {
-    return value?.constructor?.name || typeof value;
+    const name = value?.constructor?.name || '';
+    const own = value instanceof Error && typeof value.name === 'string' && value.name !== 'Error' ? value.name : '';
+    return (name.length > MINIFIED ? name : own || name) || typeof value;
   } catch {
     return typeof value; // its constructor cannot be read
   }
