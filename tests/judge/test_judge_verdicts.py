@@ -385,6 +385,7 @@ ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "begin_returns_task_id": {"operations": ["delete_users"]},
     "exception_field": {"field": "version", "from": "error.version"},
     "fault_surfaces": {"kinds": ["api"]},
+    "gives_up_after_polls": {"option": "default"},
     "interval_kept": {"option": "passed"},
     "native_stack_trace_is_apart": {"field": "stack_trace", "from": "error.stacktrace"},
     "raises_kind": {"kinds": ["task"]},
