@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from waitproof.adapter import AdapterCommand, AdapterProcess, PendingCall
@@ -16,7 +16,6 @@ from waitproof.errors import AdapterError
 from waitproof.judge import Mark, describe, json_equal, shown
 from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import (
-    OPTIONS,
     AdapterFault,
     Capabilities,
     ExceptionKind,
@@ -28,7 +27,7 @@ from waitproof.protocol import (
 )
 from waitproof.run.example import PAYLOAD, Example
 from waitproof.run.player import new_task_id
-from waitproof.simulate import options_passed
+from waitproof.simulate import as_passed, options_passed
 from waitproof.suite import Contract, Json, Returns, Scenario, StatusMeaning, Step, WaitOptions, fill
 
 __all__ = ["examine"]
@@ -38,6 +37,7 @@ GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a
 EXIT_LIMIT_S = 5.0
 CANCEL_AFTER_S = 0.3  # by then a wait has polled, and sleeps
 CANCELLED_FOR_S = 2  # its task goes on for that long: a wait that ends with it was not cancelled
+LEAST_POLLS = 2  # of a helper that gives up after a number of polls
 INTERVAL_S = 1  # a whole number fits every SDK's resolution
 TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
 
@@ -127,7 +127,7 @@ class _Examination:
         if capabilities.wait:
             yield self._returns(hello)
             yield self._raises_task(capabilities)
-            if "timeout" in capabilities.options:
+            if {"timeout", "max_polls"}.intersection(capabilities.options):
                 yield self._raises_timeout(capabilities.options, hello.language)
             if capabilities.cancel:
                 yield self._cancels(capabilities.options)
@@ -224,15 +224,17 @@ class _Examination:
 
     def _raises_timeout(self, known: Sequence[str], language: str) -> _Step:
         task_id = self._task(Step(status=self._status(StatusMeaning.KEEP_POLLING)))
-        options: dict[str, Json] = {n: INTERVAL_S for n in ("poll_interval", "timeout") if n in known}
+        limit: dict[str, Json] = {"timeout": INTERVAL_S} if "timeout" in known else {"max_polls": LEAST_POLLS}
+        interval = {"poll_interval": INTERVAL_S} if "poll_interval" in known else {}
+        options: dict[str, Json] = {**self._options, **interval, **limit}
         call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
         if not call.wait(GIVE_UP_LIMIT_S):
             polls = len(self._server.entries(str(task_id)))
             raise AdapterError(
                 f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
-                f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
-                "      fix: check that the adapter passes 'timeout' on to the helper, in seconds; "
-                "if it does, the helper ignores it"
+                f"with {_words(limit)} and {polls} polls so far\n"
+                f"      fix: check that the adapter passes '{next(iter(limit))}' on to the helper"
+                f"{', in seconds' if 'timeout' in limit else ''}; if it does, the helper ignores it"
             )
         seen = self._call(call)
         if isinstance(seen, AdapterFault | Unsupported):
@@ -327,8 +329,7 @@ class _Examination:
 
     def _needed(self, capabilities: Capabilities) -> dict[str, Json]:
         """Return the options without which this SDK's helper cannot be called, with their defaults."""
-        passed = options_passed(self._contract, WaitOptions(), capabilities)
-        return {name: value for name in OPTIONS if (value := getattr(passed, name)) is not None}
+        return as_passed(options_passed(self._contract, WaitOptions(), capabilities))
 
     def _wait(self, task_id: str | int, variant: str | None = None) -> Outcome:
         more: dict[str, Json] = {"options": self._options}
@@ -340,7 +341,8 @@ class _Examination:
         seen = self._call(self._process.send("wait", client="doctor", task_id=task_id, **more))
         if not isinstance(seen, Unsupported) or self._options:
             return seen
-        self._options = self._needed(Capabilities(required_options=OPTIONS))  # it may have no defaults
+        # It may have no defaults, and an adapter that does not say so.
+        self._options = self._needed(Capabilities(required_options=("poll_interval", "timeout")))
         again = self._wait(task_id, variant)
         if isinstance(again, Unsupported):
             self._options = {}
@@ -377,3 +379,7 @@ class _Examination:
 
     def _status(self, meaning: StatusMeaning) -> str:
         return self._contract.status_for(meaning) or ""
+
+
+def _words(limit: Mapping[str, Json]) -> str:
+    return f"a timeout of {limit['timeout']:g} s" if "timeout" in limit else f"max_polls {limit['max_polls']}"
