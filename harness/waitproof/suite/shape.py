@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, PlainSerializer, PlainValidator, Tag, WithJsonSchema
 
 from waitproof.suite.document import shown
 from waitproof.suite.model import BRANCH, Model, Wrong, invalid
@@ -107,8 +107,10 @@ def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
 
 
 _RETURNS = tuple(each.value for each in Returns)
-_Languages = Annotated[tuple[str, ...], _words(), _one_or_more({"type": "string"})]
-_ReturnsWords = Annotated[tuple[str, ...], _words(_RETURNS), _one_or_more({"enum": list(_RETURNS)})]
+_Languages = Annotated[tuple[str, ...], _words(), PlainSerializer(list), _one_or_more({"type": "string"})]
+_ReturnsWords = Annotated[
+    tuple[str, ...], _words(_RETURNS), PlainSerializer(list), _one_or_more({"enum": list(_RETURNS)})
+]
 
 
 class Variant(Model):
