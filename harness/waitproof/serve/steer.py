@@ -12,7 +12,7 @@ from enum import StrEnum
 from waitproof.errors import InputError, Mistake
 from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, TaskState, check
 
-__all__ = ["STALL_S", "Action", "steering"]
+__all__ = ["STALL_S", "Action", "failing_status", "steering"]
 
 STALL_S = 3600.0
 TASK_VALUES = ("task_id", "token", "n")  # the placeholders that a task can fill in
@@ -26,6 +26,14 @@ class Action(StrEnum):
     FAIL = "fail"
     STALL = "stall"  # stop answering polls
     RESET = "reset"  # start again with an empty journal
+
+
+_MEANINGS = {
+    Action.COMPLETE: StatusMeaning.RETURN_RESULT,
+    Action.FAIL: StatusMeaning.RAISE_TASK,
+    Action.STALL: StatusMeaning.KEEP_POLLING,
+}
+_SAYS = {Action.COMPLETE: "has ended", Action.FAIL: "has failed", Action.STALL: "goes on"}
 
 
 def steering(
@@ -50,15 +58,17 @@ def steering(
 
 
 def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json]) -> Step:
+    status = failing_status(contract) if action is Action.FAIL else contract.status_for(_MEANINGS[action])
+    if status is None:
+        fact = f"no status of this contract says that a task {_SAYS[action]}"
+        raise InputError(Mistake("", fact, expected=", ".join(contract.statuses)))
     if action is Action.STALL:
-        status = _status(contract, StatusMeaning.KEEP_POLLING)
         step = Step.model_validate({"status": status, "times": "forever"})
         seconds = payload.get("seconds", STALL_S)  # not validated: a scenario file may not ask for so many
         return step.model_copy(update={"delay": seconds})
-    meaning = StatusMeaning.RETURN_RESULT if action is Action.COMPLETE else StatusMeaning.RAISE_TASK
     if not payload:
         for step in scenario.task:
-            if step.status and contract.meaning(step.status) is meaning:
+            if step.status and contract.meaning(step.status) is _MEANINGS[action]:
                 return step
     for name, value in payload.items():
         try:
@@ -67,15 +77,12 @@ def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mappi
             raise InputError(Mistake(name, str(error))) from None
         except RecursionError:
             raise InputError(Mistake(name, f"'{name}' is nested too deeply")) from None
-    return Step.model_validate({"status": _status(contract, meaning), **payload})
+    return Step.model_validate({"status": status, **payload})
 
 
-def _status(contract: Contract, meaning: StatusMeaning) -> str:
-    status = contract.status_for(meaning)
-    if status is None:
-        fact = f"no status of this contract means {meaning.value}"
-        raise InputError(Mistake("", fact, expected=", ".join(contract.statuses)))
-    return status
+def failing_status(contract: Contract) -> str | None:
+    """Return the first status that says that a task has failed, None if there is none."""
+    return contract.status_for(StatusMeaning.RAISE_TASK)
 
 
 def _append(state: TaskState, step: Step, original_steps: int) -> TaskState:

@@ -15,7 +15,6 @@ from waitproof.suite.contract import (
     Contract,
     ErrorAnswer,
     Level,
-    Operation,
     Requirement,
     StatusMeaning,
     TaskIdFormat,
@@ -39,6 +38,7 @@ from waitproof.suite.files import (
     suite_folder,
 )
 from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
+from waitproof.suite.operation import BeginRequest, Operation, Operations
 from waitproof.suite.scenario import (
     Call,
     Scenario,
@@ -60,6 +60,7 @@ __all__ = [
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",
+    "BeginRequest",
     "Call",
     "Catalog",
     "Change",
@@ -74,6 +75,7 @@ __all__ = [
     "Model",
     "Node",
     "Operation",
+    "Operations",
     "Path",
     "PollCount",
     "Requirement",
