@@ -93,6 +93,9 @@ public sealed class OperationArguments
 
     internal OperationArguments(JsonElement all) => _all = Json.MembersOf(all);
 
+    /// <summary>All of them, by name.</summary>
+    public IReadOnlyDictionary<string, JsonElement> All => _all;
+
     /// <summary>Returns an argument that is a list of texts.</summary>
     public List<string> Strings(string name) => Get(name).EnumerateArray().Select(Json.Text).ToList();
 
