@@ -22,7 +22,7 @@ from waitproof.judge import (
 )
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
-from waitproof.judge.endings import END_LIMIT_S
+from waitproof.judge.endings import END_LIMIT_S, ENDS_WITHIN_S
 from waitproof.judge.observation import (
     CallRecord,
     NoAnswer,
@@ -40,6 +40,7 @@ from waitproof.judge.verdicts import Status, Verdict, foreign_to, is_suspicious,
 from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
 
 __all__ = [
+    "ENDS_WITHIN_S",
     "END_LIMIT_S",
     "JOURNAL_RUNS",
     "MAX_RERUNS",

@@ -13,7 +13,7 @@ from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept
 from waitproof.judge.observation import StillWaiting
 from waitproof.judge.words import describe, seconds
 
-__all__ = ["END_LIMIT_S"]
+__all__ = ["ENDS_WITHIN_S", "END_LIMIT_S"]
 
 ENDS_WITHIN_S = 3.0  # on a busy machine an interpreter takes a second or two to shut down
 END_LIMIT_S = 5.0  # then the process is ended: what keeps it alive for so long lasts longer, as a rule

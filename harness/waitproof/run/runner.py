@@ -1,9 +1,9 @@
 """One run: a suite, any number of adapters, one mock server, and verdicts as they become known.
 
-The phases: start and greet each adapter; ask non-blocking adapters for two waits at once, alone; warm every
-client; play everything along the schedule; re-run together, a few at a time, what looks suspicious. Each
-adapter has its own threads, and nothing that one of them does costs another a verdict. An error of the
-harness itself ends the run at once, and every such error is raised.
+The phases: start and greet each adapter; ask non-blocking adapters for two waits at once, while nothing else
+happens; warm every client; play everything along the schedule; re-run together, a few at a time, what looks
+suspicious. Each adapter has its own threads, and nothing that one of them does costs another a verdict. An
+error of the harness itself ends the run at once, and every such error is raised.
 """
 
 from __future__ import annotations
@@ -186,6 +186,8 @@ class Runner:
         if self._on_poll is not None:
             server.subscribe(self._on_entry)
         self._in_threads(server, [session.greet for session in sessions])
+        self._in_threads(server, [session.start_interleaving for session in sessions])
+        self._in_threads(server, [session.play_interleaving for session in sessions])
         for session in sessions:
             self._in_threads(server, [session.settle_interleaving])
         self._in_threads(server, [session.prepare for session in sessions])

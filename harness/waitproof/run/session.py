@@ -1,8 +1,8 @@
 """One adapter in a run: from its introduction to the last isolated re-run.
 
-The runner calls `greet`, `settle_interleaving`, `prepare`, then `play` for each lane in a thread of its own;
-at the end it plays what `next_reruns` returns, until that is nothing. What is played when is `judge.policy`'s
-decision; this module only plays it.
+The runner calls `greet`, `start_interleaving`, `play_interleaving`, `settle_interleaving` and `prepare`, then
+`play` for each lane in a thread of its own; at the end it plays what `next_reruns` returns, until that is
+nothing. What is played when is `judge.policy`'s decision; this module only has it played.
 """
 
 from __future__ import annotations
@@ -10,42 +10,38 @@ from __future__ import annotations
 import contextlib
 import functools
 import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 
-from waitproof.adapter import AdapterCommand, AdapterProcess
+from waitproof.adapter import AdapterCommand
 from waitproof.errors import AdapterError, WaitproofError
 from waitproof.judge import (
-    END_LIMIT_S,
-    NoAnswer,
     Observation,
     Round,
     RoundKind,
     Status,
-    StillWaiting,
     Trial,
     TrialState,
     Verdict,
     rounds,
-    secrets_of,
     unplayed,
-    without_secrets,
 )
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
-from waitproof.run.clock_jump import reason_against, sees_a_jump
+from waitproof.run.clock_jump import reason_against
 from waitproof.run.context import Lane, RunContext
 from waitproof.run.player import Player
 from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
-from waitproof.run.workers import Lease, WorkerSlot
-from waitproof.simulate import Forecast, ends_its_process, forecast, scale_for, scaled, waiting_once
-from waitproof.suite import Scenario, WaitOptions
+from waitproof.run.slots import Slots
+from waitproof.run.stage import Stage
+from waitproof.run.workers import WorkerSlot
+from waitproof.simulate import Forecast, ends_its_process, forecast, scale_for, scaled
+from waitproof.suite import Scenario
 
 __all__ = ["AdapterSession"]
 
-API_KEY = "waitproof-key"
 MIN_LENGTH_S = 0.1  # over which a scenario's polls are spread, where the forecast is shorter
 
 
@@ -75,14 +71,17 @@ class AdapterSession:
         on_tasks = functools.partial(run.on_tasks, command.name)
         self._player = Player(run.contract, run.server, run.stopping, on_tasks, run.fixed_ids)
         self._secret = secrets.token_hex(24)
+        self._slots = Slots(run, command, self._player, self._secret, self._is_played)
+        self._stage = Stage(run, result, self._player, self._slots, self._secret, self._started)
         self._result.secrets.add(self._secret)
         self._trials: dict[str, Trial] = {}
-        self._scales: dict[str, int] = {}
         self._forecasts: dict[str, Forecast] = {}
         self._rounds: Iterator[Round] = iter(())
         self._scheduled: Round | None = None
         self._round: Round | None = None  # the latest, if it is one of re-runs
         self._reruns: list[Rerun] = []
+        self._endings = deque[tuple[Trial, ...]]()  # at most one, for the lane that is the first to have time
+        self._interleaving: list[tuple[WorkerSlot, Trial, Hello]] = []
         self._is_done = False
         self._published: dict[str, tuple[tuple[Verdict, ...], TrialState]] = {}
 
@@ -96,14 +95,17 @@ class AdapterSession:
     def greet(self) -> None:
         """Start a first process and find out what the adapter can do."""
         self._phase("starting")
+        slot = self._slots.fresh([])
         try:
-            process, hello = self._open()
+            slot.start()
         except AdapterError as error:
             if not self._run.stopping.is_set():
                 self._fail(error)
             return
+        self._slots.keep(slot)
+        hello = self._slots.hello
+        assert hello is not None
         self._result.hello = hello
-        self._run.processes.close(process)
         if reason := reason_against(self._command, hello.language):
             fact = f"it cannot be run with --clock-jump: {reason}"
             self._fail(AdapterError(f"{self._command.name}: {fact}"))
@@ -112,56 +114,92 @@ class AdapterSession:
             self._add_trial(scenario, hello)
         self._rounds = rounds(self._run.contract, list(self._trials.values()), hello)
 
+    def start_interleaving(self) -> None:
+        """Start the processes of the waits that must be known to interleave before anything else runs."""
+        first = None if self._run.stopping.is_set() else self._next_round()
+        if first is not None and first.kind is RoundKind.SCHEDULED:
+            self._scheduled = first
+        elif first is not None:
+            self._phase("two waits at once")
+            self._interleaving = [
+                (self._slots.take([each.scenario.id]), each, first.hello) for each in first.trials
+            ]
+            self._run.in_threads(
+                [functools.partial(self._try_start, slot) for slot, *_ in self._interleaving]
+            )
+
+    def play_interleaving(self) -> None:
+        """Play them."""
+        self._run.in_threads([functools.partial(self._play, *each) for each in self._interleaving])
+        self._slots.keep(*(slot for slot, *_ in self._interleaving))
+
     def settle_interleaving(self) -> None:
-        """Play what must be known before anything else runs."""
-        slots: list[WorkerSlot] = []
-        while not self._run.stopping.is_set() and (each := self._next_round()) is not None:
+        """Re-run what looks suspicious of them, so that the rest can be scheduled."""
+        while self._scheduled is None and not self._run.stopping.is_set():
+            if (each := self._next_round()) is None:
+                break
             if each.kind is RoundKind.SCHEDULED:
                 self._scheduled = each
-                break
-            if each.kind is RoundKind.INTERLEAVING:
-                self._phase("two waits at once")
-                slots += [self._slot([trial.scenario.id]) for trial in each.trials]
-                self._run.in_threads([functools.partial(self._try_start, slot) for slot in slots])
-                self._run.in_threads(
-                    [
-                        functools.partial(self._play, slot, trial, each.hello)
-                        for slot, trial in zip(slots, each.trials, strict=True)
-                    ]
-                )
             else:
                 self._plan_reruns(each)
                 play_together(self._reruns, self._run.quiet_budget, self._run.in_threads)
-        for slot in slots:
-            slot.close()
 
     def prepare(self) -> None:
         """Plan the lanes, start their processes and warm every client."""
-        if self._scheduled is None or not self._scheduled.trials:
+        if self._scheduled is not None and self._scheduled.trials:
+            self._phase("warming up")
+            self._plan_lanes(self._scheduled)
+            slots = dict.fromkeys(lane.slot for lane in self.lanes if lane.queue)
+            self._run.in_threads([functools.partial(self._try_start, slot) for slot in slots])
+            self._phase("running")
+        self._slots.close()
+
+    def _plan_lanes(self, scheduled: Round) -> None:
+        capabilities = scheduled.hello.capabilities
+        endings = [
+            trial
+            for trial in scheduled.trials
+            if ends_its_process(self._run.contract, trial.scenario, capabilities)
+        ]
+        if endings:
+            self._endings.append(tuple(endings))
+        scenarios = [trial.scenario for trial in scheduled.trials if trial not in endings]
+        if not scenarios:
+            self.lanes.append(Lane(self._slots.fresh([]), deque(), 0.0))
             return
-        self._phase("warming up")
-        scenarios = [trial.scenario for trial in self._scheduled.trials]
-        limit = self._scheduled.hello.capabilities.max_concurrency
-        for plan in plan_processes(self._run.contract, scenarios, self._length_s, limit):
-            slot = self._slot(plan.clients)
+        for plan in plan_processes(
+            self._run.contract, scenarios, self._length_s, capabilities.max_concurrency
+        ):
+            slot = self._slots.take(plan.clients)
             self.lanes += [Lane(slot, queue, self._length_s(queue[0])) for queue in plan.lanes]
-        slots = dict.fromkeys(lane.slot for lane in self.lanes)
-        self._run.in_threads([functools.partial(self._try_start, slot) for slot in slots])
-        self._phase("running")
 
     def play(self, lane: Lane) -> None:
-        """Play a lane's scenarios one after another."""
+        """Play a lane's scenarios one after another; the first one through plays what ends its process."""
         assert self._scheduled is not None
-        while not self._run.stopping.is_set():
-            try:
-                scenario = lane.queue.popleft()
-            except IndexError:
-                return
-            ahead = self._forecasts[scenario.id]
-            polls_per_s = ahead.polls / max(ahead.length_s, MIN_LENGTH_S)
-            with self._run.budget.taken(scenario.parallel, polls_per_s):
-                if not self._run.stopping.is_set():
-                    self._play(lane.slot, self._trials[scenario.id], self._scheduled.hello)
+        hello = self._scheduled.hello
+        while lane.queue and not self._run.stopping.is_set():
+            with contextlib.suppress(IndexError):  # another lane has taken the last one
+                trial = self._trials[lane.queue.popleft().id]
+                self._in_turn(trial, functools.partial(self._play, lane.slot, trial, hello))
+        with contextlib.suppress(IndexError):
+            self._play_endings(self._endings.popleft(), hello)
+
+    def _in_turn(self, trial: Trial, play: Callable[[], None]) -> None:
+        ahead = self._forecasts[trial.scenario.id]
+        polls_per_s = ahead.polls / max(ahead.length_s, MIN_LENGTH_S)
+        with self._run.budget.taken(trial.scenario.parallel, polls_per_s):
+            if not self._run.stopping.is_set():
+                play()
+
+    def _play_endings(self, trials: Sequence[Trial], hello: Hello) -> None:
+        """Play them together in one process, and each that is not through with it then in its own."""
+        seen = self._stage.observe_together(trials, hello)
+        for trial, observation in seen.items():
+            self._add(trial, observation)
+        left = [trial for trial in trials if trial not in seen]
+        bodies = [functools.partial(self._play_apart, trial, hello) for trial in left]
+        turns = zip(left, bodies, strict=True)
+        self._run.in_threads([functools.partial(self._in_turn, *each) for each in turns])
 
     def next_reruns(self) -> list[Rerun]:
         """Judge what the last re-runs have seen, and return the next ones; none once all is settled."""
@@ -187,8 +225,8 @@ class AdapterSession:
             Rerun(
                 trial,
                 each.hello,
-                self._slot([] if trial.scenario.cold else [trial.scenario.id]),
-                self._observe_again,
+                self._slots.fresh([] if trial.scenario.cold else [trial.scenario.id]),
+                self._stage.observe_again,
                 after_waits=after_waits,
             )
             for _ in range(each.copies)
@@ -218,32 +256,9 @@ class AdapterSession:
 
     # --- processes ---
 
-    def _slot(self, clients: Sequence[str]) -> WorkerSlot:
-        return WorkerSlot(
-            self._command.name, functools.partial(self._open_warm, clients), self._run.processes.close
-        )
-
-    def _open(self) -> tuple[AdapterProcess, Hello]:
-        process = self._run.processes.open(self._command)
-        try:
-            return process, process.hello(
-                base_url=self._run.server.base_url, api_key=API_KEY, api_secret=self._secret
-            )
-        except AdapterError:
-            self._run.processes.close(process)
-            raise
-
-    def _open_warm(self, clients: Sequence[str]) -> AdapterProcess:
-        """Return a new process that has said hello and has warmed these clients."""
-        process, hello = self._open()
-        new = {each.scenario.id for each in self._trials.values() if each.state is TrialState.NEW}
-        needed = [client for client in clients if client in new] or list(clients)
-        if self._player.knows_hangs:
-            needed = needed[:1]  # that one will hang as well, and the process is replaced
-        for client in needed:
-            if self._run.stopping.is_set() or not self._player.warm(process, hello.capabilities, client):
-                break  # an adapter that does not answer for one client won't for the next
-        return process
+    def _is_played(self, scenario_id: str) -> bool:
+        trial = self._trials.get(scenario_id)
+        return trial is not None and trial.state is not TrialState.NEW
 
     def _try_start(self, slot: WorkerSlot) -> None:
         with contextlib.suppress(AdapterError):  # the lane that needs it will report it
@@ -256,7 +271,7 @@ class AdapterSession:
         played = scaled(scenario, factor or 1)
         trial = Trial(self._run.contract, played, self._baseline.known(played))
         self._trials[scenario.id] = trial
-        self._scales[scenario.id] = factor or 1
+        self._stage.scales[scenario.id] = factor or 1
         self._forecasts[scenario.id] = forecast(self._run.contract, played)
         self._result.scenarios[scenario.id].observations = trial.observations
         if factor is None:
@@ -268,65 +283,23 @@ class AdapterSession:
         return self._forecasts[scenario.id].length_s
 
     def _play(self, slot: WorkerSlot, trial: Trial, hello: Hello) -> None:
-        self._started(trial)
+        with self._playing(trial, hello):
+            self._add(trial, self._stage.observe(slot, trial, hello))
+
+    def _play_apart(self, trial: Trial, hello: Hello) -> None:
+        with self._playing(trial, hello):
+            self._add(trial, self._stage.observe_apart(trial, hello))
+
+    @contextlib.contextmanager
+    def _playing(self, trial: Trial, hello: Hello) -> Iterator[None]:
+        """Give a trial whose process cannot be started ERROR verdicts that say why."""
         try:
-            if ends_its_process(self._run.contract, trial.scenario, hello.capabilities):
-                observation = self._observe_apart(trial, hello)
-            else:
-                with slot.lease(_first_wait(trial.scenario)) as lease:
-                    observation = self._observe(lease, trial, hello)
-                if lease.shared and lease.lost and not self._run.stopping.is_set():
-                    observation = self._observe_apart(trial, hello)
+            yield
         except WaitproofError as error:
             if not self._run.stopping.is_set():
-                contract = self._run.contract
                 why = self._result.masked(str(error))
-                trial.close(unplayed(contract, trial.scenario, Status.ERROR, why, hello))
+                trial.close(unplayed(self._run.contract, trial.scenario, Status.ERROR, why, hello))
                 self._publish(trial)
-            return
-        self._add(trial, observation)
-
-    def _observe(self, lease: Lease, trial: Trial, hello: Hello, *, isolated: bool = False) -> Observation:
-        name = trial.scenario.id
-        observation = self._player.play(
-            lease.process,
-            hello,
-            trial.scenario,
-            client=name,
-            scale=self._scales[name],
-            alone=isolated,
-            earlier_waits=lease.earlier_waits,
-        )
-        secrets = secrets_of(self._run.contract, observation, self._secret)
-        self._result.secrets.update(secrets)
-        observation = without_secrets(observation, secrets, lease.process.printed())
-        if sees_a_jump(self._command):
-            observation = replace(observation, began_unix_s=None)
-        if ends_its_process(self._run.contract, trial.scenario, hello.capabilities):
-            observation = replace(observation, ended_s=lease.process.finish(END_LIMIT_S))
-        lost = (call.seen.message for call in observation.calls if isinstance(call.seen, NoAnswer))
-        lease.lost = next(lost, "")
-        lease.stuck = any(isinstance(call.seen, StillWaiting) for call in observation.calls)
-        return observation
-
-    def _observe_apart(self, trial: Trial, hello: Hello) -> Observation:
-        """Play a scenario in a fresh warm process that is ended afterwards."""
-        slot = self._slot([] if trial.scenario.cold else [trial.scenario.id])
-        try:
-            with slot.lease() as lease:
-                return self._observe(lease, trial, hello)
-        finally:
-            slot.close()
-
-    def _observe_again(
-        self, lease: Lease, trial: Trial, hello: Hello, earlier_waits: Sequence[WaitOptions]
-    ) -> Observation:
-        """Play a scenario again, after waits with these options by other clients of the same process."""
-        for number, options in enumerate(earlier_waits, 1):
-            earlier = waiting_once(self._run.contract, options)
-            self._player.play(lease.process, hello, earlier, client=f"earlier-{number}")
-        self._started(trial)
-        return self._observe(lease, trial, hello, isolated=True)
 
     def _add(self, trial: Trial, observation: Observation) -> None:
         if self._run.stopping.is_set():
@@ -363,8 +336,3 @@ class AdapterSession:
             missing_helper = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
         result.verdicts = self._baseline.excuse(verdicts, lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
-
-
-def _first_wait(scenario: Scenario) -> WaitOptions | None:
-    makes_one = any(call.wait is not None for call in scenario.calls)
-    return scenario.wait_options if makes_one else None

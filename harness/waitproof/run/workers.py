@@ -157,10 +157,20 @@ class WorkerSlot:
         self._end = end
         self._starting = threading.Lock()  # held for as long as a start takes
         self._lock = threading.Lock()
+        self._refit: Callable[[AdapterProcess], None] | None = None
         self._worker: _Worker | None = None
         self._deaths = 0
         self._cannot_start = False
         self._error = ""
+
+    def reuse(self, start: Callable[[], AdapterProcess], refit: Callable[[AdapterProcess], None]) -> None:
+        """Use the slot for something else, while none of its process is leased.
+
+        Args:
+            start: As for a new slot.
+            refit: Makes the process ready, if it is still usable when it is next needed.
+        """
+        self._start, self._refit = start, refit
 
     def start(self) -> None:
         """Start a process unless a usable one is there.
@@ -209,12 +219,20 @@ class WorkerSlot:
         if is_over:
             self._end(worker.process)
 
+    @staticmethod
+    def _is_usable(worker: _Worker) -> bool:
+        process = worker.process
+        return worker.state is _State.READY and process.failure is None and process.alive
+
     def _usable(self) -> _Worker:
-        worker = self._worker
+        worker, refit = self._worker, self._refit
+        self._refit = None
         if worker is not None:
+            if refit is not None and self._is_usable(worker):
+                refit(worker.process)
             with self._lock:
                 was_ready = worker.state is _State.READY
-                if was_ready and worker.process.failure is None and worker.process.alive:
+                if self._is_usable(worker):
                     return worker
                 if was_ready:
                     worker.state = _State.DRAINING
