@@ -11,7 +11,7 @@ from waitproof.cli import main
 from waitproof.suite.files import bundled_suite, contract_file, load_contract
 
 KITS = Path(__file__).parents[2] / "adapters" / "kits"
-KILN = Path(__file__).parents[1] / "suites" / "kiln"
+POTTERY = Path(__file__).parents[1] / "suites" / "pottery"
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "write-an-adapter.md"
 
 
@@ -59,17 +59,17 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
 ) -> None:
     folder = tmp_path / "potter"
 
-    assert main(["new", "adapter", "python", str(folder), "--suite", str(KILN)]) == 0
+    assert main(["new", "adapter", "python", str(folder), "--suite", str(POTTERY)]) == 0
 
-    option = f"--suite {KILN}"
+    option = f"--suite {POTTERY}"
     assert capsys.readouterr().out.splitlines()[1:] == [
         f"It works as it is: waitproof doctor {option} {folder}",
         f"Then call your SDK where it calls the task client, and run: waitproof run {option} {folder}",
     ]
-    about = (folder / "README.md").read_text(encoding="utf-8").partition("## What the suite `kiln` asks")[2]
+    about = (folder / "README.md").read_text(encoding="utf-8").partition("## What the suite `pottery` asks")[2]
     assert about.splitlines()[2:] == [
-        "- It serves Kiln, a made-up pottery: a wait polls `GET /jobs/{task_id}`.",
-        "- Every poll carries: header `X-Kiln-Pass`, query `studio`.",
+        "- It serves Pottery, a made-up workshop: a wait polls `GET /jobs/{task_id}`.",
+        "- Every poll carries: header `X-Pottery-Pass`, query `studio`.",
         "- Statuses: `stacked`: keep polling, `glowing`: keep polling, `glazed`: return result, "
         "`cracked`: raise task.",
         "- The exception of a failed task, kind `task`, has the fields `number`, `flaw_code`, `remark`.",
