@@ -368,6 +368,11 @@ def test_a_hello_of_another_protocol_says_what_to_do() -> None:
             {"capabilities": {"options": ["timeoout"]}},
             'hello\'s capabilities has the unknown option "timeoout"',
         ),
+        (
+            {"capabilities": {"returns": "nothin"}},
+            'hello\'s capabilities has the unknown returns "nothin"',
+        ),
+        ({"capabilities": {"zero_values": 1}}, "hello's capabilities has 'zero_values': 1"),
     ],
 )
 def test_a_broken_hello_is_named_in_the_first_line(members: dict[str, Any], fact: str) -> None:

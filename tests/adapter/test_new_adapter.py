@@ -51,7 +51,7 @@ def test_the_client_of_each_kit_reads_the_api_that_its_folder_is_tested_with(lan
     contract = load_contract(contract_file(bundled_suite()))
 
     # For each kit: `waitproof new adapter LANGUAGE FOLDER`, and its api.json.
-    assert (KITS / language / "api.json").read_text(encoding="utf-8") == api_file(contract)
+    assert (KITS / language / "api.json").read_text(encoding="utf-8") == api_file(contract, language)
 
 
 def test_an_adapter_for_another_suite_has_that_suites_words(
@@ -66,14 +66,15 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
         f"It works as it is: waitproof doctor {option} {folder}",
         f"Then call your SDK where it calls the task client, and run: waitproof run {option} {folder}",
     ]
-    about = (folder / "README.md").read_text(encoding="utf-8").partition("## What the suite `pottery` asks")[2]
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    about = readme.partition("## What the suite `pottery` asks")[2]
     assert about.splitlines()[2:] == [
         "- It serves Pottery, a made-up workshop: a wait polls `GET /jobs/{task_id}`.",
         "- Every poll carries: header `X-Pottery-Pass`, query `studio`.",
         "- Statuses: `stacked`: keep polling, `glowing`: keep polling, `glazed`: return result, "
         "`cracked`: raise task.",
         "- The exception of a failed task, kind `task`, has the fields `number`, `flaw_code`, `remark`.",
-        '- A wait that is out of time raises kind `transport` `cause_word: "cold"`.',
+        '- A wait that is out of time raises an exception of kind transport with `cause_word: "cold"`.',
         "- `begin` gets one of these operations, with arguments such as:",
         '  - `stack_plates`, `{"plates": [{"mark": "${token}"}]}`: `PUT /shelves`',
         '  - `fire_bowl`, `{"bowl": "${token}"}`: `POST /bowls/{token}/fire`',

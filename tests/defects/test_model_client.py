@@ -16,8 +16,9 @@ from waitproof.errors import InputError
 from waitproof.judge import Status
 from waitproof.protocol import ExceptionKind
 from waitproof.simulate import Answer, SimulatedDropError, SimulatedTimeoutError
-from waitproof.suite.contract import Contract, StatusMeaning, TimeoutPromise
+from waitproof.suite.contract import Contract, StatusMeaning
 from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, load_suite
+from waitproof.suite.shape import TimeoutPromise
 
 SUITES = [*sorted(bundled_suite().parent.glob(f"*/{CONTRACT}")), MINI / CONTRACT]
 PASSED = {Status.PASS, Status.INFO, Status.NOT_APPLICABLE}

@@ -295,6 +295,13 @@ def concerned(applies_to: Mapping[str, Any], **by: Any) -> Verdict:
         ({"language": "java"}, {"language": "Java"}),
         ({"non_blocking": True}, {"non_blocking": True}),
         ({"non_blocking": False}, {"non_blocking": False}),
+        ({"language": ["java", "go"]}, {"language": "Go"}),
+        ({"not": {"language": ["java", "go"]}}, {"language": "python"}),
+        ({"not": {"non_blocking": True, "cancel": True}}, {}),
+        ({"language": "go", "not": {"cancel": True}}, {"language": "go"}),
+        ({"returns": ["result", "task"]}, {}),
+        ({"returns": ["result", "task"]}, {"returns": "result"}),
+        ({"not": {"returns": "nothing"}}, {"returns": "task"}),
     ],
 )
 def test_a_requirement_concerns_whom_it_names(applies_to: Mapping[str, Any], by: Mapping[str, Any]) -> None:
@@ -307,6 +314,14 @@ def test_a_requirement_concerns_whom_it_names(applies_to: Mapping[str, Any], by:
         ({"language": "java"}, {"language": "javascript"}, "only for java"),
         ({"non_blocking": True}, {}, "only for an SDK's asynchronous variant"),
         ({"non_blocking": False}, {"non_blocking": True}, "only for an SDK's blocking variant"),
+        ({"language": ["java", "go"]}, {}, "only for java and go"),
+        ({"not": {"language": ["java", "Go"]}}, {"language": "go"}, "not for java and Go"),
+        ({"not": {"language": "go", "cancel": True}}, {"language": "go"}, "not for go"),
+        ({"not": {"cancel": True}}, {"cancel": True}, "only for waits that cannot be cancelled"),
+        ({"not": {"cancel": False}}, {}, "only for waits that can be cancelled"),
+        ({"not": {"non_blocking": False}}, {}, "only for an SDK's asynchronous variant"),
+        ({"returns": "task"}, {"returns": "nothing"}, "only for helpers that return task"),
+        ({"not": {"returns": "nothing"}}, {"returns": "nothing"}, "not for helpers that return nothing"),
     ],
 )
 def test_a_requirement_does_not_concern_anybody_else(

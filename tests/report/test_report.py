@@ -275,7 +275,7 @@ def frame(file: io.StringIO) -> list[str]:
 
 def bars(file: io.StringIO, *adapters: str, width: int = 100, height: int = 24) -> BarListener:
     console = Console(file=file, width=width, height=height, force_terminal=True, color_system=None)
-    return BarListener(console, adapters, 2, SUITE.contract.statuses)
+    return BarListener(console, adapters, 2, SUITE.contract.meanings)
 
 
 def test_a_terminal_shows_a_bar_whatever_the_names_are() -> None:

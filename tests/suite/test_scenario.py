@@ -130,7 +130,7 @@ def test_several_mistakes_of_one_file_are_reported_at_once() -> None:
         "  expected: a whole number, or {at_least: n, at_most: m}",
         "s.yaml:8:58: 'kind' cannot be \"taks\"\n"
         "  found:    - {wait: {timeout: 400d}, expect: {polls: -1, raises: {kind: taks}}}\n"
-        "  expected: task, transport, api or other, or a list of them\n"
+        "  expected: task, transport, api, other or timeout, or a list of them\n"
         "  fix:      did you mean 'task'?",
     ]
 
@@ -389,9 +389,10 @@ def test_kinds_are_alternatives(written: str, kinds: tuple[str, ...]) -> None:
         ("1", "1", ""),
     ],
 )
-def test_a_kind_is_one_of_four(written: str, shown: str, fix: str) -> None:
+def test_a_kind_is_one_of_five(written: str, shown: str, fix: str) -> None:
     one(
-        f"6:34\n'kind' cannot be {shown}\n  expected: task, transport, api or other, or a list of them{fix}",
+        f"6:34\n'kind' cannot be {shown}\n"
+        f"  expected: task, transport, api, other or timeout, or a list of them{fix}",
         call=f"{{wait: {{}}, expect: {{raises: {{kind: {written}}}}}}}",
     )
 

@@ -61,6 +61,8 @@ internal sealed class Adapter : SdkAdapter<TaskClient>
             fields[field.Name] = field.Value;
         }
 
-        return new Documented(Enum.Parse<Kind>(promised.GetProperty("kind").GetString() ?? "", true), fields);
+        var kind = Enum.Parse<Kind>(promised.GetProperty("kind").GetString() ?? "", true);
+        var type = promised.TryGetProperty("type", out var name) ? name.GetString() : null;
+        return new Documented(kind, fields, type);
     }
 }

@@ -77,7 +77,7 @@ internal sealed class TaskClient
             var task = await GetTaskAsync(taskId, Max(limit - clock.Elapsed, lastPoll), cancellation);
             if (IsOneOf("done", task.Status))
             {
-                return task.Result;
+                return task.Returned;
             }
 
             if (IsOneOf("failed", task.Status))
@@ -175,12 +175,17 @@ internal sealed class TaskClient
 
     private static bool IsIndex(string step) => int.TryParse(step, out _);
 
-    /// <summary>Returns what is at a dotted path, null if there is nothing.</summary>
+    /// <summary>Returns what is at a dotted path, null if there is nothing; "*" is the value itself.</summary>
     private static JsonElement? At(JsonElement value, string path)
     {
         if (path.Length == 0)
         {
             return null;
+        }
+
+        if (path == "*")
+        {
+            return value;
         }
 
         foreach (var step in path.Split('.'))
@@ -233,6 +238,7 @@ internal sealed class TaskClient
             Text(At(body, Known(places, "status")), "status"),
             At(body, Known(places, "result")),
             At(body, Known(places, "error")),
+            At(body, Known(places, "returned")),
             fields);
     }
 
@@ -331,7 +337,12 @@ internal sealed class TaskClient
 
 /// <summary>One answer about a task; Fields are those of the exception, should it have failed.</summary>
 internal sealed record TaskAnswer(
-    object? TaskId, string Status, JsonElement? Result, JsonElement? Error, Dictionary<string, object?> Fields);
+    object? TaskId,
+    string Status,
+    JsonElement? Result,
+    JsonElement? Error,
+    JsonElement? Returned,
+    Dictionary<string, object?> Fields);
 
 /// <summary>The task failed on the server; Fields are what the API documents of it.</summary>
 internal sealed class TaskFailedException : Exception

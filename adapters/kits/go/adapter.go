@@ -80,7 +80,7 @@ func describe(err error) kit.Exception {
 	case errors.As(err, &task):
 		return kit.Exception{Kind: "task", Fields: task.Task.Fields}
 	case errors.As(err, &transport) && transport.ErrorType == "timeout":
-		return kit.Exception{Kind: api.Timeout.Kind, Fields: api.Timeout.Fields}
+		return kit.Exception{Kind: api.Timeout.Kind, Type: api.Timeout.Type, Fields: api.Timeout.Fields}
 	case errors.As(err, &transport):
 		return kit.Exception{Kind: "transport", Fields: map[string]any{"error_type": transport.ErrorType}}
 	case errors.As(err, &refused):

@@ -75,6 +75,8 @@ final class Adapter implements Kit.Adapter<TaskClient> {
     Map<String, Object> fields = Kit.map();
     ((Map<?, ?>) promised.get("fields")).forEach((name, value) -> fields.put((String) name, value));
     return new Kit.Documented(
-        Kit.Kind.valueOf(((String) promised.get("kind")).toUpperCase(Locale.ROOT)), fields);
+        Kit.Kind.valueOf(((String) promised.get("kind")).toUpperCase(Locale.ROOT)),
+        fields,
+        (String) promised.get("type"));
   }
 }

@@ -78,7 +78,13 @@ final class TaskClient {
   }
 
   /** One answer about a task; fields are those of the exception, should it have failed. */
-  record Task(Object taskId, String status, Object result, Object error, Map<String, Object> fields) {}
+  record Task(
+      Object taskId,
+      String status,
+      Object result,
+      Object error,
+      Object returned,
+      Map<String, Object> fields) {}
 
   /** The task failed on the server; its fields are what the API documents of it. */
   static final class TaskException extends Exception {
@@ -142,7 +148,7 @@ final class TaskClient {
     while (true) {
       Task task = getTask(taskId, Math.max(deadline - System.nanoTime(), lastPollNs));
       if (((List<?>) API.get("done")).contains(task.status())) {
-        return task.result();
+        return task.returned();
       }
       if (((List<?>) API.get("failed")).contains(task.status())) {
         throw new TaskException(task);
@@ -210,7 +216,12 @@ final class TaskClient {
         .forEach((name, where) -> fields.put((String) name, at(answer, (String) where)));
     Object own = place(answer, "task_id");
     return new Task(
-        own == null ? taskId : own, status, place(answer, "result"), place(answer, "error"), fields);
+        own == null ? taskId : own,
+        status,
+        place(answer, "result"),
+        place(answer, "error"),
+        place(answer, "returned"),
+        fields);
   }
 
   private static Object place(Map<?, ?> answer, String name) {
@@ -259,10 +270,10 @@ final class TaskClient {
     }
   }
 
-  /** Returns what is at a dotted path, null if there is nothing. */
+  /** Returns what is at a dotted path, null if there is nothing; "*" is the value itself. */
   private static Object at(Object value, String path) {
-    if (path.isEmpty()) {
-      return null;
+    if (path.isEmpty() || path.equals("*")) {
+      return path.isEmpty() ? null : value;
     }
     for (String step : path.split("\\.")) {
       if (value instanceof Map<?, ?> object) {

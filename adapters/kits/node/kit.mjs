@@ -173,9 +173,9 @@ class Session {
   }
 
   #describe(error) {
-    const { kind = 'other', fields = {} } = this.#adapter.describe?.(error) || {};
+    const { kind = 'other', type = typeOf(error), fields = {} } = this.#adapter.describe?.(error) || {};
     return {
-      kind, type: typeOf(error), message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
+      kind, type, message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
     };
   }
 }

@@ -72,7 +72,7 @@ export class TaskClient {
     const lastPollMs = Math.min(timeoutMs * LAST_POLL_SHARE, LAST_POLL_LIMIT_MS);
     for (let isLast = false; ; ) {
       const task = await this.#getTask(taskId, Math.max(deadline - performance.now(), lastPollMs), signal);
-      if (API.done.includes(task.status)) return task.result;
+      if (API.done.includes(task.status)) return task.returned;
       if (API.failed.includes(task.status)) throw new TaskError(task);
       const leftMs = deadline - performance.now();
       if (isLast || leftMs <= 0) {
@@ -85,7 +85,8 @@ export class TaskClient {
 
   /** Ask for the task once; a failed one is returned like any other. */
   async getTask(taskId) {
-    return this.#getTask(taskId, REQUEST_TIMEOUT_MS);
+    const { task_id, status, result, error } = await this.#getTask(taskId, REQUEST_TIMEOUT_MS);
+    return { task_id, status, result, error };
   }
 
   /** Begin an operation and return the id of its task; an SDK has a method for each of them. */
@@ -146,8 +147,9 @@ export class TaskClient {
   }
 }
 
-/** Return what is at a dotted path, null if there is nothing. */
+/** Return what is at a dotted path, null if there is nothing; "*" is the value itself. */
 function at(value, path) {
+  if (path === '*') return value;
   if (path === '') return null;
   for (const step of path.split('.')) {
     if (value === null || typeof value !== 'object' || !Object.hasOwn(value, step)) return null;

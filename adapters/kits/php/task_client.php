@@ -104,7 +104,7 @@ final class Client
         while (true) {
             $task = $this->fetchTask($taskId, max($deadline - self::now(), $lastPollS));
             if (in_array($task->status, API['done'], true)) {
-                return $task->result;
+                return $task->returned;
             }
             if (in_array($task->status, API['failed'], true)) {
                 throw new TaskException($task->task_id, $task->error, $task->fields);
@@ -121,7 +121,9 @@ final class Client
 
     public function getTask(string|int $taskId): \stdClass
     {
-        return $this->fetchTask($taskId, REQUEST_TIMEOUT_S);
+        $task = $this->fetchTask($taskId, REQUEST_TIMEOUT_S);
+        unset($task->returned, $task->fields);
+        return $task;
     }
 
     /** Begin an operation and return the task's id; an SDK has a method for each of them. */
@@ -151,10 +153,10 @@ final class Client
         return $task;
     }
 
-    /** Return what is at a dotted path, null if there is nothing. */
+    /** Return what is at a dotted path, null if there is nothing; "*" is the value itself. */
     private static function at(mixed $value, string $path): mixed
     {
-        foreach ($path === '' ? [] : explode('.', $path) as $step) {
+        foreach (in_array($path, ['', '*'], true) ? [] : explode('.', $path) as $step) {
             $value = is_object($value) ? $value->$step ?? null : (is_array($value) ? $value[$step] ?? null : null);
         }
         return $value;

@@ -92,7 +92,7 @@ class Client:
                 left_s = deadline - time.monotonic()
                 task = self._get_task(connection, task_id, max(left_s, LAST_POLL_S))
                 if task["status"] in API["done"]:
-                    return task["result"]
+                    return task["returned"]
                 if task["status"] in API["failed"]:
                     raise TaskError(task["task_id"], task["fields"], task["error"])
                 left_s = deadline - time.monotonic()
@@ -106,7 +106,8 @@ class Client:
         """Ask for the task once."""
         connection = _Connection(self._host)
         try:
-            return self._get_task(connection, task_id, REQUEST_TIMEOUT_S)
+            task = self._get_task(connection, task_id, REQUEST_TIMEOUT_S)
+            return {name: task[name] for name in ("task_id", "status", "result", "error")}
         finally:
             connection.close()
 
@@ -156,8 +157,8 @@ class Client:
 
 
 def at(value: Any, path: str) -> Any:
-    """Return what is at a dotted path, None if there is nothing."""
-    for step in path.split(".") if path else ():
+    """Return what is at a dotted path, None if there is nothing; "*" is the value itself."""
+    for step in path.split(".") if path not in {"", "*"} else ():
         if isinstance(value, dict):
             value = value.get(step)
         elif isinstance(value, list) and step.isdigit() and int(step) < len(value):

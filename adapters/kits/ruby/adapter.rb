@@ -28,7 +28,7 @@ class TaskClientAdapter < WaitproofKit::Adapter
   end
 
   def get_task(client, task_id)
-    client.get_task(task_id)
+    client.get_task(task_id).to_h.slice(:task_id, :status, :result, :error)
   end
 
   # Your SDK has a method for each operation: call that here.

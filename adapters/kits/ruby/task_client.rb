@@ -48,7 +48,7 @@ module TaskClient
   end
 
   # One answer about a task; `fields` are those of the exception, should it have failed.
-  Task = Struct.new(:task_id, :status, :result, :error, :fields, keyword_init: true)
+  Task = Struct.new(:task_id, :status, :result, :error, :returned, :fields, keyword_init: true)
 
   # A client of one application, for any number of threads at once. No request is ever repeated.
   class Client
@@ -77,7 +77,7 @@ module TaskClient
       is_last = false
       loop do
         task = fetch_task(task_id, [deadline_s - now_s, last_poll_s].max)
-        return task.result if API['done'].include?(task.status)
+        return task.returned if API['done'].include?(task.status)
         raise task_error(task) if API['failed'].include?(task.status)
 
         left_s = deadline_s - now_s
@@ -121,8 +121,10 @@ module TaskClient
       TaskError.new(task_id: task.task_id, error: task.error, fields: task.fields)
     end
 
-    # Return what is at a dotted path, nil if there is nothing.
+    # Return what is at a dotted path, nil if there is nothing; "*" is the value itself.
     def at(value, path)
+      return value if path == '*'
+
       path.split('.').reduce(value) do |inner, step|
         case inner
         when Hash then inner[step]

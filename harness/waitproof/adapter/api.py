@@ -10,17 +10,19 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from waitproof.suite import Contract, Json, Operation, StatusMeaning
+from waitproof.suite import Contract, Json, Operation, Returns, StatusMeaning
+
+_NAMES = {"node": "javascript"}  # kits whose language has another name in an adapter's hello
 
 __all__ = ["about", "api_file", "api_of"]
 
 
-def api_of(contract: Contract) -> dict[str, Any]:
-    """Return an API as its clients need it.
+def api_of(contract: Contract, language: str) -> dict[str, Any]:
+    """Return an API as a client in a kit's language needs it.
 
     Credentials are `key` (the API key), `secret` (the API secret) or `token` (a JSON Web Token that is signed
     with the secret). An operation's `from` is where its arguments have what is its token, `to` where the body
-    needs that as well.
+    needs that as well. What a wait returns is at `returned`, where "*" is the whole answer.
     """
     credentials = contract.credentials
     kinds = dict.fromkeys(credentials.secret, "secret") | dict.fromkeys(credentials.jwt, "token")
@@ -30,35 +32,38 @@ def api_of(contract: Contract) -> dict[str, Any]:
         "poll": {"method": contract.endpoint.method, "path": contract.endpoint.path},
         "headers": {name: kinds.get(name, "key") for name in credentials.headers},
         "query": {name: kinds.get(name, "key") for name in credentials.query},
-        "paths": {name: _place(body, name) for name in ("task_id", "status", "result", "error")},
+        "paths": {name: _place(body, name) for name in ("task_id", "status", "result", "error")}
+        | {"returned": _returned(contract)},
         "done": _statuses(contract, StatusMeaning.RETURN_RESULT),
         "failed": _statuses(contract, StatusMeaning.RAISE_TASK),
         "exception_fields": dict(contract.exception_fields),
-        "timeout": {"kind": contract.timeout.kind, "fields": dict(contract.timeout.fields)},
+        "timeout": _timeout(contract, _NAMES.get(language, language)),
         "poll_interval": contract.defaults.poll_interval,
         "wait_timeout": contract.defaults.timeout,
         "operations": {name: _operation(each) for name, each in contract.operations.items()},
     }
 
 
-def api_file(contract: Contract) -> str:
-    """Return the text of `api.json`."""
-    return json.dumps(api_of(contract), indent=2, ensure_ascii=False) + "\n"
+def api_file(contract: Contract, language: str) -> str:
+    """Return the text of `api.json` for a kit."""
+    return json.dumps(api_of(contract, language), indent=2, ensure_ascii=False) + "\n"
 
 
-def about(contract: Contract, suite: str) -> str:
+def about(contract: Contract, language: str, suite: str) -> str:
     """Return what a README says of an API, as Markdown that follows on a README's text.
 
     Args:
         contract: The suite's.
+        language: The kit's.
         suite: What a command needs to know which suite is meant: `--suite DIR`; "" for nothing.
     """
-    api = api_of(contract)
+    api = api_of(contract, language)
     option = f" {suite}" if suite else ""
     sent = [f"header `{name}`" for name in api["headers"]] + [f"query `{name}`" for name in api["query"]]
     statuses = [f"`{name}`: {contract.meaning(name).value.replace('_', ' ')}" for name in contract.statuses]
     fields = [f"`{name}`" for name in api["exception_fields"]]
-    promise = " ".join(f"`{name}: {json.dumps(value)}`" for name, value in api["timeout"]["fields"].items())
+    promised = contract.timeout.promised(_NAMES.get(language, language))
+    with_fields = ", ".join(f"`{name}: {json.dumps(each)}`" for name, each in contract.timeout.fields.items())
     lines = [
         "",
         f"## What the suite `{contract.name}` asks of your SDK",
@@ -67,7 +72,7 @@ def about(contract: Contract, suite: str) -> str:
         f"- Every poll carries: {', '.join(sent) or 'no credentials'}.",
         f"- Statuses: {', '.join(statuses)}.",
         f"- The exception of a failed task, kind `task`, has the fields {', '.join(fields) or '(none)'}.",
-        f"- A wait that is out of time raises kind `{api['timeout']['kind']}` {promise}".rstrip() + ".",
+        f"- A wait that is out of time raises {promised}" + (f" with {with_fields}." if with_fields else "."),
     ]
     if contract.operations:
         lines.append("- `begin` gets one of these operations, with arguments such as:")
@@ -83,6 +88,24 @@ def about(contract: Contract, suite: str) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _returned(contract: Contract) -> str:
+    match contract.returns:
+        case Returns.TASK:
+            return "*"
+        case Returns.NOTHING:
+            return ""
+        case _:
+            return _place(contract.answer.body, "result")
+
+
+def _timeout(contract: Contract, language: str) -> dict[str, Any]:
+    """Return how a client says that a wait is out of time; without a `type`, it has its own."""
+    promise = contract.timeout
+    kind = promise.kind or ("other" if promise.type else "transport")
+    own = promise.a_type(language)
+    return {"kind": kind, **({"type": own} if own else {}), "fields": dict(promise.fields)}
 
 
 def _statuses(contract: Contract, meaning: StatusMeaning) -> list[str]:

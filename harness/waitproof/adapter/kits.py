@@ -65,9 +65,9 @@ def new_adapter(language: str, folder: Path, contract: Contract, suite: str) -> 
         summary = f"The SDK of {name}, on the {language} kit."
         text = re.sub(r"(?m)^summary: .*$", f'summary: "{summary}"', text, count=1)
         file.write_text(text, encoding="utf-8")
-        (folder / "api.json").write_text(api_file(contract), encoding="utf-8")
+        (folder / "api.json").write_text(api_file(contract, language), encoding="utf-8")
         with (folder / "README.md").open("a", encoding="utf-8") as readme:
-            readme.write(about(contract, suite))
+            readme.write(about(contract, language, suite))
     except OSError as error:
         raise InputError(Mistake(str(folder), f"the kit cannot be copied: {why(error)}")) from None
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

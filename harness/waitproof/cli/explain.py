@@ -59,10 +59,16 @@ def _explain_requirement(suite: Suite, requirement: Requirement) -> list[str]:
     arguments = f" {json.dumps(requirement.with_)}" if requirement.with_ else ""
     lines = [f"{requirement.id} ({requirement.level.value}, {origin})"]
     lines += textwrap.wrap(requirement.sentence, 96, initial_indent="  ", subsequent_indent="  ")
-    limits = requirement.applies_to.model_dump(exclude_none=True)
-    if limits:
-        lines.append("  applies to: " + ", ".join(f"{name} {value}" for name, value in limits.items()))
+    limits = requirement.applies_to.model_dump(exclude_none=True, by_alias=True)
+    excluded = limits.pop("not", {})
+    for label, conditions in (("applies to", limits), ("does not apply to", excluded)):
+        if conditions:
+            lines.append(f"  {label}: " + ", ".join(f"{n} {_either(v)}" for n, v in conditions.items()))
     lines.append(f"  check: {requirement.check}{arguments}")
     lines.append("  proved by:")
     lines += [f"    {each.id}" for each in suite.scenarios if requirement.id in each.proves]
     return lines
+
+
+def _either(value: object) -> str:
+    return " or ".join(value) if isinstance(value, tuple) else str(value)

@@ -138,7 +138,7 @@ def _play(
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
         names = [spec.name for spec in specs]
-        listener = report.BarListener(console, names, len(scenarios), suite.contract.statuses)
+        listener = report.BarListener(console, names, len(scenarios), suite.contract.meanings)
         on_poll = listener.polled
     else:
         listener = report.LineListener(console)

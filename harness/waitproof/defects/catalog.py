@@ -14,9 +14,11 @@ from waitproof.defects.ends import end_defects
 from waitproof.defects.equivalents import equivalents
 from waitproof.defects.exceptions import exception_defects
 from waitproof.defects.faults import fault_defects
+from waitproof.defects.handovers import handover_defects, handover_equivalents
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
 from waitproof.defects.state import state_defects
+from waitproof.defects.timeouts import timeout_defects
 from waitproof.defects.traces import trace_defects
 from waitproof.defects.traffic import traffic_defects
 from waitproof.defects.transport import transport_defects
@@ -29,7 +31,9 @@ MODULES = (
     traffic_defects,
     outcome_defects,
     end_defects,
+    handover_defects,
     exception_defects,
+    timeout_defects,
     interval_defects,
     deadline_defects,
     duration_defects,
@@ -70,5 +74,5 @@ def library(contract: Contract) -> Library:
     everything = {defect.name: defect for defects in MODULES for defect in defects(contract)}
     reasons = {name: reason for name, each in everything.items() if (reason := each.why_not(contract))}
     applicable = {name: each for name, each in everything.items() if name not in reasons}
-    correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract)]
+    correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract), *handover_equivalents(contract)]
     return Library(applicable, {each.name: each for each in correct}, reasons)

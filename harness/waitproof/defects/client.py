@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 from waitproof.defects.wire import Cause, ModelError, Task, TaskId, Wire
 from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
-from waitproof.suite import NO_TIMEOUT_S, Contract, Json, StatusMeaning
+from waitproof.suite import NO_TIMEOUT_S, Contract, Json, Returns, StatusMeaning
 
 __all__ = [
     "Fork",
@@ -263,10 +263,16 @@ class ModelClient:
             raise self.wire.failure(Cause.DROPPED, str(error)) from error
 
     def outcome(self, task: Task) -> Json:
-        """Return the result of a task that has ended, or raise that it failed."""
+        """Return what a wait hands over of a task that has ended, or raise that it failed."""
         if task.meaning is StatusMeaning.RAISE_TASK:
             raise self.wire.task_failed(task)
-        return task.result
+        match self.contract.returns:
+            case Returns.RESULT:
+                return task.result
+            case Returns.TASK:
+                return self.wire.as_object(task)
+            case Returns.NOTHING:
+                return None
 
     def _rule(self, wait: Wait) -> Steps:
         is_last = False

@@ -29,7 +29,7 @@ def end_defects(contract: Contract) -> Iterator[Defect]:
 def _statuses(contract: Contract) -> Iterator[Defect]:
     """Yield, for each status, what a helper does whose list of ends or of failures is wrong about it."""
     check, reason = "polls_until_terminal", without_failures(contract)
-    for status, meaning in contract.statuses.items():
+    for status, meaning in contract.meanings.items():
         if meaning is GOING_ON:
             yield Defect(
                 f"{check}.{status}-is-a-failure",
@@ -44,6 +44,13 @@ def _statuses(contract: Contract) -> Iterator[Defect]:
                 check,
                 f"The status {status} is missing from the helper's list of ends, so it polls on.",
                 _taking(status, GOING_ON),
+            )
+        if meaning is DONE and contract.fails(status):
+            yield Defect(
+                f"returns_result.{status}-raises",
+                "returns_result",
+                f"The helper raises for the status {status}, which is to be returned.",
+                _taking(status, FAILED),
             )
 
 

@@ -1,4 +1,4 @@
-"""Defects of what the caller is given at a failed task or a passed deadline: exceptions and their fields."""
+"""Defects of what the caller is given at a failed task: the exception and its fields."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from waitproof.defects.client import Hooks, Instead, Wait
 from waitproof.defects.defect import Defect
 from waitproof.defects.outcomes import without_failures
+from waitproof.defects.timeouts import without_fields
 from waitproof.defects.wire import ModelError, Task
 from waitproof.protocol import ExceptionKind
 from waitproof.suite import Contract, Json, StatusMeaning, Step, at_path, render_body
@@ -26,7 +27,6 @@ def exception_defects(contract: Contract) -> Iterator[Defect]:
     yield from _crashes(contract, reason)
     yield from _fields(contract)
     yield from _native_stack_traces(contract)
-    yield from _timeouts(contract)
 
 
 # --- the exception of a failed task -------------------------------------------------------------------
@@ -55,7 +55,7 @@ def _kinds(contract: Contract, reason: str) -> Iterator[Defect]:
             "timeout-by-its-name",
             "A failed task with the error type timeout raises the timeout's exception.",
             by_name,
-            reason or _without_fields(contract),
+            reason or without_fields(contract),
         ),
     )
     for name, sentence, on_failure, why in every:
@@ -67,10 +67,6 @@ def _kinds(contract: Contract, reason: str) -> Iterator[Defect]:
             {"kinds": "task"},
             not_applicable=why,
         )
-
-
-def _without_fields(contract: Contract) -> str:
-    return "" if contract.timeout.fields else "the timeout's exception has no documented fields"
 
 
 def _crashes(contract: Contract, reason: str) -> Iterator[Defect]:
@@ -287,7 +283,7 @@ def _of_the_error(field: str) -> Hooks:
 def _examples(contract: Contract, task_id: str) -> Mapping[str, Json]:
     """Return each field as the contract's own example of an error has it for this task."""
     failed = next(
-        (s for s, meaning in contract.statuses.items() if meaning is StatusMeaning.RAISE_TASK), "failed"
+        (s for s, meaning in contract.meanings.items() if meaning is StatusMeaning.RAISE_TASK), "failed"
     )
     values: dict[str, Json] = {"task_id": task_id, "token": task_id, "n": 1}
     body = render_body(contract, Step(status=failed, error=contract.error), values)
@@ -300,7 +296,7 @@ def _examples(contract: Contract, task_id: str) -> Mapping[str, Json]:
 def language_of(contract: Contract, check: str) -> str:
     """Return the language that a check's requirement applies to, else the model client's own."""
     found = (each.applies_to.language for each in contract.requirements if each.check == check)
-    return next(found, None) or "python"
+    return next((languages[0] for languages in found if languages), "python")
 
 
 def _native_stack_traces(contract: Contract) -> Iterator[Defect]:
@@ -320,56 +316,3 @@ def _native_stack_traces(contract: Contract) -> Iterator[Defect]:
         _on_error(_fixed(str(next(iter(fields), "")), "\tat com.example.Client.wait(Client.java:17)")),
         language=language,
     )
-
-
-# --- the timeout's exception --------------------------------------------------------------------------
-
-
-def _timeouts(contract: Contract) -> Iterator[Defect]:
-    check, kind = "raises_timeout", contract.timeout.kind
-
-    def raising(other: ExceptionKind) -> Hooks:
-        return Hooks(on_timeout=lambda _wait, error: ModelError(other, error.cause, error.message))
-
-    def with_fields(fields: Mapping[str, Json]) -> Hooks:
-        return Hooks(
-            on_timeout=lambda _wait, error: ModelError(error.kind, error.cause, error.message, fields=fields)
-        )
-
-    def unless(other: str) -> str:
-        return f"the timeout's exception is of kind {kind}" if kind == other else ""
-
-    every = (
-        (
-            "bare-error",
-            "The helper raises the language's own timeout error.",
-            Hooks(on_timeout=lambda _wait, error: TimeoutError(error.message)),
-            unless("other"),
-        ),
-        (
-            "returns-nothing",
-            "The helper returns null at its timeout.",
-            Hooks(on_timeout=lambda _wait, _error: Instead(None)),
-            "",
-        ),
-        (
-            "other-fields",
-            "The fields of the timeout's exception do not name a timeout.",
-            with_fields(dict.fromkeys(contract.timeout.fields, "connection")),
-            _without_fields(contract),
-        ),
-        (
-            "no-fields",
-            "The timeout's exception lacks its fields.",
-            with_fields({}),
-            _without_fields(contract),
-        ),
-        (
-            "task-exception",
-            "The helper raises the exception of a failed task at its timeout.",
-            raising(ExceptionKind.TASK),
-            unless("task"),
-        ),
-    )
-    for name, sentence, hooks, reason in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=reason)

@@ -143,7 +143,7 @@ def _without_server_errors(_wait: Wait, steps: Steps) -> Steps:
 
 
 def _with_a_status(contract: Contract) -> Callable[[Answer], Answer]:
-    going_on = [s for s, meaning in contract.statuses.items() if meaning is StatusMeaning.KEEP_POLLING]
+    going_on = [s for s, meaning in contract.meanings.items() if meaning is StatusMeaning.KEEP_POLLING]
     status = next(iter(going_on), "unknown")
     place = next((name for name, value in contract.answer.body.items() if value == "${status}"), "status")
 

@@ -11,9 +11,9 @@ from waitproof.defects.client import Hooks, Instead, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.wire import Task
 from waitproof.simulate import Answer
-from waitproof.suite import Contract, Json, StatusMeaning
+from waitproof.suite import Contract, Json, Returns, StatusMeaning
 
-__all__ = ["outcome_defects", "without_failures"]
+__all__ = ["outcome_defects", "without_failures", "without_values"]
 
 DONE = StatusMeaning.RETURN_RESULT
 FAILED = StatusMeaning.RAISE_TASK
@@ -26,7 +26,7 @@ def outcome_defects(contract: Contract) -> Iterator[Defect]:
     yield from _ends(contract)
     yield from _unknown_statuses(contract)
     yield from _results(contract)
-    yield from _payloads()
+    yield from _payloads(contract)
     yield from _fields_of_answers()
 
 
@@ -36,7 +36,7 @@ def _ended(task: Task, meaning: StatusMeaning = DONE) -> Task:
 
 def without_failures(contract: Contract) -> str:
     """Return why a defect of failed tasks does not apply, "" where tasks can fail."""
-    can_fail = FAILED in {*contract.statuses.values(), contract.unknown_status}
+    can_fail = FAILED in {*contract.meanings.values(), contract.unknown_status}
     return "" if can_fail else "no status of this API makes a wait raise"
 
 
@@ -45,7 +45,7 @@ def without_failures(contract: Contract) -> str:
 
 def _ends(contract: Contract) -> Iterator[Defect]:
     check = "polls_until_terminal"
-    for status, meaning in contract.statuses.items():
+    for status, meaning in contract.meanings.items():
         if meaning is StatusMeaning.KEEP_POLLING:
             yield Defect(
                 f"{check}.{status}-is-an-end",
@@ -130,6 +130,11 @@ def _unknown_statuses(contract: Contract) -> Iterator[Defect]:
 # --- results ------------------------------------------------------------------------------------------
 
 
+def without_values(contract: Contract) -> str:
+    """Return why a defect of what a wait hands over does not apply, "" where that is something."""
+    return "a wait of this API returns nothing" if contract.returns is Returns.NOTHING else ""
+
+
 def _results(contract: Contract) -> Iterator[Defect]:
     check = "returns_result"
     every: tuple[tuple[str, str, Hooks], ...] = (
@@ -167,7 +172,7 @@ def _results(contract: Contract) -> Iterator[Defect]:
         ),
     )
     for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=without_values(contract))
     yield Defect(
         f"{check}.none-by-recursion",
         check,
@@ -201,6 +206,7 @@ def _results(contract: Contract) -> Iterator[Defect]:
         Hooks(on_result=lambda _wait, result: {"data": {"result": result}}),
         ending=Ending.RECORDED,
         result_path="data.result",
+        not_applicable=without_values(contract),
     )
     yield from _shipped()
     yield from _failures(contract)
@@ -281,7 +287,7 @@ def _objects(change: Callable[[dict[str, Any]], Any]) -> Hooks:
     return _everywhere(lambda value: change(value) if isinstance(value, dict) else value)
 
 
-def _payloads() -> Iterator[Defect]:
+def _payloads(contract: Contract) -> Iterator[Defect]:
     check = "outcome_expected"
     every: tuple[tuple[str, str, Hooks], ...] = (
         (
@@ -328,13 +334,14 @@ def _payloads() -> Iterator[Defect]:
         ),
     )
     for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=without_values(contract))
     yield Defect(
         "record_integers.doubles-only",
         "record_integers",
         "Every number is read as a double.",
         _everywhere(lambda value: int(float(value)) if type(value) is int else value),
         ending=Ending.RECORDED,
+        not_applicable=without_values(contract),
     )
 
 

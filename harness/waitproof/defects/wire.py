@@ -22,8 +22,9 @@ from waitproof.protocol import ExceptionKind
 from waitproof.simulate import API_SECRET, Answer, Request
 from waitproof.suite import Contract, Json, Operation, StatusMeaning, at_path
 
-__all__ = ["Cause", "ModelError", "Task", "TaskId", "Wire", "headers_of", "read_object", "set_at"]
+__all__ = ["LANGUAGE", "Cause", "ModelError", "Task", "TaskId", "Wire", "headers_of", "read_object", "set_at"]
 
+LANGUAGE = "python"  # of the model client, where its types' names depend on that
 TaskId: TypeAlias = str | int
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -57,6 +58,7 @@ class ModelError(Exception):
         fields: Mapping[str, Json] | None = None,
         http: int = 0,
         headers: Mapping[str, str] | None = None,
+        type_name: str = "",
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -65,11 +67,12 @@ class ModelError(Exception):
         self.fields: dict[str, Json] = dict(fields or {})
         self.http = http
         self.headers = dict(headers or {})
+        self._type_name = type_name
 
     @property
     def type_name(self) -> str:
         """What the exception is called, whatever the language."""
-        return f"{self.kind.value.capitalize()}Exception"
+        return self._type_name or f"{self.kind.value.capitalize()}Exception"
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,14 @@ class Wire:
             body=body,
         )
 
+    def as_object(self, task: Task) -> dict[str, Json]:
+        """Return the task as an object, with the members that its answer had."""
+        body = dict(task.body or {})
+        place = self._places.get("result")
+        if place is not None and at_path(body, _dotted(place)) != task.result:
+            body = set_at(body, [str(step) for step in place], task.result)
+        return body
+
     def read_task_id(self, operation: Operation, answer: Answer) -> TaskId:
         """Return the id of the task that an operation began.
 
@@ -206,7 +217,9 @@ class Wire:
     def timed_out(self, message: str) -> ModelError:
         """Return the exception that the contract promises for a wait that outlasts its deadline."""
         promise = self.contract.timeout
-        return ModelError(ExceptionKind(promise.kind), Cause.DEADLINE, message, fields=promise.fields)
+        kind = ExceptionKind(promise.kind or ExceptionKind.TRANSPORT)
+        name = promise.a_type(LANGUAGE) or ""
+        return ModelError(kind, Cause.DEADLINE, message, fields=promise.fields, type_name=name)
 
     def failure(self, cause: Cause, message: str, answer: Answer | None = None) -> ModelError:
         """Return the exception for a request that brought no task.

@@ -1,10 +1,11 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
-`check` defines what a check is; `outcomes`, `exceptions`, `handover`, `timing`, `traffic`, `cancellation`,
-`tokens`, `secrets`, `endings` and `records` hold the checks; `verdicts` turns findings into verdicts,
-`settle` with the re-runs that `policy` asks for. `groups` holds the suspicions of several scenarios against
-each other, `follows` tells a failure from those that follow from it. `by_journal` judges a client that has
-no adapter. `observation` and `journal` are what was seen, and `words` puts it into text.
+`check` defines what a check is, `returns` what a wait should hand over, and `deadlines` which exception is a
+deadline's; `outcomes`, `exceptions`, `handover`, `timing`, `traffic`, `cancellation`, `tokens`, `secrets`,
+`endings` and `records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the re-runs
+that `policy` asks for. `groups` holds the suspicions of several scenarios against each other, `follows` tells
+a failure from those that follow from it. `by_journal` judges a client that has no adapter. `observation` and
+`journal` are what was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
@@ -22,6 +23,7 @@ from waitproof.judge import (
 )
 from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts, judge_by_journal
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.concerns import foreign_to
 from waitproof.judge.endings import END_LIMIT_S, ENDS_WITHIN_S
 from waitproof.judge.observation import (
     CallRecord,
@@ -36,7 +38,7 @@ from waitproof.judge.policy import rounds
 from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
-from waitproof.judge.verdicts import Status, Verdict, foreign_to, is_suspicious, judge, unplayed
+from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
 from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
 
 __all__ = [

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord, Poll
-from waitproof.judge.outcomes import result_returned
+from waitproof.judge.returns import result_returned
 from waitproof.judge.traffic import AFTER_SLACK_S
 from waitproof.judge.words import describe, seconds
 from waitproof.protocol import Returned

@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from waitproof.journal import Ended
-from waitproof.judge.observation import CallRecord, Observation, Poll, StillWaiting
+from waitproof.judge.observation import CallRecord, Observation, Poll, Seen, StillWaiting
 from waitproof.judge.words import describe
-from waitproof.protocol import Capabilities
+from waitproof.protocol import Capabilities, Raised
 from waitproof.suite import Contract, Model, Requirement, Scenario, register_check
 
 __all__ = [
@@ -140,6 +140,11 @@ class Case:
         if poll.ended is Ended.ABANDONED:  # the client left before its answer, and has not seen it
             return False
         return self.contract.ends_the_wait(self.scenario.task[poll.step].status)
+
+    def fits_timeout(self, seen: Seen) -> bool:
+        """Say whether a call raised what may be its timeout's exception, as far as kind and type show."""
+        promise, language = self.contract.timeout, self.observation.hello.language
+        return isinstance(seen, Raised) and promise.fits(seen.kind.value, seen.type, language)
 
     @property
     def none_made(self) -> str:

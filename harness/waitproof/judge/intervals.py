@@ -15,7 +15,7 @@ from statistics import fmean, median
 
 from waitproof.judge.check import Case, Finding, broken, kept, suspect
 from waitproof.judge.observation import CallRecord, Poll
-from waitproof.judge.words import describe, is_outcome_named, seconds
+from waitproof.judge.words import describe, seconds
 
 __all__ = [
     "EARLY_SLACK_S",
@@ -107,7 +107,7 @@ def _without_clamped(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> t
     The deadline is also where the helper itself gave up: one that gives up too soon has another defect.
     """
     deadline_s = call.sent_s + call.timeout_s(case.contract) - EARLY_SLACK_S
-    if is_outcome_named(call.seen, [case.contract.timeout.kind]) and call.received_s is not None:
+    if case.fits_timeout(call.seen) and call.received_s is not None:
         answered_s = polls[-1].answered_s if polls else None
         if answered_s is not None and answered_s >= call.received_s - LATE_SLACK_S:
             deadline_s = min(deadline_s, polls[-1].arrived_s - EARLY_SLACK_S)

@@ -7,8 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind
+from waitproof.judge.deadlines import is_timeout, promised_timeout, wrong_field
 from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import CallRecord, StillWaiting
+from waitproof.judge.returns import ending_step, is_alike, result_returned
 from waitproof.judge.words import (
     MISSING,
     NOTHING_RAISED,
@@ -90,7 +92,10 @@ def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
 
 @kind("returns_result", reads=["returns"])
 def returns_result(case: Case, _arguments: NoArguments) -> Finding:
-    """A wait whose task completes returns the task's result payload, exactly."""
+    """A wait whose task completes returns what the scenario expects: the result payload, exactly.
+
+    Where helpers return the task, its promised part; where they return nothing, that they return.
+    """
     finding = broken("a wait that returns", case.none_made)
     for call in case.waits():
         if call.call.expect.has("returns"):
@@ -98,17 +103,6 @@ def returns_result(case: Case, _arguments: NoArguments) -> Finding:
             if finding.mark is not Mark.KEPT:
                 return finding
     return finding
-
-
-def result_returned(case: Case, call: CallRecord) -> Finding:
-    """Say whether a call returned the result that the scenario expects of it, exactly."""
-    wanted = fill(call.call.expect.returns, case.observation.task(call).values)
-    expected = f"the call returns {shown(wanted)}"
-    if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
-        return broken(expected, f"it {describe(call.seen)}")
-    if not json_equal(call.seen.result, wanted):
-        return broken(expected, f"it {describe(call.seen)}", difference(wanted, call.seen.result))
-    return kept(expected, "it did")
 
 
 @kind("raises_kind", arguments=Kinds, reads=["raises"])
@@ -126,17 +120,14 @@ def raises_kind(case: Case, arguments: Kinds) -> Finding:
 @kind("raises_timeout", reads=["raises"])
 def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
     """A wait that outlasts its deadline raises what the contract promises for a timeout."""
-    promise = case.contract.timeout
-    fields = "".join(f", {name} {shown(value)}" for name, value in promise.fields.items())
-    expected = f"the call raises an exception of kind {promise.kind}{fields}"
+    expected = f"the call raises {promised_timeout(case)}"
     finding = broken(expected, case.none_made)
     for call in _raising(case):
-        if not is_outcome_named(call.seen, [promise.kind]):
+        if not isinstance(call.seen, Raised) or not case.fits_timeout(call.seen):
             return broken(expected, f"it {describe(call.seen)}")
-        assert isinstance(call.seen, Raised)
-        for name, value in promise.fields.items():
-            if not json_equal(call.seen.fields.get(name, MISSING), value):
-                return broken(expected, _told(call.seen, name))
+        wrong = wrong_field(case, call.seen)
+        if wrong:
+            return broken(expected, wrong)
         finding = kept(expected, f"it {describe(call.seen)}")
     return finding
 
@@ -182,10 +173,7 @@ def _said(case: Case, call: CallRecord, arguments: FieldArguments) -> Json:
     task = case.observation.task(call)
     if raises is not None and arguments.field in raises.fields:
         return fill(raises.fields[arguments.field], task.values)
-    polled = [case.scenario.task[poll.step] for poll in reversed(case.polls(call))]
-    with_status = [step for step in [*polled, *reversed(case.scenario.task)] if step.status is not None]
-    ends = (step for step in with_status if case.contract.ends_the_wait(step.status))
-    said = next(ends, with_status[0] if with_status else None)
+    said = ending_step(case, call)
     return None if said is None else at_path(render_body(case.contract, said, task.values), arguments.from_)
 
 
@@ -222,13 +210,12 @@ def _has_missed_the_end(case: Case, call: CallRecord, needed: int) -> bool:
     """Say whether a wait polled on after the answer that ended its task, until its deadline or longer."""
     if len(case.observation.polls_of(call)) <= needed:
         return False
-    is_timeout = isinstance(call.seen, Raised) and _is_timeout(case, call, call.seen)
-    return is_timeout or isinstance(call.seen, StillWaiting)
+    return is_timeout(case, call) or isinstance(call.seen, StillWaiting)
 
 
 def _says_done(case: Case, call: CallRecord) -> bool:
     if isinstance(call.seen, Raised):
-        return call.seen.kind is ExceptionKind.TASK and case.contract.timeout.kind != "task"
+        return call.seen.kind is ExceptionKind.TASK and not case.fits_timeout(call.seen)
     return isinstance(call.seen, Returned)
 
 
@@ -251,12 +238,14 @@ def _expectation(case: Case, call: CallRecord) -> Finding:
         if finding.mark is not Mark.KEPT:
             return finding
     if expect.task is not None:
-        finding = task_seen(call, fill(expect.task, values))
+        finding = task_seen(case, call, fill(expect.task, values))
         if finding.mark is not Mark.KEPT:
             return finding
     if expect.raises is not None:
         wanted = f"the call raises an exception of kind {' or '.join(expect.raises.kind)}"
-        if not is_outcome_named(call.seen, expect.raises.kind):
+        is_timeout_wanted = "timeout" in expect.raises.kind
+        is_as_wanted = is_outcome_named(call.seen, expect.raises.kind)
+        if not is_as_wanted and not (is_timeout_wanted and case.fits_timeout(call.seen)):
             return broken(wanted, f"it {describe(call.seen)}")
         assert isinstance(call.seen, Raised)
         for name, value in fill(expect.raises.fields, values).items():
@@ -273,14 +262,14 @@ def _polls_counted(case: Case, call: CallRecord, wanted: PollCount | None) -> Fi
     return kept("the outcome that the scenario expects", f"the call {describe(call.seen)}")
 
 
-def task_seen(call: CallRecord, wanted: Json) -> Finding:
+def task_seen(case: Case, call: CallRecord, wanted: Json) -> Finding:
     """Say whether a call returned a task that has all that is wanted of it."""
     expected = f"a task with {shown(wanted)}"
     if not isinstance(call.seen, Returned) or not isinstance(call.seen.task, dict):
         return broken(expected, f"the call {describe(call.seen)}")
     for name, value in wanted.items():
         given = call.seen.task.get(name, MISSING)
-        if not json_equal(given, value):
+        if not is_alike(case, value, None if given is MISSING and case.capabilities.zero_values else given):
             return broken(expected, f"{name} is {shown(given)}", difference(value, given))
     return kept(expected, "it is one")
 
@@ -313,7 +302,7 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
         return broken(expected, f"the call {describe(call.seen)}")
     polls = case.polls(call)
     count = plural(len(polls), "poll")
-    if _is_timeout(case, call, call.seen):
+    if is_timeout(case, call):
         explanation = "the caller cannot tell the fault from a deadline"
         return broken(expected, f"the timeout's exception after {count}", explanation)
     if not any(case.scenario.task[poll.step].fault or case.is_terminal(poll) for poll in polls):
@@ -326,15 +315,3 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     if wanted is not None and not wanted.holds(len(polls)):
         return broken(f"{expected}: {wanted}", f"{count}, then the call {describe(call.seen)}")
     return kept(expected, f"the call {describe(call.seen)}")
-
-
-def _is_timeout(case: Case, call: CallRecord, seen: Raised) -> bool:
-    """Say whether the exception is a deadline's: by the fields promised for it, else by its time."""
-    promise = case.contract.timeout
-    if seen.kind.value != promise.kind:
-        return False
-    if promise.fields:
-        fields = promise.fields.items()
-        return all(json_equal(seen.fields.get(name, MISSING), value) for name, value in fields)
-    took_s = call.took_s
-    return took_s is not None and took_s >= call.timeout_s(case.contract) - EARLY_SLACK_S

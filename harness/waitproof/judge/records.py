@@ -14,23 +14,24 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, median_period_s
 from waitproof.judge.observation import CallRecord, Poll, StillWaiting
+from waitproof.judge.returns import returns, seen_as, wanted_of
 from waitproof.judge.words import (
     cut,
     describe,
     differs_at,
-    is_outcome_named,
     json_equal,
     listed,
     seconds,
     shown,
 )
 from waitproof.protocol import Cancelled, ExceptionKind, Raised, Returned
-from waitproof.suite import Step, at_path, fill, render_body
+from waitproof.suite import Returns, Step, at_path, fill, render_body
 from waitproof.text import plural
 
 __all__: list[str] = []
 
 _PAUSE = re.compile(r"\$\{date:([0-9]+)s\}|([0-9]+(?:\.[0-9]+)?)")  # in a scenario's Retry-After
+NO_VALUE = "nothing: the helper returns no value"
 NOTHING = "nothing: no poll arrived"
 NO_PAUSE_RATIO = 0.1  # of the default interval: a request and its answer on a busy machine fit in
 
@@ -250,12 +251,15 @@ def record_connections(case: Case, _arguments: NoArguments) -> Finding:
 def record_integers(case: Case, _arguments: NoArguments) -> Finding:
     """Whether integers beyond 2^53 reach the caller exactly."""
     call = _first_wait(case)
-    wanted = fill(call.call.expect.returns, case.observation.task(call).values)
     if not isinstance(call.seen, Returned) or call.seen.unencodable is not None:
         return recorded(f"nothing: the call {describe(call.seen)}")
-    if json_equal(call.seen.result, wanted):
+    if returns(case) is Returns.NOTHING:
+        return recorded(NO_VALUE)
+    wanted = wanted_of(case, call)
+    given = seen_as(wanted, call.seen.result) if returns(case) is Returns.TASK else call.seen.result
+    if json_equal(given, wanted):
         return recorded("exact: every digit arrives")
-    path, value, seen = differs_at(wanted, call.seen.result)
+    path, value, seen = differs_at(wanted, given)
     if isinstance(value, dict | list):
         return recorded(f"nothing: the call {describe(call.seen)}")
     return recorded(f"changed: {path or 'the result'} {shown(value)} became {shown(seen)}")
@@ -264,6 +268,8 @@ def record_integers(case: Case, _arguments: NoArguments) -> Finding:
 @_record("record_payload_path")
 def record_payload_path(case: Case, _arguments: NoArguments) -> Finding:
     """Whether the helper returns the payload itself or something around it."""
+    if returns(case) is Returns.NOTHING:
+        return recorded(NO_VALUE)
     path = case.observation.hello.result_path
     return recorded(f"inside: the payload is {path} of what it returns" if path else "itself: the payload")
 
@@ -287,8 +293,7 @@ def record_odd_timeout(case: Case, _arguments: NoArguments) -> Finding:
     count = plural(len(polls), "poll")
     word = "waits on" if isinstance(call.seen, Returned) else "never ends"
     if isinstance(call.seen, Raised):
-        is_timeout = is_outcome_named(call.seen, [case.contract.timeout.kind])
-        word = "gives up" if is_timeout else "fails" if polls else "refuses it"
+        word = "gives up" if case.fits_timeout(call.seen) else "fails" if polls else "refuses it"
     return recorded(f"{word}: {count}, {describe(call.seen)}")
 
 

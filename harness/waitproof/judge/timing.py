@@ -20,7 +20,7 @@ from waitproof.judge.intervals import (
     wait_interval,
 )
 from waitproof.judge.observation import CallRecord, StillWaiting
-from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
+from waitproof.judge.words import NOTHING_RAISED, cut, describe, seconds
 from waitproof.protocol import Raised, Returned
 from waitproof.suite import Model
 
@@ -144,7 +144,7 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
         if call.took_s is not None:
             seen += f", {seconds(call.took_s)} after it was made"
         is_refused = isinstance(call.seen, Raised) and not case.polls(call)
-        is_timeout = is_outcome_named(call.seen, [case.contract.timeout.kind])
+        is_timeout = case.fits_timeout(call.seen)
         if is_refused and not is_timeout and timeout_s > MAY_BE_REFUSED_S:
             return Finding(Mark.NOT_APPLICABLE, seen=f"the helper refuses a timeout of {seconds(timeout_s)}")
         if not isinstance(call.seen, Returned) or case.end_of(call) is None:
@@ -242,7 +242,7 @@ def _one_after_the_other(case: Case, waits: list[CallRecord], expected: str) -> 
     spans = []
     for call in waits:
         polls = case.polls(call)
-        is_long = is_outcome_named(call.seen, [case.contract.timeout.kind]) and bool(polls)
+        is_long = case.fits_timeout(call.seen) and bool(polls)
         if len(polls) < 2 and not is_long:
             count = "no poll" if not polls else "one poll"
             return suspect(

@@ -7,8 +7,9 @@ import itertools
 from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.outcomes import task_seen
-from waitproof.judge.words import cut, describe, json_equal, listed, seconds
-from waitproof.protocol import Raised, Returned
+from waitproof.judge.returns import result_returned
+from waitproof.judge.words import cut, describe, listed, seconds
+from waitproof.protocol import Raised
 from waitproof.suite import Model, fill
 from waitproof.text import plural
 
@@ -158,10 +159,8 @@ def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
         seen = f"wait {number} {describe(call.seen)}"
         if call.call.expect.raises is not None and not isinstance(call.seen, Raised):
             return broken("a wait that times out", seen)
-        if call.call.expect.has("returns"):
-            wanted = fill(call.call.expect.returns, case.observation.task(call).values)
-            if not isinstance(call.seen, Returned) or not json_equal(call.seen.result, wanted):
-                return broken("a wait that gets the result after one that timed out", seen)
+        if call.call.expect.has("returns") and result_returned(case, call).mark is not Mark.KEPT:
+            return broken("a wait that gets the result after one that timed out", seen)
     return kept(finding.expected, finding.seen)
 
 
@@ -187,7 +186,7 @@ def _one_request(case: Case, call: CallRecord) -> Finding:
         return says(expected, f"{len(polls) + len(others)} requests, and the call {describe(call.seen)}")
     wanted = call.call.expect.task
     if wanted is not None:
-        finding = task_seen(call, fill(wanted, case.observation.task(call).values))
+        finding = task_seen(case, call, fill(wanted, case.observation.task(call).values))
         if finding.mark is not Mark.KEPT:
             return finding
     return _whose(next(iter(case.observation.doubtful_of(call)), None), expected) or kept(expected, "it was")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.concerns import foreign_to
 from waitproof.judge.follows import explaining, following
 from waitproof.judge.machine import interferences
 from waitproof.judge.observation import NoAnswer, Observation
@@ -25,7 +26,6 @@ __all__ = [
     "Status",
     "Suspicion",
     "Verdict",
-    "foreign_to",
     "is_suspicious",
     "judge",
     "status_of",
@@ -301,18 +301,6 @@ def _timeline(case: Case) -> str:
     looks = (call for call in case.observation.calls if call.call.get_task is not None)
     call = next(case.waits(), None) or next(looks, None)
     return "" if call is None else timeline_line(case.observation.requests_of(call))
-
-
-def foreign_to(requirement: Requirement, hello: Hello) -> str:
-    """Return which SDKs a requirement is about, "" if this is one of them."""
-    wanted = requirement.applies_to
-    if wanted.language is not None and wanted.language.casefold() != hello.language.casefold():
-        return f"only for {wanted.language}"
-    if wanted.cancel is not None and wanted.cancel != hello.capabilities.cancel:
-        return f"only for waits that {'can' if wanted.cancel else 'cannot'} be cancelled"
-    if wanted.non_blocking is not None and wanted.non_blocking != hello.capabilities.non_blocking:
-        return f"only for an SDK's {'asynchronous' if wanted.non_blocking else 'blocking'} variant"
-    return ""
 
 
 def _find(requirement: Requirement, case: Case) -> Finding:

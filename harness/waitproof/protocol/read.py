@@ -7,26 +7,32 @@ nothing worse, so that no adapter can crash the harness. There is no process, pi
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NoReturn, TypeVar
 
-from pydantic import Field, TypeAdapter, ValidationError
-
-from waitproof.errors import Mistake, nearest
+from waitproof.errors import Mistake
+from waitproof.protocol.members import (
+    SHOWN_CHARS,
+    Call,
+    ExceptionMember,
+    FaultError,
+    Greeting,
+    Sdk,
+    quoted,
+    unknown_word,
+    validated,
+)
 from waitproof.protocol.values import (
     MAX_LINE_BYTES,
-    OPTIONS,
     PROTOCOL_VERSION,
     AdapterFault,
     Answer,
     BrokenAdapterError,
     Cancelled,
     Capabilities,
-    ExceptionKind,
     Given,
     Hello,
     JsonObject,
@@ -35,25 +41,20 @@ from waitproof.protocol.values import (
     Outcome,
     Raised,
     Returned,
-    Text,
     Unsupported,
 )
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = ["MAX_DEPTH", "as_row", "check_answer", "line_too_long", "read_answer", "read_hello"]
 
 MAX_DEPTH = 200  # scenarios end at 64; far below the depth at which Python's own encoder gives up
 _OUTCOMES = ("returned", "raised", "cancelled", "unsupported", "adapter_error")
-_SHOWN_CHARS = 120  # of a line, in a message: enough for the id and the outcome, and it fits a terminal
 
 _R = TypeVar("_R")
 
 
 def line_too_long(limit_bytes: int, start: bytes) -> BrokenAdapterError:
     """Return the error for a line of stdout that is longer than allowed and begins like this."""
-    return _failure(_too_long(limit_bytes), start[: 2 * _SHOWN_CHARS])
+    return _failure(_too_long(limit_bytes), start[: 2 * SHOWN_CHARS])
 
 
 def read_hello(line: bytes) -> Hello | LogLine:
@@ -84,7 +85,7 @@ def _read(line: bytes, read: Callable[[JsonObject], _R]) -> _R | LogLine:
     try:
         message = _object(line)
         return message if isinstance(message, LogLine) else read(message)
-    except _FaultError as fault:
+    except FaultError as fault:
         raise _failure(fault, line) from None
 
 
@@ -102,8 +103,8 @@ def check_answer(op: str, answer: Answer, line: bytes, *, was_cancelled: bool = 
     """
     if isinstance(answer.outcome, Cancelled) and not was_cancelled:
         raise _failure(
-            _FaultError(
-                f"the answer to call {_quoted(answer.id)} ({op}) is 'cancelled', but nobody cancelled it",
+            FaultError(
+                f"the answer to call {quoted(answer.id)} ({op}) is 'cancelled', but nobody cancelled it",
                 expected="'cancelled' only after a 'cancel' that names the call",
                 fix="report any other exception as 'raised'",
             ),
@@ -116,8 +117,8 @@ def check_answer(op: str, answer: Answer, line: bytes, *, was_cancelled: bool = 
     if answer.outcome.given not in allowed:
         given = f"'{answer.outcome.given}'" if answer.outcome.given else "nothing"
         raise _failure(
-            _FaultError(
-                f"the answer to call {_quoted(answer.id)} ({op}) returned {given}",
+            FaultError(
+                f"the answer to call {quoted(answer.id)} ({op}) returned {given}",
                 expected=f"'{wanted}' (or 'unencodable')" if wanted else f"no value: a {op} returns nothing",
                 fix=f"send what the call returned as '{wanted}', null included" if wanted else "",
             ),
@@ -128,33 +129,23 @@ def check_answer(op: str, answer: Answer, line: bytes, *, was_cancelled: bool = 
 def as_row(line: bytes | str) -> str:
     """Return a line as one short row of printable text, for a message; `text.escape` keeps lines."""
     data = line.encode("utf-8", "backslashreplace") if isinstance(line, str) else line
-    text = data[: 2 * _SHOWN_CHARS].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+    text = data[: 2 * SHOWN_CHARS].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
     text = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
     )
-    if len(text) <= _SHOWN_CHARS and len(data) <= 2 * _SHOWN_CHARS:
+    if len(text) <= SHOWN_CHARS and len(data) <= 2 * SHOWN_CHARS:
         return text
-    return f"{text[:_SHOWN_CHARS]}…"
+    return f"{text[:SHOWN_CHARS]}…"
 
 
-class _FaultError(Exception):
-    """What is wrong, before the line is known that it is wrong in."""
-
-    def __init__(self, fact: str, *, expected: str = "", fix: str = "") -> None:
-        self.fact = fact
-        self.expected = expected
-        self.fix = fix
-        super().__init__(fact)
-
-
-def _failure(fault: _FaultError, line: bytes) -> BrokenAdapterError:
+def _failure(fault: FaultError, line: bytes) -> BrokenAdapterError:
     return BrokenAdapterError(
         Mistake("", fault.fact, found=as_row(line), expected=fault.expected, fix=fault.fix)
     )
 
 
-def _too_long(limit_bytes: int) -> _FaultError:
-    return _FaultError(
+def _too_long(limit_bytes: int) -> FaultError:
+    return FaultError(
         f"a line on stdout is longer than {limit_bytes // (1024 * 1024)} MiB",
         expected="one JSON object a line, each ended by LF",
         fix="end each answer with a line feed, and flush",
@@ -165,7 +156,7 @@ def _object(line: bytes) -> JsonObject | LogLine:
     if len(line) > MAX_LINE_BYTES + 1:  # its LF may be there
         raise _too_long(MAX_LINE_BYTES)
     if line.startswith(b"\xef\xbb\xbf{"):
-        raise _FaultError("stdout begins with a byte order mark", fix="write UTF-8 without a BOM")
+        raise FaultError("stdout begins with a byte order mark", fix="write UTF-8 without a BOM")
     if not line.startswith(b"{"):
         return LogLine(line.rstrip(b"\r\n").decode("utf-8", "replace"))
     try:
@@ -173,18 +164,18 @@ def _object(line: bytes) -> JsonObject | LogLine:
             line.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite
         )
     except UnicodeDecodeError as error:
-        raise _FaultError(
+        raise FaultError(
             f"an answer is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start}",
             fix="open stdout as UTF-8, not in the locale's encoding",
         ) from None
     except json.JSONDecodeError as error:
-        raise _FaultError(
+        raise FaultError(
             f"an answer is broken JSON: {error.msg} at offset {error.pos}",
             expected="one whole JSON object a line",
             fix="use a JSON encoder, and write and flush each line under one lock",
         ) from None
     except ValueError:  # Python reads no integer of more than 4300 digits
-        raise _FaultError("an answer holds a number with too many digits") from None
+        raise FaultError("an answer holds a number with too many digits") from None
     except RecursionError:
         raise _too_deep() from None
     _check_depth(message, line)
@@ -192,7 +183,7 @@ def _object(line: bytes) -> JsonObject | LogLine:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _FaultError(
+    raise FaultError(
         f"an answer holds {name}, which JSON does not have",
         fix=f"""report it as "unencodable": "{name} at <where>" instead of a result""",
     )
@@ -201,15 +192,15 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise _FaultError(
-            f"an answer holds the number {_quoted(text)}, which no double can hold",
+        raise FaultError(
+            f"an answer holds the number {quoted(text)}, which no double can hold",
             fix="""report it as "unencodable" instead of a result""",
         )
     return value
 
 
-def _too_deep() -> _FaultError:
-    return _FaultError(f"an answer is nested deeper than {MAX_DEPTH} levels")
+def _too_deep() -> FaultError:
+    return FaultError(f"an answer is nested deeper than {MAX_DEPTH} levels")
 
 
 def _check_depth(message: JsonObject, line: bytes) -> None:
@@ -226,22 +217,22 @@ def _check_depth(message: JsonObject, line: bytes) -> None:
 
 def _hello(message: JsonObject) -> Hello:
     if message.get("op") != "hello":
-        raise _FaultError(
+        raise FaultError(
             "the first answer is not the answer to hello",
             expected='"op":"hello"',
             fix="answer hello first, before any call",
         )
     protocol = message.get("protocol")
     if type(protocol) is not int or protocol != PROTOCOL_VERSION:
-        raise _FaultError(
-            f"hello speaks protocol {_quoted(protocol)}"
+        raise FaultError(
+            f"hello speaks protocol {quoted(protocol)}"
             if "protocol" in message
             else "hello has no 'protocol'",
             expected=f'"protocol":{PROTOCOL_VERSION}',
             fix=f"this harness speaks protocol {PROTOCOL_VERSION}; use the adapter made for it",
         )
-    greeting = _validated(_Greeting, message, "hello")
-    sdk = _validated(_Sdk, greeting.sdk, "hello's sdk")
+    greeting = validated(Greeting, message, "hello")
+    sdk = validated(Sdk, greeting.sdk, "hello's sdk")
     return Hello(
         sdk.name,
         sdk.version,
@@ -249,7 +240,7 @@ def _hello(message: JsonObject) -> Hello:
         sdk.runtime,
         greeting.helper,
         greeting.result_path,
-        _validated(Capabilities, greeting.capabilities, "hello's capabilities"),
+        validated(Capabilities, greeting.capabilities, "hello's capabilities"),
         raw=message,
     )
 
@@ -257,132 +248,40 @@ def _hello(message: JsonObject) -> Hello:
 def _answer(message: JsonObject) -> Answer:
     if "id" not in message:
         if message.get("op") == "hello":
-            raise _FaultError("hello was answered twice", fix="answer hello once, then only calls")
-        raise _FaultError("an answer has no 'id'", fix="send back the id of the call that it answers")
+            raise FaultError("hello was answered twice", fix="answer hello once, then only calls")
+        raise FaultError("an answer has no 'id'", fix="send back the id of the call that it answers")
     call_id = message["id"]
     if not isinstance(call_id, str):
-        raise _FaultError(
-            f"an answer has the id {_quoted(call_id)}, which is not a string",
+        raise FaultError(
+            f"an answer has the id {quoted(call_id)}, which is not a string",
             fix="send the id back as it came: a string",
         )
-    where = f"the answer to call {_quoted(call_id)}"
-    call = _validated(_Call, message, where)
+    where = f"the answer to call {quoted(call_id)}"
+    call = validated(Call, message, where)
     elapsed_s = call.elapsed if "elapsed" in message else None
     match call.outcome:
         case "returned":
             outcome: Outcome = _returned(message, where)
         case "raised":
-            exception = _validated(_Exception, message, where).exception
-            outcome = _validated(Raised, exception, f"the exception in {where}")
+            exception = validated(ExceptionMember, message, where).exception
+            outcome = validated(Raised, exception, f"the exception in {where}")
         case "cancelled":
             outcome = Cancelled()
         case "unsupported":
-            outcome = _validated(Unsupported, message, where)
+            outcome = validated(Unsupported, message, where)
         case "adapter_error":
-            outcome = _validated(AdapterFault, message, where)
+            outcome = validated(AdapterFault, message, where)
         case unknown:
-            raise _unknown(where, "outcome", unknown, _OUTCOMES)
+            raise unknown_word(where, "outcome", unknown, _OUTCOMES)
     return Answer(call_id, outcome, elapsed_s, raw=message)
 
 
 def _returned(message: JsonObject, where: str) -> Returned:
     given = [member for member in Given if member in message]
     if len(given) > 1:
-        raise _FaultError(
+        raise FaultError(
             f"{where} has both '{given[0]}' and '{given[1]}'",
             expected="one of result, task, task_id and unencodable",
         )
     value = {member.value: message[member] for member in given}
-    return replace(_validated(Returned, value, where), given=given[0] if given else None)
-
-
-# --- members, checked by pydantic ---------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Greeting:
-    sdk: dict[str, Any]
-    helper: Text
-    result_path: Text
-    capabilities: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Sdk:
-    name: Text
-    version: Text
-    language: Text
-    runtime: Text
-
-
-@dataclass(frozen=True)
-class _Call:
-    outcome: Any
-    elapsed: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
-
-
-@dataclass(frozen=True)
-class _Exception:
-    exception: dict[str, Any]
-
-
-_EXPECTED = {  # by the key of the member, where it isn't a string
-    "sdk": "an object with name, version, language and runtime",
-    "capabilities": "an object",
-    "exception": "an object with kind, type, message and fields",
-    "fields": "an object",
-    "message": "a string or null",
-    "elapsed": "seconds, 0 or more",
-    "wait": "true or false",
-    "get_task": "true or false",
-    "non_blocking": "true or false",
-    "end": "true or false",
-    "cancel": "true or false",
-    "no_timeout": "true or false",
-    "operations": "a list of strings",
-    "options": "a list of strings",
-    "max_concurrency": "a whole number, 0 or more",
-    "native_stack_frames": "a whole number, 0 or more",
-    "copies": "an object; for each way to copy it, true or a text",
-    "poll_interval_resolution": "seconds, more than 0",
-    "timeout_resolution": "seconds, more than 0",
-}
-_M = TypeVar("_M", bound="DataclassInstance")
-_validator = functools.cache(TypeAdapter)
-
-
-def _validated(kind: type[_M], members: JsonObject, where: str) -> _M:
-    """Return the members as a value; unknown members are ignored, as the protocol allows additions."""
-    known = {name: members[name] for name in kind.__dataclass_fields__ if name in members}
-    try:
-        value: _M = _validator(cast("Any", kind)).validate_python(known)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = str(first["loc"][0])
-        if first["type"] == "missing":
-            raise _FaultError(f"{where} has no '{key}'") from None
-        if first["type"] == "enum":
-            raise _unknown(where, key, members[key], tuple(ExceptionKind)) from None
-        if first["type"] == "literal_error" and key == "options":
-            raise _unknown(where, "option", first["input"], OPTIONS) from None
-        fact = f"{where} has '{key}': {_quoted(members[key])}"
-        raise _FaultError(fact, expected=_EXPECTED.get(key, "a string")) from None
-    return value
-
-
-def _unknown(where: str, what: str, value: object, known: tuple[str, ...]) -> _FaultError:
-    expected = f"{', '.join(known[:-1])} or {known[-1]}"
-    return _FaultError(
-        f"{where} has the unknown {what} {_quoted(value)}", expected=expected, fix=_nearest(value, known)
-    )
-
-
-def _nearest(value: object, known: Iterable[str]) -> str:
-    """Return `nearest`, but only for a word: comparing takes time with the square of the length."""
-    return nearest(value, known) if isinstance(value, str) and len(value) <= _SHOWN_CHARS else ""
-
-
-def _quoted(value: object) -> str:
-    """Return a value from an adapter as short ASCII JSON; it may hold anything, lone surrogates too."""
-    text = json.dumps(value)
-    return text if len(text) <= _SHOWN_CHARS // 2 else f"{text[: _SHOWN_CHARS // 2]}…"
+    return replace(validated(Returned, value, where), given=given[0] if given else None)

@@ -90,7 +90,12 @@ class BrokenAdapterError(AdapterError):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an SDK and its adapter can do; the defaults are the protocol's."""
+    """What an SDK and its adapter can do; the defaults are the protocol's.
+
+    Attributes:
+        returns: What the helper hands over where that is less than the contract says, None where it is not.
+        zero_values: Its types cannot tell null, or what is absent, from the zero value of a type.
+    """
 
     wait: StrictBool = True
     get_task: StrictBool = True
@@ -103,6 +108,8 @@ class Capabilities:
     end: StrictBool = False
     cancel: StrictBool = False
     no_timeout: StrictBool = False
+    returns: Literal["task", "result", "nothing"] | None = None
+    zero_values: StrictBool = False
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ class _Examination:
         return isinstance(seen, Returned) and json_equal(seen.result, fill(expected[-1].returns, values))
 
     def _raises_task(self) -> _Step:
-        if StatusMeaning.RAISE_TASK not in self._contract.statuses.values():
+        if StatusMeaning.RAISE_TASK not in self._contract.meanings.values():
             return _Step("wait raises", "skipped: in this contract no status of a task raises an exception")
         seen = self._wait(self._task(Step(status=self._status(StatusMeaning.RAISE_TASK))))
         if isinstance(seen, AdapterFault):

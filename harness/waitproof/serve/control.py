@@ -28,7 +28,7 @@ from waitproof.serve.events import stream
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.operations import OPERATIONS, PREFIX, Operation, operation
 from waitproof.serve.request import Refused, check_site, parsed
-from waitproof.serve.steer import STALL_S, Action, failing_status
+from waitproof.serve.steer import STALL_S, Action
 from waitproof.serve.task import TaskView
 from waitproof.serve.waits import Waits
 from waitproof.suite import Json, Scenario, WaitOptions, respond
@@ -126,9 +126,9 @@ class Control:
             broken=[models.Scenario.of(entry) for entry in manager.catalog.entries() if entry.mistakes],
             example=manager.catalog.example,
             has_numbers=manager.has_numbers,
-            can_fail=failing_status(contract) is not None,
+            can_fail=contract.failing_status is not None,
             payloads=self._payloads(),
-            statuses=dict(contract.statuses),
+            statuses=dict(contract.meanings),
             snippets=manager.calls(),
         )
 

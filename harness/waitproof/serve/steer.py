@@ -12,7 +12,7 @@ from enum import StrEnum
 from waitproof.errors import InputError, Mistake
 from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, TaskState, check
 
-__all__ = ["STALL_S", "Action", "failing_status", "steering"]
+__all__ = ["STALL_S", "Action", "steering"]
 
 STALL_S = 3600.0
 TASK_VALUES = ("task_id", "token", "n")  # the placeholders that a task can fill in
@@ -30,7 +30,6 @@ class Action(StrEnum):
 
 _MEANINGS = {
     Action.COMPLETE: StatusMeaning.RETURN_RESULT,
-    Action.FAIL: StatusMeaning.RAISE_TASK,
     Action.STALL: StatusMeaning.KEEP_POLLING,
 }
 _SAYS = {Action.COMPLETE: "has ended", Action.FAIL: "has failed", Action.STALL: "goes on"}
@@ -58,17 +57,22 @@ def steering(
 
 
 def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json]) -> Step:
-    status = failing_status(contract) if action is Action.FAIL else contract.status_for(_MEANINGS[action])
+    status = contract.failing_status if action is Action.FAIL else contract.status_for(_MEANINGS[action])
     if status is None:
-        fact = f"no status of this contract says that a task {_SAYS[action]}"
-        raise InputError(Mistake("", fact, expected=", ".join(contract.statuses)))
+        fact, known = (
+            f"no status of this contract says that a task {_SAYS[action]}",
+            ", ".join(contract.statuses),
+        )
+        fix = "write raise_task, or {means: return_result, fails: true}, for one of them in contract.yaml"
+        raise InputError(Mistake("", fact, expected=known, fix=fix if action is Action.FAIL else ""))
     if action is Action.STALL:
         step = Step.model_validate({"status": status, "times": "forever"})
         seconds = payload.get("seconds", STALL_S)  # not validated: a scenario file may not ask for so many
         return step.model_copy(update={"delay": seconds})
     if not payload:
+        fails = action is Action.FAIL
         for step in scenario.task:
-            if step.status and contract.meaning(step.status) is _MEANINGS[action]:
+            if contract.ends_the_wait(step.status) and contract.fails(str(step.status)) is fails:
                 return step
     for name, value in payload.items():
         try:
@@ -78,11 +82,6 @@ def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mappi
         except RecursionError:
             raise InputError(Mistake(name, f"'{name}' is nested too deeply")) from None
     return Step.model_validate({"status": status, **payload})
-
-
-def failing_status(contract: Contract) -> str | None:
-    """Return the first status that says that a task has failed, None if there is none."""
-    return contract.status_for(StatusMeaning.RAISE_TASK)
 
 
 def _append(state: TaskState, step: Step, original_steps: int) -> TaskState:

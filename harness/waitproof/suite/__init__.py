@@ -16,7 +16,6 @@ from waitproof.suite.contract import (
     ErrorAnswer,
     Level,
     Requirement,
-    StatusMeaning,
     TaskIdFormat,
 )
 from waitproof.suite.document import Document, read, shown
@@ -48,6 +47,7 @@ from waitproof.suite.scenario import (
 )
 from waitproof.suite.selection import select
 from waitproof.suite.sending import Response
+from waitproof.suite.shape import Conditions, Returns, StatusMeaning
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, fill
@@ -64,6 +64,7 @@ __all__ = [
     "Call",
     "Catalog",
     "Change",
+    "Conditions",
     "Contract",
     "Document",
     "Drop",
@@ -80,6 +81,7 @@ __all__ = [
     "PollCount",
     "Requirement",
     "Response",
+    "Returns",
     "Scenario",
     "StatusMeaning",
     "Step",

@@ -10,19 +10,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, field_validator
+from pydantic import Field, field_validator
 
 from waitproof.suite.model import Format, Model, PositiveDuration, Wrong, invalid
 from waitproof.suite.operation import Operation
-from waitproof.suite.template import check
+from waitproof.suite.shape import (
+    AppliesTo,
+    Pattern,
+    Returns,
+    Status,
+    StatusMeaning,
+    StatusRule,
+    TimeoutPromise,
+)
+from waitproof.suite.step import Step
+from waitproof.suite.template import check, fill
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
-    "AppliesTo",
     "Contract",
     "Level",
     "Requirement",
@@ -44,28 +53,11 @@ class Level(StrEnum):
     INFO = "INFO"
 
 
-class StatusMeaning(StrEnum):
-    """What a status must lead a wait helper to do."""
-
-    KEEP_POLLING = "keep_polling"
-    RETURN_RESULT = "return_result"
-    RAISE_TASK = "raise_task"
-
-
 class TaskIdFormat(StrEnum):
     """What the API's task ids look like."""
 
     UUID = "uuid"
     INTEGER = "integer"
-
-
-class AppliesTo(Model):
-    """Which SDKs a requirement is about; a condition that is left out does not restrict it."""
-
-    noun: ClassVar[str] = "condition of a requirement"
-    language: str | None = None
-    non_blocking: bool | None = None
-    cancel: bool | None = None
 
 
 class Requirement(Model):
@@ -152,27 +144,6 @@ class Credentials(Model):
                     yield Wrong(fact, expected=", ".join(map(str, carried)), path=(key, number))
 
 
-class TimeoutPromise(Model):
-    """How a helper tells its caller that the deadline has passed."""
-
-    noun: ClassVar[str] = "timeout"
-    kind: Literal["transport", "task", "api", "other"]
-    fields: dict[str, Json] = {}
-
-
-def _pattern(value: object) -> str:
-    if not isinstance(value, str):
-        raise invalid(f"{json.dumps(value)} is not a pattern", expected="a regular expression")
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise invalid(f"the pattern {json.dumps(value)} cannot be read: {error}") from None
-    return value
-
-
-Pattern = Annotated[str, PlainValidator(_pattern), WithJsonSchema({"type": "string", "format": "regex"})]
-
-
 class Defaults(Model):
     """What holds when the caller passes no option, in seconds."""
 
@@ -184,9 +155,11 @@ class Defaults(Model):
 class Contract(Model):
     """One suite's documentation; see the module.
 
-    `sdk_exceptions` is a pattern that matches the name of every exception that an SDK defines, even one of no
-    documented kind. `example` is the id of the scenario that is shown and served where none is named;
-    `snippets` are calls to paste, by language: `${base_url}` is the mock server's and `${task_id}` a task's.
+    `returned` is a template of the task that a wait returns where it `returns` one: it has at least that,
+    filled in from the answer that ended the wait. `sdk_exceptions` is a pattern that matches the name of
+    every exception that an SDK defines, even one of no documented kind. `example` is the id of the scenario
+    that is shown and served where none is named; `snippets` are calls to paste, by language: `${base_url}` is
+    the mock server's and `${task_id}` a task's.
     """
 
     noun: ClassVar[str] = "contract"
@@ -200,11 +173,13 @@ class Contract(Model):
     answer: Answer
     error: dict[str, Json] = {}
     http_error: ErrorAnswer
-    statuses: dict[str, StatusMeaning]
+    returns: Returns = Returns.RESULT
+    returned: dict[str, Json] | None = None
+    statuses: dict[str, StatusRule]
     unknown_status: StatusMeaning = StatusMeaning.KEEP_POLLING
-    timeout: TimeoutPromise
+    timeout: TimeoutPromise = Field(default_factory=TimeoutPromise)
     defaults: Defaults
-    exception_fields: dict[str, str]
+    exception_fields: dict[str, str] = {}
     sdk_exceptions: Pattern | None = None
     operations: dict[str, Operation] = {}
     environment: tuple[str, ...] = ()
@@ -216,7 +191,8 @@ class Contract(Model):
     def rules(cls, written: Node) -> Iterator[Wrong]:
         """Some status ends a wait with a result, ids differ, and placeholders are known."""
         statuses = written.get("statuses")
-        meanings = [statuses.get(name).value for name in written.names("statuses")]
+        rules = [statuses.get(name) for name in written.names("statuses")]
+        meanings = [(rule.get("means") if isinstance(rule.value, dict) else rule).value for rule in rules]
         are_known = all(each in list(StatusMeaning) for each in meanings)
         if meanings and are_known and StatusMeaning.RETURN_RESULT not in meanings:
             yield Wrong(
@@ -224,6 +200,10 @@ class Contract(Model):
                 expected="a status that ends a wait with a result",
                 path=("statuses",),
             )
+        others = (None, Returns.RESULT, Returns.NOTHING)
+        if written.has("returned") and written.get("returns").value in others:
+            fact = "'returned' is a part of a task, but a wait does not return one"
+            yield Wrong(fact, expected="returns: task", path=("returned",))
         ids = set()
         for number, requirement in enumerate(written.items("requirements")):
             name = requirement.get("id").plain()
@@ -239,13 +219,50 @@ class Contract(Model):
                 fact, _, fix = str(error).rpartition(": ")
                 yield Wrong(fact, fix=fix, path=path)
 
+    @property
+    def meanings(self) -> Mapping[str, StatusMeaning]:
+        """What each status must lead to."""
+        return {
+            name: rule.means if isinstance(rule, Status) else rule for name, rule in self.statuses.items()
+        }
+
     def meaning(self, status: str) -> StatusMeaning:
         """Return what `status` must lead to; unknown ones have a meaning too."""
-        return self.statuses.get(status, self.unknown_status)
+        rule = self.statuses.get(status, self.unknown_status)
+        return rule.means if isinstance(rule, Status) else rule
+
+    def fails(self, status: str) -> bool:
+        """Say whether a status says that the task has failed, be it raised or returned."""
+        rule = self.statuses.get(status)
+        is_failure = isinstance(rule, Status) and rule.fails
+        return is_failure or self.meaning(status) is StatusMeaning.RAISE_TASK
 
     def status_for(self, meaning: StatusMeaning) -> str | None:
-        """Return the first status that has this meaning, None if none has."""
-        return next((status for status, each in self.statuses.items() if each is meaning), None)
+        """Return the first status that has this meaning, None if none has; a success where there is one."""
+        found = [status for status, each in self.meanings.items() if each is meaning]
+        return next((status for status in found if not self.fails(status)), next(iter(found), None))
+
+    @property
+    def failing_status(self) -> str | None:
+        """The first status that says that the task has failed, None where there is none."""
+        return self.status_for(StatusMeaning.RAISE_TASK) or next(filter(self.fails, self.statuses), None)
+
+    def returned_task(self, step: Step, values: Mapping[str, Json]) -> dict[str, Json]:
+        """Return what a wait returns at least where it returns a task that ended with this step.
+
+        What the step leaves out of its answer is not promised.
+        """
+        more = {**values, "status": step.status, "result": fill(step.result, values)}
+        more["error"] = fill(self.error_of(step), values)
+        omitted = [self.answer.body.get(name) for name in step.omit]
+        promised = {name: each for name, each in (self.returned or {}).items() if each not in omitted}
+        return {str(name): value for name, value in fill(promised, more).items()}
+
+    def error_of(self, step: Step) -> Json:
+        """Return the error that a step answers: its own, else the contract's where the task has failed."""
+        if not step.has("error") and step.status is not None and self.fails(step.status):
+            return self.error
+        return step.error
 
     def ends_the_wait(self, status: str | None) -> bool:
         """Say whether a status ends a wait; a fault, which has none, does not."""
@@ -279,6 +296,7 @@ def _templates(written: Node) -> Iterator[tuple[Path, set[str]]]:
     """Yield where a contract has placeholders, and which it may use besides a task's own."""
     yield ("answer", "body"), {"status", "result", "error", "now_ns"}
     yield ("error",), set()
+    yield ("returned",), {"status", "result", "error"}
     yield ("http_error", "body"), {"http", "message"}
     for name in written.names("operations"):
         yield ("operations", name, "arguments"), set()

@@ -16,11 +16,12 @@ from typing import TypeVar
 
 from waitproof.errors import nearest
 from waitproof.suite.checks import CheckSpec
-from waitproof.suite.contract import Contract, Requirement, StatusMeaning
-from waitproof.suite.document import Document
+from waitproof.suite.contract import Contract, Requirement
+from waitproof.suite.document import Document, shown
 from waitproof.suite.model import MAX_DURATION_S, Model, build, validate
 from waitproof.suite.operation import Operation
 from waitproof.suite.scenario import Call, Scenario, WaitOptions
+from waitproof.suite.shape import Returns, StatusMeaning
 from waitproof.suite.step import Step
 from waitproof.suite.task import render_body
 from waitproof.suite.template import at_path, check, placeholders
@@ -107,6 +108,7 @@ def check_words(document: Document, contract: Contract) -> None:
         for field in call.names("expect", "raises", "fields"):
             fact = f"an exception has no documented field '{field}'"
             _check_name(document, (*path, field), field, documented, fact)
+        _check_returns(document, number, call.get("expect"), contract)
     for path, keys in _templates(root):
         _check_placeholders(document, path, keys)
     _check_ends(document, contract)
@@ -120,6 +122,23 @@ def _check_token(document: Document, path: Path, call: Node, operation: Operatio
         example = json.dumps(operation.arguments, ensure_ascii=False)
         fix = f"put it where the contract's example has it: {example}"
         document.add(path, "the arguments of 'begin' have no ${token}", fix=fix)
+
+
+def _check_returns(document: Document, number: int, expect: Node, contract: Contract) -> None:
+    """Report a value that no wait of this contract can return, or that every wait returns."""
+    if "returns" not in expect.names() or document.is_full:
+        return
+    path: Path = ("calls", number, "expect", "returns")
+    value = expect.get("returns").plain()
+    if contract.returns is Returns.NOTHING and value is not None:
+        fact = f"a wait of this contract returns nothing, not {shown(value)}"
+        document.add(path, fact, expected="null, which says that the wait returns")
+    elif contract.returns is Returns.TASK and not isinstance(value, dict):
+        fact = f"a wait of this contract returns a task, not {shown(value)}"
+        document.add(path, fact, expected="a mapping with what the task must have")
+    elif contract.returns is Returns.TASK and not value and not contract.returned:
+        fact = "any task has what is expected here"
+        document.add(path, fact, expected="what the task must have, or 'returned' in the contract")
 
 
 def _check_ends(document: Document, contract: Contract) -> None:
@@ -270,7 +289,7 @@ class _Proof:
         ending = next((step for step in self.steps if contract.ends_the_wait(step.status)), None)
         status = None if ending is None else ending.status
         if ending is None or status is None or contract.meaning(status) is not StatusMeaning.RAISE_TASK:
-            failing = [name for name, each in contract.statuses.items() if each is StatusMeaning.RAISE_TASK]
+            failing = [name for name, each in contract.meanings.items() if each is StatusMeaning.RAISE_TASK]
             expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
             self.document.add(path, f"{fact} a task that does not fail", expected=expected)
         elif at_path(render_body(contract, ending, _SOME_TASK), source) is None:

@@ -16,7 +16,7 @@ from waitproof.text import plural
 
 __all__ = ["Expect", "PollCount", "Raises"]
 
-_KINDS = ("task", "transport", "api", "other")
+_KINDS = ("task", "transport", "api", "other", "timeout")
 _KIND_SCHEMA: dict[str, Any] = {"enum": list(_KINDS)}
 
 
@@ -26,13 +26,16 @@ def _kinds(value: object) -> tuple[str, ...]:
         return tuple(kinds)
     raise invalid(
         f"'kind' cannot be {shown(value)}",
-        expected="task, transport, api or other, or a list of them",
+        expected="task, transport, api, other or timeout, or a list of them",
         fix=nearest(value, _KINDS) if isinstance(value, str) else "",
     )
 
 
 class Raises(Model):
-    """The exception that the caller must see; several kinds are alternatives."""
+    """The exception that the caller must see; several kinds are alternatives.
+
+    `timeout` is what the contract promises for a deadline that has passed, whatever kind that is.
+    """
 
     noun: ClassVar[str] = "raises"
     kind: Annotated[

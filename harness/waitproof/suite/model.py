@@ -13,7 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from waitproof.errors import closest, nearest
@@ -22,6 +30,7 @@ from waitproof.suite.yaml import MAX_MISTAKES, MAX_SHOWN, Node, Path
 from waitproof.text import shorten
 
 __all__ = [
+    "BRANCH",
     "MAX_DURATION_S",
     "Duration",
     "Format",
@@ -32,6 +41,9 @@ __all__ = [
     "invalid",
     "validate",
 ]
+
+
+BRANCH = "|"  # begins the tag of a union's branch: pydantic names it in an error's place, a file does not
 
 
 @dataclass(frozen=True)
@@ -104,6 +116,8 @@ def validate(model: type[_M], document: Document, path: Path = ()) -> _M | None:
         return model.model_validate_json(json.dumps(written.plain()))
     except ValidationError as error:
         details = error.errors(include_url=False)
+        for detail in details:
+            detail["loc"] = tuple(step for step in detail["loc"] if not str(step).startswith(BRANCH))
         details.sort(key=lambda detail: document.root.find((*path, *detail["loc"]))[1])
         for detail in details[: MAX_MISTAKES + 1]:
             if not _follows(detail, details):
@@ -232,10 +246,13 @@ def _inner(annotation: Any) -> Any:
 
 
 def _find_model(annotation: Any) -> type[Model] | None:
-    """Return the model that a type is, or that it is when it is not None; None for any other type."""
+    """Return the model that a type is, that it is when it is not None, or that a branch of a union is."""
     if get_origin(annotation) in (tuple, dict, list):
         return None
-    for each in (annotation, *get_args(annotation)):
+    inside = get_args(annotation)
+    if any(isinstance(each, Discriminator) for each in inside):
+        return next(filter(None, map(_find_model, get_args(inside[0]))), None)
+    for each in (annotation, *inside):
         if isinstance(each, type) and issubclass(each, Model):
             return each
     return None

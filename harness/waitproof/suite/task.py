@@ -11,8 +11,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from waitproof.suite.contract import Contract, StatusMeaning
+from waitproof.suite.contract import Contract
 from waitproof.suite.sending import Response, merged, sent
+from waitproof.suite.shape import StatusMeaning
 from waitproof.suite.step import FOREVER, Step
 from waitproof.suite.template import fill
 from waitproof.suite.yaml import Json
@@ -180,15 +181,12 @@ def render_body(
     stamps, which cannot be reproduced.
     """
     assert step.status is not None
-    error = step.error
-    if not step.has("error") and contract.meaning(step.status) is StatusMeaning.RAISE_TASK:
-        error = contract.error
     more = {
         **values,
         "status": step.status,
         "now_ns": now_ns,
         "result": fill(step.result, values),
-        "error": fill(error, values),
+        "error": fill(contract.error_of(step), values),
     }
     body: dict[str, Json] = {**fill(contract.answer.body, more), **fill(step.body, values)}
     return {key: value for key, value in body.items() if key not in step.omit}

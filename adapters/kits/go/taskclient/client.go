@@ -52,6 +52,7 @@ type Endpoint struct {
 // Timeout is how a wait that is out of time ends.
 type Timeout struct {
 	Kind   string         `json:"kind"`
+	Type   string         `json:"type"`
 	Fields map[string]any `json:"fields"`
 }
 
@@ -104,6 +105,8 @@ type Task struct {
 	Result json.RawMessage
 	Error  json.RawMessage
 	Fields map[string]any // of the error, should it have failed
+
+	Returned json.RawMessage // by a wait that has ended well
 }
 
 // TaskError is a task that failed.
@@ -155,7 +158,7 @@ func (c *Client) WaitForTask(ctx context.Context, taskID string, options ...Wait
 			return nil, err
 		}
 		if slices.Contains(c.api.Done, task.Status) {
-			return task.Result, nil
+			return task.Returned, nil
 		}
 		if slices.Contains(c.api.Failed, task.Status) {
 			return nil, &TaskError{task}
@@ -213,7 +216,7 @@ func (c *Client) getTask(ctx context.Context, taskID string, timeout time.Durati
 	}
 	task := &Task{
 		ID: c.place(answer, "task_id"), Result: c.place(answer, "result"), Error: c.place(answer, "error"),
-		Fields: map[string]any{},
+		Fields: map[string]any{}, Returned: c.place(answer, "returned"),
 	}
 	if json.Unmarshal(c.place(answer, "status"), &task.Status) != nil || task.Status == "" {
 		return nil, malformed(errors.New("the answer has no status"))
@@ -228,9 +231,12 @@ func (c *Client) place(answer json.RawMessage, name string) json.RawMessage {
 	return at(answer, c.api.Paths[name])
 }
 
-// at returns what is at a dotted path, as it came; null if there is nothing.
+// at returns what is at a dotted path, as it came; null if there is nothing, and the value itself for "*".
 func at(value json.RawMessage, path string) json.RawMessage {
-	if path == "" {
+	switch path {
+	case "*":
+		return value
+	case "":
 		return json.RawMessage("null")
 	}
 	for _, step := range strings.Split(path, ".") {

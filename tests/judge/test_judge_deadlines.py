@@ -1,0 +1,85 @@
+"""Which exception is the one for a passed deadline, where a contract tells it by its type or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from observations import FOREVER, Play, contract, fails, judged, observe, passes, scenario
+from waitproof.judge import Status
+from waitproof.protocol import ExceptionKind, Raised
+from waitproof.suite.contract import Contract
+from waitproof.suite.shape import TimeoutPromise
+
+WAIT = {"poll_interval": "1s", "timeout": "3s"}
+FAULT: dict[str, Any] = {"fault": {"http": 503}, "times": "forever"}
+STALLED: dict[str, Any] = {**FOREVER, "delay": "2s"}
+BY_TYPE = TimeoutPromise(type="Late$")
+
+
+def promising(check: str, promise: TimeoutPromise, **arguments: Any) -> Contract:
+    return contract(check, **arguments).model_copy(update={"timeout": promise})
+
+
+def raising(name: str, kind: str = "other") -> Raised:
+    return Raised(ExceptionKind(kind), name, None, {})
+
+
+@pytest.mark.parametrize("kind", list(ExceptionKind))
+def test_a_timeout_told_by_its_type_may_be_of_any_kind(kind: str) -> None:
+    told = scenario(FOREVER, wait=WAIT, expect={"raises": {"kind": "timeout"}})
+    seen = observe(told, Play(raising("KilnLate", kind), at=[0.0, 1.0, 2.0, 3.0]))
+
+    assert judged(promising("raises_timeout", BY_TYPE), told, seen) == passes(
+        "the call raises an exception whose type matches Late$", f"it raised KilnLate (kind {kind})"
+    )
+
+
+def test_a_timeout_of_another_type_than_promised_is_wrong() -> None:
+    told = scenario(FOREVER, wait=WAIT, expect={"raises": {"kind": "timeout"}})
+    seen = observe(told, Play(raising("Misfortune"), at=[0.0, 1.0, 2.0, 3.0]))
+
+    assert judged(promising("raises_timeout", BY_TYPE), told, seen) == fails(
+        "the call raises an exception whose type matches Late$", "it raised Misfortune (kind other)"
+    )
+
+
+@pytest.mark.parametrize(("kind", "status"), [("other", Status.PASS), ("task", Status.FAIL)])
+def test_where_nothing_is_promised_any_exception_is_a_timeout_but_that_of_a_failed_task(
+    kind: str, status: Status
+) -> None:
+    told = scenario(FOREVER, wait=WAIT, expect={"raises": {"kind": "timeout"}})
+    seen = observe(told, Play(raising("Misfortune", kind), at=[0.0, 1.0, 2.0, 3.0]))
+
+    verdict = judged(promising("raises_timeout", TimeoutPromise()), told, seen)
+
+    assert (verdict.status, verdict.expected) == (
+        status,
+        "the call raises an exception, not that of a failed task",
+    )
+
+
+@pytest.mark.parametrize(("name", "status"), [("KilnLate", Status.PASS), ("Misfortune", Status.FAIL)])
+def test_an_expected_kind_of_timeout_is_what_the_contract_promises_for_one(name: str, status: Status) -> None:
+    told = scenario(FOREVER, wait=WAIT, expect={"raises": {"kind": "timeout"}})
+    seen = observe(told, Play(raising(name), at=[0.0, 1.0, 2.0, 3.0]))
+
+    assert judged(promising("outcome_expected", BY_TYPE), told, seen).status is status
+
+
+def test_a_fault_that_surfaces_as_the_type_of_a_timeout_cannot_be_told_from_one() -> None:
+    told = scenario(FAULT, wait=WAIT, expect={"raises": {"kind": "other"}})
+    seen = observe(told, Play(raising("KilnLate"), at=[0.0]))
+
+    assert judged(promising("fault_surfaces", BY_TYPE, kinds=["other"]), told, seen) == fails(
+        "an exception of kind other before the deadline",
+        "the timeout's exception after 1 poll",
+        "the caller cannot tell the fault from a deadline",
+    )
+
+
+def test_a_poll_given_up_before_the_deadline_may_raise_the_same_type() -> None:
+    told = scenario(FAULT | {"delay": "2s"}, wait=WAIT, expect={"raises": {"kind": "other"}})
+    seen = observe(told, Play(raising("KilnLate"), at=[0.0], took_s=None, received_s=0.5))
+
+    assert judged(promising("fault_surfaces", BY_TYPE, kinds=["other"]), told, seen).status is Status.PASS
