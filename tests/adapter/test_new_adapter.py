@@ -71,12 +71,12 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
     assert about.splitlines()[2:] == [
         "- It serves Pottery, a made-up workshop: a wait polls `GET /jobs/{task_id}`.",
         "- Every poll carries: header `X-Pottery-Pass`, query `studio`.",
-        "- Statuses: `stacked`: keep polling, `glowing`: keep polling, `glazed`: return result, "
+        "- Statuses: `loaded`: keep polling, `glowing`: keep polling, `glazed`: return result, "
         "`cracked`: raise task.",
-        "- The exception of a failed task, kind `task`, has the fields `number`, `flaw_code`, `remark`.",
+        "- The exception of a failed task, kind `task`, has the fields `number`, `flaw_sign`, `remark`.",
         '- A wait that is out of time raises an exception of kind transport with `cause_word: "cold"`.',
         "- `begin` gets one of these operations, with arguments such as:",
-        '  - `stack_plates`, `{"plates": [{"mark": "${token}"}]}`: `PUT /shelves`',
+        '  - `shelve_plates`, `{"plates": [{"mark": "${token}"}]}`: `PUT /shelves`',
         '  - `fire_bowl`, `{"bowl": "${token}"}`: `POST /bowls/{token}/fire`',
         "  - `sweep`, `{}`: `DELETE /ashes`",
         "",

@@ -26,7 +26,7 @@ GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a
 EXIT_LIMIT_S = 5.0
 CANCEL_AFTER_S = 0.3  # by then a wait has polled, and sleeps
 CANCELLED_FOR_S = 2  # its task goes on for that long: a wait that ends with it was not cancelled
-PAYLOAD: dict[str, Json] = {"channels": 2, "name": "Ωmega", "nested": [{"a": None}]}
+PAYLOAD: dict[str, Json] = {"parts": 2, "name": "Ωmega", "nested": [{"a": None}]}
 INTERVAL_S = 1  # a whole number fits every SDK's resolution
 TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
 
