@@ -167,8 +167,8 @@ class Wire:
                 body.pop(place[0], None)
         return self.request(operation.method, path, body or None)
 
-    def read_task(self, task_id: TaskId, answer: Answer) -> Task:
-        """Return the task that an answer shows.
+    def read_task(self, task_id: TaskId, answer: Answer, contract: Contract | None = None) -> Task:
+        """Return the task that an answer shows, by this contract's statuses where it is a variant's.
 
         Raises:
             ModelError: It is an HTTP error, or not a task.
@@ -180,7 +180,7 @@ class Wire:
         return Task(
             task_id=self._at(body, "task_id") or task_id,
             status=status,
-            meaning=self.contract.meaning(status),
+            meaning=(contract or self.contract).meaning(status),
             result=self._at(body, "result"),
             error=self._at(body, "error"),
             body=body,

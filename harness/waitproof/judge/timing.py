@@ -54,15 +54,29 @@ def _lacks(case: Case, option: str) -> str:
 
 
 @kind("interval_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_interval)
-def interval_kept(case: Case, _arguments: SourceOfOption) -> Finding:
+def interval_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """Each wait polls once an interval: no sooner, and not much later."""
-    return _worst([wait_interval(case, call) for call in case.waits()])
+    hidden = _hidden_default(case, arguments, "poll_interval")
+    return hidden or _worst([wait_interval(case, call) for call in case.waits()])
 
 
 @kind("timeout_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_timeout)
-def timeout_kept(case: Case, _arguments: SourceOfOption) -> Finding:
+def timeout_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """A wait that never ends is given up at its timeout, give or take an interval."""
-    return _worst([_timeout(case, call) for call in _timed_out(case)])
+    hidden = _hidden_default(case, arguments, "timeout")
+    return hidden or _worst([_timeout(case, call) for call in _timed_out(case)])
+
+
+def _hidden_default(case: Case, arguments: SourceOfOption, option: str) -> Finding | None:
+    """Return that a default cannot be judged where this SDK has to be passed the option."""
+    able = case.capabilities
+    has_to_come = able.options_together or option in able.required_options
+    is_passed = any(getattr(call.call.wait, option) is not None for call in case.waits())
+    if arguments.option == "passed" or not (has_to_come and is_passed):
+        return None
+    return Finding(
+        Mark.UNSUPPORTED, seen=f"this SDK's helper has to be passed {option} here: it shows no default"
+    )
 
 
 def _timeout(case: Case, call: CallRecord) -> Finding:

@@ -189,7 +189,7 @@ def unplayed(
 
 
 def _case(contract: Contract, scenario: Scenario, observation: Observation) -> Case:
-    return Case(contract, scenario, observation)
+    return Case(contract.varied(scenario.variant), scenario, observation)
 
 
 def _settle(

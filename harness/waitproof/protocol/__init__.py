@@ -3,6 +3,7 @@
 from waitproof.protocol.read import MAX_DEPTH, as_row, check_answer, line_too_long, read_answer, read_hello
 from waitproof.protocol.values import (
     MAX_LINE_BYTES,
+    OPTIONS,
     PROTOCOL_VERSION,
     AdapterFault,
     Answer,
@@ -25,6 +26,7 @@ from waitproof.protocol.write import write_hello, write_request
 __all__ = [
     "MAX_DEPTH",
     "MAX_LINE_BYTES",
+    "OPTIONS",
     "PROTOCOL_VERSION",
     "AdapterFault",
     "Answer",

@@ -57,11 +57,24 @@ def parse_scenario(
 
     def check_all() -> None:
         if contract is not None:
-            check_words(document, contract)
+            varied = _varied(document, contract)
+            check_words(document, varied)
             if checks is not None:
-                check_proof(document, contract, checks)
+                check_proof(document, varied, checks)
 
     return build(Scenario, document, check_all).named(scenario_id, document.root)
+
+
+def _varied(document: Document, contract: Contract) -> Contract:
+    """Return the contract for the variant that the scenario's waits name, and report unknown ones."""
+    for number, call in enumerate(document.root.items("calls")):
+        variant = call.get("wait").get("variant").value
+        if isinstance(variant, str):
+            fact = f"the contract has no variant '{variant}'"
+            _check_name(document, ("calls", number, "wait", "variant"), variant, contract.variants, fact)
+            if variant in contract.variants:
+                return contract.varied(variant)
+    return contract
 
 
 def check_contract(document: Document, checks: Mapping[str, CheckSpec]) -> None:

@@ -20,7 +20,16 @@ from waitproof.suite.document import shown
 from waitproof.suite.model import BRANCH, Model, Wrong, invalid
 from waitproof.suite.yaml import Json, Node
 
-__all__ = ["AppliesTo", "Pattern", "Returns", "Status", "StatusMeaning", "StatusRule", "TimeoutPromise"]
+__all__ = [
+    "AppliesTo",
+    "Pattern",
+    "Returns",
+    "Status",
+    "StatusMeaning",
+    "StatusRule",
+    "TimeoutPromise",
+    "Variant",
+]
 
 
 class StatusMeaning(StrEnum):
@@ -100,6 +109,14 @@ def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
 _RETURNS = tuple(each.value for each in Returns)
 _Languages = Annotated[tuple[str, ...], _words(), _one_or_more({"type": "string"})]
 _ReturnsWords = Annotated[tuple[str, ...], _words(_RETURNS), _one_or_more({"enum": list(_RETURNS)})]
+
+
+class Variant(Model):
+    """Another way to call the helper: which options make it, and what statuses then lead to."""
+
+    noun: ClassVar[str] = "variant"
+    options: dict[str, Json] = {}
+    statuses: dict[str, StatusRule] = {}
 
 
 class Conditions(Model):
