@@ -1,6 +1,6 @@
 """The package has no vendor's words in it: what one API calls things is in its suite's contract.
 
-`tests/live/test_neutral.py` runs every command on a made-up API that shares no word with the bundled one.
+`tests/live/test_made_up_api.py` runs every command on a made-up API that shares no word with the bundled one.
 """
 
 import json
