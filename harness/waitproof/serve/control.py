@@ -110,7 +110,7 @@ class Control:
     @operation("GET", "/status")
     def status(self) -> models.Status:
         """What is served, and what is kept."""
-        manager, contract = self._manager, self._manager.contract
+        manager, contract, passed = self._manager, self._manager.contract, WaitOptions()
         base_url = manager.server.base_url
         return models.Status(
             waitproof=installed_version(),
@@ -120,8 +120,10 @@ class Control:
             endpoint=f"{contract.endpoint.method} {contract.endpoint.path}",
             tasks=len(manager.ids()),
             limits=manager.limits,
-            defaults=models.WaitDefaults(
-                poll_interval_s=contract.defaults.poll_interval, timeout_s=contract.defaults.timeout
+            defaults=models.WaitDefaults.of(
+                passed.interval_s(contract.defaults),
+                passed.timeout_s(contract.defaults),
+                passed.polls_limit(contract.defaults),
             ),
             broken=[models.Scenario.of(entry) for entry in manager.catalog.entries() if entry.mistakes],
             example=manager.catalog.example,

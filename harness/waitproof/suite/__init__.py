@@ -36,6 +36,7 @@ from waitproof.suite.files import (
     suite_above,
     suite_folder,
 )
+from waitproof.suite.intervals import Intervals
 from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
 from waitproof.suite.operation import BeginRequest, Operation, Operations
 from waitproof.suite.scenario import (
@@ -71,6 +72,7 @@ __all__ = [
     "Entry",
     "ErrorAnswer",
     "Format",
+    "Intervals",
     "Json",
     "Level",
     "Model",
