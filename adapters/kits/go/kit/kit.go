@@ -84,6 +84,7 @@ type Task struct {
 // Exception is what the documentation says of an error.
 type Exception struct {
 	Kind   string         // "task", "transport" or "api"; "" is any other
+	Type   string         // "" is the error's own type; for a stand-in that poses as another
 	Fields map[string]any // under their documented names; one that the error does not have is left out
 }
 
@@ -358,6 +359,9 @@ func (s *session[C, A]) describe(err error) answer {
 	}
 	if exception.Kind != "" {
 		described["kind"] = exception.Kind
+	}
+	if exception.Type != "" {
+		described["type"] = exception.Type
 	}
 	fields := answer{}
 	for name, value := range exception.Fields {
