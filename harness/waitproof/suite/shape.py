@@ -136,6 +136,8 @@ class Conditions(Model):
     language: _Languages | None = None
     non_blocking: bool | None = None
     cancel: bool | None = None
+    no_timeout: bool | None = None
+    variant: Annotated[tuple[str, ...], _words(), _one_or_more({"type": "string"})] | None = None
     returns: _ReturnsWords | None = None
 
 
