@@ -187,7 +187,7 @@ def test_a_typed_helper_that_demands_its_options_is_right_about_the_contracts_ex
     assert right
     assert said_of(lines, "wait returns") == [
         "note  wait returns: the payload of the contract's example",
-        '      fix: if {"channels": 2, "name": "Ωmega", "nested": [{"a": null}]} can be a payload of '
+        '      fix: if {"parts": 2, "name": "Ωmega", "nested": [{"a": null}]} can be a payload of '
         "this SDK: does the adapter change it?",
     ]
     assert said_of(lines, "two at once") == ["ok    two at once: two waits were in flight together"]

@@ -12,7 +12,7 @@
  *       connect: (baseUrl, apiKey, apiSecret) => new Client(apiKey, apiSecret, { baseUrl }),
  *       wait: (client, taskId, options, signal) => client.waitForTask(taskId, options), // resolves to the payload
  *       getTask: (client, taskId) => client.getTask(taskId), // has task_id, status, result and error
- *       operations: { export_users: async (client, { user_ids }) => (await client.exportUsers(user_ids)).task_id },
+ *       operations: { import_file: async (client, { name }) => (await client.importFile(name)).taskId },
  *       describe: (error) => error instanceof TaskError && { kind: 'task', fields: { task_id: error.taskId } },
  *     });
  *
@@ -31,7 +31,6 @@ import { inspect } from 'node:util';
 const PROTOCOL = 1;
 const MAX_DEPTH = 200; // levels of one answer, its own object included: the protocol's limit
 const MAX_DIGITS = 4300; // of an integer that the harness reads
-const MINIFIED = 3; // characters of a class's name that a bundler has shortened, at most
 
 // Node.js cannot move its descriptors, so what is printed is sent elsewhere, and a child process or fs.writeSync(1)
 // could still use the protocol's. Where the command in adapter.yaml has moved them already, nothing can.
@@ -174,9 +173,9 @@ class Session {
   }
 
   #describe(error) {
-    const { kind = 'other', fields = {} } = this.#adapter.describe?.(error) || {};
+    const { kind = 'other', type = typeOf(error), fields = {} } = this.#adapter.describe?.(error) || {};
     return {
-      kind, type: typeOf(error), message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
+      kind, type, message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
     };
   }
 }
@@ -226,12 +225,12 @@ function encodeFields(fields) {
   return encoded;
 }
 
-/** Return the name of a value's class; of an error whose class has lost its name in a minified bundle, the error's. */
+/** Return the name that an error has of its own, which minifying keeps, else its constructor's. */
 function typeOf(value) {
   try {
-    const name = value?.constructor?.name || '';
-    const own = value instanceof Error && typeof value.name === 'string' && value.name !== 'Error' ? value.name : '';
-    return (name.length > MINIFIED ? name : own || name) || typeof value;
+    const hasName = [value, value?.constructor?.prototype].some((each) => each && Object.hasOwn(each, 'name'));
+    if (value instanceof Error && hasName && typeof value.name === 'string' && value.name) return value.name;
+    return value?.constructor?.name || typeof value;
   } catch {
     return typeof value; // its constructor cannot be read
   }

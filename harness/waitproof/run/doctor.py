@@ -302,7 +302,7 @@ class _Examination:
             known = ", ".join(self._contract.operations)
             fix = f"the contract has {known}; take the name out of capabilities.operations"
             return _Step(operation, "the contract has no such operation", wrong=True, fix=fix)
-        task_id = self._task(Step(status=self._done()), token=TOKEN)
+        task_id = self._task(Step(status=self._done()), token=TOKEN, begun_by=operation)
         arguments = fill(self._contract.operations[operation].arguments, {"token": TOKEN})
         call = self._process.send("begin", client="doctor", operation=operation, arguments=arguments)
         seen = self._call(call)
@@ -357,9 +357,9 @@ class _Examination:
         assert call.answer is not None
         return call.answer.outcome
 
-    def _task(self, *steps: Step, token: str = "") -> str | int:
+    def _task(self, *steps: Step, token: str = "", begun_by: str = "") -> str | int:
         task_id = new_task_id(self._contract)
-        self._server.create([TaskPlan(task_id, steps, token)])
+        self._server.create([TaskPlan(task_id, steps, token, begun_by=begun_by)])
         return task_id
 
     def _hint(self, task_id: str | int) -> str:

@@ -14,7 +14,7 @@ from waitproof.suite import Call, Contract, Json, Returns, Scenario, StatusMeani
 
 __all__ = ["PAYLOAD", "Example", "find_example"]
 
-PAYLOAD: dict[str, Json] = {"channels": 2, "name": "Ωmega", "nested": [{"a": None}]}
+PAYLOAD: dict[str, Json] = {"parts": 2, "name": "Ωmega", "nested": [{"a": None}]}
 
 
 class Example:

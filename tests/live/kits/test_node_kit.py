@@ -56,11 +56,11 @@ def test_what_is_thrown_and_is_not_an_error_is_what_the_caller_saw(
         ("minified", "FakeTimeoutError"),
         ("minified-nameless", "qt"),
         ("unnamed", "FakeError"),
-        ("renamed", "TaskFailed"),
+        ("renamed", "Renamed"),
         ("language-error", "RangeError"),
     ],
 )
-def test_an_error_of_a_minified_class_has_the_type_that_it_names_itself(
+def test_an_error_has_the_type_that_it_names_itself_else_its_class(
     probe: KitProcess, task_id: str, name: str
 ) -> None:
     assert probe.ask(op="wait", task_id=task_id)["exception"]["type"] == name
