@@ -27,8 +27,8 @@ from waitproof.protocol import (
 )
 from waitproof.run.example import PAYLOAD, Example
 from waitproof.run.player import new_task_id
-from waitproof.simulate import as_passed, options_passed
-from waitproof.suite import Contract, Json, Returns, Scenario, StatusMeaning, Step, WaitOptions, fill
+from waitproof.simulate import needed_options
+from waitproof.suite import Contract, Json, Returns, Scenario, StatusMeaning, Step, fill
 
 __all__ = ["examine"]
 
@@ -119,7 +119,7 @@ class _Examination:
             base_url=self._server.base_url, api_key="waitproof-key", api_secret="doctor-" * 6
         )
         capabilities = hello.capabilities
-        self._options = self._needed(capabilities)
+        self._options = needed_options(self._contract, capabilities)
         yield _Step("hello", f"{hello.sdk_name} {hello.sdk_version}, {hello.language}, {hello.runtime}")
         yield self._ping()
         if capabilities.get_task:
@@ -327,10 +327,6 @@ class _Examination:
 
     # --- tools ---
 
-    def _needed(self, capabilities: Capabilities) -> dict[str, Json]:
-        """Return the options without which this SDK's helper cannot be called, with their defaults."""
-        return as_passed(options_passed(self._contract, WaitOptions(), capabilities))
-
     def _wait(self, task_id: str | int, variant: str | None = None) -> Outcome:
         more: dict[str, Json] = {"options": self._options}
         if variant is not None:
@@ -341,8 +337,8 @@ class _Examination:
         seen = self._call(self._process.send("wait", client="doctor", task_id=task_id, **more))
         if not isinstance(seen, Unsupported) or self._options:
             return seen
-        # It may have no defaults, and an adapter that does not say so.
-        self._options = self._needed(Capabilities(required_options=("poll_interval", "timeout")))
+        silent = Capabilities(required_options=("poll_interval", "timeout"))  # it may not say so
+        self._options = needed_options(self._contract, silent)
         again = self._wait(task_id, variant)
         if isinstance(again, Unsupported):
             self._options = {}

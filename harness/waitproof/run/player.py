@@ -29,16 +29,7 @@ from waitproof.judge import (
 from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import AdapterFault, Capabilities, Hello, Unsupported
 from waitproof.run.patience import SHORT_WARM_LIMIT_S, Patience, Wait
-from waitproof.simulate import (
-    PlannedCall,
-    Send,
-    Watch,
-    as_passed,
-    drive,
-    new_task,
-    options_passed,
-    play_steps,
-)
+from waitproof.simulate import PlannedCall, Send, Watch, drive, needed_options, new_task, play_steps
 from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat, WaitOptions
 
 __all__ = ["Player", "new_task_id"]
@@ -119,8 +110,8 @@ class Player:
         if capabilities.get_task:
             pending = process.send("get_task", client=client, task_id=task_id)
         elif capabilities.wait:
-            passed = options_passed(self._contract, WaitOptions(), capabilities)
-            pending = process.send("wait", client=client, task_id=task_id, options=as_passed(passed))
+            options = needed_options(self._contract, capabilities)
+            pending = process.send("wait", client=client, task_id=task_id, options=options)
         else:
             return True
         limit_s = SHORT_WARM_LIMIT_S if self._patience.is_over else WARM_LIMIT_S

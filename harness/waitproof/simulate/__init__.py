@@ -21,7 +21,7 @@ from waitproof.simulate.network import (
     SimulatedDropError,
     SimulatedTimeoutError,
 )
-from waitproof.simulate.options import as_passed, options_passed, with_required_options
+from waitproof.simulate.options import needed_options, options_passed, with_required_options
 from waitproof.simulate.player import Simulator
 from waitproof.simulate.script import (
     PlannedCall,
@@ -51,12 +51,12 @@ __all__ = [
     "Simulator",
     "Stop",
     "Watch",
-    "as_passed",
     "drive",
     "ends_its_process",
     "forecast",
     "is_timed",
     "lacking",
+    "needed_options",
     "new_task",
     "options_passed",
     "pack",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from waitproof.protocol import OPTIONS, Capabilities, JsonObject
 from waitproof.suite import MAX_DURATION_S, NO_TIMEOUT_S, Contract, Intervals, Json, Scenario, WaitOptions
 
-__all__ = ["as_passed", "options_passed", "with_required_options"]
+__all__ = ["as_passed", "needed_options", "options_passed", "with_required_options"]
 
 
 def with_required_options(contract: Contract, scenario: Scenario, capabilities: Capabilities) -> Scenario:
@@ -40,6 +40,11 @@ def options_passed(contract: Contract, passed: WaitOptions, capabilities: Capabi
     if "timeout" in added and added["timeout"] is None:
         added["timeout"] = MAX_DURATION_S
     return passed.model_copy(update=added) if added else passed
+
+
+def needed_options(contract: Contract, capabilities: Capabilities) -> JsonObject:
+    """Return, as the protocol passes them, the options without which an SDK's helper cannot be called."""
+    return as_passed(options_passed(contract, WaitOptions(), capabilities))
 
 
 def as_passed(wait: WaitOptions) -> JsonObject:
