@@ -13,8 +13,8 @@ import pytest
 from observations import CREDENTIALS, HELLO, STREAM, TARGET, TASK_ID, hello
 from waitproof.journal import Ended
 from waitproof.judge import Status, judge
-from waitproof.judge.intervals import TICK_S
 from waitproof.judge.observation import CallRecord, Observation, Poll, Seen, StillWaiting, TaskRecord
+from waitproof.judge.pauses import TICK_S
 from waitproof.protocol import ExceptionKind, Given, Hello, Raised, Returned
 from waitproof.suite.contract import StatusMeaning
 from waitproof.suite.files import bundled_suite, load_suite

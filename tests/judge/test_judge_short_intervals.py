@@ -22,8 +22,9 @@ from observations import (
 )
 from waitproof.judge import Status, Verdict, is_suspicious
 from waitproof.judge.check import Case
-from waitproof.judge.intervals import EARLY_SLACK_S, TICK_S, slow_bound_s
+from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.machine import Interference, interferences
+from waitproof.judge.pauses import TICK_S, slow_bound_s
 
 OF = contract("interval_kept", option="passed")
 ANSWER_S = 0.001

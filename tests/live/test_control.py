@@ -274,7 +274,11 @@ def test_options_of_a_wait_can_be_told(service: Service, api: Api) -> None:
     wait = {"poll_interval_s": 2, "timeout_s": 0.5}
     api("POST", "/tasks", json={"scenario": EXAMPLE, "task_id": "t", "wait": wait})
 
-    assert api("GET", "/tasks/t").json()["wait"] == {"poll_interval_s": 2.0, "timeout_s": 0.5}
+    assert api("GET", "/tasks/t").json()["wait"] == {
+        "poll_interval_s": 2.0,
+        "timeout_s": 0.5,
+        "max_polls": None,
+    }
 
 
 def test_options_can_be_told_for_all_tasks() -> None:
@@ -283,7 +287,8 @@ def test_options_can_be_told_for_all_tasks() -> None:
         api = Api(service.base_url)
         api.poll(f"{EXAMPLE}~1")
 
-        assert api("GET", f"/tasks/{EXAMPLE}~1").json()["wait"] == {"poll_interval_s": 3.0, "timeout_s": 60.0}
+        judged_by = {"poll_interval_s": 3.0, "timeout_s": 60.0, "max_polls": None}
+        assert api("GET", f"/tasks/{EXAMPLE}~1").json()["wait"] == judged_by
 
 
 # --- how a task is named ------------------------------------------------------------------------------

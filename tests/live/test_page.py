@@ -297,7 +297,7 @@ def test_a_task_is_made_of_a_scenario_that_is_filtered_as_one_types(page: Page, 
     task = client.get(f"{TASKS}/of-mine").json()
     assert (task["scenario"], task["wait"]) == (
         "outcomes/fails-with-stack-trace",
-        {"poll_interval_s": 0.3, "timeout_s": 7.0},
+        {"poll_interval_s": 0.3, "timeout_s": 7.0, "max_polls": None},
     )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from made_reports import SUITE, merged, result, stale, verdict, whole_run, writt
 from waitproof.defects import Cause, Causes, Defect
 from waitproof.errors import InputError
 from waitproof.judge import Status
-from waitproof.judge.observation import Poll, TaskRecord
-from waitproof.protocol import Hello
+from waitproof.judge.observation import CallRecord, Poll, TaskRecord
+from waitproof.protocol import Given, Hello, Returned
 from waitproof.report import load, merge_reports, report_of, report_schema, shown, write
 from waitproof.report.file import parse
 from waitproof.run import Death, ExitCode
 from waitproof.suite.contract import Level
+from waitproof.suite.scenario import Call
 
 SCHEMA_1 = Path(__file__).with_name("schema-1.json")  # cut out of a report of the .NET SDK
 ADDED = {
@@ -48,6 +50,11 @@ def test_a_report_is_written_with_every_member_that_its_schema_describes() -> No
     place = "outcomes/completes", "returns-output"
     run.adapters[0].causes = Causes((Cause((Defect("returns_result.nothing"),), (place,), place),))
     run.adapters[0].deaths = (Death("exited with code 3"),)
+    growing = Call.model_validate({"wait": {"poll_interval": {"first": "1s", "times": 2, "most": "8s"}}})
+    played = next(each for each in run.adapters[0].scenarios.values() if each.observations)
+    (seen,) = played.observations
+    wait = CallRecord(1, 1, growing, 1.0, None, Returned(Given.RESULT, result=1))
+    played.observations = [replace(seen, calls=(*seen.calls, wait))]
     schema = report_schema()
     kinds = {name: set(each["properties"]) for name, each in schema["$defs"].items() if "properties" in each}
 
@@ -270,7 +277,12 @@ def test_a_report_names_each_scenarios_file_and_the_line_of_each_requirement() -
     assert known["outcomes/completes"]["topic"] == "outcomes"
     assert known["outcomes/completes"]["file"] == "tests/suites/mini/outcomes/completes.yaml"
     assert "returns-output" in place.read_text(encoding="utf-8").splitlines()[line - 1]
-    assert values["defaults"] == {"poll_interval_s": 0.1, "timeout_s": 0.6}
+    assert values["defaults"] == {
+        "poll_interval_s": 0.1,
+        "timeout_s": 0.6,
+        "max_polls": None,
+        "schedule": None,
+    }
 
 
 def test_a_report_shows_the_exchange_without_anybodys_credentials() -> None:

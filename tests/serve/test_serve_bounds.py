@@ -92,7 +92,7 @@ def test_a_stall_and_a_wait_may_be_longer_than_a_scenario_may_say(
 ) -> None:
     made = make(client, "mine", wait={"poll_interval_s": 0.25, "timeout_s": 7200})
 
-    assert made.json()["wait"] == {"poll_interval_s": 0.25, "timeout_s": 7200.0}
+    assert made.json()["wait"] == {"poll_interval_s": 0.25, "timeout_s": 7200.0, "max_polls": None}
     assert client.post(f"{TASKS}/mine/actions/stall").status_code == 200
     state = service.server.state("mine")
     assert state is not None

@@ -16,6 +16,7 @@ from waitproof.serve.task import Limits, TaskView
 from waitproof.serve.verdicts import WaitJudge
 from waitproof.suite.catalog import Catalog
 from waitproof.suite.files import bundled_suite
+from waitproof.suite.intervals import Intervals
 from waitproof.suite.scenario import Scenario, WaitOptions
 from waitproof.suite.task import TaskState, answer
 
@@ -65,8 +66,10 @@ def wait(
         created=datetime.now(UTC),
         progress=Progress.POLLING,
         state=TaskState(scenario.task),
+        intervals=Intervals(1.0),
         interval_s=1.0,
         timeout_s=5.0,
+        max_polls=None,
         requests=tuple(entries),
         count=len(entries),
         origin_ns=int(began_s * SECOND),

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from waitproof.errors import InputError
-from waitproof.judge.intervals import MIN_PERIODS
+from waitproof.judge.pauses import MIN_PERIODS
 from waitproof.suite import folders as suite_module
 from waitproof.suite.crosscheck import MIN_TIMEOUT_INTERVALS
 from waitproof.suite.files import (

@@ -13,6 +13,7 @@ from waitproof.adapter.folder import (
 from waitproof.adapter.kits import languages, new_adapter
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
+from waitproof.adapter.starvation import starvation
 
 __all__ = [
     "FILE_NAME",
@@ -29,5 +30,6 @@ __all__ = [
     "new_adapter",
     "prepare",
     "read_adapter",
+    "starvation",
     "unique_names",
 ]

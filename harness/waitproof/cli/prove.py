@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from waitproof.cli.console import say
@@ -74,7 +75,11 @@ def execute(options: argparse.Namespace) -> ExitCode:
         say(summary(proofs[-1], len(not_applicable), time.monotonic() - began_s, "live"))
     if options.markdown is not None:
         page = next((lines for lines in proofs if lines), [])
-        write_file(options.markdown, markdown(suite.contract, known, page), "page")
+        write_file(
+            options.markdown,
+            markdown(suite.contract, replace(known, not_applicable=not_applicable), page),
+            "page",
+        )
     is_right = all(line.outcome.is_right for lines in proofs for line in lines)
     return ExitCode.KEPT if is_right else ExitCode.NOT_KEPT
 

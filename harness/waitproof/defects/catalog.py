@@ -17,6 +17,7 @@ from waitproof.defects.faults import fault_defects
 from waitproof.defects.handovers import handover_defects, handover_equivalents
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
+from waitproof.defects.schedules import schedule_defects, schedule_equivalents
 from waitproof.defects.shapes import shape_defects, shape_equivalents
 from waitproof.defects.state import state_defects
 from waitproof.defects.timeouts import timeout_defects
@@ -39,6 +40,7 @@ MODULES = (
     interval_defects,
     deadline_defects,
     duration_defects,
+    schedule_defects,
     concurrency_defects,
     fault_defects,
     state_defects,
@@ -78,4 +80,5 @@ def library(contract: Contract) -> Library:
     applicable = {name: each for name, each in everything.items() if name not in reasons}
     correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract)]
     correct += [*handover_equivalents(contract), *shape_equivalents()]
+    correct += schedule_equivalents(contract)
     return Library(applicable, {each.name: each for each in correct}, reasons)

@@ -11,15 +11,16 @@ last interval is still seen, and the timeout is never raised before the deadline
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 from waitproof.defects.wire import Cause, ModelError, Task, TaskId, Wire
 from waitproof.simulate import Answer, Request, SimulatedDropError, SimulatedTimeoutError
-from waitproof.suite import NO_TIMEOUT_S, Contract, Json, Returns, StatusMeaning
+from waitproof.suite import NO_TIMEOUT_S, Contract, Intervals, Json, Returns, StatusMeaning
 
 __all__ = [
     "Fork",
@@ -44,7 +45,8 @@ LAST_POLL_SHARE = 0.05
 LAST_POLL_LIMIT_S = 1.0
 LEAST_INTERVAL_S = 0.001  # where 0 is passed: time goes on, and defects can divide by it
 
-Options: TypeAlias = Mapping[str, float]
+Options: TypeAlias = Mapping[str, Any]
+"""What the caller passed: numbers, and `Intervals` for a schedule."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class Wait:
         options: What the caller passed, nothing else.
         variant: Which variant of the helper was called, None for the helper as it is.
         contract: The contract as it is for that variant.
+        intervals: Its pauses.
+        limit: After how many polls it is given up, infinite for no limit.
         deadline_s: When the wait is given up, on the client's clock.
         polled_s: When the latest poll was begun.
         polls: How many polls have been answered.
@@ -118,7 +122,8 @@ class Wait:
         self.client = client
         self.task_id = task_id
         self.options = options
-        self.interval_s = max(LEAST_INTERVAL_S, options.get("poll_interval", defaults.poll_interval))
+        self.intervals = _intervals(options.get("poll_interval", defaults.intervals))
+        self.limit: float = options.get("max_polls", defaults.max_polls) or math.inf
         passed_s = options.get("timeout", defaults.timeout)
         self.timeout_s = NO_TIMEOUT_S if passed_s is None else passed_s
         self.began_s = client.now()
@@ -130,14 +135,45 @@ class Wait:
         self.memory: dict[str, Any] = {}
         self.random = random.Random(7)
 
+    @property
+    def interval_s(self) -> float:
+        """How long the sleep is that is being asked for, or else the next."""
+        return self.intervals.pause_s(max(1, self.sleeps))
+
+    @property
+    def has_deadline(self) -> bool:
+        """Whether its time is limited."""
+        return self.timeout_s < NO_TIMEOUT_S
+
     def now(self) -> float:
         """Return the client's clock."""
         return self.client.now()
 
     def timed_out(self) -> ModelError:
         """Return the exception for the passed deadline."""
-        message = f"task {self.task_id} had not ended after {self.timeout_s:g} s; it may still be running"
+        return self._gave_up(f"{self.timeout_s:g} s")
+
+    def polled_out(self) -> ModelError:
+        """Return the exception for the limit of polls."""
+        return self._gave_up(f"{self.sleeps + 1} polls")
+
+    def _gave_up(self, spent: str) -> ModelError:
+        message = f"task {self.task_id} had not ended after {spent}; it may still be running"
         return self.client.wire.timed_out(message)
+
+
+def _intervals(passed: float | Intervals) -> Intervals:
+    intervals = passed if isinstance(passed, Intervals) else Intervals(passed)
+    return replace(intervals, first_s=max(LEAST_INTERVAL_S, intervals.first_s))
+
+
+def _read(options: Options) -> Options:
+    """Return options of the protocol with its schedule as a value."""
+    passed = options.get("poll_interval")
+    if not isinstance(passed, Mapping):
+        return options
+    grows = {"times": passed["times"]} if "times" in passed else {"add_s": passed["add"]}
+    return {**options, "poll_interval": Intervals(passed["first"], most_s=passed["most"], **grows)}
 
 
 def _no_steps() -> Steps:
@@ -227,7 +263,7 @@ class ModelClient:
             ModelError: The task failed, the deadline passed, or a poll brought no task.
         """
         hooks = self._hooks
-        wait = Wait(self, task_id, hooks.on_options(self.contract, options), variant)
+        wait = Wait(self, task_id, hooks.on_options(self.contract, _read(options)), variant)
         try:
             result = yield from hooks.on_wait(wait, self._rule(wait))
         except ModelError as error:
@@ -290,10 +326,12 @@ class ModelClient:
             left_s = wait.deadline_s - self.now()
             if is_last or left_s <= 0:
                 raise wait.timed_out()
+            if wait.sleeps + 1 >= wait.limit:
+                raise wait.polled_out()
+            wait.sleeps += 1
             # Remembered rather than seen from the clock: a sleep that wakes a tick early must not lead to a
             # second last poll.
             is_last = left_s <= wait.interval_s
-            wait.sleeps += 1
             yield Sleep(max(0.0, self._hooks.on_sleep(wait, min(wait.interval_s, left_s))))
 
     def _poll(self, wait: Wait) -> Steps:
@@ -304,7 +342,8 @@ class ModelClient:
             last_poll_s = min(wait.timeout_s * LAST_POLL_SHARE, LAST_POLL_LIMIT_S)
         # A poll begun before the deadline is cut off there; only one begun just before it, or at it, is
         # given the little more that an answer needs.
-        timeout_s = hooks.on_poll(wait, max(wait.deadline_s - self.now(), last_poll_s))
+        left_s = wait.deadline_s - self.now() if wait.has_deadline else REQUEST_TIMEOUT_S
+        timeout_s = hooks.on_poll(wait, max(left_s, last_poll_s))
         wait.polled_s = self.now()
         task = yield from self._look_until_answered(wait, timeout_s)
         wait.polls += 1
@@ -321,7 +360,7 @@ class ModelClient:
                 reaction = self._hooks.on_poll_error(wait, error)
                 if reaction is Reaction.POLL_ON:
                     return Task(wait.task_id, "", StatusMeaning.KEEP_POLLING)
-                if reaction is error and error.cause is Cause.NO_ANSWER:
+                if reaction is error and error.cause is Cause.NO_ANSWER and wait.has_deadline:
                     raise wait.timed_out() from error
                 if isinstance(reaction, Exception):
                     raise reaction from error.__cause__

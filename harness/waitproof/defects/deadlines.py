@@ -24,7 +24,7 @@ def deadline_defects(contract: Contract) -> Iterator[Defect]:
 
 
 def _default_timeout(change: Callable[[float], float]) -> Hooks:
-    return Hooks(on_options=lambda c, options: {"timeout": change(c.defaults.timeout), **options})
+    return Hooks(on_options=lambda c, options: {"timeout": change(c.defaults.timeout or NEVER_S), **options})
 
 
 def _timeouts() -> Iterator[Defect]:
@@ -118,7 +118,7 @@ def _timeouts() -> Iterator[Defect]:
         "timeout_kept",
         "The helper has no parameter for the timeout.",
         where={"option": "passed"},
-        capabilities={"options": ["poll_interval"]},
+        capabilities={"options": ["poll_interval", "max_polls"]},
     )
 
 
@@ -238,7 +238,7 @@ def _one_interval_longer(wait: Wait, steps: Steps) -> Steps:
 
 
 def _open_questions(contract: Contract) -> Iterator[Defect]:
-    half_s = contract.defaults.timeout / 2
+    half_s = (contract.defaults.timeout or REQUEST_TIMEOUT_S) / 2
     every: tuple[tuple[str, str, str, Hooks], ...] = (
         (
             "record_polls_at_deadline",

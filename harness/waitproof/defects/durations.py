@@ -107,7 +107,7 @@ def _zero_and_less() -> Iterator[Defect]:
         (
             "record_odd_interval.default",
             "An interval of 0 is the default one.",
-            option_changed("poll_interval", lambda c, s: s if s > 0 else c.defaults.poll_interval),
+            option_changed("poll_interval", lambda c, s: s if s > 0 else c.defaults.intervals.first_s),
         ),
         (
             "record_odd_interval.refused",

@@ -136,7 +136,7 @@ def _is_odd(error: Json) -> bool:
 
 
 def _handovers(contract: Contract) -> Iterator[Defect]:
-    check, default_s = "outcome_not_late", contract.defaults.poll_interval
+    check, default_s = "outcome_not_late", contract.defaults.intervals.first_s
     every: tuple[tuple[str, str, Callable[[Wait, Steps], Steps], str], ...] = (
         (
             "looks-after-the-sleep",

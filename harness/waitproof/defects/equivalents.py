@@ -229,6 +229,8 @@ def _since_the_request(wait: Wait, seconds: float) -> float:
 def _to_the_next_tick(wait: Wait, seconds: float) -> float:
     if seconds < wait.interval_s:
         return seconds
+    if not wait.intervals.is_constant:
+        return _since_the_request(wait, seconds)  # there is no grid
     since_s = wait.now() - wait.began_s
     return (math.floor(since_s / wait.interval_s + 1e-9) + 1) * wait.interval_s - since_s
 
@@ -246,8 +248,8 @@ def _to_a_timers_tick(wait: Wait, seconds: float) -> float:
 def _with_shared_options(wait: Wait, steps: Steps) -> Steps:
     shared = wait.client.memory
     shared.clear()
-    shared.update(interval_s=wait.interval_s, timeout_s=wait.timeout_s)
-    wait.interval_s, wait.timeout_s = shared["interval_s"], shared["timeout_s"]
+    shared.update(intervals=wait.intervals, timeout_s=wait.timeout_s)
+    wait.intervals, wait.timeout_s = shared["intervals"], shared["timeout_s"]
     return steps
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from waitproof.defects.client import REQUEST_TIMEOUT_S, Hooks, Options, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect, Ending
-from waitproof.suite import Contract
+from waitproof.suite import Contract, Intervals
 
 __all__ = ["ignoring", "interval_defects", "option_changed"]
 
@@ -43,12 +44,14 @@ def _intervals() -> Iterator[Defect]:
         (
             "doubled",
             "The default interval is longer than the documented one.",
-            Hooks(on_options=lambda c, options: {"poll_interval": 2 * c.defaults.poll_interval, **options}),
+            Hooks(on_options=lambda c, options: {"poll_interval": c.defaults.intervals.scaled(2), **options}),
         ),
         (
             "default-shorter",
             "The default interval is shorter than the documented one.",
-            Hooks(on_options=lambda c, options: {"poll_interval": c.defaults.poll_interval / 2, **options}),
+            Hooks(
+                on_options=lambda c, options: {"poll_interval": c.defaults.intervals.scaled(0.5), **options}
+            ),
         ),
         (
             "ten-percent-short",
@@ -102,10 +105,16 @@ def ignoring(option: str) -> Callable[[Contract, Options], Options]:
 
 
 def option_changed(option: str, change: Callable[[Contract, float], float]) -> Hooks:
-    """Return hooks that change an option where the caller passes it."""
+    """Return hooks that change an option where the caller passes it, and each duration of a schedule."""
 
     def on_options(contract: Contract, options: Options) -> Options:
-        return options if option not in options else {**options, option: change(contract, options[option])}
+        if option not in options:
+            return options
+        passed = options[option]
+        if not isinstance(passed, Intervals):
+            return {**options, option: change(contract, passed)}
+        first_s, add_s, most_s = (change(contract, s) for s in (passed.first_s, passed.add_s, passed.most_s))
+        return {**options, option: replace(passed, first_s=first_s, add_s=add_s, most_s=most_s)}
 
     return Hooks(on_options=on_options)
 
@@ -120,7 +129,9 @@ def _overridden_intervals() -> Iterator[Defect]:
         (
             "fixed",
             "The helper sleeps a fixed time: it ignores the interval passed, and has another default.",
-            Hooks(on_options=lambda c, options: {**options, "poll_interval": 1.5 * c.defaults.poll_interval}),
+            Hooks(
+                on_options=lambda c, options: {**options, "poll_interval": c.defaults.intervals.scaled(1.5)}
+            ),
         ),
         (
             "option-in-milliseconds",
@@ -140,7 +151,7 @@ def _overridden_intervals() -> Iterator[Defect]:
         (
             "option-capped",
             "The helper accepts no interval above the default.",
-            option_changed("poll_interval", lambda contract, s: min(s, contract.defaults.poll_interval)),
+            option_changed("poll_interval", lambda contract, s: min(s, contract.defaults.intervals.first_s)),
         ),
         (
             "option-used-once",
@@ -149,7 +160,7 @@ def _overridden_intervals() -> Iterator[Defect]:
                 lambda wait, s: (
                     s
                     if wait.sleeps == 1 or s < wait.interval_s
-                    else wait.client.contract.defaults.poll_interval
+                    else wait.client.contract.defaults.intervals.pause_s(wait.sleeps)
                 )
             ),
         ),
@@ -161,7 +172,7 @@ def _overridden_intervals() -> Iterator[Defect]:
         "interval_kept",
         "The helper has no parameter for the interval.",
         where={"option": "passed"},
-        capabilities={"options": ["timeout"]},
+        capabilities={"options": ["timeout", "max_polls"]},
     )
 
 

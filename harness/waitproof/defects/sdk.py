@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from waitproof.defects.client import Fork, ModelClient, Print, Send, Sleep, Steps
 from waitproof.defects.defect import CLEAN, Defect
 from waitproof.defects.wire import ModelError, Task, Wire
-from waitproof.protocol import JsonObject
+from waitproof.protocol import OPTIONS, JsonObject
 from waitproof.simulate import (
     Answer,
     Machine,
@@ -97,6 +97,8 @@ class ModelSdk:
             "result_path": defect.result_path,
             "capabilities": {
                 "max_concurrency": 0,
+                "options": list(OPTIONS),
+                "schedules": True,
                 "end": True,
                 "non_blocking": defect.is_async,
                 "cancel": defect.is_async,

@@ -19,13 +19,13 @@ def state_defects(_contract: Contract) -> Iterator[Defect]:
             "interval_kept",
             "first-option-for-all-waits",
             "The client keeps the interval of its first wait for all later ones.",
-            Hooks(on_wait=_with_the_first("interval_s", lambda wait: wait.client.memory)),
+            Hooks(on_wait=_with_the_first("intervals", lambda wait: wait.client.memory)),
         ),
         (
             "interval_kept",
             "first-option-for-the-process",
             "The interval of a process's first wait is used for all later ones, whatever their client.",
-            Hooks(on_wait=_with_the_first("interval_s", lambda wait: wait.client.process)),
+            Hooks(on_wait=_with_the_first("intervals", lambda wait: wait.client.process)),
         ),
         (
             "timeout_kept",
@@ -46,7 +46,7 @@ def state_defects(_contract: Contract) -> Iterator[Defect]:
         "raises_timeout.latest-interval-is-the-default",
         "raises_timeout",
         "An interval that was passed once is the default of the client's later waits.",
-        Hooks(on_wait=_with_the_latest("poll_interval", "interval_s")),
+        Hooks(on_wait=_with_the_latest("poll_interval", "intervals")),
     )
 
 
@@ -63,13 +63,13 @@ def _with_the_first(
 def _with_the_latest(option: str, attribute: str) -> Callable[[Wait, Steps], Steps]:
     def on_wait(wait: Wait, steps: Steps) -> Steps:
         if option in wait.options:
-            wait.client.memory[attribute] = wait.options[option]
+            wait.client.memory[attribute] = getattr(wait, attribute)
         _set(wait, attribute, wait.client.memory.get(attribute, getattr(wait, attribute)))
         return steps
 
     return on_wait
 
 
-def _set(wait: Wait, attribute: str, value_s: float) -> None:
-    setattr(wait, attribute, value_s)
+def _set(wait: Wait, attribute: str, value: Any) -> None:
+    setattr(wait, attribute, value)
     wait.deadline_s = wait.began_s + wait.timeout_s

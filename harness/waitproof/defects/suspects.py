@@ -16,7 +16,7 @@ from waitproof.defects.catalog import Library
 from waitproof.defects.causes import Causes, Findings, Prediction, closeness, explain, findings
 from waitproof.defects.defect import Defect, Ending, clean
 from waitproof.judge import foreign_to
-from waitproof.protocol import Capabilities, Hello
+from waitproof.protocol import OPTIONS, Capabilities, Hello
 from waitproof.simulate import forecast
 from waitproof.suite import Contract, Scenario
 
@@ -103,7 +103,7 @@ def _suspects(known: Library, contract: Contract, hello: Hello, actual: Findings
 
 
 def _complete(contract: Contract) -> dict[str, Any]:
-    everything = Capabilities(operations=tuple(sorted(contract.operations)))
+    everything = Capabilities(operations=tuple(sorted(contract.operations)), options=OPTIONS)
     return {name: getattr(everything, name) for name in ("wait", "get_task", "operations", "options")}
 
 
@@ -114,7 +114,10 @@ def _can_have(hello: Hello, contract: Contract, defect: Defect) -> bool:
     complete = _complete(contract)
     for name, value in defect.capabilities.items():
         has = getattr(hello.capabilities, name)
-        if has if isinstance(value, bool) else set(has) & (set(complete[name]) - set(value)):
+        if isinstance(value, str):
+            if has != value:
+                return False
+        elif has if isinstance(value, bool) else set(has) & (set(complete[name]) - set(value)):
             return False
     return True
 

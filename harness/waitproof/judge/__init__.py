@@ -1,11 +1,11 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
 `check` defines what a check is, `returns` what a wait should hand over, and `deadlines` which exception is a
-deadline's; `outcomes`, `exceptions`, `handover`, `timing`, `traffic`, `cancellation`, `tokens`, `secrets`,
-`endings` and `records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the re-runs
-that `policy` asks for. `groups` holds the suspicions of several scenarios against each other, `follows` tells
-a failure from those that follow from it. `by_journal` judges a client that has no adapter. `observation` and
-`journal` are what was seen, and `words` puts it into text.
+deadline's; `outcomes`, `exceptions`, `handover`, `timing`, `limits`, `traffic`, `cancellation`, `tokens`,
+`secrets`, `endings` and `records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the
+re-runs that `policy` asks for. `groups` holds the suspicions of several scenarios against each other,
+`follows` tells a failure from those that follow from it. `by_journal` judges a client that has no adapter.
+`observation` and `journal` are what was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
@@ -14,6 +14,7 @@ from waitproof.judge import (
     endings,
     exceptions,
     handover,
+    limits,
     outcomes,
     records,
     secrets,
@@ -79,6 +80,7 @@ __all__ = [
     "json_equal",
     "judge",
     "judge_by_journal",
+    "limits",
     "outcomes",
     "records",
     "rounds",

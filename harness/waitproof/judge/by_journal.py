@@ -21,7 +21,16 @@ from waitproof.judge.timing import stalled_s
 from waitproof.judge.verdicts import Status, Verdict, status_of
 from waitproof.judge.words import seconds, timeline_line
 from waitproof.protocol import Hello
-from waitproof.suite import Call, Contract, Level, Requirement, Scenario, WaitOptions, watched_after_s
+from waitproof.suite import (
+    NO_TIMEOUT_S,
+    Call,
+    Contract,
+    Level,
+    Requirement,
+    Scenario,
+    WaitOptions,
+    watched_after_s,
+)
 from waitproof.text import plural
 
 __all__ = ["JOURNAL_RUNS", "Sighting", "journal_verdicts", "judge_by_journal"]
@@ -202,6 +211,10 @@ def _find(requirement: Requirement, case: Case, call: CallRecord, progress: Prog
         case "interval_kept":
             is_meant = (wait.poll_interval is not None) == (option == "passed")
             return regularity(case, call) if is_meant else None
+        case "gives_up_after_polls":
+            is_meant = (wait.max_polls is not None) == (option == "passed")
+            most = int(requirement.with_.get("or_more", 0)) if is_meant else None
+            return None if most is None else _polls_limit(case, call, progress, most)
         case "timeout_kept":
             is_meant = (wait.timeout is not None) == (option == "passed")
             return _last_poll(case, call, progress) if is_meant else None
@@ -217,6 +230,9 @@ def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding
         return kept(expected, f"{plural(len(polls), 'poll')}, the last answered {ended.status}")
     if progress is not Progress.STOPPED or not polls:
         return None
+    limit = call.polls_limit(case.contract)
+    if limit is not None and len(polls) >= limit:
+        return None  # the helper gave up as documented
     if polls[-1].arrived_s - call.sent_s >= _earliest_last_s(case, call):
         return None  # the deadline had come
     if any(case.scenario.task[poll.step].fault for poll in polls):
@@ -224,9 +240,28 @@ def _until_terminal(case: Case, call: CallRecord, progress: Progress) -> Finding
     return broken(
         expected,
         f"{plural(len(polls), 'poll')} in {seconds(polls[-1].arrived_s - call.sent_s)}, the last answered "
-        f"{polls[-1].status}, and then none: the task was not done, and the timeout of "
-        f"{seconds(call.timeout_s(case.contract))} had not passed",
+        f"{polls[-1].status}, and then none: the task was not done, and {_time_left(case, call)}",
     )
+
+
+def _time_left(case: Case, call: CallRecord) -> str:
+    timeout_s, limit = call.timeout_s(case.contract), call.polls_limit(case.contract)
+    if timeout_s < NO_TIMEOUT_S:
+        return f"the timeout of {seconds(timeout_s)} had not passed"
+    return "a wait has no limit" if limit is None else f"the limit is {plural(limit, 'poll')}"
+
+
+def _polls_limit(case: Case, call: CallRecord, progress: Progress, more: int) -> Finding | None:
+    limit = call.polls_limit(case.contract)
+    polls = [poll for poll in case.polls(call) if not case.is_terminal(poll)]
+    if limit is None:
+        return None
+    expected = f"{plural(limit, 'poll')} at most" if not more else f"{limit} to {limit + more} polls at most"
+    if len(polls) > limit + more:
+        return broken(expected, f"{plural(len(polls), 'poll')} so far")
+    if progress is not Progress.STOPPED or len(polls) < limit:
+        return None
+    return kept(expected, f"{plural(len(polls), 'poll')}, and then none came")
 
 
 def _earliest_last_s(case: Case, call: CallRecord) -> float:

@@ -44,7 +44,7 @@ def _cancelled(case: Case) -> Sequence[CallRecord]:
 
 
 def _ended(case: Case, call: CallRecord) -> Finding:
-    soon_s = min(call.interval_s(case.contract), SOON_S)
+    soon_s = min(call.intervals(case.contract).first_s, SOON_S)
     expected = f"the wait ends {seconds(soon_s + LATE_SLACK_S)} after it was cancelled, or sooner"
     seen = f"the call {describe(call.seen)}"
     if call.cancelled_s is None or call.took_s is None:
@@ -68,14 +68,15 @@ def _polled(case: Case, call: CallRecord, soon_s: float) -> Finding | None:
     assert call.cancelled_s is not None
     expected = "no poll once the wait is cancelled"
     before: Poll | None = None
-    for poll in case.observation.polls_of(call):
+    intervals = call.intervals(case.contract)
+    for number, poll in enumerate(case.observation.polls_of(call)):
         after_s = poll.arrived_s - call.cancelled_s
         since_s = None if before is None else poll.arrived_s - before.arrived_s
         before = poll
         if after_s <= 0:
             continue
         seen = f"a poll came {seconds(after_s)} after that"
-        if since_s is not None and since_s < call.interval_s(case.contract) - EARLY_SLACK_S:
+        if since_s is not None and since_s < intervals.pause_s(number) - EARLY_SLACK_S:
             return suspect(expected, f"{seen}, and {seconds(since_s)} after the one before it")
         is_over = call.received_s is not None and poll.arrived_s > call.received_s + AFTER_SLACK_S
         if is_over or after_s > soon_s + LATE_SLACK_S:

@@ -34,7 +34,7 @@ def wrong_field(case: Case, seen: Raised) -> str:
 
 
 def is_timeout(case: Case, call: CallRecord) -> bool:
-    """Say whether a call raised because of its deadline: by what is promised for that, else by its time.
+    """Say whether a call raised because it gave up: by what is promised for that, else by time or polls.
 
     A type alone may also be that of a poll which was given up, before the deadline and without an answer.
     """
@@ -46,5 +46,8 @@ def is_timeout(case: Case, call: CallRecord) -> bool:
     last = case.polls(call)[-1:]
     are_answered = all(poll.answered_s is not None and poll.ended is not Ended.ABANDONED for poll in last)
     if promise.pattern(case.observation.hello.language) is not None and are_answered:
+        return True
+    limit = call.polls_limit(case.contract)
+    if limit is not None and len(case.observation.polls_of(call)) >= limit:
         return True
     return call.took_s is not None and call.took_s >= call.timeout_s(case.contract) - EARLY_SLACK_S

@@ -12,8 +12,8 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from waitproof.judge.check import Finding, Mark
-from waitproof.judge.intervals import MIN_PERIODS
 from waitproof.judge.observation import Observation, StillWaiting
+from waitproof.judge.pauses import MIN_PERIODS
 from waitproof.judge.words import NOTHING_RAISED, describe
 from waitproof.suite import Contract, Level
 
@@ -112,7 +112,7 @@ def _calls(contract: Contract, seen: str, observations: Sequence[Observation]) -
         for call in observation.calls:
             if describe(call.seen) not in seen:
                 continue
-            enough_s = MIN_PERIODS * call.interval_s(contract)
+            enough_s = call.intervals(contract).sum_s(MIN_PERIODS)
             end = _End.NEVER if isinstance(call.seen, StillWaiting) else _End.IN_TIME
             if call.took_s is not None and call.took_s < enough_s:
                 end = _End.TOO_SOON

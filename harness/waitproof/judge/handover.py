@@ -37,7 +37,8 @@ def outcome_not_late(case: Case, _arguments: NoArguments) -> Finding:
 
 
 def _handed_over(case: Case, call: CallRecord) -> Finding:
-    bound_s = HANDOVER_RATIO * call.interval_s(case.contract) + LATE_SLACK_S
+    interval_s = call.intervals(case.contract).pause_s(max(1, len(case.polls(call))))
+    bound_s = HANDOVER_RATIO * interval_s + LATE_SLACK_S
     expected = f"an outcome within {seconds(bound_s)} of the answer that ends the task"
     end = case.end_of(call)
     if not isinstance(call.seen, Raised | Returned) or call.took_s is None or call.received_s is None:

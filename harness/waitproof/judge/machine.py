@@ -11,9 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from waitproof.judge.check import Case
-from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, are_seldom, usual_period_s
+from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord
+from waitproof.judge.pauses import are_seldom, usual_delay_s
 from waitproof.protocol import Raised
+from waitproof.suite import Intervals
 
 __all__ = ["Interference", "interferences"]
 
@@ -44,7 +46,7 @@ def interferences(case: Case) -> list[Interference]:
         taken_s = _taken_s(case, call)
         if taken_s:
             limit_s = max(MAX_TAKEN_S, call.timeout_s(case.contract) / 2)
-            is_of_pauses = are_seldom(case.observation.polls_of(call), call.interval_s(case.contract))
+            is_of_pauses = are_seldom(case.observation.polls_of(call), call.intervals(case.contract))
             found.append(Interference(call, taken_s > limit_s, is_of_pauses))
         elif _met_a_close(case, call):
             found.append(Interference(call))
@@ -56,15 +58,26 @@ def _taken_s(case: Case, call: CallRecord) -> float:
 
     How many there was time for is counted with the wait's own period, a little longer than the interval.
     """
-    timeout_s, interval_s = call.timeout_s(case.contract), call.interval_s(case.contract)
+    timeout_s, intervals = call.timeout_s(case.contract), call.intervals(case.contract)
     if call.took_s is None or call.took_s < timeout_s - EARLY_SLACK_S:
         return 0.0
     polls = case.observation.polls_of(call)
     made = len(polls) + len(case.observation.others_of(call))
-    period_s = usual_period_s(polls, interval_s)
-    lacking = max(1, int(timeout_s / period_s)) - made
-    is_slight = lacking * period_s <= min(SLIGHT_S, SLIGHT_RATIO * timeout_s)
-    return 0.0 if is_slight else timeout_s - made * period_s
+    delay_s = usual_delay_s(polls, intervals)
+    fitting = max(1, _fitting(intervals, delay_s, timeout_s))
+    used_s, needed_s = (intervals.sum_s(count) + count * delay_s for count in (made, fitting))
+    is_slight = needed_s - used_s <= min(SLIGHT_S, SLIGHT_RATIO * timeout_s)
+    return 0.0 if is_slight else timeout_s - used_s
+
+
+def _fitting(intervals: Intervals, delay_s: float, timeout_s: float) -> int:
+    """Return how many polls fit into a wait whose pauses are all longer than documented by a delay."""
+    if intervals.is_constant:
+        return int(timeout_s / (intervals.first_s + delay_s))
+    count = intervals.fitting(timeout_s)
+    while count and intervals.sum_s(count) + count * delay_s > timeout_s:
+        count -= 1
+    return count
 
 
 def _met_a_close(case: Case, call: CallRecord) -> bool:
@@ -75,6 +88,6 @@ def _met_a_close(case: Case, call: CallRecord) -> bool:
     closes_s, answered_s = case.scenario.task[polls[-1].step].close_after, polls[-1].answered_s
     if closes_s is None or answered_s is None or case.is_terminal(polls[-1]):
         return False
-    next_due_s = call.sent_s + len(polls) * call.interval_s(case.contract) - EARLY_SLACK_S
+    next_due_s = call.sent_s + call.intervals(case.contract).sum_s(len(polls)) - EARLY_SLACK_S
     late_s = 2 * case.observation.lag_s  # it closes late, and then reads late what came before that
     return next_due_s <= call.received_s <= answered_s + closes_s + LATE_SLACK_S + late_s

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from waitproof.journal import Ended, JournalEntry
 from waitproof.protocol import AdapterFault, Cancelled, Hello, Raised, Returned, Unsupported
-from waitproof.suite import Call, Contract, Json, WaitOptions
+from waitproof.suite import Call, Contract, Intervals, Json, WaitOptions
 
 __all__ = ["CallRecord", "NoAnswer", "Observation", "Poll", "Seen", "StillWaiting", "TaskRecord"]
 
@@ -131,13 +131,26 @@ class CallRecord:
             return self.elapsed_s
         return self.received_s - self.sent_s
 
+    @property
+    def options(self) -> WaitOptions:
+        """What was passed to the wait helper."""
+        return self.call.wait or WaitOptions()
+
+    def intervals(self, contract: Contract) -> Intervals:
+        """Return the pauses that hold: those passed, else the documented default."""
+        return self.options.intervals(contract.defaults)
+
     def interval_s(self, contract: Contract) -> float:
-        """Return the interval that holds: the one passed, else the documented default."""
-        return (self.call.wait or WaitOptions()).interval_s(contract.defaults)
+        """Return the interval that holds likewise; of a schedule, the longest that the wait comes to."""
+        return self.options.interval_s(contract.defaults)
 
     def timeout_s(self, contract: Contract) -> float:
         """Return the timeout that holds: the one passed, else the documented default."""
-        return (self.call.wait or WaitOptions()).timeout_s(contract.defaults)
+        return self.options.timeout_s(contract.defaults)
+
+    def polls_limit(self, contract: Contract) -> int | None:
+        """Return after how many polls the helper gives up likewise, None for no limit."""
+        return self.options.polls_limit(contract.defaults)
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,8 @@ class Observation:
         tasks: One for each parallel copy.
         watched_s: Until when the journal was watched.
         lag_s: By how much the server's lag meter overslept at worst.
+        starved_s: How long the adapter was kept from a processor for each of its polls, on average; 0 where
+            nobody looked, or where the system doesn't say.
         alone: It was played in a fresh process, with hardly anything else at the same time.
         scale: By how much the scenario's durations were multiplied for this SDK.
         earlier_waits: The options of the first and of the latest wait that its process had made before.
@@ -189,6 +204,7 @@ class Observation:
     tasks: tuple[TaskRecord, ...]
     watched_s: float = 0.0
     lag_s: float = 0.0
+    starved_s: float = 0.0
     alone: bool = False
     scale: int = 1
     earlier_waits: tuple[WaitOptions, ...] = ()

@@ -9,12 +9,14 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from waitproof.judge.check import ACCUSES_NOBODY, EXCUSES_ALL, Case, Finding, NoArguments, kind, recorded
-from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, median_period_s
+from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord, Poll, StillWaiting
+from waitproof.judge.pauses import median_period_s, periods_s
 from waitproof.judge.returns import returns, seen_as, wanted_of
 from waitproof.judge.words import (
     cut,
@@ -34,6 +36,7 @@ __all__: list[str] = []
 _PAUSE = re.compile(r"\$\{date:([0-9]+)s\}|([0-9]+(?:\.[0-9]+)?)")  # in a scenario's Retry-After
 NO_VALUE = "nothing: the helper returns no value"
 NOTHING = "nothing: no poll arrived"
+UNSURE_S = 0.200  # a first poll, due at the call, is no later on a busy machine
 NO_PAUSE_RATIO = 0.1  # of the default interval: a request and its answer on a busy machine fit in
 
 _CheckOfNothing: TypeAlias = Callable[[Case, NoArguments], Finding]
@@ -69,7 +72,11 @@ def record_first_poll(case: Case, _arguments: NoArguments) -> Finding:
     if not polls:
         return recorded(NOTHING)
     after_s = polls[0].arrived_s - call.sent_s
-    word = "at once" if after_s < call.interval_s(case.contract) / 2 else "after an interval"
+    interval_s = call.intervals(case.contract).first_s
+    if interval_s / 2 <= after_s < UNSURE_S:
+        short = f"an interval of {seconds(interval_s)} is too short to tell from a late start"
+        return recorded(f"nothing: {seconds(after_s)} after the call, and {short}")
+    word = "at once" if after_s < interval_s / 2 else "after an interval"
     return recorded(f"{word}: {seconds(after_s)} after the call")
 
 
@@ -80,12 +87,14 @@ def record_interval_counted_from(case: Case, _arguments: NoArguments) -> Finding
     polls = case.polls(call)
     if len(polls) < 2:
         return recorded(NOTHING if not polls else "nothing: one poll came")
-    interval_s = call.interval_s(case.contract)
+    intervals = call.intervals(case.contract)
     delay_s = max(step.delay for step in case.scenario.task)
     if delay_s == 0:
         return recorded("nothing: no answer was slow")
     period_s = median_period_s(polls)
-    word = "the response" if period_s > interval_s + delay_s / 2 else "the request"
+    numbered = enumerate(periods_s(polls), 1)
+    longer_s = median([each_s - intervals.pause_s(number) for number, each_s in numbered])
+    word = "the response" if longer_s > delay_s / 2 else "the request"
     return recorded(f"{word}: periods of {seconds(period_s)} where answers take {seconds(delay_s)}")
 
 
@@ -107,10 +116,13 @@ def record_polls_at_deadline(case: Case, _arguments: NoArguments) -> Finding:
 
 @_record("record_outcome")
 def record_outcome(case: Case, _arguments: NoArguments) -> Finding:
-    """How the call ended, where either outcome is right."""
+    """How the call ended, where either outcome is right, and on which status, if that is no end."""
     call = _first_wait(case)
-    count = plural(len(case.polls(call)), "poll")
-    return recorded(f"{_outcome_word(call)}: {count}, {describe(call.seen)}")
+    polls = case.polls(call)
+    word = _outcome_word(call)
+    if isinstance(call.seen, Returned) and polls and case.end_of(call) is None and polls[-1].status:
+        word += f" on {shown(polls[-1].status)}"
+    return recorded(f"{word}: {plural(len(polls), 'poll')}, {describe(call.seen)}")
 
 
 @_record("record_after_fault")
@@ -127,7 +139,8 @@ def record_after_fault(case: Case, _arguments: NoArguments) -> Finding:
         return recorded(f"{words.get(type(call.seen), 'never ends')}: {describe(call.seen)}")
     fault = polls[faulty[0]]
     pause_s = after[0].arrived_s - (fault.arrived_s if fault.answered_s is None else fault.answered_s)
-    word = "tries again at once" if pause_s < call.interval_s(case.contract) / 2 else "polls on"
+    due_s = call.intervals(case.contract).pause_s(faulty[0] + 1)
+    word = "tries again at once" if pause_s < due_s / 2 else "polls on"
     word += " and then surfaces" if isinstance(call.seen, Raised) else ""
     return recorded(f"{word}: the next poll {seconds(pause_s)} later, {describe(call.seen)}")
 
@@ -310,7 +323,7 @@ def record_odd_interval(case: Case, _arguments: NoArguments) -> Finding:
         if isinstance(call.seen, Raised):
             word = "fails" if polls else "refuses it"
         return recorded(f"{word}: {plural(len(polls), 'poll')}, {describe(call.seen)}")
-    period_s, default_s = median_period_s(polls), case.contract.defaults.poll_interval
+    period_s, default_s = median_period_s(polls), case.contract.defaults.intervals.first_s
     word = "polls at another interval"
     if period_s < default_s * NO_PAUSE_RATIO:
         word = "polls without a pause"

@@ -11,20 +11,14 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from waitproof.judge.check import Case, Finding, Mark, broken, kept, kind, suspect
-from waitproof.judge.intervals import (
-    EARLY_SLACK_S,
-    LATE_SLACK_S,
-    MIN_PERIODS,
-    are_seldom,
-    long_pauses,
-    wait_interval,
-)
+from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, wait_interval
 from waitproof.judge.observation import CallRecord, StillWaiting
+from waitproof.judge.pauses import MIN_PERIODS, are_seldom, long_pauses
 from waitproof.judge.words import NOTHING_RAISED, cut, describe, seconds
 from waitproof.protocol import Raised, Returned
 from waitproof.suite import Model
 
-__all__ = ["LATE_RATIO", "late_bound_s", "stalled_s"]
+__all__ = ["LATE_RATIO", "SourceOfOption", "lacks_option", "late_bound_s", "stalled_s"]
 
 LATE_RATIO = 0.05  # as for pauses
 MAY_BE_REFUSED_S = 3600.0  # a longer timeout: some runtimes' timers end at 2^31 ms
@@ -41,14 +35,15 @@ class SourceOfOption(Model):
 
 
 def _lacks_interval(case: Case, arguments: SourceOfOption) -> str:
-    return _lacks(case, "poll_interval") if arguments.option == "passed" else ""
+    return lacks_option(case, "poll_interval") if arguments.option == "passed" else ""
 
 
 def _lacks_timeout(case: Case, arguments: SourceOfOption) -> str:
-    return _lacks(case, "timeout") if arguments.option == "passed" else ""
+    return lacks_option(case, "timeout") if arguments.option == "passed" else ""
 
 
-def _lacks(case: Case, option: str) -> str:
+def lacks_option(case: Case, option: str) -> str:
+    """Return that a helper lacks an option, "" where it has it."""
     lacking = option not in case.capabilities.options
     return f"option {option}" if lacking and case.capabilities.wait else ""
 
@@ -173,7 +168,7 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
 
 @kind(
     "timeout_outlasts_task",
-    lacks=lambda case, _arguments: _lacks(case, "timeout"),
+    lacks=lambda case, _arguments: lacks_option(case, "timeout"),
     accuses="a wait that ends before its task does, or is still waiting after that",
     excuses=f"a timeout of more than {MAY_BE_REFUSED_S / 3600:g} h that is refused before the first poll",
 )
@@ -237,7 +232,7 @@ def _slept_over_the_deadline(case: Case, call: CallRecord) -> bool:
     """Say whether a wait whose pauses are too long made no more than one poll after its deadline."""
     polls = case.polls(call)
     ends_s = call.sent_s + call.timeout_s(case.contract) + LATE_SLACK_S
-    return are_seldom(polls, call.interval_s(case.contract)) and polls[-2].arrived_s <= ends_s
+    return are_seldom(polls, call.intervals(case.contract)) and polls[-2].arrived_s <= ends_s
 
 
 def _timed_out(case: Case) -> list[CallRecord]:
@@ -260,7 +255,7 @@ def stalled_s(case: Case, call: CallRecord) -> float:
 
 
 def _lacks_either(case: Case, _arguments: Model) -> str:
-    return _lacks(case, "poll_interval") or _lacks(case, "timeout")
+    return lacks_option(case, "poll_interval") or lacks_option(case, "timeout")
 
 
 @kind(
@@ -348,7 +343,7 @@ def _held_up_by_a_sleep(case: Case, waits: list[CallRecord], expected: str) -> F
     if len(gaps) < MIN_PERIODS - 1 or held_up < HELD_UP_SHARE * len(gaps):
         return None
     for call in waits:
-        slow = long_pauses(case.polls(call), call.interval_s(case.contract), expected)
+        slow = long_pauses(case.polls(call), call.intervals(case.contract), expected)
         if slow is not None:
             seen = (
                 f"wait {call.copy} has {slow.seen}, and {held_up} of {len(gaps)} polls came an interval "

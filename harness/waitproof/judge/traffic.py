@@ -148,11 +148,11 @@ def fault_not_hammered(case: Case, _arguments: NoArguments) -> Finding:
     expected = f"at most {MOST_AT_ONCE} polls in a row without a pause after an answer that went wrong"
     most = 0
     for call in case.waits():
-        in_a_row = 1
-        for before, after in itertools.pairwise(case.observation.requests_of(call)):
+        in_a_row, intervals = 1, call.intervals(case.contract)
+        for number, (before, after) in enumerate(itertools.pairwise(case.observation.requests_of(call)), 1):
             pause_s = after.arrived_s - (before.arrived_s if before.answered_s is None else before.answered_s)
             has_failed = case.scenario.task[before.step].fault is not None
-            is_at_once = has_failed and pause_s < NO_PAUSE * call.interval_s(case.contract)
+            is_at_once = has_failed and pause_s < NO_PAUSE * intervals.pause_s(number)
             in_a_row = in_a_row + 1 if is_at_once else 1
             most = max(most, in_a_row)
     if most > MOST_AT_ONCE:

@@ -89,6 +89,7 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "end": "true or false",
     "cancel": "true or false",
     "no_timeout": "true or false",
+    "schedules": "true or false",
     "zero_values": "true or false",
     "options_together": "true or false",
     "operations": "a list of strings",

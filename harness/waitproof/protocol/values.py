@@ -38,7 +38,8 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = 1
-OPTIONS: tuple[Literal["poll_interval", "timeout"], ...] = ("poll_interval", "timeout")
+Option: TypeAlias = Literal["poll_interval", "timeout", "max_polls"]
+OPTIONS: tuple[Option, ...] = ("poll_interval", "timeout", "max_polls")
 
 JsonObject: TypeAlias = dict[str, Any]
 Text: TypeAlias = InstanceOf[str]  # pydantic's own check refuses lone surrogates, which an SDK may well send
@@ -107,12 +108,13 @@ class Capabilities:
     non_blocking: StrictBool = False
     poll_interval_resolution: _Resolution = 0.001
     timeout_resolution: _Resolution = 0.001
-    options: tuple[Literal["poll_interval", "timeout"], ...] = OPTIONS
+    options: tuple[Option, ...] = ("poll_interval", "timeout")
     end: StrictBool = False
     cancel: StrictBool = False
     no_timeout: StrictBool = False
+    schedules: StrictBool = False
     returns: Literal["task", "result", "nothing"] | None = None
-    required_options: tuple[Literal["poll_interval", "timeout"], ...] = ()
+    required_options: tuple[Option, ...] = ()
     options_together: StrictBool = False
     variants: tuple[Text, ...] = ()
     zero_values: StrictBool = False

@@ -21,7 +21,7 @@ from waitproof.report.causes import cause_entries
 from waitproof.report.part import Part
 from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
 from waitproof.simulate import scaled
-from waitproof.suite import Contract, Drop, Json, Level, Step, Suite, respond
+from waitproof.suite import NO_TIMEOUT_S, Contract, Drop, Intervals, Json, Level, Step, Suite, respond
 from waitproof.text import MASKED, installed_version, shorten
 
 __all__ = ["report_of"]
@@ -55,7 +55,13 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
         source=contract.source,
         suite_argument=result.argument,
         scenarios_arguments=result.scenarios_arguments,
-        defaults=model.DefaultsEntry(contract.defaults.poll_interval, contract.defaults.timeout),
+        defaults=_part(
+            model.DefaultsEntry,
+            contract.defaults,
+            poll_interval_s=contract.defaults.intervals.first_s,
+            timeout_s=contract.defaults.timeout,
+            schedule=_schedule(contract.defaults.intervals),
+        ),
         started=result.started.isoformat(timespec="seconds"),
         seconds=_rounded(result.seconds),
         interrupted=result.interrupted,
@@ -90,6 +96,11 @@ def _part(kind: type[_Part], source: object, **others: Any) -> _Part:
             value = _rounded(value)
         values[name] = _shortened(value) if isinstance(value, str) else value
     return kind(**values)
+
+
+def _schedule(intervals: Intervals) -> plays.ScheduleEntry | None:
+    """Return how intervals grow, None if they don't."""
+    return None if intervals.is_constant else _part(plays.ScheduleEntry, intervals)
 
 
 def _scenarios(result: RunResult) -> Iterator[model.ScenarioEntry]:
@@ -204,11 +215,14 @@ class _Recorder:
 
     def _call(self, call: CallRecord) -> plays.CallEntry:
         is_wait = call.call.wait is not None
+        intervals, timeout_s = call.intervals(self.contract), call.timeout_s(self.contract)
         return _part(
             plays.CallEntry,
             call,
-            interval_s=call.interval_s(self.contract) if is_wait else None,
-            timeout_s=call.timeout_s(self.contract) if is_wait else None,
+            interval_s=intervals.first_s if is_wait else None,
+            schedule=_schedule(intervals) if is_wait else None,
+            timeout_s=timeout_s if is_wait and timeout_s < NO_TIMEOUT_S else None,
+            max_polls=call.polls_limit(self.contract) if is_wait else None,
             request=_trimmed(call.request),
             answer=None if call.answer is None else _trimmed(call.answer),
         )

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, AliasChoices, Field
 from waitproof.errors import Mistake
 from waitproof.judge import Status, Verdict
 from waitproof.report.part import Duration, Index, Name, Number, Part, Positive, Time
-from waitproof.report.plays import PlayEntry
+from waitproof.report.plays import PlayEntry, ScheduleEntry
 from waitproof.run import ExitCode, Problem
 from waitproof.suite import Json, Level, Requirement
 from waitproof.text import on_one_line, shorten
@@ -257,10 +257,14 @@ class AdapterEntry(Part):
 
 @dataclass(frozen=True)
 class DefaultsEntry(Part):
-    """What is in effect where a call passes no option."""
+    """What is in effect where a call passes no option; null for a limit that there is not."""
 
     poll_interval_s: Positive
-    timeout_s: Positive
+    """The first interval, if they grow."""
+    timeout_s: Positive | None = None
+    max_polls: Number | None = None
+    """After how many polls a helper gives up."""
+    schedule: ScheduleEntry | None = None
 
 
 @dataclass(frozen=True)

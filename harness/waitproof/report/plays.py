@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from waitproof.judge import Ended
-from waitproof.report.part import Duration, Index, Number, Part
+from waitproof.report.part import Duration, Index, Number, Part, Positive
 from waitproof.suite import Drop, Json
+
+
+@dataclass(frozen=True)
+class ScheduleEntry(Part):
+    """Intervals that grow from poll to poll, by addition or by multiplication, up to the longest."""
+
+    first_s: Positive
+    most_s: Positive
+    add_s: float = 0.0
+    times: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -21,9 +31,14 @@ class CallEntry(Part):
     cancelled_s: float | None = None
     """When the harness had written that it is to be cancelled; null if it did not."""
     interval_s: float | None = None
-    """The interval in effect: the one passed, else the default; null if the call isn't a wait."""
+    """The interval in effect: the one passed, else the default; the first, if they grow; null if the call
+    isn't a wait."""
+    schedule: ScheduleEntry | None = None
+    """How the intervals grow, null if they don't."""
     timeout_s: float | None = None
-    """The timeout in effect, likewise."""
+    """The timeout in effect, likewise; null also for none."""
+    max_polls: Number | None = None
+    """After how many polls the helper gives up; null for no limit."""
     request: dict[str, Json] = field(default_factory=dict)
     answer: dict[str, Json] | None = None
 

@@ -274,8 +274,8 @@ class Player:
         assert sent.pending is not None
         sent_ns = sent.pending.sent_ns or 0
         if sent.planned.call.wait is not None:
-            timeout_s = sent.planned.call.wait.timeout_s(self._contract.defaults)
-            deadline_ns = sent_ns + int(timeout_s * 1e9)
+            lasts_s = sent.planned.call.wait.lasts_s(self._contract.defaults)
+            deadline_ns = sent_ns + int(lasts_s * 1e9)
             if any(poll.answered_ns is None or poll.arrived_ns > deadline_ns for poll in self._polls(sent)):
                 return waited
         answered = ping.wait(0.0 if self._cancelled.is_set() else max(0.0, ping_until_s - time.monotonic()))

@@ -76,7 +76,7 @@ def _may_take_s(contract: Contract, length_s: Callable[[Scenario], float], scena
     That is until its waits time out.
     """
     waits = [call.wait for call in scenario.calls if call.wait is not None]
-    return length_s(scenario) + sum(wait.timeout_s(contract.defaults) for wait in waits)
+    return length_s(scenario) + sum(wait.lasts_s(contract.defaults) for wait in waits)
 
 
 def _per_process(lanes: Sequence[list[Scenario]], max_concurrency: int) -> Iterator[Sequence[list[Scenario]]]:

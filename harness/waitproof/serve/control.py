@@ -109,7 +109,7 @@ class Control:
     @operation("GET", "/status")
     def status(self) -> models.Status:
         """What is served, and what is kept."""
-        manager, contract = self._manager, self._manager.contract
+        manager, contract, passed = self._manager, self._manager.contract, WaitOptions()
         base_url = manager.server.base_url
         return models.Status(
             waitproof=installed_version(),
@@ -119,8 +119,10 @@ class Control:
             endpoint=f"{contract.endpoint.method} {contract.endpoint.path}",
             tasks=len(manager.ids()),
             limits=manager.limits,
-            defaults=models.WaitDefaults(
-                poll_interval_s=contract.defaults.poll_interval, timeout_s=contract.defaults.timeout
+            defaults=models.WaitDefaults.of(
+                passed.interval_s(contract.defaults),
+                passed.timeout_s(contract.defaults),
+                passed.polls_limit(contract.defaults),
             ),
             broken=[models.Scenario.of(entry) for entry in manager.catalog.entries() if entry.mistakes],
             example=contract.example or manager.catalog.ids()[0],

@@ -17,7 +17,7 @@ from waitproof import errors
 from waitproof.judge import Ended, JournalEntry, Progress
 from waitproof.serve.steer import STALL_S
 from waitproof.serve.task import Limits, TaskView
-from waitproof.suite import Entry, Level, StatusMeaning
+from waitproof.suite import NO_TIMEOUT_S, Entry, Level, StatusMeaning
 
 MAX_POLLS_LISTED = 60  # of each task in a list: the page draws no more
 MASK = "…"
@@ -79,6 +79,7 @@ class Wait(_Optional):
 
     poll_interval_s: Seconds | None = None
     timeout_s: Seconds | None = None
+    max_polls: Annotated[int, Field(strict=True, ge=1)] | None = None
 
 
 class NewTask(_Optional):
@@ -184,10 +185,17 @@ class Scenarios(_Model):
 
 
 class WaitDefaults(_Model):
-    """An interval and a timeout, in seconds."""
+    """An interval and a timeout, in seconds, and a limit of polls; of intervals that grow, the longest."""
 
     poll_interval_s: float
-    timeout_s: float
+    timeout_s: float | None = Field(description="Null for none.")
+    max_polls: int | None = Field(description="After how many polls a wait is given up; null for no limit.")
+
+    @classmethod
+    def of(cls, interval_s: float, timeout_s: float, max_polls: int | None) -> Self:
+        """Return what a wait is judged by; `NO_TIMEOUT_S` is no timeout."""
+        limit_s = timeout_s if timeout_s < NO_TIMEOUT_S else None
+        return cls(poll_interval_s=interval_s, timeout_s=limit_s, max_polls=max_polls)
 
 
 class Status(_Model):
@@ -315,7 +323,7 @@ class Task(_Model):
             progress=view.progress,
             step=view.state.step,
             steps=[step.label for step in view.state.steps],
-            wait=WaitDefaults(poll_interval_s=view.interval_s, timeout_s=view.timeout_s),
+            wait=WaitDefaults.of(view.interval_s, view.timeout_s, view.max_polls),
             now_s=_seconds(view.now_ns - view.origin_ns),
             count=view.count,
             polls=[Poll.of(entry, view.origin_ns) for entry in polls],

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from waitproof.judge import Ended, JournalEntry, Progress
 from waitproof.mock import TaskServer
-from waitproof.suite import Contract, Scenario, TaskState, WaitOptions, watched_after_s
+from waitproof.suite import Contract, Intervals, Scenario, TaskState, WaitOptions, watched_after_s
 
 if TYPE_CHECKING:
     from waitproof.judge import Status, Verdict
@@ -50,8 +50,10 @@ class TaskView:
     Attributes:
         number: Counts the tasks of a server, from 1.
         wait: Counts the waits on this task, from 1.
-        interval_s: The interval that its client is expected to keep, in seconds.
-        timeout_s: The same for its timeout.
+        intervals: The pauses that its client is expected to keep.
+        interval_s: Their length, in seconds; of those that grow, the longest that it comes to.
+        timeout_s: The same for its timeout, `NO_TIMEOUT_S` for none.
+        max_polls: After how many polls it is expected to give up, None for no limit.
         requests: Those that belong to the wait, in order of arrival.
         count: How many polls have come; repeats by an HTTP stack are not counted.
         origin_ns: The first request's arrival, on the monotonic clock; the wait's times count from it.
@@ -67,8 +69,10 @@ class TaskView:
     created: datetime
     progress: Progress
     state: TaskState
+    intervals: Intervals
     interval_s: float
     timeout_s: float
+    max_polls: int | None
     requests: tuple[JournalEntry, ...]
     count: int
     origin_ns: int
@@ -108,8 +112,10 @@ class ServedTask:
         self.task_id = task_id
         self.scenario = scenario
         self.options = options
+        self.intervals = options.intervals(contract.defaults)
         self.interval_s = options.interval_s(contract.defaults)
         self.timeout_s = options.timeout_s(contract.defaults)
+        self.max_polls = options.polls_limit(contract.defaults)
         self.watch_ns = watched_after_s(self.interval_s) * 1e9  # from a wait's end, for a poll too many
         self._longest_ns = (self.timeout_s + self.interval_s) * 1e9  # from a wait's first poll to its last
         self._created = datetime.now(UTC)
@@ -206,8 +212,10 @@ class ServedTask:
                     created=self._created,
                     progress=self.progress,
                     state=state,
+                    intervals=self.intervals,
                     interval_s=self.interval_s,
                     timeout_s=self.timeout_s,
+                    max_polls=self.max_polls,
                     requests=requests,
                     count=self._polls,
                     origin_ns=min((entry.arrived_ns for entry in requests), default=self._began_ns),

@@ -23,7 +23,7 @@ from waitproof.judge import (
     timeline_line,
 )
 from waitproof.serve.task import TaskView
-from waitproof.suite import Contract
+from waitproof.suite import NO_TIMEOUT_S, Contract
 from waitproof.text import plural
 
 __all__ = ["WaitJudge", "report_lines"]
@@ -85,7 +85,7 @@ class WaitJudge:
         for the next; judging it again does not change its place.
         """
         steps = hash(view.scenario.model_dump_json(include={"task"}))
-        key = f"{view.scenario.id} {view.interval_s} {view.timeout_s} {steps}"  # what compared waits share
+        key = f"{view.scenario.id} {view.options!r} {steps}"  # what compared waits share
         past = self._past.setdefault(key, OrderedDict())
         self._past.move_to_end(key)
         while len(self._past) > MAX_SCENARIOS:
@@ -123,7 +123,19 @@ def report_lines(view: TaskView) -> list[str]:
     if len(lines) > 1:
         lines.append(f"    {'polls:':<11}{timeline_line(polls)}")
         lines.append(
-            f"    {'judged by:':<11}an interval of {seconds(view.interval_s)} and a timeout of "
-            f"{seconds(view.timeout_s)}; if your code passes others: --poll-interval, --timeout"
+            f"    {'judged by:':<11}{_options(view)}; if your code passes others: --poll-interval, --timeout"
         )
     return lines
+
+
+def _options(view: TaskView) -> str:
+    """Return what a wait is judged by, in words."""
+    intervals = view.intervals
+    words = [f"an interval of {seconds(view.interval_s)}"]
+    if not intervals.is_constant:
+        words = [f"intervals of {seconds(intervals.first_s)} to {seconds(view.interval_s)}"]
+    if view.timeout_s < NO_TIMEOUT_S:
+        words.append(f"a timeout of {seconds(view.timeout_s)}")
+    if view.max_polls is not None:
+        words.append(f"at most {plural(view.max_polls, 'poll')}")
+    return " and ".join(words)

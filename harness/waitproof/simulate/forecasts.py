@@ -18,8 +18,10 @@ from waitproof.suite import (
     MAX_DURATION_S,
     NO_TIMEOUT_S,
     Contract,
+    Intervals,
     Scenario,
     TaskState,
+    WaitOptions,
     answer,
     watched_after_s,
 )
@@ -52,18 +54,19 @@ def forecast(contract: Contract, scenario: Scenario) -> Forecast:
         if call.wait is None:
             now_s += max(step.delay for step in scenario.task) if call.get_task else 0.0
             continue
-        passed = call.wait
-        interval_s = passed.interval_s(contract.defaults)
-        timeout_s = passed.timeout_s(contract.defaults)
+        intervals, limit = call.wait.intervals(contract.defaults), call.wait.polls_limit(contract.defaults)
+        timeout_s = call.wait.timeout_s(contract.defaults)
         deadline_s = now_s + (timeout_s if call.cancel_after is None else call.cancel_after)
+        own = 0  # polls of this wait
         while now_s < deadline_s and polls < MAX_POLLS:
             connection += 1
+            own += 1
             state, said = answer(state, now_s, connection=connection)
             polls += 1
             now_s = min(now_s + said.step.delay, deadline_s)
-            if contract.ends_the_wait(said.step.status):
+            if contract.ends_the_wait(said.step.status) or own == limit:
                 break
-            now_s = min(now_s + interval_s, deadline_s)
+            now_s = min(now_s + intervals.pause_s(own), deadline_s)
     return Forecast(now_s + watch_s(contract, scenario), polls * scenario.parallel)
 
 
@@ -127,7 +130,7 @@ def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities
         for call in scenario.calls
         if call.wait is not None
         for value, resolution in (
-            (call.wait.poll_interval, capabilities.poll_interval_resolution),
+            *((each, capabilities.poll_interval_resolution) for each in _lengths_s(call.wait)),
             (call.wait.timeout, capabilities.timeout_resolution),
         )
         if value is not None and value != NO_TIMEOUT_S
@@ -143,14 +146,20 @@ def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities
     durations = [each for step in scenario.task for each in (step.delay, step.for_, step.close_after)]
     if factor * max(each or 0.0 for each in durations) > MAX_DURATION_S:
         return None
-    if any(call.wait is not None and call.wait.timeout is None for call in scenario.calls):
-        default_s = contract.defaults.timeout
+    default_s = contract.defaults.timeout
+    are_defaults = (call.wait is not None and call.wait.timeout is None for call in scenario.calls)
+    if default_s is not None and any(are_defaults):
         as_written, multiplied = (
             forecast(contract, each).length_s for each in (scenario, scaled(scenario, factor))
         )
         if as_written < default_s <= multiplied:
             return None
     return factor
+
+
+def _lengths_s(wait: WaitOptions) -> tuple[float | None, ...]:
+    interval = wait.poll_interval
+    return interval.lengths_s() if isinstance(interval, Intervals) else (interval,)
 
 
 def scaled(scenario: Scenario, factor: int) -> Scenario:
@@ -178,7 +187,11 @@ def scaled(scenario: Scenario, factor: int) -> Scenario:
             update={
                 "wait": call.wait.model_copy(
                     update={
-                        "poll_interval": times(call.wait.poll_interval),
+                        "poll_interval": (
+                            call.wait.poll_interval.scaled(factor)
+                            if isinstance(call.wait.poll_interval, Intervals)
+                            else times(call.wait.poll_interval)
+                        ),
                         "timeout": times(call.wait.timeout),
                     }
                 ),

@@ -19,6 +19,7 @@ from waitproof.suite import (
     NO_TIMEOUT_S,
     Call,
     Contract,
+    Intervals,
     Json,
     Scenario,
     StatusMeaning,
@@ -160,17 +161,22 @@ def lacking(capabilities: Capabilities, call: Call) -> str:
         return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
     if call.cancel_after is not None and not capabilities.cancel:
         return "the helper's wait cannot be cancelled"
-    if call.wait is not None:
-        for name in OPTIONS:
-            is_passed = getattr(call.wait, name) is not None
-            if is_passed and name not in capabilities.options:
-                return f"the helper takes no {name}"
-            if not is_passed and name in capabilities.required_options:
-                return f"the helper cannot be called without {name}, and the contract has no default"
-        if call.wait.variant is not None and call.wait.variant not in capabilities.variants:
-            return f"the helper has no variant {call.wait.variant}"
-        if call.wait.timeout == NO_TIMEOUT_S and not capabilities.no_timeout:
-            return "the helper cannot wait without a timeout"
+    return "" if call.wait is None else _lacking_for(capabilities, call.wait)
+
+
+def _lacking_for(capabilities: Capabilities, wait: WaitOptions) -> str:
+    for name in OPTIONS:
+        is_passed = getattr(wait, name) is not None
+        if is_passed and name not in capabilities.options:
+            return f"the helper takes no {name}"
+        if not is_passed and name in capabilities.required_options:
+            return f"the helper cannot be called without {name}, and the contract has no default"
+    if wait.variant is not None and wait.variant not in capabilities.variants:
+        return f"the helper has no variant {wait.variant}"
+    if isinstance(wait.poll_interval, Intervals) and not capabilities.schedules:
+        return "the helper takes an interval, and no schedule of them"
+    if wait.timeout == NO_TIMEOUT_S and not capabilities.no_timeout:
+        return "the helper cannot wait without a timeout"
     return ""
 
 
@@ -192,7 +198,7 @@ def _request(contract: Contract, call: Call, task: TaskRecord, started_id: Json)
     task_id = task.task_id if started_id is None else started_id
     if call.wait is not None:
         options: JsonObject = {
-            name: _number(value) for name in OPTIONS if (value := getattr(call.wait, name)) is not None
+            name: _option(value) for name in OPTIONS if (value := getattr(call.wait, name)) is not None
         }
         if call.wait.variant is None:
             return {"op": "wait", "task_id": task_id, "options": options}
@@ -201,6 +207,13 @@ def _request(contract: Contract, call: Call, task: TaskRecord, started_id: Json)
     if call.get_task is not None:
         return {"op": "get_task", "task_id": task_id}
     return {"op": "begin", "operation": call.begin, "arguments": fill(call.arguments, task.values)}
+
+
+def _option(value: float | Intervals) -> Json:
+    if not isinstance(value, Intervals):
+        return _number(value)
+    grows = {"times": value.times} if value.times > 1 else {"add": _number(value.add_s)}
+    return {"first": _number(value.first_s), **grows, "most": _number(value.most_s)}
 
 
 def _number(value_s: float) -> int | float | None:
@@ -218,7 +231,7 @@ def _due_s(contract: Contract, scenario: Scenario, call: Call) -> float:
         return longest_delay_s
     interval_s = call.wait.interval_s(contract.defaults)
     timeout_s = call.wait.timeout_s(contract.defaults)
-    if timeout_s > MAX_DURATION_S:  # the task ends long before
+    if timeout_s > MAX_DURATION_S:  # the task, or the limit of polls, ends the wait long before
         timeout_s = forecast(contract, scenario).length_s
     return timeout_s + interval_s + longest_delay_s
 

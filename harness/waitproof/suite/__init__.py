@@ -42,6 +42,7 @@ from waitproof.suite.files import (
     suite_above,
     suite_folder,
 )
+from waitproof.suite.intervals import Intervals
 from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
 from waitproof.suite.scenario import (
     Call,
@@ -80,6 +81,7 @@ __all__ = [
     "Entry",
     "ErrorAnswer",
     "Format",
+    "Intervals",
     "Json",
     "Level",
     "Model",

@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from waitproof.suite.intervals import DefaultInterval, Intervals
 from waitproof.suite.model import Format, Model, PositiveDuration, Wrong, invalid
 from waitproof.suite.shape import (
     AppliesTo,
@@ -162,11 +163,21 @@ class Credentials(Model):
 
 
 class Defaults(Model):
-    """What holds when the caller passes no option, in seconds."""
+    """What holds when the caller passes no option, in seconds.
+
+    Without `timeout` a wait has no deadline; `max_polls` is after how many polls a helper gives up.
+    """
 
     noun: ClassVar[str] = "defaults"
-    poll_interval: PositiveDuration
-    timeout: PositiveDuration
+    poll_interval: DefaultInterval
+    timeout: PositiveDuration | None = None
+    max_polls: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def intervals(self) -> Intervals:
+        """The pauses of a wait."""
+        interval = self.poll_interval
+        return interval if isinstance(interval, Intervals) else Intervals(interval)
 
 
 class Contract(Model):

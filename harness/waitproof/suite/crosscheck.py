@@ -33,7 +33,12 @@ CANCEL_ROOM_S = 1.0  # less, and a wait that ends at its deadline looks like one
 MIN_TIMEOUT_INTERVALS = 5  # fewer, and a helper that is one interval off still looks right
 _SOME_TASK: dict[str, Json] = {"task_id": "t", "token": "t", "n": 1}  # to see what an answer has
 _M = TypeVar("_M", bound=Model)
-_OPTIONS = {"interval_kept": "poll_interval", "timeout_kept": "timeout"}  # which option a check is about
+_OPTIONS = {  # which option a check is about
+    "interval_kept": "poll_interval",
+    "timeout_kept": "timeout",
+    "gives_up_after_polls": "max_polls",
+}
+MIN_MAX_POLLS = 3  # fewer, and a helper that is one poll off looks as if it did not wait at all
 
 
 def parse_scenario(
@@ -146,15 +151,21 @@ def _check_returns(document: Document, number: int, expect: Node, contract: Cont
 
 
 def _check_ends(document: Document, contract: Contract) -> None:
-    """Report a timeout of more than ten minutes where the task does not end before it."""
+    """Report a wait of more than ten minutes where the task does not end before it."""
     if any(contract.ends_the_wait(step.status) for step in _parts(document, "task", Step)):
         return
     for number, call in enumerate(_parts(document, "calls", Call)):
-        if call.wait is not None and (call.wait.timeout or 0.0) > MAX_DURATION_S:
-            path: Path = ("calls", number, "wait", "timeout")
-            found = document.root.get("calls").plain()[number]["wait"]["timeout"]
-            expected = "10m or less, or a step that ends the wait before"
-            document.add(path, f"a task that never ends is waited on for {found}", expected=expected)
+        if call.wait is None or call.cancel_after or call.wait.lasts_s(contract.defaults) <= MAX_DURATION_S:
+            continue
+        path: Path = ("calls", number, "wait")
+        if call.wait.timeout is None:
+            expected = "'timeout' or 'max_polls', or a step that ends the wait"
+            document.add(path, "a task that never ends is waited on without a limit", expected=expected)
+            continue
+        found = document.root.get("calls").plain()[number]["wait"]["timeout"]
+        expected = "10m or less, or a step that ends the wait before"
+        fact = f"a task that never ends is waited on for {found}"
+        document.add((*path, "timeout"), fact, expected=expected)
 
 
 def _texts(nodes: Iterable[Node]) -> Iterator[tuple[int, str]]:
@@ -252,6 +263,8 @@ class _Proof:
                 self._check_option(requirement, is_passed=option == "passed")
             if requirement.check == "timeout_kept" and option is not None:
                 self._check_timeout(requirement)
+            if requirement.check == "gives_up_after_polls":
+                self._check_max_polls(requirement)
 
     def _waits(self) -> Iterator[tuple[Path, WaitOptions]]:
         for number, call in enumerate(self.calls):
@@ -313,7 +326,7 @@ class _Proof:
             if (value is not None) != is_passed:
                 expected = f"a wait {'with' if is_passed else 'without'} '{name}'"
                 self.document.add(path, fact, expected=expected)
-            elif value is not None and value <= 0:
+            elif isinstance(value, int | float) and value <= 0:
                 open_question = f"'{requirement.id}' is proved by a '{name}' of 0 or less"
                 self.document.add(path, open_question, expected="a value that means the same to all")
 
@@ -321,15 +334,33 @@ class _Proof:
         """Report a timeout that is too short to show, or that the task's end comes before."""
         defaults = self.contract.defaults
         for path, wait in self._waits():
-            intervals = wait.timeout_s(defaults) / wait.interval_s(defaults)
+            steps, timeout_s = wait.intervals(defaults), wait.timeout_s(defaults)
+            intervals = timeout_s / steps.first_s if steps.is_constant else steps.fitting(timeout_s)
             if intervals < MIN_TIMEOUT_INTERVALS:
                 fact = f"'{requirement.id}' is proved by a timeout of {intervals:.1f} intervals"
                 expected = f"{MIN_TIMEOUT_INTERVALS} or more, so that being one interval off shows"
                 self.document.add(path, fact, expected=expected)
+        self._check_goes_on(requirement, "deadline")
+
+    def _check_max_polls(self, requirement: Requirement) -> None:
+        """Report a limit of polls that is too low to show, or that something else comes before."""
+        for path, wait in self._waits():
+            limit = wait.polls_limit(self.contract.defaults)
+            fact = f"'{requirement.id}' is proved by a wait"
+            if limit is None or limit < MIN_MAX_POLLS:
+                count = "without a limit of polls" if limit is None else f"of at most {limit}"
+                expected = f"'max_polls' of {MIN_MAX_POLLS} or more, so that being one poll off shows"
+                self.document.add(path, f"{fact} {count}", expected=expected)
+            elif wait.timeout_s(self.contract.defaults) <= wait.lasts_s(self.contract.defaults):
+                expected = "a limit of polls that comes before the deadline"
+                self.document.add(path, f"{fact} that ends at its timeout", expected=expected)
+        self._check_goes_on(requirement, "limit of polls")
+
+    def _check_goes_on(self, requirement: Requirement, limit: str) -> None:
         ends = [n for n, step in enumerate(self.steps) if self.contract.ends_the_wait(step.status)]
         if ends and any(self._waits()):
             fact = f"'{requirement.id}' is proved by a task that ends ('{self.steps[ends[0]].status}')"
-            expected = "a task that never ends, so that only the deadline ends the wait"
+            expected = f"a task that never ends, so that only the {limit} ends the wait"
             self.document.add(("task", ends[0], "status"), fact, expected=expected)
 
 

@@ -31,7 +31,9 @@ from waitproof.text import shorten
 
 __all__ = [
     "BRANCH",
+    "DURATION_SCHEMA",
     "MAX_DURATION_S",
+    "PASSED_INTERVAL_SCHEMA",
     "Duration",
     "Format",
     "Model",
@@ -39,7 +41,10 @@ __all__ = [
     "Wrong",
     "build",
     "invalid",
+    "passed_interval",
+    "positive_duration",
     "validate",
+    "written_duration",
 ]
 
 
@@ -287,7 +292,8 @@ def _duration(value: object) -> float:
     return seconds
 
 
-def _interval(value: object) -> float:
+def passed_interval(value: object) -> float:
+    """Return a duration as a caller may pass it for an interval, in seconds: 0 and less are possible."""
     return _signed(value, MAX_DURATION_S, "10m")
 
 
@@ -295,40 +301,46 @@ def _timeout(value: object) -> float:
     return NO_TIMEOUT_S if value == "none" else _signed(value, MAX_TIMEOUT_S, "366d")
 
 
-def _positive_duration(value: object) -> float:
+def positive_duration(value: object) -> float:
+    """Return a duration above 0, in seconds."""
     seconds = _duration(value)
     if seconds == 0:
         raise invalid(f"{value} is too short", expected="a duration above 0")
     return seconds
 
 
-def _written(seconds: float) -> str:
+def written_duration(seconds: float) -> str:
+    """Return seconds as an author writes them."""
     if seconds == NO_TIMEOUT_S:
         return "none"
     return f"{seconds * 1000:.9g}ms" if seconds < 1 else f"{seconds:.9g}s"  # whole microseconds
 
 
-_SCHEMA = WithJsonSchema(
-    {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m)$", "examples": ["200ms", "5s"]}
-)
+DURATION_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^[0-9]+(\.[0-9]+)?(ms|s|m)$",
+    "examples": ["200ms", "5s"],
+}
+_SCHEMA = WithJsonSchema(DURATION_SCHEMA)
 
-Duration = Annotated[float, PlainValidator(_duration), PlainSerializer(_written), _SCHEMA]
+Duration = Annotated[float, PlainValidator(_duration), PlainSerializer(written_duration), _SCHEMA]
 """Seconds, written with a unit: `200ms`, `5s`, `10m`."""
 
-PositiveDuration = Annotated[float, PlainValidator(_positive_duration), PlainSerializer(_written), _SCHEMA]
-
-_SIGNED = {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$", "examples": ["200ms", "30d"]}
-
-PassedInterval = Annotated[
-    float, PlainValidator(_interval), PlainSerializer(_written), WithJsonSchema(_SIGNED)
+PositiveDuration = Annotated[
+    float, PlainValidator(positive_duration), PlainSerializer(written_duration), _SCHEMA
 ]
-"""A poll interval as a caller passes it: 0 and less are possible, and show what an SDK makes of them."""
+
+PASSED_INTERVAL_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"^-?[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$",
+    "examples": ["200ms", "30d"],
+}
 
 PassedTimeout = Annotated[
     float,
     PlainValidator(_timeout),
-    PlainSerializer(_written),
-    WithJsonSchema({"anyOf": [_SIGNED, {"const": "none"}]}),
+    PlainSerializer(written_duration),
+    WithJsonSchema({"anyOf": [PASSED_INTERVAL_SCHEMA, {"const": "none"}]}),
 ]
 """A timeout as a caller passes it: also 0 and less, up to a year, and `none`, which is `NO_TIMEOUT_S`."""
 

@@ -15,10 +15,11 @@ from pydantic import Field, field_validator
 from waitproof.suite.contract import Defaults, Name
 from waitproof.suite.document import shown
 from waitproof.suite.expect import Expect
+from waitproof.suite.intervals import Intervals, PassedInterval
 from waitproof.suite.model import (
+    NO_TIMEOUT_S,
     Format,
     Model,
-    PassedInterval,
     PassedTimeout,
     PositiveDuration,
     Wrong,
@@ -47,22 +48,42 @@ class WaitOptions(Model):
     noun: ClassVar[str] = "wait"
     poll_interval: PassedInterval | None = None
     timeout: PassedTimeout | None = None
+    max_polls: Annotated[int, Field(ge=1)] | None = None
     variant: Name | None = None
 
-    def interval_s(self, defaults: Defaults) -> float:
-        """Return the interval that holds: the one passed, else the default, in seconds, above 0.
+    def intervals(self, defaults: Defaults) -> Intervals:
+        """Return the pauses that hold: those passed, else the default.
 
         What an interval of 0 or less means is open: it counts as the default.
         """
-        return _above_zero(self.poll_interval, defaults.poll_interval)
+        passed = self.poll_interval
+        if isinstance(passed, Intervals):
+            return passed
+        return Intervals(passed) if passed is not None and passed > 0 else defaults.intervals
+
+    def interval_s(self, defaults: Defaults) -> float:
+        """Return the interval that holds, in seconds; of a schedule, the longest that the wait comes to."""
+        intervals, limit = self.intervals(defaults), self.polls_limit(defaults)
+        if intervals.is_constant:
+            return intervals.first_s
+        most = intervals.fitting(self.timeout_s(defaults)) + 1
+        return intervals.pause_s(max(1, most if limit is None else min(most, limit - 1)))
 
     def timeout_s(self, defaults: Defaults) -> float:
         """Return the timeout that holds, in seconds, in the same way; `NO_TIMEOUT_S` for none."""
-        return _above_zero(self.timeout, defaults.timeout)
+        default_s = NO_TIMEOUT_S if defaults.timeout is None else defaults.timeout
+        return default_s if self.timeout is None or self.timeout <= 0 else self.timeout
 
+    def polls_limit(self, defaults: Defaults) -> int | None:
+        """Return after how many polls the helper gives up, None where it never does because of them."""
+        return defaults.max_polls if self.max_polls is None else self.max_polls
 
-def _above_zero(passed: float | None, default: float) -> float:
-    return default if passed is None or passed <= 0 else passed
+    def lasts_s(self, defaults: Defaults) -> float:
+        """Return how long a wait lasts at most whose answers come at once; `NO_TIMEOUT_S` for no limit."""
+        limit = self.polls_limit(defaults)
+        if limit is None:
+            return self.timeout_s(defaults)
+        return min(self.timeout_s(defaults), self.intervals(defaults).sum_s(limit - 1))
 
 
 def watched_after_s(interval_s: float) -> float:

@@ -78,8 +78,10 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
         "fields": "Fields of the exception with the values that they have.",
     },
     "Defaults": {
-        "poll_interval": "The time between two polls.",
-        "timeout": "The time after which a wait is given up.",
+        "poll_interval": "The time between two polls; where it grows, {first: 200ms, add: 200ms, most: 5s} "
+        "or {first: 1s, times: 1.5, most: 10s}.",
+        "timeout": "The time after which a wait is given up; without it there is none.",
+        "max_polls": "The number of polls after which a wait is given up; without it there is none.",
     },
     "Operation": {
         "method": "The request's method.",

@@ -332,8 +332,14 @@
   function drawLane(body, lane, { x, y, left, right, span, kind, width }) {
     const bar = lane.thin ? 8 : 18;
     const room = 6.4; // pixels a character of a label takes at most
-    const captions = lane.calls.filter((call) => call.interval_s).map(
-      (call) => `polls every ${plainSeconds(call.interval_s)}, times out after ${plainSeconds(call.timeout_s)}${call.sent_s + call.timeout_s > span ? " (the deadline is beyond this chart)" : ""}`);
+    const captions = lane.calls.filter((call) => call.interval_s).map((call) => {
+      const every = call.schedule
+        ? `polls after ${plainSeconds(call.interval_s)}, then less often, up to every ${plainSeconds(call.schedule.most_s)}`
+        : `polls every ${plainSeconds(call.interval_s)}`;
+      const polls = call.max_polls ? `, gives up after ${call.max_polls} polls` : "";
+      if (isMissing(call.timeout_s)) return every + polls;
+      return `${every}, times out after ${plainSeconds(call.timeout_s)}${polls}${call.sent_s + call.timeout_s > span ? " (the deadline is beyond this chart)" : ""}`;
+    });
     const wait = captions.at(-1) ?? "";
     const caption = drawn("text", { x: 1, y: y + (lane.thin ? 9 : 11), class: lane.thin ? "soft" : "" }, drawn("tspan", { class: lane.thin ? "" : "lane-name" }, lane.label));
     if (wait && !lane.thin && (lane.label.length + wait.length) * room < width) caption.append(drawn("tspan", { class: "soft", dx: 8 }, wait));
@@ -348,8 +354,10 @@
       const first = arrivals.length ? arrivals[0].arrived_s : call.sent_s;
       const until = Math.min(span, call.received_s ?? span);
       if ((until - first) / call.interval_s <= 150) {
-        for (let at = first; at <= until + 1e-6; at += call.interval_s) {
+        let pause = call.interval_s;
+        for (let at = first; at <= until + 1e-6; at += pause) {
           body.append(drawn("line", { class: "interval", x1: x(at), x2: x(at), y1: top - 4, y2: top + bar + 4 }));
+          if (call.schedule && at > first) pause = Math.min(pause * call.schedule.times + call.schedule.add_s, call.schedule.most_s);
         }
       }
       const deadline = deadlineOf(call);

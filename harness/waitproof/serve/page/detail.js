@@ -298,7 +298,7 @@ class Detail {
       Step: this.#page.stepText(task),
       Polls: String(task.count),
       Interval: seconds(task.wait.poll_interval_s),
-      Timeout: seconds(task.wait.timeout_s),
+      Timeout: task.wait.timeout_s === null ? "none" : seconds(task.wait.timeout_s),
       Made: new Date(task.created).toLocaleTimeString(),
     };
     if (parts.facts.childElementCount === 0) {

@@ -233,12 +233,16 @@ async function learnStatus() {
   if (isFirst) byId("base-copy").replaceWith(copyButton(() => state.status.base_url, "Copy the base URL"));
   byId("snippets").replaceChildren(...Object.entries(status.snippets).map(([name, text]) => snippet(name, text)));
   const { limits, defaults } = status;
+  const judgedBy = [
+    `an interval of ${seconds(defaults.poll_interval_s)}`,
+    ...(defaults.timeout_s === null ? [] : [`a timeout of ${seconds(defaults.timeout_s)}`]),
+    ...(defaults.max_polls === null ? [] : [`at most ${plural(defaults.max_polls, "poll")}`]),
+  ].join(" and ");
   setText(
     byId("limits"),
     `waitproof ${status.waitproof} keeps at most ${limits.tasks.toLocaleString("en")} tasks: a finished one for ` +
       `${seconds(limits.finished_s)} after its last request, an unfinished one for ${seconds(limits.idle_s)}. ` +
-      `Waits are judged by an interval of ${seconds(defaults.poll_interval_s)} and a timeout of ` +
-      `${seconds(defaults.timeout_s)}, unless a scenario or an option sets others.`,
+      `Waits are judged by ${judgedBy}, unless a scenario or an option sets others.`,
   );
   for (const row of state.rows.values()) row.isStale = true;
   isOrderStale = true;

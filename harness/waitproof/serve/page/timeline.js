@@ -88,7 +88,7 @@ export function axisOf(task, nowS) {
   let span = FIRST_INTERVALS * interval;
   const length = (until - from) * 1.02;
   while (span < length) span *= 2;
-  const toDeadline = (task.wait.timeout_s - from) * 1.06;
+  const toDeadline = ((task.wait.timeout_s ?? Infinity) - from) * 1.06;
   if (toDeadline > 0 && toDeadline >= length && toDeadline <= 1.3 * span) span = toDeadline;
   return { from, span };
 }
@@ -128,7 +128,7 @@ export class Timeline {
     while ((step / span) * inner < MIN_GRID_PX) step *= 2;
     let grid = "";
     for (let k = Math.ceil(from / step); k * step <= from + span; k += 1) grid += `M${n(x(k * step))} ${top}V${bottom}`;
-    const deadline = task.wait.timeout_s;
+    const deadline = task.wait.timeout_s ?? Infinity;
     const isDeadlineSeen = deadline >= from && deadline <= from + span;
     const paths = {
       grid,
