@@ -117,6 +117,9 @@ def _can_have(hello: Hello, contract: Contract, defect: Defect) -> bool:
         if isinstance(value, str):
             if has != value:
                 return False
+        elif name not in complete and not isinstance(value, bool):
+            if not set(value) <= set(has):  # what the defect has more, such as options that are required
+                return False
         elif has if isinstance(value, bool) else set(has) & (set(complete[name]) - set(value)):
             return False
     return True

@@ -35,8 +35,8 @@ def _lacks_limit(case: Case, arguments: PollsLimit) -> str:
     arguments=PollsLimit,
     reads=["raises"],
     lacks=_lacks_limit,
-    accuses="a wait that ends after fewer or more polls than its limit, or without an exception",
-    excuses="as many polls more as 'or_more' says",
+    accuses="a wait that raises after fewer polls than the limit, or after more, or that raises nothing",
+    excuses="up to `or_more` polls more, where the first poll may not be counted",
 )
 def gives_up_after_polls(case: Case, arguments: PollsLimit) -> Finding:
     """A wait that never ends is given up after so many polls, and raises."""

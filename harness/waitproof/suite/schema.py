@@ -78,10 +78,12 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
         "fields": "Fields of the exception with the values that they have.",
     },
     "Defaults": {
-        "poll_interval": "The time between two polls; where it grows, {first: 200ms, add: 200ms, most: 5s} "
-        "or {first: 1s, times: 1.5, most: 10s}.",
-        "timeout": "The time after which a wait is given up; without it there is none.",
-        "max_polls": "The number of polls after which a wait is given up; without it there is none.",
+        "poll_interval": (
+            "The time between two polls, or how it grows: `{first: 200ms, add: 200ms, most: 5s}`, or with "
+            "`times` in place of `add`."
+        ),
+        "timeout": "The time after which a wait is given up; none where it has no deadline.",
+        "max_polls": "The number of polls after which a wait is given up; none where there is no limit.",
     },
     "Operation": {
         "method": "The request's method.",
