@@ -16,6 +16,8 @@ _CONDITIONS = {
     "non_blocking": "SDKs whose waits don't block the client, or the others.",
     "cancel": "SDKs whose waits can be cancelled, or the others.",
     "returns": "SDKs whose waits return this: result, task or nothing.",
+    "no_timeout": "SDKs whose waits can be made without a timeout, or the others.",
+    "variant": "SDKs whose helper has this variant.",
 }
 _SENTENCES = {  # by the name of the part that has the keys, as in the schema
     ROOT: {
