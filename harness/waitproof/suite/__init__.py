@@ -51,7 +51,7 @@ from waitproof.suite.sending import Response
 from waitproof.suite.shape import Conditions, Returns, StatusMeaning
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
-from waitproof.suite.template import at_path, check, fill
+from waitproof.suite.template import at_path, check, fill, placeholders
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
@@ -104,6 +104,7 @@ __all__ = [
     "load_scenario",
     "load_suite",
     "one_line",
+    "placeholders",
     "read",
     "read_file",
     "read_suite",
