@@ -24,6 +24,11 @@ OF_ITS_SHAPE: Mapping[str, tuple[str, ...]] = {
     "returns_result.drops-the-other-members-of-the-task": ("returns-glaze", "cracked-is-returned"),
     "returns_result.raises-with-nothing-to-return": ("returns-glaze", "cracked-is-returned"),
     "returns_result.types-lose-numbers": ("returns-glaze", "cracked-is-returned"),
+    "raises_kind.ignores-strict": ("strict-raises",),
+    "raises_kind.ignores-strict-without-a-timeout": ("strict-raises",),
+    "returns_result.is-always-strict": ("cracked-is-returned",),
+    "timeout_kept.required-and-ignored": ("own-timeout",),
+    "interval_kept.comes-together-and-is-ignored": ("own-interval",),
     "polls_until_terminal.cracked-is-not-an-end": ("polls-until-out",),
 }
 

@@ -154,6 +154,16 @@ def test_what_is_exceeded_by_more_than_the_machine_was_late_is_a_fact_even_once(
     assert (told.status, told.explanation) == (Status.FAIL, "reproduced in 2 isolated re-runs")
 
 
+def test_what_is_exceeded_by_no_more_than_the_adapter_was_starved_nobody_knows() -> None:
+    first, *again = run(2.3), run(2.31), run(2.3)
+
+    told, _ = settle(first, *(replace(each, starved_s=0.12) for each in again))
+    other, _ = settle(first, replace(again[0], starved_s=0.12), replace(again[1], starved_s=0.09))
+
+    assert (told.status, other.status) == (Status.INCONCLUSIVE, Status.FAIL)
+    assert told.explanation.endswith("explains it as well; worst scheduling delay: 0.12 s")
+
+
 VARYING = (run(2.5), run(2.6), run(2.7), run(2.5), run(2.3))
 
 

@@ -44,7 +44,9 @@ def test_a_status_that_raises_fails_and_comes_first_among_those_that_do() -> Non
 
 
 def test_a_contract_without_failures_has_no_failing_status() -> None:
-    assert contract("cracked: {means: return_result, fails: true}", "").failing_status is None
+    harmless = contract("cracked: {means: return_result, fails: true}", "cracked: return_result")
+
+    assert harmless.model_copy(update={"variants": {}}).failing_status is None
 
 
 def test_a_returned_failure_answers_with_the_contracts_error_unless_the_step_has_another() -> None:
@@ -102,6 +104,20 @@ def test_exception_fields_and_a_timeout_may_be_left_out() -> None:
             '{type: {go: "("}}',
             '11: the pattern "(" cannot be read: missing ), unterminated subpattern at position 0\n'
             '  found:    timeout: {type: {go: "("}}',
+        ),
+        (
+            "{cracked: raise_task}",
+            "{craked: raise_task}",
+            "55: there is no status 'craked'\n"
+            "  found:    strict: {options: {raise_cracked: true}, statuses: {craked: raise_task}}\n"
+            "  expected: cold, firing, cracked, fired",
+        ),
+        (
+            "{raise_cracked: true}",
+            "{timeout: 3}",
+            "22: a variant has no 'timeout'\n"
+            "  found:    strict: {options: {timeout: 3}, statuses: {cracked: raise_task}}\n"
+            "  fix:      let the scenarios pass it",
         ),
         (
             "returns: task\n",
@@ -215,4 +231,21 @@ def test_an_expected_value_is_one_that_a_wait_of_the_contract_can_return() -> No
     assert [scenario_mistakes(nothing, each) for each in ("null", "blue")] == [
         [],
         ['a wait of this contract returns nothing, not "blue": null, which says that the wait returns'],
+    ]
+
+
+def variant_mistakes(*waits: str) -> list[str]:
+    calls = ", ".join(f"{{wait: {wait}, expect: {{returns: {{glaze: blue}}}}}}" for wait in waits)
+    text = f"summary: A test.\nproves: [ends-as-written]\ntask: [{{status: fired}}]\ncalls: [{calls}]\n"
+    with pytest.raises(InputError) as caught:
+        parse_scenario(Document(text, "s.yaml"), "s", contract())
+    return [f"{mistake.fact}; {mistake.expected}; {mistake.fix}" for mistake in caught.value.mistakes]
+
+
+def test_a_scenario_names_a_variant_of_its_contract_and_only_one() -> None:
+    assert variant_mistakes("{variant: strickt}") == [
+        "the contract has no variant 'strickt'; strict; did you mean 'strict'?"
+    ]
+    assert variant_mistakes("{variant: strict}", "{}") == [
+        "a scenario has one variant of the helper; ; give each 'wait' the same 'variant'"
     ]

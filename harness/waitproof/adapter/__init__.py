@@ -10,6 +10,7 @@ from waitproof.adapter.folder import (
     read_adapter,
     unique_names,
 )
+from waitproof.adapter.kept_waiting import starvation
 from waitproof.adapter.kits import languages, new_adapter
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
@@ -29,5 +30,6 @@ __all__ = [
     "new_adapter",
     "prepare",
     "read_adapter",
+    "starvation",
     "unique_names",
 ]

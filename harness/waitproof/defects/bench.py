@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 
 from waitproof.defects.defect import Defect, Ending, clean
@@ -10,7 +10,15 @@ from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
 from waitproof.defects.sdk import ModelSdk
 from waitproof.judge import Observation, Round, RoundKind, Status, Trial, Verdict, rounds, unplayed
 from waitproof.protocol import Capabilities, Hello
-from waitproof.simulate import Conditions, Simulator, forecast, scale_for, scaled, waiting_once
+from waitproof.simulate import (
+    Conditions,
+    Simulator,
+    forecast,
+    scale_for,
+    scaled,
+    waiting_once,
+    with_required_options,
+)
 from waitproof.suite import Scenario, Suite, WaitOptions
 
 __all__ = ["Bench"]
@@ -28,8 +36,7 @@ class Bench:
     def __init__(self, suite: Suite, *conditions: Conditions) -> None:
         self.suite = suite
         self._simulators = [Simulator(suite.contract, each) for each in conditions or (Conditions(),)]
-        self._factors: dict[tuple[str, float, float], int | None] = {}
-        self._scaled: dict[tuple[str, int], Scenario] = {}
+        self._fitted: dict[tuple[Hashable, ...], tuple[Scenario, int | None]] = {}
 
     def simulate(
         self,
@@ -50,8 +57,8 @@ class Bench:
         trials, scales = [], {}
         waits: list[WaitOptions] = []
         for scenario in self.suite.scenarios if scenarios is None else scenarios:
-            factor = self._factor(scenario, hello.capabilities)
-            trial = Trial(contract, self._scale(scenario, factor or 1))
+            fitted, factor = self._fit(scenario, hello.capabilities)
+            trial = Trial(contract, fitted)
             scales[id(trial)] = factor
             trials.append(trial)
         for each in rounds(contract, trials, hello):
@@ -138,13 +145,12 @@ class Bench:
             return {}
         return usual_words(self.simulate(clean(is_async=defect.is_async), scenarios))
 
-    def _factor(self, scenario: Scenario, capabilities: Capabilities) -> int | None:
-        key = scenario.id, capabilities.poll_interval_resolution, capabilities.timeout_resolution
-        if key not in self._factors:
-            self._factors[key] = scale_for(self.suite.contract, scenario, capabilities)
-        return self._factors[key]
-
-    def _scale(self, scenario: Scenario, factor: int) -> Scenario:
-        if factor == 1:
-            return scenario
-        return self._scaled.setdefault((scenario.id, factor), scaled(scenario, factor))
+    def _fit(self, scenario: Scenario, able: Capabilities) -> tuple[Scenario, int | None]:
+        """Return a scenario as an SDK with these capabilities plays it, and by what it was multiplied."""
+        resolutions = able.poll_interval_resolution, able.timeout_resolution
+        key = scenario.id, *resolutions, able.options, able.required_options, able.options_together
+        if key not in self._fitted:
+            possible = with_required_options(self.suite.contract, scenario, able)
+            factor = scale_for(self.suite.contract, possible, able)
+            self._fitted[key] = scaled(possible, factor or 1), factor
+        return self._fitted[key]

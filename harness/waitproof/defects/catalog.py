@@ -18,6 +18,7 @@ from waitproof.defects.handovers import handover_defects, handover_equivalents
 from waitproof.defects.intervals import interval_defects
 from waitproof.defects.outcomes import outcome_defects
 from waitproof.defects.schedules import schedule_defects, schedule_equivalents
+from waitproof.defects.shapes import shape_defects, shape_equivalents
 from waitproof.defects.state import state_defects
 from waitproof.defects.timeouts import timeout_defects
 from waitproof.defects.traces import trace_defects
@@ -33,6 +34,7 @@ MODULES = (
     outcome_defects,
     end_defects,
     handover_defects,
+    shape_defects,
     exception_defects,
     timeout_defects,
     interval_defects,
@@ -76,6 +78,7 @@ def library(contract: Contract) -> Library:
     everything = {defect.name: defect for defects in MODULES for defect in defects(contract)}
     reasons = {name: reason for name, each in everything.items() if (reason := each.why_not(contract))}
     applicable = {name: each for name, each in everything.items() if name not in reasons}
-    correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract), *handover_equivalents(contract)]
+    correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract)]
+    correct += [*handover_equivalents(contract), *shape_equivalents()]
     correct += schedule_equivalents(contract)
     return Library(applicable, {each.name: each for each in correct}, reasons)

@@ -100,6 +100,8 @@ class Wait:
 
     Attributes:
         options: What the caller passed, nothing else.
+        variant: Which variant of the helper was called, None for the helper as it is.
+        contract: The contract as it is for that variant.
         intervals: Its pauses.
         limit: After how many polls it is given up, infinite for no limit.
         deadline_s: When the wait is given up, on the client's clock.
@@ -111,8 +113,12 @@ class Wait:
         random: A source of chance that is the same each time.
     """
 
-    def __init__(self, client: ModelClient, task_id: TaskId, options: Options) -> None:
+    def __init__(
+        self, client: ModelClient, task_id: TaskId, options: Options, variant: str | None = None
+    ) -> None:
         defaults = client.contract.defaults
+        self.variant = variant
+        self.contract = client.contract.varied(variant)
         self.client = client
         self.task_id = task_id
         self.options = options
@@ -250,14 +256,14 @@ class ModelClient:
         self.process: dict[str, Any] = {} if process is None else process
         self._hooks = hooks or Hooks()
 
-    def wait(self, task_id: TaskId, options: Options) -> Steps:
+    def wait(self, task_id: TaskId, options: Options, variant: str | None = None) -> Steps:
         """Wait until the task ends and return its result payload.
 
         Raises:
             ModelError: The task failed, the deadline passed, or a poll brought no task.
         """
         hooks = self._hooks
-        wait = Wait(self, task_id, hooks.on_options(self.contract, _read(options)))
+        wait = Wait(self, task_id, hooks.on_options(self.contract, _read(options)), variant)
         try:
             result = yield from hooks.on_wait(wait, self._rule(wait))
         except ModelError as error:
@@ -287,7 +293,8 @@ class ModelClient:
         request = self._hooks.on_request(wait, self.wire.poll(task_id))
         sending = self.send(request, timeout_s)
         answer = yield from self._hooks.on_send(self, request, timeout_s, sending)
-        return self.wire.read_task(task_id, self._hooks.on_answer(answer))
+        contract = self.contract if wait is None else wait.contract
+        return self.wire.read_task(task_id, self._hooks.on_answer(answer), contract)
 
     def send(self, request: Request, timeout_s: float) -> Steps:
         """Send a request once and return its answer, whatever its HTTP status."""

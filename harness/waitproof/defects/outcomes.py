@@ -36,7 +36,8 @@ def _ended(task: Task, meaning: StatusMeaning = DONE) -> Task:
 
 def without_failures(contract: Contract) -> str:
     """Return why a defect of failed tasks does not apply, "" where tasks can fail."""
-    can_fail = FAILED in {*contract.meanings.values(), contract.unknown_status}
+    every = [contract, *map(contract.varied, contract.variants)]
+    can_fail = any(FAILED in {*each.meanings.values(), each.unknown_status} for each in every)
     return "" if can_fail else "no status of this API makes a wait raise"
 
 
@@ -377,7 +378,8 @@ def _fields_of_answers() -> Iterator[Defect]:
         return task
 
     def strict_about_errors(wait: Wait, task: Task) -> Task:
-        known = wait.client.contract.error.keys() | {"task_id"}
+        usual = wait.client.contract.error
+        known = {"task_id", *(usual if isinstance(usual, dict) else ())}
         if isinstance(task.error, dict) and task.error.keys() - known:
             raise TypeError("unexpected keyword argument")
         return task

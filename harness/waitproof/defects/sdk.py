@@ -103,6 +103,7 @@ class ModelSdk:
                 "non_blocking": defect.is_async,
                 "cancel": defect.is_async,
                 "operations": sorted(self._contract.operations),
+                "variants": sorted(self._contract.variants),
                 **defect.capabilities,
             },
         }
@@ -159,7 +160,7 @@ class ModelSdk:
 def _steps(client: ModelClient, request: JsonObject) -> Steps:
     match request["op"]:
         case "wait":
-            return client.wait(request["task_id"], request["options"])
+            return client.wait(request["task_id"], request["options"], request.get("variant"))
         case "get_task":
             return client.get_task(request["task_id"])
         case _:

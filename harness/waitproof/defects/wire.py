@@ -161,8 +161,8 @@ class Wire:
             body = set_at(body, operation.token.split("."), at_path(dict(arguments), _dotted(place)))
         return self.request(operation.method, operation.path, body)
 
-    def read_task(self, task_id: TaskId, answer: Answer) -> Task:
-        """Return the task that an answer shows.
+    def read_task(self, task_id: TaskId, answer: Answer, contract: Contract | None = None) -> Task:
+        """Return the task that an answer shows, by this contract's statuses where it is a variant's.
 
         Raises:
             ModelError: It is an HTTP error, or not a task.
@@ -174,7 +174,7 @@ class Wire:
         return Task(
             task_id=self._at(body, "task_id") or task_id,
             status=status,
-            meaning=self.contract.meaning(status),
+            meaning=(contract or self.contract).meaning(status),
             result=self._at(body, "result"),
             error=self._at(body, "error"),
             body=body,

@@ -160,6 +160,7 @@ def _case(
         received_s=None,
         seen=StillWaiting(now_s - began_s),
     )
+    contract = contract.varied(scenario.variant)
     return Case(contract, scenario, Observation(_NOBODY, (call,), (replace(task, n=1),), watched_s=now_s))
 
 

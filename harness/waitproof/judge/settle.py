@@ -145,13 +145,20 @@ RULES = {
 
 
 def settle(
-    findings: Sequence[Finding], lags_s: Sequence[float], *, is_final: bool, is_known: bool
+    findings: Sequence[Finding],
+    lags_s: Sequence[float],
+    starved_s: Sequence[float],
+    *,
+    is_final: bool,
+    is_known: bool,
 ) -> Settlement:
     """Return what the findings of one requirement come to.
 
     Args:
         findings: Of the first run, then of the isolated re-runs, up to the one that decides; never empty.
         lags_s: How late the server's own process woke at worst in each of these runs, in seconds.
+        starved_s: How long the adapter was kept from a processor for each poll in each of these runs, in
+            seconds; 0.0 where nobody looked, as in the first run.
         is_final: The first finding needs no re-run.
         is_known: The first finding needs no re-run, because a baseline knows the deviation, or `is_final`.
     """
@@ -171,6 +178,8 @@ def settle(
     if len({finding.settles for finding in findings}) > 1:
         return Settlement.DIFFERENT
     if all(finding.excess_s <= lag_s for finding, lag_s in zip(findings, lags_s, strict=True)):
+        return Settlement.MACHINE
+    if all(each.missed_s <= by_s for each, by_s in zip(findings[1:], starved_s[1:], strict=True)):
         return Settlement.MACHINE
     return Settlement.REPRODUCED
 

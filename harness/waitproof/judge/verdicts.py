@@ -149,11 +149,27 @@ def suspicions(
     for name, findings in of_all.items():
         first = findings[0]
         if not _is_final(contract.requirement(name), first, is_known=name in known):
-            lags_s = [case.observation.lag_s for case in cases[: len(findings)]]
-            settlement = settle(findings, lags_s, is_final=False, is_known=False)
-            is_explained = first.excess_s <= lags_s[0]
+            settlement = _settlement(findings, cases[: len(findings)], is_final=False, is_known=False)
+            is_explained = first.excess_s <= cases[0].observation.lag_s
             found[name] = Suspicion(first.settles, settlement, is_explained, causes.get(name, ""))
     return found
+
+
+def _late_s(case: Case) -> float:
+    return max(case.observation.lag_s, case.observation.starved_s)
+
+
+def _settlement(
+    findings: Sequence[Finding], cases: Sequence[Case], *, is_final: bool, is_known: bool
+) -> Settlement:
+    observations = [case.observation for case in cases]
+    return settle(
+        findings,
+        [each.lag_s for each in observations],
+        [each.starved_s for each in observations],
+        is_final=is_final,
+        is_known=is_known,
+    )
 
 
 def is_suspicious(
@@ -189,7 +205,7 @@ def unplayed(
 
 
 def _case(contract: Contract, scenario: Scenario, observation: Observation) -> Case:
-    return Case(contract, scenario, observation)
+    return Case(contract.varied(scenario.variant), scenario, observation)
 
 
 def _settle(
@@ -202,9 +218,9 @@ def _settle(
 ) -> Verdict:
     findings = _deciding(requirement, cases)
     cases = cases[: len(findings)]
-    settlement = settle(
+    settlement = _settlement(
         findings,
-        [case.observation.lag_s for case in cases],
+        cases,
         is_final=_is_final(requirement, findings[0]),
         is_known=_is_final(requirement, findings[0], is_known=is_known),
     )
@@ -222,7 +238,7 @@ def _settle(
         suspicious="" if ruling is None else ruling.suspicious,
         scenarios="" if ruling is None else listed(ruling.scenarios),
         cause="" if ruling is None else ruling.cause,
-        delay=f"worst scheduling delay: {seconds(max(c.observation.lag_s for c in rule.measured(cases)))}",
+        delay=f"worst scheduling delay: {seconds(max(map(_late_s, rule.measured(cases))))}",
     )
     return _verdict(
         requirement,

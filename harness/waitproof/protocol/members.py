@@ -91,8 +91,11 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "no_timeout": "true or false",
     "schedules": "true or false",
     "zero_values": "true or false",
+    "options_together": "true or false",
     "operations": "a list of strings",
     "options": "a list of strings",
+    "required_options": "a list of strings",
+    "variants": "a list of strings",
     "max_concurrency": "a whole number, 0 or more",
     "native_stack_frames": "a whole number, 0 or more",
     "copies": "an object; for each way to copy it, true or a text",
@@ -101,6 +104,7 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
 }
 _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {  # by the key of the member that has some of these
     "options": ("option", OPTIONS),
+    "required_options": ("option", OPTIONS),
     "returns": ("returns", ("task", "result", "nothing")),
 }
 _M = TypeVar("_M", bound="DataclassInstance")

@@ -95,6 +95,9 @@ class Capabilities:
 
     Attributes:
         returns: What the helper hands over where that is less than the contract says, None where it is not.
+        required_options: Which options the helper cannot be called without.
+        options_together: It takes all options or none.
+        variants: Which of the contract's variants of the helper it has.
         zero_values: Its types cannot tell null, or what is absent, from the zero value of a type.
     """
 
@@ -111,6 +114,9 @@ class Capabilities:
     no_timeout: StrictBool = False
     schedules: StrictBool = False
     returns: Literal["task", "result", "nothing"] | None = None
+    required_options: tuple[Option, ...] = ()
+    options_together: StrictBool = False
+    variants: tuple[Text, ...] = ()
     zero_values: StrictBool = False
 
 

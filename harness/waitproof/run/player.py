@@ -27,9 +27,9 @@ from waitproof.judge import (
     TaskRecord,
 )
 from waitproof.mock import ServerProcess, TaskPlan
-from waitproof.protocol import AdapterFault, Capabilities, Hello, Unsupported
+from waitproof.protocol import OPTIONS, AdapterFault, Capabilities, Hello, Unsupported
 from waitproof.run.patience import SHORT_WARM_LIMIT_S, Patience, Wait
-from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, play_steps
+from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, options_passed, play_steps
 from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat, WaitOptions
 
 __all__ = ["Player", "new_task_id"]
@@ -109,7 +109,9 @@ class Player:
         if capabilities.get_task:
             pending = process.send("get_task", client=client, task_id=task_id)
         elif capabilities.wait:
-            pending = process.send("wait", client=client, task_id=task_id, options={})
+            passed = options_passed(self._contract, WaitOptions(), capabilities)
+            options = {name: value for name in OPTIONS if (value := getattr(passed, name)) is not None}
+            pending = process.send("wait", client=client, task_id=task_id, options=options)
         else:
             return True
         limit_s = SHORT_WARM_LIMIT_S if self._patience.is_over else WARM_LIMIT_S

@@ -37,7 +37,14 @@ from waitproof.run.schedule import plan_processes
 from waitproof.run.slots import Slots
 from waitproof.run.stage import Stage
 from waitproof.run.workers import WorkerSlot
-from waitproof.simulate import Forecast, ends_its_process, forecast, scale_for, scaled
+from waitproof.simulate import (
+    Forecast,
+    ends_its_process,
+    forecast,
+    scale_for,
+    scaled,
+    with_required_options,
+)
 from waitproof.suite import Scenario
 
 __all__ = ["AdapterSession"]
@@ -267,8 +274,9 @@ class AdapterSession:
     # --- one scenario ---
 
     def _add_trial(self, scenario: Scenario, hello: Hello) -> None:
-        factor = scale_for(self._run.contract, scenario, hello.capabilities)
-        played = scaled(scenario, factor or 1)
+        possible = with_required_options(self._run.contract, scenario, hello.capabilities)
+        factor = scale_for(self._run.contract, possible, hello.capabilities)
+        played = scaled(possible, factor or 1)
         trial = Trial(self._run.contract, played, self._baseline.known(played))
         self._trials[scenario.id] = trial
         self._stage.scales[scenario.id] = factor or 1

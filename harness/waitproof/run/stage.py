@@ -6,10 +6,12 @@ played before, how it ended, and what becomes of a scenario whose process others
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from waitproof.adapter import starvation
 from waitproof.errors import WaitproofError
 from waitproof.judge import (
     END_LIMIT_S,
@@ -151,15 +153,19 @@ class Stage:
 
     def _observe(self, lease: Lease, trial: Trial, hello: Hello, *, isolated: bool = False) -> Observation:
         name = trial.scenario.id
-        observation = self._player.play(
-            lease.process,
-            hello,
-            trial.scenario,
-            client=name,
-            scale=self.scales[name],
-            alone=isolated,
-            earlier_waits=lease.earlier_waits,
-        )
+        with starvation(lease.process.pid) if isolated else contextlib.nullcontext() as starved:
+            observation = self._player.play(
+                lease.process,
+                hello,
+                trial.scenario,
+                client=name,
+                scale=self.scales[name],
+                alone=isolated,
+                earlier_waits=lease.earlier_waits,
+            )
+        if starved is not None:
+            polls = max([1, *(len(task.polls) for task in observation.tasks)])
+            observation = replace(observation, starved_s=starved.seconds / polls)
         secrets = secrets_of(self._run.contract, observation, self._secret)
         self._result.secrets.update(secrets)
         observation = without_secrets(observation, secrets, lease.process.printed())

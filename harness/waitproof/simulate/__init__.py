@@ -21,6 +21,7 @@ from waitproof.simulate.network import (
     SimulatedDropError,
     SimulatedTimeoutError,
 )
+from waitproof.simulate.options import options_passed, with_required_options
 from waitproof.simulate.player import Simulator
 from waitproof.simulate.script import (
     PlannedCall,
@@ -56,10 +57,12 @@ __all__ = [
     "is_timed",
     "lacking",
     "new_task",
+    "options_passed",
     "pack",
     "play_steps",
     "scale_for",
     "scaled",
     "waiting_once",
     "watch_s",
+    "with_required_options",
 ]

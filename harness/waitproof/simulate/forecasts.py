@@ -47,6 +47,7 @@ class Forecast:
 
 def forecast(contract: Contract, scenario: Scenario) -> Forecast:
     """Play a scenario in virtual time with a helper that keeps polling whatever the fault."""
+    contract = contract.varied(scenario.variant)
     state = TaskState(scenario.task)
     now_s, polls, connection = 0.0, 0, 0
     for call in scenario.calls:

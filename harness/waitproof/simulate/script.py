@@ -109,7 +109,9 @@ def play_steps(
     """
     started_id: Json = None  # the task that an operation started: later calls are about it
     for index, call in enumerate(scenario.calls):
-        calls = tuple(_plan(capabilities, index, call, task, started_id) for task in tasks[: call.parallel])
+        calls = tuple(
+            _plan(contract, capabilities, index, call, task, started_id) for task in tasks[: call.parallel]
+        )
         outcomes = yield Send(calls, _due_s(contract, scenario, call))
         if any(_ends_the_play(outcome, capabilities) for outcome in outcomes):
             break
@@ -161,33 +163,49 @@ def lacking(capabilities: Capabilities, call: Call) -> str:
         return f"{call.parallel} calls at once, and it can have {capabilities.max_concurrency} in flight"
     if call.cancel_after is not None and not capabilities.cancel:
         return "the helper's wait cannot be cancelled"
-    if call.wait is not None:
-        for name in OPTIONS:
-            if getattr(call.wait, name) is not None and name not in capabilities.options:
-                return f"the helper takes no {name}"
-        if isinstance(call.wait.poll_interval, Intervals) and not capabilities.schedules:
-            return "the helper takes an interval, and no schedule of them"
-        if call.wait.timeout == NO_TIMEOUT_S and not capabilities.no_timeout:
-            return "the helper cannot wait without a timeout"
+    return "" if call.wait is None else _lacking_for(capabilities, call.wait)
+
+
+def _lacking_for(capabilities: Capabilities, wait: WaitOptions) -> str:
+    for name in OPTIONS:
+        is_passed = getattr(wait, name) is not None
+        if is_passed and name not in capabilities.options:
+            return f"the helper takes no {name}"
+        if not is_passed and name in capabilities.required_options:
+            return f"the helper cannot be called without {name}, and the contract has no default"
+    if wait.variant is not None and wait.variant not in capabilities.variants:
+        return f"the helper has no variant {wait.variant}"
+    if isinstance(wait.poll_interval, Intervals) and not capabilities.schedules:
+        return "the helper takes an interval, and no schedule of them"
+    if wait.timeout == NO_TIMEOUT_S and not capabilities.no_timeout:
+        return "the helper cannot wait without a timeout"
     return ""
 
 
 def _plan(
-    capabilities: Capabilities, index: int, call: Call, task: TaskRecord, started_id: Json
+    contract: Contract,
+    capabilities: Capabilities,
+    index: int,
+    call: Call,
+    task: TaskRecord,
+    started_id: Json,
 ) -> PlannedCall:
     missing = lacking(capabilities, call)
     if missing:
         return PlannedCall(index, task.n, call, {}, Unsupported(missing))
-    return PlannedCall(index, task.n, call, _request(call, task, started_id))
+    return PlannedCall(index, task.n, call, _request(contract, call, task, started_id))
 
 
-def _request(call: Call, task: TaskRecord, started_id: Json) -> JsonObject:
+def _request(contract: Contract, call: Call, task: TaskRecord, started_id: Json) -> JsonObject:
     task_id = task.task_id if started_id is None else started_id
     if call.wait is not None:
-        options = {
+        options: JsonObject = {
             name: _option(value) for name in OPTIONS if (value := getattr(call.wait, name)) is not None
         }
-        return {"op": "wait", "task_id": task_id, "options": options}
+        if call.wait.variant is None:
+            return {"op": "wait", "task_id": task_id, "options": options}
+        options |= contract.variants[call.wait.variant].options
+        return {"op": "wait", "task_id": task_id, "options": options, "variant": call.wait.variant}
     if call.get_task is not None:
         return {"op": "get_task", "task_id": task_id}
     return {"op": "begin", "operation": call.begin, "arguments": fill(call.arguments, task.values)}

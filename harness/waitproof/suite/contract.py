@@ -26,6 +26,7 @@ from waitproof.suite.shape import (
     StatusMeaning,
     StatusRule,
     TimeoutPromise,
+    Variant,
 )
 from waitproof.suite.step import Step
 from waitproof.suite.template import check, fill
@@ -182,28 +183,33 @@ class Defaults(Model):
 class Contract(Model):
     """One suite's documentation; see the module.
 
-    `returned` is a template of the task that a wait returns where it `returns` one: it has at least that,
-    filled in from the answer that ended the wait. `sdk_exceptions` is a pattern that matches the name of
-    every exception that an SDK defines, even one of no documented kind. `example` is the id of the scenario
-    that is shown and served where none is named; `snippets` are calls to paste, by language: `${base_url}` is
-    the mock server's and `${task_id}` a task's.
+    `extends` is another suite, a bundled one's name or a folder beside this file: keys that are not written
+    are that one's, its requirements and scenarios are added, and `without` leaves some of them out by their
+    ids. `returned` is a template of the task that a wait returns where it `returns` one: it has at least
+    that, filled in from the answer that ended the wait. `sdk_exceptions` is a pattern that matches the name
+    of every exception that an SDK defines, even one of no documented kind. `example` is the id of the
+    scenario that is shown and served where none is named; `snippets` are calls to paste, by language:
+    `${base_url}` is the mock server's and `${task_id}` a task's.
     """
 
     noun: ClassVar[str] = "contract"
     format: Format
     name: Name
+    extends: str | None = None
+    without: tuple[str, ...] = ()
     title: str
     source: str
     task_id: TaskIdFormat = TaskIdFormat.UUID
     endpoint: Endpoint
     credentials: Credentials = Field(default_factory=Credentials)
     answer: Answer
-    error: dict[str, Json] = {}
+    error: Json = {}
     http_error: ErrorAnswer
     returns: Returns = Returns.RESULT
     returned: dict[str, Json] | None = None
     statuses: dict[str, StatusRule]
     unknown_status: StatusMeaning = StatusMeaning.KEEP_POLLING
+    variants: dict[Name, Variant] = {}
     timeout: TimeoutPromise = Field(default_factory=TimeoutPromise)
     defaults: Defaults
     exception_fields: dict[str, str] = {}
@@ -231,13 +237,17 @@ class Contract(Model):
         if written.has("returned") and written.get("returns").value in others:
             fact = "'returned' is a part of a task, but a wait does not return one"
             yield Wrong(fact, expected="returns: task", path=("returned",))
-        ids = set()
-        for number, requirement in enumerate(written.items("requirements")):
-            name = requirement.get("id").plain()
-            if str(name) in ids:
-                fact, fix = f"requirement {name} appears twice", "give each promise its own id"
-                yield Wrong(fact, fix=fix, path=("requirements", number, "id"))
-            ids.add(str(name) if requirement.has("id") else number)
+        known = written.names("statuses")
+        for variant in written.names("variants"):
+            for status in written.names("variants", variant, "statuses"):
+                if status not in known:
+                    at: Path = ("variants", variant, "statuses", status)
+                    yield Wrong(f"there is no status '{status}'", expected=", ".join(known), path=at)
+            for option in written.names("variants", variant, "options"):
+                if option in {"poll_interval", "timeout"}:
+                    fact, fix = f"a variant has no '{option}'", "let the scenarios pass it"
+                    yield Wrong(fact, fix=fix, path=("variants", variant, "options", option))
+        yield from _extension(written)
         for path, more in _templates(written):
             node = written.at(path)
             try:
@@ -249,20 +259,33 @@ class Contract(Model):
     @property
     def meanings(self) -> Mapping[str, StatusMeaning]:
         """What each status must lead to."""
-        return {
-            name: rule.means if isinstance(rule, Status) else rule for name, rule in self.statuses.items()
+        return {name: _meaning(rule) for name, rule in self.statuses.items()}
+
+    def varied(self, variant: str | None) -> Contract:
+        """Return the contract as it is for a variant of the helper; None is the helper as it is.
+
+        What the server says is the same: a status that says that the task has failed goes on to say so.
+        """
+        if variant is None:
+            return self
+        statuses = {
+            name: Status(means=_meaning(rule), fails=self.fails(name))
+            for name, rule in self.variants[variant].statuses.items()
         }
+        return self.model_copy(update={"statuses": {**self.statuses, **statuses}})
 
     def meaning(self, status: str) -> StatusMeaning:
         """Return what `status` must lead to; unknown ones have a meaning too."""
-        rule = self.statuses.get(status, self.unknown_status)
-        return rule.means if isinstance(rule, Status) else rule
+        return _meaning(self.statuses.get(status, self.unknown_status))
 
     def fails(self, status: str) -> bool:
-        """Say whether a status says that the task has failed, be it raised or returned."""
-        rule = self.statuses.get(status)
-        is_failure = isinstance(rule, Status) and rule.fails
-        return is_failure or self.meaning(status) is StatusMeaning.RAISE_TASK
+        """Say whether a status says that the task has failed, be it raised, by a variant too, or returned."""
+        rules = [self.statuses.get(status, self.unknown_status)]
+        rules += [rule for each in self.variants.values() if (rule := each.statuses.get(status))]
+        return any(
+            _meaning(rule) is StatusMeaning.RAISE_TASK or (isinstance(rule, Status) and rule.fails)
+            for rule in rules
+        )
 
     def status_for(self, meaning: StatusMeaning) -> str | None:
         """Return the first status that has this meaning, None if none has; a success where there is one."""
@@ -316,7 +339,27 @@ class Contract(Model):
         return re.compile(re.escape(before) + "([^/?]+)" + re.escape(after))
 
 
+def _meaning(rule: StatusMeaning | Status) -> StatusMeaning:
+    return rule.means if isinstance(rule, Status) else rule
+
+
 _TASK_VALUES = {"task_id", "token", "n"}
+
+
+def _extension(written: Node) -> Iterator[Wrong]:
+    """Yield what is wrong with the requirements as a whole, inherited ones among them."""
+    ids = set()
+    for number, requirement in enumerate(written.items("requirements")):
+        name = requirement.get("id").plain()
+        if str(name) in ids:
+            fact, fix = f"requirement {name} appears twice", "give each promise its own id"
+            if written.has("extends"):
+                fix += f", or put '{name}' under 'without' to replace the inherited one"
+            yield Wrong(fact, fix=fix, path=("requirements", number, "id"))
+        ids.add(str(name) if requirement.has("id") else number)
+    if written.has("without") and not written.has("extends"):
+        fact = "only a contract that extends another suite can leave something out"
+        yield Wrong(fact, fix="add 'extends', or remove 'without'", path=("without",))
 
 
 def _templates(written: Node) -> Iterator[tuple[Path, set[str]]]:

@@ -49,6 +49,7 @@ class WaitOptions(Model):
     poll_interval: PassedInterval | None = None
     timeout: PassedTimeout | None = None
     max_polls: Annotated[int, Field(ge=1)] | None = None
+    variant: Name | None = None
 
     def intervals(self, defaults: Defaults) -> Intervals:
         """Return the pauses that hold: those passed, else the default.
@@ -172,6 +173,9 @@ class Scenario(Model):
         begins = [number for number, call in enumerate(calls) if call.has("begin")]
         copies = [each.get("parallel").value for each in calls]
         is_parallel = any(type(each) is int and each > 1 for each in copies)
+        variants = {each.get("wait").get("variant").value for each in calls if each.has("wait")}
+        if len(variants) > 1:
+            yield Wrong("a scenario has one variant of the helper", fix="give each 'wait' the same 'variant'")
         if len(task_ids) > 1:
             yield Wrong("a scenario has one task", fix="give only one of the calls a task_id")
         if begins and (begins != [0] or task_ids):
@@ -190,6 +194,11 @@ class Scenario(Model):
     def wait_options(self) -> WaitOptions:
         """What the scenario's first wait passes; nothing where it has no wait."""
         return next((call.wait for call in self.calls if call.wait is not None), WaitOptions())
+
+    @property
+    def variant(self) -> str | None:
+        """Which variant of the helper the scenario is about, None for the helper as it is."""
+        return self.wait_options.variant
 
     @property
     def topic(self) -> str:

@@ -14,13 +14,22 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, PlainSerializer, PlainValidator, Tag, WithJsonSchema
 
 from waitproof.suite.document import shown
 from waitproof.suite.model import BRANCH, Model, Wrong, invalid
 from waitproof.suite.yaml import Json, Node
 
-__all__ = ["AppliesTo", "Pattern", "Returns", "Status", "StatusMeaning", "StatusRule", "TimeoutPromise"]
+__all__ = [
+    "AppliesTo",
+    "Pattern",
+    "Returns",
+    "Status",
+    "StatusMeaning",
+    "StatusRule",
+    "TimeoutPromise",
+    "Variant",
+]
 
 
 class StatusMeaning(StrEnum):
@@ -98,8 +107,18 @@ def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
 
 
 _RETURNS = tuple(each.value for each in Returns)
-_Languages = Annotated[tuple[str, ...], _words(), _one_or_more({"type": "string"})]
-_ReturnsWords = Annotated[tuple[str, ...], _words(_RETURNS), _one_or_more({"enum": list(_RETURNS)})]
+_Languages = Annotated[tuple[str, ...], _words(), PlainSerializer(list), _one_or_more({"type": "string"})]
+_ReturnsWords = Annotated[
+    tuple[str, ...], _words(_RETURNS), PlainSerializer(list), _one_or_more({"enum": list(_RETURNS)})
+]
+
+
+class Variant(Model):
+    """Another way to call the helper: which options make it, and what statuses then lead to."""
+
+    noun: ClassVar[str] = "variant"
+    options: dict[str, Json] = {}
+    statuses: dict[str, StatusRule] = {}
 
 
 class Conditions(Model):

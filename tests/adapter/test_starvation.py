@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+from waitproof.adapter import starvation
+
+SPIN = "while True: pass"
+NO_PROCESS = 2**22 + 1  # more than a Linux process id can be
+
+
+@contextlib.contextmanager
+def spinning(count: int) -> Iterator[int]:
+    """Keep processors busy; the value is the id of one of the processes."""
+    spinners = [subprocess.Popen([sys.executable, "-S", "-c", SPIN]) for _ in range(count)]
+    try:
+        yield spinners[0].pid
+    finally:
+        for spinner in spinners:
+            spinner.kill()
+            spinner.wait()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="the system does not say it")
+def test_a_process_that_shares_a_processor_waits_for_it() -> None:
+    with spinning(4 * (os.cpu_count() or 1)) as pid, starvation(pid) as starved:
+        time.sleep(1.0)
+
+    assert starved.seconds > 0.3  # of a second, in which it ran for a quarter
+
+
+def test_of_a_process_that_is_gone_nothing_is_known() -> None:
+    with starvation(NO_PROCESS) as starved:
+        pass
+
+    assert starved.seconds == 0.0
