@@ -31,7 +31,7 @@ lint: $(STAMP) ## style, layers, wording and scenario files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/waitproof lint
+	$(BIN)/waitproof lint $(patsubst %/contract.yaml,%,$(wildcard scenarios/*/contract.yaml))
 	$(BIN)/python -m pytest -q tests/test_words.py
 
 types: $(STAMP) ## static types, strict
@@ -45,7 +45,7 @@ live: $(STAMP) ## the slower tests: whole clients over sockets, the simulated pr
 	$(BIN)/python -m pytest tests/live -n $(WORKERS) $(BY_FILE)
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
-	$(BIN)/python -m pytest scenarios
+	$(BIN)/python -m pytest scenarios/stream
 
 prove: $(STAMP) ## show that the suite catches every defect, simulated and then live (a quarter of an hour)
 	$(BIN)/waitproof prove --simulated --live

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from observations import (
     FOREVER,
@@ -17,7 +19,7 @@ from observations import (
     passes,
     scenario,
 )
-from waitproof.judge import Status, Verdict
+from waitproof.judge import Status, Verdict, journal_verdicts, judge_by_journal
 from waitproof.judge.observation import Seen, StillWaiting
 from waitproof.protocol import OPTIONS, Hello
 
@@ -25,7 +27,7 @@ LIMITED = hello(options=OPTIONS)
 RAISES = {"raises": {"kind": "transport"}}
 
 
-def after(polls: int, seen: Seen = TIMED_OUT, *, by: Hello = LIMITED, **arguments: object) -> Verdict:
+def after(polls: int, seen: Seen = TIMED_OUT, *, by: Hello = LIMITED, **arguments: Any) -> Verdict:
     told = scenario(FOREVER, wait={"max_polls": 5, "poll_interval": "100ms"}, expect=RAISES)
     at = [0.1 * number for number in range(polls)]
     arguments = {"option": "passed", **arguments}
@@ -76,3 +78,20 @@ def test_without_any_limit_there_is_nothing_to_keep() -> None:
     verdict = judged(contract("gives_up_after_polls", option="default"), told, seen)
 
     assert verdict == fails("a limit of polls", "neither the wait nor the contract has one")
+
+
+# --- of a client that has no adapter ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("polls", "status"), [(5, Status.PASS), (6, Status.FAIL), (4, None)])
+def test_the_journal_alone_shows_a_client_that_polls_beyond_the_limit(
+    polls: int, status: Status | None
+) -> None:
+    told = scenario(FOREVER, wait={"max_polls": 5, "poll_interval": "100ms"}, expect=RAISES)
+    of = contract("gives_up_after_polls", option="passed")
+    (task,) = observe(told, Play(TIMED_OUT, [0.1 * number for number in range(polls)])).tasks
+
+    sighting = judge_by_journal(of, told, task, now_s=60.0)
+
+    verdicts = journal_verdicts(of, told, [sighting])
+    assert [verdict.status for verdict in verdicts] == ([] if status is None else [status])

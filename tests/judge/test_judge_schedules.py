@@ -151,7 +151,9 @@ def test_polls_are_missing_only_where_the_schedule_has_time_for_them(polls: int,
 
 def test_the_interval_of_a_record_is_that_of_the_poll_it_is_about() -> None:
     told = scenario(
-        *[{"status": "running", "times": 4}, {"fault": {"http": 503}}, FOREVER],
+        {"status": "running", "times": 4},
+        {"fault": {"http": 503}},
+        FOREVER,
         wait={"poll_interval": SCHEDULE, "timeout": "10m"},
     )
     at = arrivals([0.2, 0.4, 0.6, 0.8, 0.3])
