@@ -9,7 +9,7 @@ from pathlib import Path
 from waitproof.adapter import languages, new_adapter
 from waitproof.judge import checks
 from waitproof.run import ExitCode
-from waitproof.suite import new_suite
+from waitproof.suite import DEFAULT_SUITE, contract_file, load_contract, new_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 
@@ -22,6 +22,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     adapter.add_argument("language", help=", ".join(languages()))
     adapter.add_argument("folder", type=Path, help="a folder that does not exist yet")
+    adapter.add_argument(
+        "--suite",
+        metavar="DIR",
+        default=DEFAULT_SUITE,
+        help=f"folder with its API's contract.yaml, or a bundled suite's name (default: {DEFAULT_SUITE})",
+    )
     suite = kinds.add_parser("suite", help="create a suite with a commented contract and its first scenarios")
     suite.add_argument("folder", type=Path, help="a folder that does not exist yet")
     suite.add_argument(
@@ -35,11 +41,14 @@ def execute(options: argparse.Namespace) -> ExitCode:
     """Create the folder and print what to do next."""
     if options.kind == "suite":
         return _new_suite(options)
-    files = new_adapter(options.language, options.folder)
-    folder = shlex.quote(str(options.folder))
+    source = suite_folder(options.suite)
+    contract = load_contract(contract_file(source))
+    suite = "" if options.suite == DEFAULT_SUITE else f"--suite {shlex.quote(_named(options.suite, source))}"
+    files = new_adapter(options.language, options.folder, contract, suite)
+    words = " ".join([*([suite] if suite else []), shlex.quote(str(options.folder))])
     print(f"{options.folder}: {', '.join(str(file) for file in files)}")
-    print(f"It works as it is: waitproof doctor {folder}")
-    print(f"Then call your SDK where it calls the task client, and run: waitproof run {folder}")
+    print(f"It works as it is: waitproof doctor {words}")
+    print(f"Then call your SDK where it calls the task client, and run: waitproof run {words}")
     return ExitCode.KEPT
 
 
@@ -53,3 +62,8 @@ def _new_suite(options: argparse.Namespace) -> ExitCode:
     print(f"Then see what it would catch, and judge an SDK: waitproof prove --suite {folder}")
     print(f"  waitproof run ADAPTER --suite {folder}")
     return ExitCode.KEPT
+
+
+def _named(suite: str, folder: Path) -> str:
+    """Return how a command in any folder names a suite: a bundled one by its name, a folder by its path."""
+    return str(folder.resolve()) if Path(suite).is_dir() else suite

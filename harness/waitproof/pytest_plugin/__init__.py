@@ -1,10 +1,10 @@
 """The suite as pytest items, and the fixture `task_server`.
 
-`pytest scenarios/stream --adapter adapters/getstream-python` collects YAML files below a contract.yaml;
-without an adapter it collects none. `--waitproof-suite stream` collects a suite wherever it is. The run
-starts with pytest's test loop and plays everything that was selected; each item waits for its verdict. Every
-pytest session loads this module, so it imports nothing else of waitproof until an adapter is named or the
-fixture is used. Only pytest's public interface is used.
+`pytest scenarios --adapter adapters/my-sdk` collects YAML files below a contract.yaml; without an
+adapter it collects none. `--waitproof-suite stream` collects a suite wherever it is. The run starts with
+pytest's test loop and plays everything that was selected; each item waits for its verdict. Every pytest
+session loads this module, so it imports nothing else of waitproof until an adapter is named or the fixture is
+used. Only pytest's public interface is used.
 """
 
 from __future__ import annotations

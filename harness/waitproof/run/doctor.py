@@ -26,7 +26,7 @@ GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a
 EXIT_LIMIT_S = 5.0
 CANCEL_AFTER_S = 0.3  # by then a wait has polled, and sleeps
 CANCELLED_FOR_S = 2  # its task goes on for that long: a wait that ends with it was not cancelled
-PAYLOAD: dict[str, Json] = {"channels": 2, "name": "Ωmega", "nested": [{"a": None}]}
+PAYLOAD: dict[str, Json] = {"parts": 2, "name": "Ωmega", "nested": [{"a": None}]}
 INTERVAL_S = 1  # a whole number fits every SDK's resolution
 TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
 
@@ -263,7 +263,7 @@ class _Examination:
             known = ", ".join(self._contract.operations)
             fix = f"the contract has {known}; take the name out of capabilities.operations"
             return _Step(operation, "the contract has no such operation", wrong=True, fix=fix)
-        task_id = self._task(Step(status=self._done()), token=TOKEN)
+        task_id = self._task(Step(status=self._done()), token=TOKEN, begun_by=operation)
         arguments = fill(self._contract.operations[operation].arguments, {"token": TOKEN})
         call = self._process.send("begin", client="doctor", operation=operation, arguments=arguments)
         seen = self._call(call)
@@ -306,9 +306,9 @@ class _Examination:
         assert call.answer is not None
         return call.answer.outcome
 
-    def _task(self, *steps: Step, token: str = "") -> str | int:
+    def _task(self, *steps: Step, token: str = "", begun_by: str = "") -> str | int:
         task_id = new_task_id(self._contract)
-        self._server.create([TaskPlan(task_id, steps, token)])
+        self._server.create([TaskPlan(task_id, steps, token, begun_by=begun_by)])
         return task_id
 
     def _hint(self, task_id: str | int) -> str:

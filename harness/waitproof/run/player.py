@@ -80,7 +80,8 @@ class Player:
             server: The mock server that its tasks are created on.
             cancelled: Set when everything is to end.
             on_tasks: Called with the scenario and its tasks before the first of their polls can come.
-            fixed_ids: Held while a task has an id that another player may give one on the same server.
+            fixed_ids: Held while a task has an id that another player may give one on the same server, or is
+                begun by a request that any of them could make.
         """
         self._fixed_ids = fixed_ids or threading.Lock()
         self._on_tasks = on_tasks
@@ -143,7 +144,9 @@ class Player:
             alone: Whether hardly anything else runs; recorded.
             earlier_waits: Options of waits that the process has made before; recorded.
         """
-        with self._fixed_ids if scenario.has_fixed_id else contextlib.nullcontext():
+        begun_by = self._contract.operations.get(scenario.begun_by)
+        is_alone = scenario.has_fixed_id or (begun_by is not None and not begun_by.names_its_task)
+        with self._fixed_ids if is_alone else contextlib.nullcontext():
             observation = self._play(process, hello, scenario, client)
         return replace(observation, scale=scale, alone=alone, earlier_waits=earlier_waits)
 
@@ -152,7 +155,9 @@ class Player:
         self._owned.update(str(task.task_id) for task in tasks)
         if self._on_tasks is not None:
             self._on_tasks(scenario.id, tasks)
-        self._server.create([TaskPlan(t.task_id, scenario.task, t.token, t.n) for t in tasks])
+        self._server.create(
+            [TaskPlan(t.task_id, scenario.task, t.token, t.n, scenario.begun_by) for t in tasks]
+        )
         sent: list[_Sent] = []
 
         def carry_out(step: Send | Watch) -> Sequence[Seen]:

@@ -15,7 +15,6 @@ from waitproof.suite.contract import (
     Contract,
     ErrorAnswer,
     Level,
-    Operation,
     Requirement,
     TaskIdFormat,
 )
@@ -44,6 +43,7 @@ from waitproof.suite.files import (
 )
 from waitproof.suite.intervals import Intervals
 from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
+from waitproof.suite.operation import BeginRequest, Operation, Operations
 from waitproof.suite.scenario import (
     Call,
     Scenario,
@@ -71,6 +71,7 @@ __all__ = [
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",
+    "BeginRequest",
     "Call",
     "Catalog",
     "Change",
@@ -87,6 +88,7 @@ __all__ = [
     "Model",
     "Node",
     "Operation",
+    "Operations",
     "Path",
     "PollCount",
     "Requirement",
