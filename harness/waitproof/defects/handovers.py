@@ -34,8 +34,9 @@ def handover_defects(contract: Contract) -> Iterator[Defect]:
         Hooks(on_result=lambda _wait, result: _zeroed(result, is_number=True)),
         capabilities=TYPED,
         not_applicable=without_values(contract),
+        needs=("result",),
     )
-    if contract.returns is not Returns.TASK:
+    if contract.returns is not Returns.TASK or len(contract.returned or {}) < 2:
         return
     for name, sentence, hooks in (
         (

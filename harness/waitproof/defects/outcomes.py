@@ -59,6 +59,7 @@ def _ends(contract: Contract) -> Iterator[Defect]:
         check,
         "The helper returns as soon as an answer has a result, whatever the status.",
         Hooks(on_task=lambda _wait, t: t if t.result is None or t.meaning is FAILED else _ended(t)),
+        needs=("result",),
     )
     yield Defect(
         f"{check}.an-error-is-an-end",
@@ -173,7 +174,9 @@ def _results(contract: Contract) -> Iterator[Defect]:
         ),
     )
     for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=without_values(contract))
+        needs = ("result",) if name in {"of-the-first-poll", "of-its-inside", "null-is-an-object"} else ()
+        reason = without_values(contract)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=reason, needs=needs)
     yield Defect(
         f"{check}.none-by-recursion",
         check,
@@ -335,7 +338,9 @@ def _payloads(contract: Contract) -> Iterator[Defect]:
         ),
     )
     for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=without_values(contract))
+        needs = () if name == "latin-1" else ("result",)
+        reason = without_values(contract)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=reason, needs=needs)
     yield Defect(
         "record_integers.doubles-only",
         "record_integers",
@@ -387,4 +392,5 @@ def _fields_of_answers() -> Iterator[Defect]:
             strict_about_errors,
         ),
     ):
-        yield Defect(f"{check}.{name}", check, sentence, Hooks(on_task=on_task))
+        needs = ("error",) if name == "strict-about-errors" else ()
+        yield Defect(f"{check}.{name}", check, sentence, Hooks(on_task=on_task), needs=needs)

@@ -55,7 +55,7 @@ def lacks_option(case: Case, option: str) -> str:
     lacks=_lacks_interval,
     accuses="polls that are too close, a tenth too far apart or ever farther; fewer than 4 periods",
     excuses=f"{EARLY_SLACK_S * 1000:.0f} ms of a timer, counting from the response, a last sleep cut short; "
-    "a default where the helper has to be passed the option",
+    "growth that a schedule documents; a default where the helper has to be passed the option",
 )
 def interval_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """Each wait polls once an interval: no sooner, and not much later."""

@@ -41,6 +41,8 @@ __all__ = [
     "waiting_once",
 ]
 
+SLOWER = 1.5  # a helper that nothing but its task ends may take so much longer than expected
+MORE_PER_POLL_S = 0.020  # of a coarse timer, and of an answer: it counts where pauses are short
 ANSWER_LIMIT_S = 10.0  # on top of the time a call may rightly take: a stopped machine, a slow start
 
 
@@ -216,7 +218,8 @@ def _due_s(contract: Contract, scenario: Scenario, call: Call) -> float:
     interval_s = call.wait.interval_s(contract.defaults)
     timeout_s = call.wait.timeout_s(contract.defaults)
     if timeout_s > MAX_DURATION_S:  # the task, or the limit of polls, ends the wait long before
-        timeout_s = forecast(contract, scenario).length_s
+        expected = forecast(contract, scenario)
+        timeout_s = SLOWER * expected.length_s + MORE_PER_POLL_S * expected.polls / scenario.parallel
     return timeout_s + interval_s + longest_delay_s
 
 
