@@ -34,7 +34,7 @@ func main() {
 		SDK:          kit.SDK{Name: "taskclient", Version: "1.0.0"},
 		Helper:       "Client.WaitForTask",
 		ResultPath:   "",
-		Capabilities: map[string]any{"cancel": true},
+		Capabilities: map[string]any{"cancel": true, "options": api.Options},
 		Connect:      connect,
 		Wait:         wait,
 		GetTask:      getTask,
