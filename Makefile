@@ -50,8 +50,10 @@ suite: $(STAMP) ## the Stream suite through pytest: the reference client, and th
 prove: $(STAMP) ## show that the suite catches every defect, simulated and then live (a quarter of an hour)
 	$(BIN)/waitproof prove --simulated --live
 
-schema: $(STAMP) ## regenerate scenarios/scenario.schema.json from the model
+schema: $(STAMP) ## regenerate the schemas in scenarios/ and docs/reference/contract.md from the model
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json
+	$(BIN)/waitproof schema --contract > scenarios/contract.schema.json
+	$(BIN)/python tests/helpers/contract_page.py
 
 clean: ## remove what setting up has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

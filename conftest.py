@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from fakes import Mark
     from playwright.sync_api import Browser, Error, Page
 
-pytest_plugins = ["pytester"]
-
 ADAPTERS = Path(__file__).parent / "adapters"
 LONGEST_FILES = (  # five seconds or more each; they start first, so that none is left alone at the end
     "live/test_matrix.py",

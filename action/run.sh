@@ -37,10 +37,15 @@ file_of() {
   esac
 }
 
-suite="$(only_line suite "$WAITPROOF_SUITE")"
+suite=""
+read_lines "$WAITPROOF_SUITE"
+if [ "${#lines[@]}" != 0 ]; then suite="$(only_line suite "$WAITPROOF_SUITE")"; fi
 fail_on="$(only_line fail-on "$WAITPROOF_FAIL_ON")"
 report="$(only_line report "$WAITPROOF_REPORT")"
-arguments=("--suite=$suite" "--fail-on=$fail_on")
+arguments=("--fail-on=$fail_on")
+if [ -n "$suite" ]; then arguments+=("--suite=$suite"); fi
+read_lines "$WAITPROOF_SCENARIOS"
+for line in ${lines[@]+"${lines[@]}"}; do arguments+=("--scenarios=$line"); done
 read_lines "$WAITPROOF_ADAPTERS"
 for line in ${lines[@]+"${lines[@]}"}; do arguments+=("--adapter=$line"); done
 read_lines "$WAITPROOF_PATTERNS"

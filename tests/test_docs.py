@@ -10,9 +10,11 @@ import pytest
 from waitproof.cli import main
 from waitproof.defects import library
 from waitproof.run import parse_baseline
+from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
 from waitproof.suite.files import bundled_suite, load_contract, load_suite
+from waitproof.suite.model import build
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -42,10 +44,28 @@ def test_the_readmes_python_runs_and_prints_what_it_says() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_scenario_shown_is_one(page: Path) -> None:
     contract = load_contract(bundled_suite() / "contract.yaml")
+    own = [text for text in blocks(page, "yaml") if "\nendpoint:" in text]
+    if own:
+        contract = build(Contract, Document(own[0], page.name))
 
     for text in blocks(page, "yaml"):
         if "calls:" in text:
             parse_scenario(Document(text, page.name), "shown/here", contract)
+
+
+def test_the_suite_that_a_page_writes_has_nothing_to_fix(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = ROOT / "docs" / "how-to" / "suite-for-your-api.md"
+    for text in blocks(page, "yaml"):
+        file = tmp_path / text.splitlines()[0].removeprefix("# ")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+
+    assert main(["lint", str(tmp_path)]) == 0
+
+    (count,) = re.findall(r"^reports: (3 .*)$", page.read_text(), re.MULTILINE)
+    assert capsys.readouterr().out == f"{tmp_path}: {count}\n"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

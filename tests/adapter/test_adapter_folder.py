@@ -101,7 +101,7 @@ def test_every_mistake_of_a_file_is_reported_at_once() -> None:
         "  fix:      put it between quotes",
         "adapters/x/adapter.yaml:3:1: an adapter has no key 'comand'\n"
         "  found:    comand: [x]\n"
-        "  expected: format, name, summary, needs, inputs, prepare, command, env or baseline\n"
+        "  expected: format, name, summary, needs, inputs, prepare, command, suite, env or baseline\n"
         "  fix:      did you mean 'command'?",
         "adapters/x/adapter.yaml:4:25: a need has no key 'got'\n"
         "  found:    needs: [{program: java, got: it}]\n"

@@ -1,11 +1,13 @@
 """`waitproof new adapter`: docs/how-to/write-an-adapter.md, followed to the letter."""
 
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 from waitproof.adapter.api import api_file
+from waitproof.adapter.folder import read_adapter
 from waitproof.adapter.kits import languages
 from waitproof.cli import main
 from waitproof.suite.files import bundled_suite, contract_file, load_contract
@@ -61,11 +63,12 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
 
     assert main(["new", "adapter", "python", str(folder), "--suite", str(POTTERY)]) == 0
 
-    option = f"--suite {POTTERY}"
     assert capsys.readouterr().out.splitlines()[1:] == [
-        f"It works as it is: waitproof doctor {option} {folder}",
-        f"Then call your SDK where it calls the task client, and run: waitproof run {option} {folder}",
+        f"It works as it is: waitproof doctor {folder}",
+        f"Then call your SDK where it calls the task client, and run: waitproof run {folder}",
     ]
+    suite = os.path.relpath(POTTERY, folder)
+    assert read_adapter(folder).suite == suite
     readme = (folder / "README.md").read_text(encoding="utf-8")
     about = readme.partition("## What the suite `pottery` asks")[2]
     assert about.splitlines()[2:] == [
@@ -81,9 +84,9 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
         "  - `sweep`, `{}`: `DELETE /ashes`",
         "",
         "```console",
-        f"$ waitproof doctor {option} .",
-        f"$ waitproof run {option} .",
-        f"$ waitproof explain {option}    # every requirement, with the sentence of the documentation",
+        "$ waitproof doctor .",
+        "$ waitproof run .",
+        f"$ waitproof explain --suite {suite}    # every requirement, with the sentence of the documentation",
         "```",
     ]
 

@@ -628,7 +628,7 @@ def test_lint_of_a_single_file_needs_a_contract_above_it(tmp_path: Path, cli: Cl
         2,
         "",
         f"{file}: there is no contract.yaml above this file\n"
-        "  fix:      put it below the folder of a suite\n",
+        "  fix:      put it below the folder of a suite, or name that suite: --suite NAME\n",
     )
 
 

@@ -330,7 +330,9 @@ def test_wrong_use_is_told_without_a_traceback(arguments: list[str], told: str) 
     ("arguments", "told"),
     [
         (["--scenarios", "nowhere"], "--scenarios: no suite is called 'nowhere'"),
-        (["--scenarios", "tests"], "tests: this is not a suite"),
+        (["--suite", "tests"], "tests: this is not a suite"),
+        (["--suite", "nowhere"], "--suite: no suite is called 'nowhere'"),
+        (["--suite", "stream", "--scenarios", "docs"], "--scenarios: docs has no scenario"),
         (["--poll-interval", "1"], "--poll-interval 1: this is not a duration"),
         (["--max-tasks", "0"], "--max-tasks: expected a whole number from 1 to 1,000,000,000, not '0'"),
         (["--keep", "abc"], "--keep: expected a whole number from 1 to 1,000,000,000, not 'abc'"),

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from waitproof.errors import InputError
 from waitproof.judge.pauses import MIN_PERIODS
-from waitproof.suite import files as suite_module
+from waitproof.suite import folders as suite_module
 from waitproof.suite.crosscheck import MIN_TIMEOUT_INTERVALS
 from waitproof.suite.files import (
     CONTRACT,
@@ -331,14 +331,15 @@ def test_an_unknown_name_of_a_suite_is_reported() -> None:
 
     assert str(caught.value) == (
         "--suite: no suite is called 'steam'\n"
-        "  expected: a folder that holds a contract.yaml, or the name of a suite that comes with waitproof"
+        "  expected: a folder that holds a contract.yaml, or the name of a suite that comes with waitproof\n"
+        "  fix:      did you mean 'stream'?"
     )
 
 
 def test_a_suite_in_the_package_comes_before_the_checkouts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(suite_module, "__file__", str(tmp_path / "harness/waitproof/suite/files.py"))
+    monkeypatch.setattr(suite_module, "__file__", str(tmp_path / "harness/waitproof/suite/folders.py"))
     for place in ("scenarios/stream", "harness/waitproof/_scenarios/stream"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / CONTRACT).touch()

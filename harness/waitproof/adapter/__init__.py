@@ -10,10 +10,10 @@ from waitproof.adapter.folder import (
     read_adapter,
     unique_names,
 )
+from waitproof.adapter.kept_waiting import starvation
 from waitproof.adapter.kits import languages, new_adapter
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
-from waitproof.adapter.starvation import starvation
 
 __all__ = [
     "FILE_NAME",

@@ -22,7 +22,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake, nearest
-from waitproof.suite import Document, Format, Model, build, invalid, read_file, shown
+from waitproof.suite import Document, Format, Model, build, bundled_suite, invalid, is_suite, read_file, shown
 
 __all__ = [
     "FILE_NAME",
@@ -78,6 +78,7 @@ class AdapterFile(Model):
     inputs: tuple[_Text, ...] = ()
     prepare: tuple[_Command, ...] = ()
     command: _Command
+    suite: _Text | None = None
     env: dict[str, str] = {}
     baseline: _Text | None = None
 
@@ -99,6 +100,7 @@ class AdapterSpec:
         command: The program to start and its arguments, with `{python}` still in them.
         inputs: Files, relative to the folder, after whose change it is prepared again.
         prepare: Commands to run beforehand, one after another.
+        suite: What its SDK is judged by: a bundled suite's name, or a folder relative to the adapter's.
         env: Variables of the adapter alone; the commands of `prepare` do not get them.
         baseline: The file of its known deviations, None when it has none.
         argument: What its user typed to name it, "" where nobody did.
@@ -114,6 +116,32 @@ class AdapterSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     baseline: Path | None = None
     argument: str = ""
+    suite: str | None = None
+
+    def suite_folder(self) -> Path | None:
+        """Return the folder of the suite that its adapter.yaml names, None if it names none.
+
+        Raises:
+            InputError: There is no such suite.
+        """
+        if self.suite is None:
+            return None
+        beside = self.folder / self.suite
+        if is_suite(beside):
+            return beside
+        try:
+            return bundled_suite(self.suite)
+        except InputError as error:
+            document = Document(read_file(self.folder / FILE_NAME), str(self.folder / FILE_NAME))
+            mistake = error.mistakes[0]
+            raise InputError(
+                document.mistake(
+                    ("suite",),
+                    mistake.fact,
+                    expected="a suite's folder, relative to this file, or a bundled suite's name",
+                    fix=mistake.fix,
+                )
+            ) from None
 
     def launch(self) -> AdapterCommand:
         """Return the command that starts the adapter; its paths are absolute."""
@@ -156,6 +184,7 @@ def read_adapter(folder: Path) -> AdapterSpec:
             fix = f"name one of those in it: {', '.join(map(str, inside))}"
         raise InputError(Mistake(str(folder), f"the folder has no {FILE_NAME}", fix=fix))
     spec = parse_adapter(read_file(file), str(file))
+    spec.suite_folder()  # raises where there is none
     if spec.baseline is None:
         usual = folder / _BASELINE_NAME
         return dataclasses.replace(spec, baseline=usual) if usual.is_file() else spec
@@ -191,6 +220,7 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
         inputs=file.inputs,
         prepare=file.prepare,
         env=file.env,
+        suite=file.suite,
         baseline=None if file.baseline is None else folder / file.baseline,
     )
 

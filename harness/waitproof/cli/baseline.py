@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -27,7 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     updating.add_argument("adapters", nargs="+", metavar="ADAPTER", help="folder with an adapter.yaml")
     updating.add_argument(
-        "--report", type=Path, metavar="FILE", help="report.json of the run, written by waitproof run --json"
+        "--report",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="report.json of the run, written by waitproof run --json; repeatable, for several suites",
     )
     updating.add_argument(
         "--wide",
@@ -45,8 +49,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
         run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
         fix = f"{run}; then the same command with --report report.json"
         raise InputError(Mistake("--report", "a run's report is needed to update a baseline", fix=fix))
-    report = load(options.report)
-    updates = [_update_of(argument, report, options) for argument in options.adapters]
+    reports = [load(path) for path in options.report]
+    updates = [_update_of(argument, reports, options) for argument in options.adapters]
     for file, new in updates:
         if new.changes and new.text is not None and not options.check:
             write_file(file, new.text, "baseline")
@@ -56,14 +60,15 @@ def execute(options: argparse.Namespace) -> ExitCode:
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
 
-def _update_of(argument: str, report: Report, options: argparse.Namespace) -> tuple[Path, Update]:
+def _update_of(argument: str, reports: Sequence[Report], options: argparse.Namespace) -> tuple[Path, Update]:
     name, file = baseline_file(argument)
-    played = {each.name: each for each in report.adapters}
+    played = {each.name: (report, each) for report in reports for each in report.adapters}
     if name not in played:
         fact = f"the report has nothing about the adapter '{name}'"
-        fix = shlex.join(["waitproof", "run", argument, "--json", str(options.report)])
-        raise InputError(Mistake(str(options.report), fact, expected=", ".join(played), fix=fix))
-    adapter = played[name]
+        fix = shlex.join(["waitproof", "run", argument, "--json", str(options.report[0])])
+        places = ", ".join(map(str, options.report))
+        raise InputError(Mistake(places, fact, expected=", ".join(played), fix=fix))
+    report, adapter = played[name]
     run = Run(
         report.started[:10],
         adapter.named_sdk,

@@ -6,9 +6,10 @@ import argparse
 
 from waitproof.adapter import find_adapter
 from waitproof.cli.console import say
-from waitproof.cli.options import add_suite_option, prepare_all
+from waitproof.cli.options import add_suite_options, prepare_all, suite_of
+from waitproof.errors import InputError
 from waitproof.run import ExitCode, examine
-from waitproof.suite import contract_file, load_contract, load_scenario, suite_folder
+from waitproof.suite import read_suite
 
 __all__ = ["add_options", "execute"]
 
@@ -16,15 +17,16 @@ __all__ = ["add_options", "execute"]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("adapter", metavar="ADAPTER", help="a folder with an adapter.yaml, or a command")
-    add_suite_option(parser)
+    add_suite_options(parser)
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Prepare the adapter and print each step's result."""
-    folder = suite_folder(options.suite)
-    contract = load_contract(contract_file(folder))
-    file = folder / f"{contract.example}.yaml"
-    example = load_scenario(file, folder, contract) if contract.example else None
     spec = find_adapter(options.adapter)
+    suite, mistakes = read_suite(suite_of(options, spec), options.scenarios)
+    contract = suite.contract
+    example = next((each for each in suite.scenarios if each.id == contract.example), None)
+    if example is None and contract.example is not None:
+        raise InputError(mistakes)  # the example's are among them
     prepare_all([spec], say)
     return ExitCode.KEPT if examine(spec.launch(), contract, say, example) else ExitCode.UNKNOWN

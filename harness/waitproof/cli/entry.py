@@ -22,7 +22,7 @@ INTERNAL_ERROR = 4  # not an ExitCode: no report has it
 COMMANDS = {  # name of its module, except for `serve`: help
     "run": "run the suite against adapters and print their verdicts",
     "list": "list the scenarios and what they prove",
-    "explain": "explain a requirement or a scenario",
+    "explain": "explain a requirement, a scenario or a check",
     "lint": "check scenario files without running them",
     "doctor": "check an adapter against the protocol, step by step",
     "serve": "serve mock tasks while you develop a client",
@@ -30,8 +30,8 @@ COMMANDS = {  # name of its module, except for `serve`: help
     "report": "make HTML, Markdown, JUnit XML and more from report.json files",
     "baseline": "bring an adapter's known deviations up to date",
     "diff": "show what changed between two runs, such as two builds of an SDK",
-    "new": "create a working adapter for a new SDK",
-    "schema": "print the JSON Schema of scenario files or of report.json",
+    "new": "create a working adapter for a new SDK, or a suite for a new API",
+    "schema": "print the JSON Schema of scenario files, of contracts or of report.json",
 }
 
 

@@ -1,4 +1,4 @@
-"""`waitproof explain`: one requirement with the scenarios that prove it, or one scenario's file."""
+"""`waitproof explain`: a requirement with the scenarios that prove it, a scenario's file, or the checks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import shlex
 import sys
 import textwrap
 
+from waitproof.cli.checks import explain_checks
 from waitproof.cli.console import say
-from waitproof.cli.options import DEFAULT_SUITE, add_suite_option
+from waitproof.cli.options import add_suite_options, suite_arguments, suite_of
 from waitproof.errors import InputError, Mistake, nearest
 from waitproof.run import ExitCode
-from waitproof.suite import Requirement, Suite, load_scenario, read_file, read_suite, suite_folder
+from waitproof.suite import Requirement, Suite, load_scenario, read_file, read_suite
 from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
@@ -21,17 +22,25 @@ __all__ = ["add_options", "execute"]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("name", nargs="?", help="id of a requirement or scenario; without it, list them all")
-    add_suite_option(parser)
+    parser.add_argument(
+        "--checks",
+        action="store_true",
+        help="explain the check of that name, or all checks that a contract's requirements can name",
+    )
+    add_suite_options(parser)
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Print the requirement or scenario with that name."""
-    suite, mistakes = read_suite(suite_folder(options.suite))
+    if options.checks:
+        for line in explain_checks(options.name):
+            say(line)
+        return ExitCode.KEPT
+    suite, mistakes = read_suite(suite_of(options), options.scenarios)
     for line in _lines(suite, options.name):
         say(line)
     if mistakes:
-        suite_option = [] if options.suite == DEFAULT_SUITE else ["--suite", options.suite]
-        lint = shlex.join(["waitproof", "lint", *suite_option])
+        lint = shlex.join(["waitproof", "lint", *suite_arguments(options)])
         print(escape(f"this suite has mistakes; to see them: {lint}"), file=sys.stderr)
     return ExitCode.KEPT
 

@@ -6,25 +6,27 @@ import argparse
 import sys
 
 from waitproof.cli.console import make_console
-from waitproof.cli.options import add_suite_option
+from waitproof.cli.options import add_suite_options, suite_of
 from waitproof.errors import InputError
 from waitproof.run import ExitCode
-from waitproof.suite import read_suite, suite_folder
+from waitproof.suite import read_suite
 
 __all__ = ["add_options", "execute"]
 
-add_options = add_suite_option
+add_options = add_suite_options
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Print every scenario that can be read, then raise for the files that can't."""
-    suite, mistakes = read_suite(suite_folder(options.suite))
+    suite, mistakes = read_suite(suite_of(options), options.scenarios)
     console = make_console(sys.stdout)
     for scenario in suite.scenarios:
         console.print(scenario.id, style="bold", markup=False, highlight=False)
         console.print(f"    {scenario.summary}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"    proves {', '.join(scenario.proves)}", style="dim", markup=False, soft_wrap=True)
     head = f"{len(suite.scenarios)} scenarios prove {len(suite.contract.requirements)} requirements"
+    for name in suite.left_out:
+        console.print(f"left out: {name}, because this suite promises nothing that it proves", markup=False)
     console.print(head, markup=False, highlight=False)
     if mistakes:
         raise InputError(mistakes)

@@ -1,43 +1,71 @@
-"""`waitproof new adapter`: a working adapter for a new SDK."""
+"""`waitproof new`: a working adapter for a new SDK, or a suite for a new API."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from pathlib import Path
 
 from waitproof.adapter import languages, new_adapter
-from waitproof.cli.options import DEFAULT_SUITE, add_suite_option
+from waitproof.judge import checks
 from waitproof.run import ExitCode
-from waitproof.suite import contract_file, load_contract, suite_folder
+from waitproof.suite import DEFAULT_SUITE, contract_file, load_contract, new_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    kinds = parser.add_subparsers(required=True, metavar="adapter")
+    kinds = parser.add_subparsers(required=True, metavar="adapter|suite", dest="kind")
     adapter = kinds.add_parser(
         "adapter", help="copy a language's kit, which is a working adapter, to a folder"
     )
     adapter.add_argument("language", help=", ".join(languages()))
     adapter.add_argument("folder", type=Path, help="a folder that does not exist yet")
-    add_suite_option(adapter)
+    adapter.add_argument(
+        "--suite",
+        default=DEFAULT_SUITE,
+        metavar="DIR",
+        help="folder with a contract.yaml, or the name of a bundled suite: the API that the SDK calls "
+        "(default: %(default)s)",
+    )
+    suite = kinds.add_parser("suite", help="create a suite with a commented contract and its first scenarios")
+    suite.add_argument("folder", type=Path, help="a folder that does not exist yet")
+    suite.add_argument(
+        "--extends",
+        metavar="SUITE",
+        help="add to another suite, a folder or a bundled one's name, in place of a whole new one",
+    )
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Create the folder and print what to do next."""
-    source = suite_folder(options.suite)
-    contract = load_contract(contract_file(source))
-    suite = "" if options.suite == DEFAULT_SUITE else f"--suite {shlex.quote(_named(options.suite, source))}"
-    files = new_adapter(options.language, options.folder, contract, suite)
-    words = " ".join([*([suite] if suite else []), shlex.quote(str(options.folder))])
+    if options.kind == "suite":
+        return _new_suite(options)
+    contract = load_contract(contract_file(suite_folder(options.suite)))
+    files = new_adapter(options.language, options.folder, contract, _suite_of(options))
+    folder = shlex.quote(str(options.folder))
     print(f"{options.folder}: {', '.join(str(file) for file in files)}")
-    print(f"It works as it is: waitproof doctor {words}")
-    print(f"Then call your SDK where it calls the task client, and run: waitproof run {words}")
+    print(f"It works as it is: waitproof doctor {folder}")
+    print(f"Then call your SDK where it calls the task client, and run: waitproof run {folder}")
     return ExitCode.KEPT
 
 
-def _named(suite: str, folder: Path) -> str:
-    """Return how a command in any folder names a suite: a bundled one by its name, a folder by its path."""
-    return str(folder.resolve()) if Path(suite).is_dir() else suite
+def _suite_of(options: argparse.Namespace) -> str:
+    """Return what adapter.yaml says of its suite: a name, or the way to a folder; "" for the usual one."""
+    if Path(options.suite).is_dir():
+        return Path(os.path.relpath(options.suite, options.folder)).as_posix()
+    return "" if options.suite == DEFAULT_SUITE else str(options.suite)
+
+
+def _new_suite(options: argparse.Namespace) -> ExitCode:
+    files = new_suite(options.folder, checks(), options.extends)
+    folder = shlex.quote(str(options.folder))
+    print(f"{options.folder}: {', '.join(str(file) for file in files)}")
+    print(f"It is right as it is: waitproof lint {folder}")
+    print(f"Put your API's words into {folder}/contract.yaml; its promises can be judged by what this shows:")
+    print("  waitproof explain --checks")
+    print(f"Then see what it would catch, and judge an SDK: waitproof prove --suite {folder}")
+    print(f"  waitproof run ADAPTER --suite {folder}")
+    return ExitCode.KEPT

@@ -4,23 +4,48 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from waitproof.adapter import AdapterSpec, prepare
 from waitproof.errors import InputError, Mistake
+from waitproof.suite import DEFAULT_SUITE, suite_folder
 
-__all__ = ["DEFAULT_SUITE", "add_suite_option", "prepare_all"]
-
-DEFAULT_SUITE = "stream"
+__all__ = ["add_suite_options", "prepare_all", "suite_arguments", "suite_of"]
 
 
-def add_suite_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--suite`."""
+def add_suite_options(parser: argparse.ArgumentParser) -> None:
+    """Add `--suite` and `--scenarios`."""
     parser.add_argument(
         "--suite",
-        default=DEFAULT_SUITE,
         metavar="DIR",
-        help="folder with a contract.yaml, or the name of a bundled suite (default: %(default)s)",
+        help="folder with a contract.yaml, or the name of a bundled suite "
+        f"(default: what the adapter's adapter.yaml names, else {DEFAULT_SUITE})",
     )
+    parser.add_argument(
+        "--scenarios",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="DIR",
+        help="folder with more scenario files for the suite, or one such file; repeatable",
+    )
+
+
+def suite_of(options: argparse.Namespace, spec: AdapterSpec | None = None) -> Path:
+    """Return the folder of the suite that the options name, else the adapter, else of the usual one.
+
+    Raises:
+        InputError: There is no such suite.
+    """
+    if options.suite is None and spec is not None and (own := spec.suite_folder()) is not None:
+        return own
+    return suite_folder(options.suite or DEFAULT_SUITE)
+
+
+def suite_arguments(options: argparse.Namespace) -> list[str]:
+    """Return the part of a command line that names the same suite again."""
+    named = [] if options.suite is None else ["--suite", options.suite]
+    return [*named, *(word for each in options.scenarios for word in ("--scenarios", str(each)))]
 
 
 def prepare_all(specs: Sequence[AdapterSpec], say: Callable[[str], None]) -> None:

@@ -9,19 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from waitproof.cli.console import say
-from waitproof.cli.options import add_suite_option
+from waitproof.cli.options import add_suite_options, suite_of
 from waitproof.defects import Line, library, markdown, not_caught, reasons, sentence_of, summary
 from waitproof.errors import InputError, Mistake
 from waitproof.report import write_file
 from waitproof.run import ExitCode, prove_live, prove_simulated
-from waitproof.suite import load_suite, suite_folder
+from waitproof.suite import load_suite
 
 __all__ = ["add_options", "execute"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    add_suite_option(parser)
+    add_suite_options(parser)
     parser.add_argument(
         "--simulated", action="store_true", help="run the defects in virtual time (the default)"
     )
@@ -48,7 +48,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: The suite cannot be read, or no name matches.
     """
-    suite = load_suite(suite_folder(options.suite))
+    suite = load_suite(suite_of(options), options.scenarios)
     known = library(suite.contract)
     clients = {**known.defects, **known.equivalents}
     chosen = [each for name, each in clients.items() if _is_meant(options, name)]

@@ -1,4 +1,6 @@
-"""`waitproof run`: runs a suite against adapters, shows the progress, and writes the reports.
+"""`waitproof run`: runs suites against adapters, shows the progress, and writes the reports.
+
+Adapters of one suite run side by side, and one suite after the other.
 
 What is not obvious: the run has its own thread, so that Ctrl-C and SIGTERM are noticed at once and every
 verdict known by then is kept.
@@ -17,9 +19,10 @@ from pathlib import Path
 from rich.console import Console
 
 from waitproof import report
-from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter, unique_names
+from waitproof.adapter import FILE_NAME, adapters_in, find_adapter, unique_names
 from waitproof.cli.console import make_console, say
-from waitproof.cli.options import DEFAULT_SUITE, add_suite_option, prepare_all
+from waitproof.cli.options import add_suite_options, prepare_all
+from waitproof.cli.plan import SuiteRun, plan
 from waitproof.errors import InputError, Mistake
 from waitproof.run import (
     Baseline,
@@ -33,7 +36,7 @@ from waitproof.run import (
     under_clock,
 )
 from waitproof.signals import on_termination
-from waitproof.suite import Level, Scenario, Suite, load_suite, select, suite_folder
+from waitproof.suite import Level
 from waitproof.text import escape, plural
 
 __all__ = ["add_options", "execute"]
@@ -49,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="a folder with an adapter.yaml, or a command; repeatable",
     )
-    add_suite_option(parser)
+    add_suite_options(parser)
     parser.add_argument(
         "-k",
         action="append",
@@ -81,36 +84,52 @@ def execute(options: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: Wrong use, or a report that could not be written.
     """
-    suite = load_suite(suite_folder(options.suite))
     arguments = [*_without_collections(options.adapters), *options.adapter]
     if not arguments:
         expected = "a folder with an adapter.yaml, or --adapter with a command"
         fix = "waitproof run adapters/reference-client"
         raise InputError(Mistake("waitproof run", "no adapter is named", expected=expected, fix=fix))
-    scenarios = select(suite.scenarios, options.patterns)
     json_path = {"--json": options.json} if options.json else {}
-    report.check_paths({**json_path, **report.requested_paths(options)})
-    console = make_console(sys.stdout)
+    report.check_paths(requested := {**json_path, **report.requested_paths(options)})
     specs = unique_names([find_adapter(argument) for argument in arguments])
+    runs = plan(options, specs)
+    for each in runs:
+        report.check_paths(each.paths(requested))
+    console = make_console(sys.stdout)
     baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
     level = Level(options.fail_on.upper())
+    played: list[tuple[SuiteRun, report.Report, report.Merged]] = []
+    results: list[RunResult] = []
     with report.commands_off(os.environ, say):
         prepare_all(specs, say)
-        result = _play(suite, scenarios, specs, options, console, baselines)
-        add_causes(result)
-        code = exit_code(
-            [list(adapter.verdicts()) for adapter in result.adapters],
-            fail_on=level,
-            interrupted=result.interrupted,
-            stale=any(adapter.stale for adapter in result.adapters),
-            died=any(adapter.deaths for adapter in result.adapters),
-        )
-        raw = report.report_of(result, exit_code=code, fail_on=level)
-        merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
-        report.print_report(console, merged, verbose=options.verbose)
-        say(_last_line(result))
-    _write_reports(raw, merged, options)
-    return code
+        for each in runs:
+            if len(runs) > 1:
+                say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
+            result = _play(each, options, console, baselines)
+            add_causes(result)
+            raw = report.report_of(result, exit_code=_code([result], level), fail_on=level)
+            merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
+            report.print_report(console, merged, verbose=options.verbose)
+            say(_last_line(result))
+            played.append((each, raw, merged))
+            results.append(result)
+            if result.interrupted:
+                break
+        if len(results) > 1:
+            say(_summary(results))
+    _write_reports(played, options)
+    return _code(results, level)
+
+
+def _code(results: Sequence[RunResult], level: Level) -> ExitCode:
+    adapters = [adapter for result in results for adapter in result.adapters]
+    return exit_code(
+        [list(adapter.verdicts()) for adapter in adapters],
+        fail_on=level,
+        interrupted=any(result.interrupted for result in results),
+        stale=any(adapter.stale for adapter in adapters),
+        died=any(adapter.deaths for adapter in adapters),
+    )
 
 
 def _without_collections(arguments: Sequence[str]) -> list[str]:
@@ -126,33 +145,32 @@ def _without_collections(arguments: Sequence[str]) -> list[str]:
 
 
 def _play(
-    suite: Suite,
-    scenarios: Sequence[Scenario],
-    specs: Sequence[AdapterSpec],
+    run: SuiteRun,
     options: argparse.Namespace,
     console: Console,
     baselines: Mapping[str, Baseline],
 ) -> RunResult:
-    """Play the scenarios with every adapter and show the progress."""
+    """Play one suite's scenarios with its adapters and show the progress."""
     listener: report.BarListener | report.LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
-        names = [spec.name for spec in specs]
-        listener = report.BarListener(console, names, len(scenarios), suite.contract.meanings)
+        names = [spec.name for spec in run.specs]
+        listener = report.BarListener(console, names, len(run.scenarios), run.suite.contract.meanings)
         on_poll = listener.polled
     else:
         listener = report.LineListener(console)
     with jumping_clock(jumps=options.clock_jump) as clock:
         runner = Runner(
-            suite,
-            [under_clock(spec.launch(), clock) for spec in specs],
-            scenarios=scenarios,
+            run.suite,
+            [under_clock(spec.launch(), clock) for spec in run.specs],
+            scenarios=run.scenarios,
             baselines=baselines,
             listener=listener,
             on_poll=on_poll,
             port=options.port,
         )
-        runner.result.argument = "" if options.suite == DEFAULT_SUITE else options.suite
+        runner.result.argument = options.suite or ""
+        runner.result.scenarios_arguments = tuple(map(str, options.scenarios))
         with listener:
             return _run_in_thread(runner)
 
@@ -186,15 +204,24 @@ def _last_line(result: RunResult) -> str:
     return f"{name}: {plural(count, 'scenario')}{adapters} in {result.seconds:.1f} s"
 
 
-def _write_reports(raw: report.Report, merged: report.Merged, options: argparse.Namespace) -> None:
+def _summary(results: Sequence[RunResult]) -> str:
+    adapters = sum(len(result.adapters) for result in results)
+    seconds = sum(result.seconds for result in results)
+    return f"{len(results)} suites with {plural(adapters, 'adapter')} in {seconds:.1f} s"
+
+
+def _write_reports(
+    played: Sequence[tuple[SuiteRun, report.Report, report.Merged]], options: argparse.Namespace
+) -> None:
     """Write every requested report; what could not be written is reported once the others are."""
     mistakes: list[Mistake] = []
-    if options.json is not None:
-        try:
-            report.write(raw, options.json)
-        except InputError as error:  # the other reports are still written
-            mistakes += error.mistakes
-    report.publish(merged, os.environ, say)
-    mistakes += report.write_reports(merged, report.requested_paths(options))
+    for run, raw, merged in played:
+        if options.json is not None:
+            try:
+                report.write(raw, run.path(options.json))
+            except InputError as error:  # the other reports are still written
+                mistakes += error.mistakes
+        report.publish(merged, os.environ, say)
+        mistakes += report.write_reports(merged, run.paths(report.requested_paths(options)))
     if mistakes:
         raise InputError(mistakes)

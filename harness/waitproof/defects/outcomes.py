@@ -373,7 +373,8 @@ def _fields_of_answers() -> Iterator[Defect]:
         return task
 
     def strict_about_errors(wait: Wait, task: Task) -> Task:
-        known = wait.client.contract.error.keys() | {"task_id"}
+        usual = wait.client.contract.error
+        known = {"task_id", *(usual if isinstance(usual, dict) else ())}
         if isinstance(task.error, dict) and task.error.keys() - known:
             raise TypeError("unexpected keyword argument")
         return task

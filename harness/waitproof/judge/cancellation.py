@@ -21,7 +21,14 @@ __all__: list[str] = []
 SOON_S = 0.500  # nobody who cancels notices less, and a helper that looks at its token has done so by then
 
 
-@kind("cancelled_soon", reads=["cancelled"], timed=True, watches=True)
+@kind(
+    "cancelled_soon",
+    reads=["cancelled"],
+    timed=True,
+    watches=True,
+    accuses=f"a cancelled wait that returns, ends an interval (or {SOON_S:g} s) later, or polls again",
+    excuses="a result that was on its way when the wait was cancelled, and a poll that was due anyway",
+)
 def cancelled_soon(case: Case, _arguments: NoArguments) -> Finding:
     """A cancelled wait ends soon, not by returning, and sends no poll for it or after it."""
     finding = broken("a wait that is cancelled", case.none_made)
@@ -77,7 +84,12 @@ def _polled(case: Case, call: CallRecord, soon_s: float) -> Finding | None:
     return None
 
 
-@kind("usable_after_cancel", reads=["returns"])
+@kind(
+    "usable_after_cancel",
+    reads=["returns"],
+    accuses="a wait after a cancelled one that does not return the expected result",
+    excuses="how the cancelled wait itself ended: that is for cancelled_soon",
+)
 def usable_after_cancel(case: Case, _arguments: NoArguments) -> Finding:
     """On a client whose wait was cancelled, the next wait is as any other."""
     finding = broken("a wait after one that was cancelled", case.none_made)

@@ -19,6 +19,8 @@ from waitproof.protocol import Capabilities, Raised
 from waitproof.suite import Contract, Model, Requirement, Scenario, register_check
 
 __all__ = [
+    "ACCUSES_NOBODY",
+    "EXCUSES_ALL",
     "Case",
     "Check",
     "Finding",
@@ -31,6 +33,9 @@ __all__ = [
     "recorded",
     "suspect",
 ]
+
+ACCUSES_NOBODY = "nothing: what it sees goes on record"
+EXCUSES_ALL = "everything: it belongs to requirements of the level INFO"
 
 
 class Mark(StrEnum):
@@ -178,6 +183,8 @@ class Check:
         watches: It needs to see what comes after the outcome.
         ends: It needs to see how the process ends, so that its scenarios have a process for themselves.
         lacks: Returns the capability that the requirement is about and that the SDK says it lacks, or "".
+        accuses: What breaks the promise, for the author of a suite.
+        excuses: What does not, although it may look so.
     """
 
     kind: str
@@ -188,6 +195,13 @@ class Check:
     watches: bool
     ends: bool
     lacks: Callable[[Case, Any], str]
+    accuses: str = ""
+    excuses: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What it looks for, in one sentence."""
+        return (self.function.__doc__ or "").partition("\n\n")[0].strip()
 
     def run(self, case: Case, requirement: Requirement) -> Finding:
         """Judge `case`; the loader has checked the arguments."""
@@ -210,11 +224,13 @@ def kind(
     watches: bool = False,
     ends: bool = False,
     lacks: Callable[[Case, Any], str] = lambda _case, _arguments: "",
+    accuses: str = "",
+    excuses: str = "",
 ) -> Callable[[_F], _F]:
-    """Register a check under its kind."""
+    """Register a check under its kind; its function's docstring begins with what it looks for."""
 
     def register(function: _F) -> _F:
-        check = Check(name, function, arguments, tuple(reads), timed, watches, ends, lacks)
+        check = Check(name, function, arguments, tuple(reads), timed, watches, ends, lacks, accuses, excuses)
         _CHECKS[name] = register_check(check)
         return function
 

@@ -19,7 +19,13 @@ ENDS_WITHIN_S = 3.0  # on a busy machine an interpreter takes a second or two to
 END_LIMIT_S = 5.0  # then the process is ended: what keeps it alive for so long lasts longer, as a rule
 
 
-@kind("process_ends", timed=True, ends=True)
+@kind(
+    "process_ends",
+    timed=True,
+    ends=True,
+    accuses=f"a process that lives longer than {ENDS_WITHIN_S:g} s after its stdin has ended",
+    excuses="an adapter that does not say that it calls no exit (capability end): NOT_APPLICABLE",
+)
 def process_ends(case: Case, _arguments: NoArguments) -> Finding:
     """Once every call has its outcome and stdin has ended, nothing keeps the process alive."""
     expected = f"the process ends within {seconds(ENDS_WITHIN_S)} of the end of its stdin"

@@ -23,7 +23,12 @@ def _nothing(call: CallRecord) -> str:
     return f"{NOTHING_RAISED}the call {describe(call.seen)}"
 
 
-@kind("exception_survives_copying", reads=["raises"])
+@kind(
+    "exception_survives_copying",
+    reads=["raises"],
+    accuses="a copy, or what another process reads, that differs from the exception or can't be made",
+    excuses="an adapter that reports no exception.copies: NOT_APPLICABLE",
+)
 def exception_survives_copying(case: Case, _arguments: NoArguments) -> Finding:
     """A copy of the exception, and the one that another process reads, are equal to it.
 
@@ -43,7 +48,12 @@ def exception_survives_copying(case: Case, _arguments: NoArguments) -> Finding:
     return finding
 
 
-@kind("exception_has_a_message", reads=["raises"])
+@kind(
+    "exception_has_a_message",
+    reads=["raises"],
+    accuses="an exception whose message is empty, or no exception",
+    excuses="any wording",
+)
 def exception_has_a_message(case: Case, _arguments: NoArguments) -> Finding:
     """The exception says something to the person who reads the log."""
     expected = "an exception with a message"

@@ -20,7 +20,12 @@ __all__: list[str] = []
 HANDOVER_RATIO = 0.25  # of an interval: a sleep of half of it, or of a second at an interval of 2 s, is seen
 
 
-@kind("outcome_not_late", timed=True)
+@kind(
+    "outcome_not_late",
+    timed=True,
+    accuses=f"an outcome later than {HANDOVER_RATIO:g} of an interval after the answer that ends the task",
+    excuses=f"{LATE_SLACK_S * 1000:.0f} ms for the machine, and the time it takes to write a large result",
+)
 def outcome_not_late(case: Case, _arguments: NoArguments) -> Finding:
     """A wait ends with the answer that ends its task, and not a sleep later."""
     finding = broken("an outcome as soon as the task has ended", case.none_made)

@@ -30,7 +30,14 @@ def _lacks_limit(case: Case, arguments: PollsLimit) -> str:
     return lacks_option(case, "max_polls") if arguments.option == "passed" else ""
 
 
-@kind("gives_up_after_polls", arguments=PollsLimit, reads=["raises"], lacks=_lacks_limit)
+@kind(
+    "gives_up_after_polls",
+    arguments=PollsLimit,
+    reads=["raises"],
+    lacks=_lacks_limit,
+    accuses="a wait that raises after fewer polls than the limit, or after more, or that raises nothing",
+    excuses="up to `or_more` polls more, where the first poll may not be counted",
+)
 def gives_up_after_polls(case: Case, arguments: PollsLimit) -> Finding:
     """A wait that never ends is given up after so many polls, and raises."""
     finding = broken("a wait that is given up", case.none_made)

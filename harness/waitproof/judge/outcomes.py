@@ -61,7 +61,12 @@ def _no_helper(case: Case, _arguments: Model) -> str:
     return "" if case.capabilities.wait else "wait helper"
 
 
-@kind("helper_is_shipped", lacks=_no_helper)
+@kind(
+    "helper_is_shipped",
+    lacks=_no_helper,
+    accuses="an SDK without a wait helper, and one whose helper sends no request and fails",
+    excuses="every other outcome",
+)
 def helper_is_shipped(case: Case, _arguments: NoArguments) -> Finding:
     """The SDK has a wait helper, and it can be called."""
     expected = "a helper that waits for a task"
@@ -76,7 +81,13 @@ def _no_operation(case: Case, arguments: Operations) -> str:
     return next((f"operation {call.begin}" for call in case.scenario.calls if call.begin in lacking), "")
 
 
-@kind("begin_returns_task_id", arguments=Operations, lacks=_no_operation)
+@kind(
+    "begin_returns_task_id",
+    arguments=Operations,
+    lacks=_no_operation,
+    accuses="an operation that fails, or returns another task id; an SDK that lacks the operation",
+    excuses="operations that are not listed under 'with'",
+)
 def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
     """The operation's answer gives its caller the task's id."""
     begun = (call for call in case.observation.calls if call.call.begin in arguments.operations)
@@ -90,7 +101,12 @@ def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
     return kept(expected, "it did")
 
 
-@kind("returns_result", reads=["returns"])
+@kind(
+    "returns_result",
+    reads=["returns"],
+    accuses="a wait that raises, never ends, or returns anything but the expected result",
+    excuses="the order of keys; 1 and 1.0 are the same number",
+)
 def returns_result(case: Case, _arguments: NoArguments) -> Finding:
     """A wait whose task completes returns what the scenario expects: the result payload, exactly.
 
@@ -105,7 +121,13 @@ def returns_result(case: Case, _arguments: NoArguments) -> Finding:
     return finding
 
 
-@kind("raises_kind", arguments=Kinds, reads=["raises"])
+@kind(
+    "raises_kind",
+    arguments=Kinds,
+    reads=["raises"],
+    accuses="a call that returns, never ends, or raises an exception of another kind",
+    excuses="the exception's class, message and fields",
+)
 def raises_kind(case: Case, arguments: Kinds) -> Finding:
     """The exception is of the documented kind."""
     expected = f"the call raises an exception of kind {' or '.join(arguments.kinds)}"
@@ -117,7 +139,12 @@ def raises_kind(case: Case, arguments: Kinds) -> Finding:
     return finding
 
 
-@kind("raises_timeout", reads=["raises"])
+@kind(
+    "raises_timeout",
+    reads=["raises"],
+    accuses="a wait that returns, never ends, or raises anything but what the contract says under 'timeout'",
+    excuses="when the exception came: that is for the checks of time",
+)
 def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
     """A wait that outlasts its deadline raises what the contract promises for a timeout."""
     expected = f"the call raises {promised_timeout(case)}"
@@ -132,7 +159,13 @@ def raises_timeout(case: Case, _arguments: NoArguments) -> Finding:
     return finding
 
 
-@kind("exception_field", arguments=FieldArguments, reads=["raises"])
+@kind(
+    "exception_field",
+    arguments=FieldArguments,
+    reads=["raises"],
+    accuses="a field that is missing, or isn't what the server's answer had at 'from'",
+    excuses="a field that the answer lacked, if the SDK has nothing or null there",
+)
 def exception_field(case: Case, arguments: FieldArguments) -> Finding:
     """A documented field of the task exception says what the server said."""
     finding = broken(f"an exception with {arguments.field}", case.none_made)
@@ -148,7 +181,13 @@ def exception_field(case: Case, arguments: FieldArguments) -> Finding:
     return finding
 
 
-@kind("native_stack_trace_is_apart", arguments=FieldArguments, reads=["raises"])
+@kind(
+    "native_stack_trace_is_apart",
+    arguments=FieldArguments,
+    reads=["raises"],
+    accuses="what exception_field accuses, and an exception without the runtime's own stack trace",
+    excuses="how the runtime's trace looks",
+)
 def native_stack_trace_is_apart(case: Case, arguments: FieldArguments) -> Finding:
     """The server's stack trace has an accessor of its own, and the runtime's own trace still works."""
     finding = exception_field(case, arguments)
@@ -187,7 +226,12 @@ def _raising(case: Case) -> list[CallRecord]:
     return [call for call in case.observation.calls if call.call.expect.raises is not None]
 
 
-@kind("polls_until_terminal", reads=["polls"])
+@kind(
+    "polls_until_terminal",
+    reads=["polls"],
+    accuses="an outcome before the task has ended, or none after it; other polls than expected",
+    excuses="a wait that gives up at its deadline",
+)
 def polls_until_terminal(case: Case, _arguments: NoArguments) -> Finding:
     """The helper goes on polling until the task is done, and no outcome comes before that."""
     expected = "polls until the task is done"
@@ -219,7 +263,12 @@ def _says_done(case: Case, call: CallRecord) -> bool:
     return isinstance(call.seen, Returned)
 
 
-@kind("outcome_expected", reads=["returns", "raises", "task", "polls"])
+@kind(
+    "outcome_expected",
+    reads=["returns", "raises", "task", "polls"],
+    accuses="any part of an expectation that does not come true",
+    excuses="what the scenario does not expect: an empty 'expect' accuses nobody",
+)
 def outcome_expected(case: Case, _arguments: NoArguments) -> Finding:
     """Every call ends as the scenario says, in every part of its expectation."""
     finding = broken("a call", case.none_made)
@@ -274,7 +323,13 @@ def task_seen(case: Case, call: CallRecord, wanted: Json) -> Finding:
     return kept(expected, "it is one")
 
 
-@kind("fault_surfaces", arguments=FaultArguments, reads=["raises", "polls"])
+@kind(
+    "fault_surfaces",
+    arguments=FaultArguments,
+    reads=["raises", "polls"],
+    accuses="a lasting fault that becomes a result, a timeout or an exception of another kind",
+    excuses="when it surfaces before the deadline; with or_own, any exception that the SDK defines",
+)
 def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
     """A fault that lasts reaches the caller as an exception of the SDK's own, not as its timeout.
 

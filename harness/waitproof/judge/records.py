@@ -5,6 +5,7 @@ The same behavior has the same words before the colon, so that SDKs can be compa
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from statistics import median
 from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from waitproof.judge.check import Case, Finding, NoArguments, kind, recorded
+from waitproof.judge.check import ACCUSES_NOBODY, EXCUSES_ALL, Case, Finding, NoArguments, kind, recorded
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord, Poll, StillWaiting
 from waitproof.judge.pauses import median_period_s, periods_s
@@ -47,12 +48,14 @@ def _record(
     """Register a check that records something about the first wait, if there is one."""
 
     def register(function: _CheckOfNothing) -> _CheckOfNothing:
+        @functools.wraps(function)
         def check(case: Case, arguments: NoArguments) -> Finding:
             if next(case.waits(), None) is None:
                 return recorded("nothing: no wait was made")
             return function(case, arguments)
 
-        return kind(name, reads=reads, timed=timed)(check)
+        register_as = kind(name, reads=reads, timed=timed, accuses=ACCUSES_NOBODY, excuses=EXCUSES_ALL)
+        return register_as(check)
 
     return register
 

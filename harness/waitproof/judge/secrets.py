@@ -89,7 +89,11 @@ def _masked(value: Any, secrets: Mapping[str, str]) -> Any:
     return value
 
 
-@kind("secrets_stay_out")
+@kind(
+    "secrets_stay_out",
+    accuses="a secret of the contract's credentials in an exception, on stdout or on stderr",
+    excuses="credentials that the contract does not name under 'secret'",
+)
 def secrets_stay_out(case: Case, _arguments: NoArguments) -> Finding:
     """No exception and no line on stdout or stderr has a secret in it."""
     expected = "no secret in an exception, on stdout or on stderr"

@@ -48,14 +48,28 @@ def lacks_option(case: Case, option: str) -> str:
     return f"option {option}" if lacking and case.capabilities.wait else ""
 
 
-@kind("interval_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_interval)
+@kind(
+    "interval_kept",
+    arguments=SourceOfOption,
+    timed=True,
+    lacks=_lacks_interval,
+    accuses="polls that are too close, a tenth too far apart or ever farther; fewer than 4 periods",
+    excuses=f"{EARLY_SLACK_S * 1000:.0f} ms of a timer, counting from the response, a last sleep cut short",
+)
 def interval_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """Each wait polls once an interval: no sooner, and not much later."""
     hidden = _hidden_default(case, arguments, "poll_interval")
     return hidden or _worst([wait_interval(case, call) for call in case.waits()])
 
 
-@kind("timeout_kept", arguments=SourceOfOption, timed=True, lacks=_lacks_timeout)
+@kind(
+    "timeout_kept",
+    arguments=SourceOfOption,
+    timed=True,
+    lacks=_lacks_timeout,
+    accuses="a timeout that is more than an interval too soon or too late",
+    excuses="the time of the poll in flight at the deadline",
+)
 def timeout_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """A wait that never ends is given up at its timeout, give or take an interval."""
     hidden = _hidden_default(case, arguments, "timeout")
@@ -82,7 +96,12 @@ def _timeout(case: Case, call: CallRecord) -> Finding:
     return _between(case, call, f"a timeout after {seconds(timeout_s)}", low_s, high_s)
 
 
-@kind("timeout_not_early", timed=True)
+@kind(
+    "timeout_not_early",
+    timed=True,
+    accuses="a timeout that is raised before its time",
+    excuses=f"{EARLY_SLACK_S * 1000:.0f} ms of a timer",
+)
 def timeout_not_early(case: Case, _arguments: Model) -> Finding:
     """A wait that never ends lasts its whole timeout."""
     return _worst(
@@ -99,7 +118,12 @@ def timeout_not_early(case: Case, _arguments: Model) -> Finding:
     )
 
 
-@kind("timeout_not_late", timed=True)
+@kind(
+    "timeout_not_late",
+    timed=True,
+    accuses="a timeout that is raised later than its time by a twentieth",
+    excuses=f"{LATE_SLACK_S * 1000:.0f} ms for the machine, and the poll in flight at the deadline",
+)
 def timeout_not_late(case: Case, _arguments: Model) -> Finding:
     """A wait that never ends does not outlast its timeout, except for the poll in flight at the deadline."""
     return _by_deadline(case, "a timeout after {}, and not much later")
@@ -121,7 +145,12 @@ def _by_deadline(case: Case, expected: str) -> Finding:
     )
 
 
-@kind("deadline_bounds_stalled_poll", timed=True)
+@kind(
+    "deadline_bounds_stalled_poll",
+    timed=True,
+    accuses="a timeout that comes later than its time by a twentieth because a poll has no answer",
+    excuses=f"{LATE_SLACK_S * 1000:.0f} ms for the machine",
+)
 def deadline_bounds_stalled_poll(case: Case, _arguments: Model) -> Finding:
     """A poll that the server does not answer is cut off at the deadline."""
     return _worst([_stalled(case, call) for call in _timed_out(case)])
@@ -137,7 +166,12 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
     return finding
 
 
-@kind("timeout_outlasts_task", lacks=lambda case, _arguments: lacks_option(case, "timeout"))
+@kind(
+    "timeout_outlasts_task",
+    lacks=lambda case, _arguments: lacks_option(case, "timeout"),
+    accuses="a wait that ends before its task does, or is still waiting after that",
+    excuses=f"a timeout of more than {MAY_BE_REFUSED_S / 3600:g} h that is refused before the first poll",
+)
 def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
     """A wait is not given up while its timeout, however long, has not passed: the task ends before it.
 
@@ -162,7 +196,13 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
     return finding
 
 
-@kind("ends_by_deadline", timed=True, reads=["raises"])
+@kind(
+    "ends_by_deadline",
+    timed=True,
+    reads=["raises"],
+    accuses="a wait that is still going, or raises, later than its deadline by a twentieth",
+    excuses=f"{LATE_SLACK_S * 1000:.0f} ms for the machine, and any kind of exception",
+)
 def ends_by_deadline(case: Case, _arguments: Model) -> Finding:
     """Whatever a wait raises, and however long a server asks it to pause, it ends by its deadline."""
     return _by_deadline(case, "an exception within {}, whatever the server asks for")
@@ -218,14 +258,25 @@ def _lacks_either(case: Case, _arguments: Model) -> str:
     return lacks_option(case, "poll_interval") or lacks_option(case, "timeout")
 
 
-@kind("parameters_kept", timed=True, lacks=_lacks_either)
+@kind(
+    "parameters_kept",
+    timed=True,
+    lacks=_lacks_either,
+    accuses="what interval_kept and timeout_kept accuse, and an SDK that lacks one of the two options",
+    excuses="as those two",
+)
 def parameters_kept(case: Case, _arguments: Model) -> Finding:
     """Both options are accepted and both are honored."""
     waits = list(case.waits())
     return _worst([wait_interval(case, call) for call in waits] + [_timeout(case, call) for call in waits])
 
 
-@kind("waits_interleave", timed=True)
+@kind(
+    "waits_interleave",
+    timed=True,
+    accuses="two waits of which one is held up by a sleep or a request of the other",
+    excuses="polls that are few or far apart: that is for interval_kept",
+)
 def waits_interleave(case: Case, _arguments: Model) -> Finding:
     """Two waits that begin together poll in turn: neither blocks the other, asleep or in a request.
 

@@ -10,7 +10,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, recorded, suspect
+from waitproof.judge.check import (
+    ACCUSES_NOBODY,
+    EXCUSES_ALL,
+    Case,
+    Finding,
+    Mark,
+    NoArguments,
+    broken,
+    kept,
+    kind,
+    recorded,
+    suspect,
+)
 from waitproof.judge.observation import Poll
 from waitproof.judge.words import seconds
 from waitproof.suite import Json
@@ -72,7 +84,12 @@ def _claims(text: str) -> Mapping[str, Json] | None:
     return found if isinstance(found, dict) else None
 
 
-@kind("polls_carry_valid_token", timed=True)
+@kind(
+    "polls_carry_valid_token",
+    timed=True,
+    accuses="a poll whose token has expired, is not valid yet, or is not a token",
+    excuses="requests without a token, and an adapter whose time of day is another: NOT_APPLICABLE",
+)
 def polls_carry_valid_token(case: Case, _arguments: NoArguments) -> Finding:
     """No poll carries a token that has expired, or that is not valid yet."""
     if case.observation.began_unix_s is None:
@@ -96,7 +113,7 @@ def polls_carry_valid_token(case: Case, _arguments: NoArguments) -> Finding:
     return finding
 
 
-@kind("record_token")
+@kind("record_token", accuses=ACCUSES_NOBODY, excuses=EXCUSES_ALL)
 def record_token(case: Case, _arguments: NoArguments) -> Finding:
     """How long a token is valid, and whether the polls of a wait share one."""
     if next(case.waits(), None) is None:

@@ -31,7 +31,11 @@ def _no_get_task(case: Case, _arguments: Model) -> str:
     return "" if case.capabilities.get_task else "get_task"
 
 
-@kind("polls_endpoint")
+@kind(
+    "polls_endpoint",
+    accuses="a wait that sends another request than the contract's endpoint, or none",
+    excuses="a request that may be another scenario's, until a re-run in isolation shows whose it is",
+)
 def polls_endpoint(case: Case, _arguments: NoArguments) -> Finding:
     """A wait asks the documented endpoint, and nothing else."""
     endpoint = case.contract.endpoint
@@ -54,7 +58,11 @@ def _whose(request: Poll | None, expected: str) -> Finding | None:
     return suspect(expected, cut(seen), excess_s=0.0)  # what shares the connection explains it
 
 
-@kind("polls_carry_credentials")
+@kind(
+    "polls_carry_credentials",
+    accuses="a poll without a header or a query parameter that the contract lists, and a wait without a poll",
+    excuses="their values",
+)
 def polls_carry_credentials(case: Case, _arguments: NoArguments) -> Finding:
     """Every poll carries what the API asks for to let a client in."""
     wanted = case.contract.credentials
@@ -75,7 +83,13 @@ def _missing(poll: Poll, headers: tuple[str, ...], query: tuple[str, ...]) -> st
     return listed(missing)
 
 
-@kind("no_poll_after_outcome", timed=True, watches=True)
+@kind(
+    "no_poll_after_outcome",
+    timed=True,
+    watches=True,
+    accuses="a poll after the answer that ends the task, or after the call has ended",
+    excuses="a poll that was sent before that answer: that is for one_poll_in_flight",
+)
 def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
     """Once the task is done or the caller has its outcome, no poll comes any more."""
     expected = "no poll after the outcome"
@@ -102,7 +116,12 @@ def no_poll_after_outcome(case: Case, _arguments: NoArguments) -> Finding:
     return kept(expected, seen)
 
 
-@kind("one_poll_in_flight", timed=True)
+@kind(
+    "one_poll_in_flight",
+    timed=True,
+    accuses="a poll that comes while the one before it has no answer",
+    excuses="a poll of which the HTTP stack has repeated the request after a drop",
+)
 def one_poll_in_flight(case: Case, _arguments: NoArguments) -> Finding:
     """A poll is sent only when the one before it has been answered."""
     expected = "one poll in flight at a time"
@@ -118,7 +137,12 @@ def _overlap(before: Poll, after: Poll) -> bool:
     return before.answered_s is None or after.arrived_s < before.answered_s - STAMP_SLACK_S
 
 
-@kind("fault_not_hammered", timed=True)
+@kind(
+    "fault_not_hammered",
+    timed=True,
+    accuses=f"more than {MOST_AT_ONCE} polls in a row without a pause after answers that went wrong",
+    excuses=f"pauses of {NO_PAUSE:g} of an interval or more, and a few immediate repeats",
+)
 def fault_not_hammered(case: Case, _arguments: NoArguments) -> Finding:
     """After an answer that went wrong, the next polls keep a distance."""
     expected = f"at most {MOST_AT_ONCE} polls in a row without a pause after an answer that went wrong"
@@ -136,7 +160,11 @@ def fault_not_hammered(case: Case, _arguments: NoArguments) -> Finding:
     return kept(expected, f"{most} in a row at most" if most > 1 else "never two")
 
 
-@kind("connections_bounded")
+@kind(
+    "connections_bounded",
+    accuses=f"more than {MOST_OPEN} connections open at once, and one more for each poll",
+    excuses="a pool of connections that does not grow",
+)
 def connections_bounded(case: Case, _arguments: NoArguments) -> Finding:
     """The connections of a wait's polls are used again or closed: they don't add up."""
     expected = f"at most {MOST_OPEN} connections open at once, and fewer where polls are few"
@@ -149,7 +177,13 @@ def connections_bounded(case: Case, _arguments: NoArguments) -> Finding:
     return kept(expected, f"{most} at most")
 
 
-@kind("only_polls_are_sent", reads=["raises", "returns"], watches=True)
+@kind(
+    "only_polls_are_sent",
+    reads=["raises", "returns"],
+    watches=True,
+    accuses="another request than a poll, a wait that does not time out, a second wait without its result",
+    excuses="as polls_endpoint",
+)
 def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
     """A timeout does nothing to the task: only polls were sent, and a second wait gets its result."""
     finding = polls_endpoint(case, NoArguments())
@@ -164,7 +198,13 @@ def only_polls_are_sent(case: Case, _arguments: NoArguments) -> Finding:
     return kept(finding.expected, finding.seen)
 
 
-@kind("one_request_per_call", reads=["task"], lacks=_no_get_task)
+@kind(
+    "one_request_per_call",
+    reads=["task"],
+    lacks=_no_get_task,
+    accuses="a get_task that sends no request or several, or does not return the expected task",
+    excuses="fields of the task that the scenario does not expect",
+)
 def one_request_per_call(case: Case, _arguments: NoArguments) -> Finding:
     """Each `get_task` is one request, and gives its caller what the server said."""
     finding = broken("a call of get_task", case.none_made)

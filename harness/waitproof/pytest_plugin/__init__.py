@@ -1,9 +1,10 @@
 """The suite as pytest items, and the fixture `task_server`.
 
 `pytest scenarios --adapter adapters/my-sdk` collects YAML files below a contract.yaml; without an
-adapter it collects none. The run starts with pytest's test loop and plays everything that was selected; each
-item waits for its verdict. Every pytest session loads this module, so it imports nothing else of waitproof
-until an adapter is named or the fixture is used. Only pytest's public interface is used.
+adapter it collects none. `--waitproof-suite stream` collects a suite wherever it is. The run starts with
+pytest's test loop and plays everything that was selected; each item waits for its verdict. Every pytest
+session loads this module, so it imports nothing else of waitproof until an adapter is named or the fixture is
+used. Only pytest's public interface is used.
 """
 
 from __future__ import annotations
@@ -56,6 +57,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="X",
         help="adapter of the SDK to judge: a folder with adapter.yaml, or a command; repeatable",
     )
+    group.addoption(
+        "--waitproof-suite",
+        metavar="DIR",
+        help="suite to run: a folder with a contract.yaml, or a bundled suite's name; without a path on the "
+        "command line, nothing else is run",
+    )
+    group.addoption(
+        "--waitproof-scenarios",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with more scenario files for that suite, or one such file; repeatable",
+    )
     parser.addini("waitproof_adapters", "adapters to use without --adapter", type="args", default=[])
 
 
@@ -63,17 +77,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """Begin a session of ours when an adapter is named.
 
     Raises:
-        UsageError: An adapter that was named does not exist, or its files have mistakes.
+        UsageError: An adapter or a suite that was named does not exist, or its files have mistakes.
     """
     root = config.rootpath
     usual = [
         str(root / each) if (root / each).is_dir() else each for each in config.getini("waitproof_adapters")
     ]
     arguments = config.getoption("--adapter") or usual
+    suite, scenarios = config.getoption("--waitproof-suite"), config.getoption("--waitproof-scenarios")
+    if not arguments and (suite or scenarios):
+        name = "--waitproof-suite" if suite else "--waitproof-scenarios"
+        raise pytest.UsageError(f"{name}: no adapter is named: add --adapter with its folder or its command")
     if arguments:
         from waitproof.pytest_plugin.session import Session  # noqa: PLC0415 - see the module's docstring
 
-        config.stash[SESSION] = Session(config, arguments)
+        session = config.stash[SESSION] = Session(config, arguments, suite, scenarios)
+        if (suite or scenarios) and not config.getoption("file_or_dir"):
+            config.args[:] = []
+        config.args += session.paths()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -81,7 +102,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     session = parent.config.stash.get(SESSION, None)
     if session is None or file_path.suffix not in {".yaml", ".yml"}:
         return None
-    return session.scenario_file(file_path, parent)
+    return session.file(file_path, parent)
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +15,10 @@ from waitproof.judge import Status, Verdict
 from waitproof.pytest_plugin import SESSION, WaitproofWarning
 from waitproof.report import RequirementEntry, explain_verdict
 from waitproof.run import Entry
-from waitproof.suite import Scenario, load_scenario
+from waitproof.suite import Scenario, ScenarioFile
 from waitproof.text import escape
 
-__all__ = ["BaselineItem", "ScenarioFile", "UnjudgedError", "VerdictItem"]
+__all__ = ["BaselineItem", "SuiteFile", "UnjudgedError", "VerdictItem"]
 
 
 class ReportedError(Exception):
@@ -45,12 +44,16 @@ class _Item(pytest.Item):
         return str(super().repr_failure(excinfo, style))
 
 
-class ScenarioFile(pytest.File):
-    """One scenario file; its items are what it proves, for each adapter."""
+class SuiteFile(pytest.File):
+    """A file of a suite with items: what its scenarios prove, for each adapter.
 
-    def __init__(self, *, folder: Path, **more: Any) -> None:
+    That is a scenario's file, or a contract, whose scenarios are those that it inherits.
+    """
+
+    def __init__(self, *, folder: Path, scenario: ScenarioFile | None, **more: Any) -> None:
         super().__init__(**more)
         self.folder = folder
+        self._scenario = scenario
 
     def collect(self) -> Iterable[pytest.Item]:
         """Yield the items.
@@ -60,31 +63,38 @@ class ScenarioFile(pytest.File):
         """
         session = self.config.stash[SESSION]
         try:
-            contract = session.contract(self.folder)
-            scenario = load_scenario(self.path, self.folder, contract)
+            source = session.source(self.folder)
+            files = [self._scenario] if self._scenario else source.inherited()
+            scenarios = [(file, source.read(file)) for file in files]
         except InputError as error:
             raise self.CollectError(str(error)) from None
         session.refuse_xdist()
-        for spec in session.specs:
-            for name in scenario.proves:
-                title = f"{name}[{spec.name}]"
-                # As text: pytest 9.2 would not find the "[" of a name again, and `--lf` would forget it.
-                nodeid = f"{self.nodeid}::{title}"
-                facts = {"spec": spec, "folder": self.folder, "scenario": scenario, "requirement": name}
-                yield VerdictItem.from_parent(self, name=title, nodeid=nodeid, **facts)
+        for file, scenario in scenarios:
+            for spec in session.specs_of(self.folder):
+                for name in scenario.proves:
+                    title = f"{name}[{spec.name}]"
+                    title = f"{file.id}:{title}" if file.base else title
+                    # As text: pytest 9.2 would not find the "[" of a name again, and `--lf` would forget it.
+                    nodeid = f"{self.nodeid}::{title}"
+                    facts = {"spec": spec, "folder": self.folder, "scenario": scenario, "requirement": name}
+                    yield VerdictItem.from_parent(self, name=title, nodeid=nodeid, file=file.path, **facts)
 
 
 class VerdictItem(_Item):
     """One requirement, judged in one scenario with one adapter.
 
     Attributes:
+        file: The scenario's file, which is not the item's if it is inherited.
         entries: Entries of the adapter's baseline that fail this item if they are stale: it is the last item
             that they cover.
     """
 
-    def __init__(self, *, folder: Path, scenario: Scenario, requirement: str, **more: Any) -> None:
+    def __init__(
+        self, *, folder: Path, file: Path, scenario: Scenario, requirement: str, **more: Any
+    ) -> None:
         super().__init__(**more)
         self.folder = folder
+        self.file = file
         self.scenario = scenario
         self.requirement = requirement
         self.entries: list[Entry] = []
@@ -120,7 +130,7 @@ class VerdictItem(_Item):
         if verdict.status in {Status.UNSUPPORTED, Status.NOT_APPLICABLE}:
             pytest.skip(f"{verdict.status.value}: {verdict.seen}")
         if verdict.status in {Status.FAIL, Status.INCONCLUSIVE} or verdict.excused:
-            command = shlex.join(["pytest", self.nodeid, "--adapter", self.spec.argument])
+            command = self.config.stash[SESSION].command_for(self)
             raise ReportedError(f"{self._explanation(verdict)}\n  {'again:':<13}{command}")
         if verdict.status is Status.WARN:
             warnings.warn(WaitproofWarning(self._explanation(verdict)), stacklevel=1)
@@ -130,12 +140,14 @@ class VerdictItem(_Item):
             raise ReportedError("\n\n".join(str(each.mistake) for each in stale))
 
     def _explanation(self, verdict: Verdict) -> str:
-        requirement = self.config.stash[SESSION].contract(self.folder).requirement(verdict.requirement)
+        contract = self.config.stash[SESSION].source(self.folder).contract
+        requirement = contract.requirement(verdict.requirement)
         return "\n".join(explain_verdict(self.spec.name, verdict, RequirementEntry.of(requirement)))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Return the file, the line from 0 of the requirement's name under `proves`, and the item's title."""
-        return self.path, self.scenario.line_of(self.requirement) - 1, f"{self.scenario.id}:{self.name}"
+        title = f"{self.scenario.id}:{self.requirement}[{self.spec.name}]"
+        return self.file, self.scenario.line_of(self.requirement) - 1, title
 
 
 class BaselineItem(_Item):

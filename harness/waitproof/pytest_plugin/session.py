@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -14,18 +15,23 @@ import pytest
 from waitproof.adapter import AdapterSpec, find_adapter, prepare, unique_names
 from waitproof.errors import InputError
 from waitproof.judge import Verdict
-from waitproof.pytest_plugin.items import BaselineItem, ScenarioFile, UnjudgedError, VerdictItem
+from waitproof.pytest_plugin.items import BaselineItem, SuiteFile, UnjudgedError, VerdictItem
 from waitproof.report import sentences_about
 from waitproof.run import Baseline, Entry, Runner, SilentListener, Stale, load_baseline
 from waitproof.suite import (
     CONTRACT,
     Contract,
     Scenario,
+    ScenarioFile,
+    Source,
     Suite,
-    load_contract,
+    bundled_suite,
+    id_of,
+    load_source,
     load_suite,
-    scenario_paths,
+    loose_files,
     suite_above,
+    suite_folder,
 )
 
 __all__ = ["Session"]
@@ -34,29 +40,96 @@ __all__ = ["Session"]
 class Session:
     """Everything of one pytest session: adapters, contracts, and a run for each suite."""
 
-    def __init__(self, config: pytest.Config, arguments: Sequence[str]) -> None:
-        """Find the adapters that the user named.
+    def __init__(
+        self,
+        config: pytest.Config,
+        arguments: Sequence[str],
+        suite: str | None = None,
+        loose: Sequence[str] = (),
+    ) -> None:
+        """Find the adapters, the suite and the further scenarios that the user named.
 
         Raises:
             UsageError: One of them does not exist, or its files have mistakes.
         """
         self._config = config
+        self._arguments = ["--suite", suite] if suite else []
+        self._arguments += [word for each in loose for word in ("--scenarios", each)]
+        self._loose_paths = [Path(each) for each in loose]
         try:
-            self.specs: Sequence[AdapterSpec] = unique_names([find_adapter(each) for each in arguments])
-            self._baselines = {spec.name: load_baseline(spec.baseline) for spec in self.specs}
+            specs = unique_names([find_adapter(each) for each in arguments])
+            self._baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
+            self._own = {spec.name: spec.suite_folder() for spec in specs}
+            self._chosen = suite_folder(suite, option="--waitproof-suite").resolve() if suite else None
+            files = loose_files(self._loose_paths, option="--waitproof-scenarios")
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
-        # The contract in a folder, read once; InputError if it has mistakes.
-        self.contract = cache(lambda folder: load_contract(folder / CONTRACT))
+        self._specs = specs
+        self._loose = {each.path.resolve(): each for each in files}
+        if self._loose and self._chosen is None:
+            named = [each for each in self._own.values() if each is not None]
+            self._chosen = (named[0] if named else bundled_suite()).resolve()
+        # The contract in a folder and where its scenarios are, read once; InputError if it has mistakes.
+        self.source = cache(lambda folder: load_source(folder, self._loose_of(folder)))
         self._runs: dict[Path, _Run] = {}
 
-    def scenario_file(self, file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
-        """Return the collector of a YAML file; None where it isn't a scenario of a suite."""
+    def paths(self) -> list[str]:
+        """Return what to collect besides the paths on the command line.
+
+        Without any, that is also the suite that an adapter names.
+        """
+        folders = [] if self._chosen is None else [self._chosen, *self._loose_paths]
+        if self._chosen is None and not self._config.getoption("file_or_dir"):
+            folders = [each for each in self._own.values() if each is not None]
+        return [str(each) for each in dict.fromkeys(folders)]
+
+    def specs_of(self, folder: Path) -> list[AdapterSpec]:
+        """Return the adapters that are judged by the suite in a folder."""
+        if folder.resolve() == self._chosen:
+            return list(self._specs)
+        source: Source | None = self.source(folder)
+        family = set()
+        while source is not None:  # an SDK of that suite, or of one that it extends
+            family.add(source.folder.resolve())
+            source = source.base
+        own = self._own
+        return [
+            each for each in self._specs if (named := own[each.name]) is None or named.resolve() in family
+        ]
+
+    def file(self, file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
+        """Return the collector of a YAML file; None where it has no scenario of a suite."""
+        loose = self._loose.get(file_path.resolve())
+        if loose is not None:
+            return SuiteFile.from_parent(parent, path=file_path, folder=self._chosen, scenario=loose)
         folder = suite_above(file_path)
-        if folder is None or file_path == folder / CONTRACT:
+        if folder is None or any(part.startswith(".") for part in file_path.relative_to(folder).parts):
             return None
-        is_hidden = any(part.startswith(".") for part in file_path.relative_to(folder).parts)
-        return None if is_hidden else ScenarioFile.from_parent(parent, path=file_path, folder=folder)
+        if file_path != folder / CONTRACT:
+            scenario: ScenarioFile | None = ScenarioFile(id_of(file_path, folder), file_path)
+        elif self._inherits_nothing(folder):
+            return None
+        else:
+            scenario = None
+        return SuiteFile.from_parent(parent, path=file_path, folder=folder, scenario=scenario)
+
+    def _inherits_nothing(self, folder: Path) -> bool:
+        try:
+            return self.source(folder).base is None
+        except InputError:  # its collector reports it
+            return False
+
+    def _loose_of(self, folder: Path) -> Sequence[Path]:
+        return self._loose_paths if folder.resolve() == self._chosen else ()
+
+    def command_for(self, item: VerdictItem) -> str:
+        """Return the command that repeats one item, from the working directory."""
+        adapter = ["--adapter", item.spec.argument]
+        if self._arguments:  # with them, pytest would run the whole suite
+            pattern = f"{item.scenario.id}:{item.requirement}"
+            return shlex.join(["waitproof", "run", *adapter, *self._arguments, "-k", pattern])
+        path = item.path.relative_to(Path.cwd()) if item.path.is_relative_to(Path.cwd()) else item.path
+        return shlex.join(["pytest", f"{path}::{item.name}", *adapter])
 
     def refuse_xdist(self) -> None:
         """Stop where pytest-xdist would split a run whose waits must be scheduled together.
@@ -93,9 +166,9 @@ class Session:
             whole = None
             if any(baseline.entries for baseline in baselines.values()):
                 with contextlib.suppress(InputError):  # of a file of the suite that is not played
-                    whole = load_suite(folder)
+                    whole = load_suite(folder, self._loose_of(folder))
             self._runs[folder] = _Run(
-                _suite_of(folder, self.contract(folder), chosen), whole, chosen, baselines
+                _suite_of(folder, self.source(folder).contract, chosen), whole, chosen, baselines
             )
 
     def baseline_items(
@@ -104,13 +177,25 @@ class Session:
         """Yield an item for each entry that has expired, or that matches nothing in a whole run."""
         items = [item for item in collected if isinstance(item, VerdictItem)]
         for spec in _specs(items):
-            is_whole = _is_whole([item for item in items if item.spec is spec])
+            is_whole = self._is_whole([item for item in items if item.spec is spec])
             for entry in self._baselines[spec.name].entries:
                 covers = bool(_covered(items, spec, entry))
                 if (covers and entry.expiry is not None) or (is_whole and not covers):
                     title = f"{entry.known.deviation}[{spec.name}]"
                     nodeid = f"{spec.baseline}::{title}"
                     yield BaselineItem.from_parent(session, name=title, nodeid=nodeid, spec=spec, entry=entry)
+
+    def _is_whole(self, items: Sequence[VerdictItem]) -> bool:
+        """Say whether these items of one adapter are all that their suites have."""
+        chosen = {(item.file, item.requirement) for item in items}
+        wanted = {(item.file, name) for item in items for name in item.scenario.proves}
+        files: set[Path] = set()
+        for folder in {item.folder for item in items}:
+            source = self.source(folder)
+            for file in source.files()[0].values():
+                if file.base is None or source.read(file).proves:
+                    files.add(file.path)
+        return chosen == wanted and files <= {path for path, _ in chosen}
 
     def stale(self, spec: AdapterSpec, entry: Entry) -> Stale | None:
         """Return what is wrong with an entry of an adapter's baseline, once that is known; None for nothing.
@@ -230,14 +315,6 @@ def _covered(items: Iterable[VerdictItem], spec: AdapterSpec, entry: Entry) -> l
     return [each for each in items if each.spec is spec and covers(each.scenario.id, each.requirement)]
 
 
-def _is_whole(items: Sequence[VerdictItem]) -> bool:
-    """Say whether these items of one adapter are all that their suites have."""
-    chosen = {(item.path, item.requirement) for item in items}
-    wanted = {(item.path, name) for item in items for name in item.scenario.proves}
-    files = {path for folder in {item.folder for item in items} for path in scenario_paths(folder)}
-    return chosen == wanted and files <= {path for path, _ in chosen}
-
-
 def _suite_of(folder: Path, contract: Contract, items: Sequence[VerdictItem]) -> Suite:
     """Return a suite of only the scenarios and requirements of these items."""
     wanted = {(item.scenario.id, item.requirement) for item in items}
@@ -245,4 +322,4 @@ def _suite_of(folder: Path, contract: Contract, items: Sequence[VerdictItem]) ->
         each.model_copy(update={"proves": tuple(name for name in each.proves if (each.id, name) in wanted)})
         for each in {item.scenario.id: item.scenario for item in items}.values()
     )
-    return Suite(folder, contract, chosen, {item.scenario.id: item.path for item in items})
+    return Suite(folder, contract, chosen, {item.scenario.id: item.file for item in items})

@@ -54,6 +54,7 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
         title=contract.title,
         source=contract.source,
         suite_argument=result.argument,
+        scenarios_arguments=result.scenarios_arguments,
         defaults=_part(
             model.DefaultsEntry,
             contract.defaults,
@@ -117,10 +118,11 @@ def _scenarios(result: RunResult) -> Iterator[model.ScenarioEntry]:
 
 
 def _file(suite: Suite, scenario_id: str) -> str:
-    """Return a scenario's file: from here if it is below, else from the folder that holds the suite."""
+    """Return a scenario's file: from here if it is below, else from the folder that holds its suite."""
     place = Path(suite.place(scenario_id))
     if place.is_absolute():
-        place = place.relative_to(suite.folder.parent)
+        root = place.parents[scenario_id.count("/")]  # inherited ones are in another suite's folder
+        place = place.relative_to(root.parent)
     return place.as_posix()
 
 

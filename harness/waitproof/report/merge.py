@@ -59,6 +59,8 @@ class Adapter:
         """The command that runs the whole suite against it; `-k scenario:requirement` may follow."""
         argv = ["waitproof", "run", "--adapter", self.entry.argument or self.entry.name]
         argv += ["--suite", self.report.suite_argument] if self.report.suite_argument else []
+        for each in self.report.scenarios_arguments:
+            argv += ["--scenarios", each]
         return shlex.join(argv)
 
     def command_for(self, verdict: VerdictEntry) -> str:

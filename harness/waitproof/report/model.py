@@ -292,7 +292,9 @@ class Report(Part):
     source: str = ""
     """Where the documentation that the contract quotes can be found."""
     suite_argument: str = ""
-    """What the user typed to name the suite, empty for the default one."""
+    """What the user typed to name the suite, empty for the adapter's or the default one."""
+    scenarios_arguments: tuple[str, ...] = ()
+    """What the user typed to name further scenarios."""
     defaults: DefaultsEntry | None = None
     started: Time
     """When the run began, in UTC."""

@@ -29,10 +29,14 @@ def impossible_expectations(suite: Suite) -> list[Mistake]:
 
 
 def _mistake(suite: Suite, scenario: Scenario, verdict: Verdict) -> Mistake:
+    fact = f"no correct client can pass '{verdict.requirement}' here"
+    found = f"with the model client: {verdict.seen}"
+    if (misfit := suite.misfit(scenario.id, fact, found=found, expected=verdict.expected)) is not None:
+        return misfit
     return Mistake(
         f"{suite.place(scenario.id)}:{scenario.line_of(verdict.requirement)}",
-        f"no correct client can pass '{verdict.requirement}' here",
-        found=f"with the model client: {verdict.seen}",
+        fact,
+        found=found,
         expected=verdict.expected,
         fix=_misspelt_status(suite, scenario) or "change the task or the expectation, so that they agree",
     )

@@ -110,7 +110,8 @@ class RunResult:
         seconds: How long it took.
         interrupted: It was cancelled.
         strays: Requests that belong to no scenario, or nobody knows to which.
-        argument: What its user typed to name the suite, "" for the default.
+        argument: What its user typed to name the suite, "" for the adapter's or the default.
+        scenarios_arguments: What its user typed to name further scenarios.
         whole: Every scenario of the suite was to be played, with all that it proves.
     """
 
@@ -122,4 +123,5 @@ class RunResult:
     strays: tuple[Stray, ...] = ()
     origin_ns: int = 0
     argument: str = ""
+    scenarios_arguments: tuple[str, ...] = ()
     whole: bool = True

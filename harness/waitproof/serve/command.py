@@ -12,6 +12,7 @@ import gc
 import os
 import sys
 import time
+from pathlib import Path
 
 from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.mock import raise_file_limit
@@ -19,12 +20,11 @@ from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
 from waitproof.serve.terminal import Printer, Terminal
 from waitproof.signals import on_termination
-from waitproof.suite import Change, WaitOptions, suite_folder
+from waitproof.suite import DEFAULT_SUITE, Change, WaitOptions, bundled_names, is_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 
 DEFAULT_PORT = 8080
-DEFAULT_SUITE = "stream"
 SIGNAL_PAUSE_S = 0.1  # until a signal is seen, at most
 SWITCH_S = 0.0005  # for which a thread that judges may delay the one that answers polls
 MAX_COUNT = 10**9  # thirty years of seconds
@@ -48,10 +48,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="another name that a request's Host header may have, such as host.docker.internal; repeatable",
     )
     parser.add_argument(
-        "--scenarios",
-        default=DEFAULT_SUITE,
+        "--suite",
         metavar="DIR",
-        help="folder with a contract.yaml, or the name of a bundled suite (default: %(default)s)",
+        help=f"folder with a contract.yaml, or the name of a bundled suite (default: {DEFAULT_SUITE})",
+    )
+    parser.add_argument(
+        "--scenarios",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with more scenario files for the suite, or one such file; repeatable",
     )
     parser.add_argument(
         "--default-scenario",
@@ -109,8 +115,10 @@ def execute(options: argparse.Namespace) -> int:
         HarnessError: The server ended by a mistake of ours.
     """
     finished_s = float(options.keep)
+    folder, scenarios = _suite(options)
     settings = ServeOptions(
-        folder=suite_folder(options.scenarios, option="--scenarios"),
+        folder=folder,
+        scenarios=scenarios,
         host=options.host,
         port=options.port,
         allowed_hosts=tuple(options.allow_host),
@@ -144,6 +152,19 @@ def execute(options: argparse.Namespace) -> int:
     if not finished:
         os._exit(0)  # the interpreter would wait for the thread that holds stdout
     return 0
+
+
+def _suite(options: argparse.Namespace) -> tuple[Path, tuple[Path, ...]]:
+    """Return the suite's folder and the further scenarios.
+
+    `--scenarios` alone named a suite before there was `--suite`, and still does.
+    """
+    named, more = options.suite, list(options.scenarios)
+    path = Path(more[0]) if more else None
+    is_old = path is not None and (is_suite(path) or more[0] in bundled_names() or not path.exists())
+    if named is None and len(more) == 1 and is_old:
+        return suite_folder(more[0], option="--scenarios"), ()
+    return suite_folder(named or DEFAULT_SUITE), tuple(map(Path, more))
 
 
 def _wait_options(options: argparse.Namespace) -> WaitOptions | None:

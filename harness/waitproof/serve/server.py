@@ -39,6 +39,7 @@ class ServeOptions:
 
     Attributes:
         folder: The suite.
+        scenarios: Folders with further scenarios, and further scenario files.
         allowed_hosts: Names that a Host header may have, besides this machine's own and `host`.
         default_scenario: Which one an operation begins that names none, "" for the contract's example.
         options: What clients pass to their helpers, None for what each scenario's own wait passes.
@@ -53,6 +54,7 @@ class ServeOptions:
     options: WaitOptions | None = None
     limits: Limits = field(default_factory=Limits)
     journal: int = DEFAULT_JOURNAL
+    scenarios: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def serving(
     Raises:
         InputError: There is no such suite or scenario, or nothing can listen there.
     """
-    catalog = Catalog(options.folder)
+    catalog = Catalog(options.folder, options.scenarios)
     manager = TaskManager(
         catalog,
         default_scenario=options.default_scenario,

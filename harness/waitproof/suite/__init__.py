@@ -22,13 +22,18 @@ from waitproof.suite.document import Document, read, shown
 from waitproof.suite.expect import PollCount
 from waitproof.suite.files import (
     CONTRACT,
+    DEFAULT_SUITE,
     Suite,
+    bundled_names,
     bundled_suite,
     contract_file,
+    id_of,
+    is_suite,
     lint_file,
     lint_suite,
     load_contract,
     load_scenario,
+    load_source,
     load_suite,
     read_file,
     read_suite,
@@ -46,9 +51,12 @@ from waitproof.suite.scenario import (
     scenario_schema,
     watched_after_s,
 )
+from waitproof.suite.schema import ROOT, contract_keys, contract_schema
 from waitproof.suite.selection import select
 from waitproof.suite.sending import Response
 from waitproof.suite.shape import Conditions, Returns, StatusMeaning
+from waitproof.suite.sources import ScenarioFile, Source, loose_files
+from waitproof.suite.starting import new_suite
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, fill
@@ -56,8 +64,10 @@ from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
     "CONTRACT",
+    "DEFAULT_SUITE",
     "MAX_DURATION_S",
     "NO_TIMEOUT_S",
+    "ROOT",
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",
@@ -85,6 +95,8 @@ __all__ = [
     "Response",
     "Returns",
     "Scenario",
+    "ScenarioFile",
+    "Source",
     "StatusMeaning",
     "Step",
     "Suite",
@@ -95,16 +107,24 @@ __all__ = [
     "answer",
     "at_path",
     "build",
+    "bundled_names",
     "bundled_suite",
     "check",
     "contract_file",
+    "contract_keys",
+    "contract_schema",
     "fill",
+    "id_of",
     "invalid",
+    "is_suite",
     "lint_file",
     "lint_suite",
     "load_contract",
     "load_scenario",
+    "load_source",
     "load_suite",
+    "loose_files",
+    "new_suite",
     "one_line",
     "read",
     "read_file",

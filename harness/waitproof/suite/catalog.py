@@ -11,10 +11,11 @@ files would only say when to look.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -25,17 +26,11 @@ from waitproof.errors import InputError, Mistake
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import check_words, parse_scenario
 from waitproof.suite.document import Document
-from waitproof.suite.files import (
-    bundled_suite,
-    contract_file,
-    id_of,
-    load_contract,
-    load_scenario,
-    scenario_paths,
-)
+from waitproof.suite.folders import bundled_suite
 from waitproof.suite.model import Format, Model, build
 from waitproof.suite.operation import BeginRequest
 from waitproof.suite.scenario import Scenario
+from waitproof.suite.sources import ScenarioFile, loose_files, read_source
 from waitproof.suite.step import Step
 from waitproof.suite.template import fill
 from waitproof.suite.yaml import Json
@@ -58,15 +53,23 @@ class Entry:
     """One scenario file.
 
     Attributes:
-        id: Path below the suite without its ending: `outcomes/completes-after-3-polls`.
         scenario: Its last good version, None while there has been none.
         mistakes: What is wrong with the file as it is now.
     """
 
-    id: str
-    path: Path
+    file: ScenarioFile
     scenario: Scenario | None = None
     mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Path below the suite without its ending: `outcomes/completes-after-3-polls`."""
+        return self.file.id
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.file.path
 
     @property
     def name(self) -> str:
@@ -92,19 +95,22 @@ class _Bare(Model):
 
 
 class Catalog:
-    """The scenarios of one folder; safe to use from any thread."""
+    """The scenarios of one suite; safe to use from any thread."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, loose: Sequence[Path] = ()) -> None:
         """Read the contract and list the scenario files.
 
         Args:
             folder: A suite's folder; None for the one that comes with waitproof.
+            loose: Folders with further scenarios, and further scenario files.
 
         Raises:
-            InputError: There is no suite, or its contract cannot be read.
+            InputError: There is no suite, its contract cannot be read, or a folder has no scenarios.
         """
         self.folder = bundled_suite() if folder is None else folder
-        self.contract: Contract = load_contract(contract_file(self.folder), with_checks=False)
+        self._loose = tuple(loose)
+        self._source = read_source(self.folder, {}, loose=loose_files(self._loose))
+        self.contract: Contract = self._source.contract
         self._mark = "".join(secrets.choice(_MARK) for _ in range(_MARK_LENGTH))
         self._lock = threading.RLock()
         self._entries: dict[str, Entry] = {}
@@ -234,15 +240,17 @@ class Catalog:
         return scenario.named(INLINE)
 
     def _list(self) -> None:
-        found = {id_of(path, self.folder): path for path in scenario_paths(self.folder)}
+        with contextlib.suppress(InputError):  # a folder that has gone is as before, and its files are gone
+            self._source = replace(self._source, loose=loose_files(self._loose))
+        found, _ = self._source.files()
         for gone in self._entries.keys() - found.keys():
             self._stamps.pop(gone, None)
             self._changes[gone] = Change(gone, None)
         listed: dict[str, Entry] = {}
-        for scenario_id, path in found.items():
-            entry = self._entries.get(scenario_id) or Entry(scenario_id, path)
-            if entry.path != path:  # renamed, such as x.yaml to x.yml: same time and size, other place
-                entry = replace(entry, path=path)
+        for scenario_id, file in found.items():
+            entry = self._entries.get(scenario_id) or Entry(file)
+            if entry.path != file.path:  # renamed, such as x.yaml to x.yml: same time and size, other place
+                entry = replace(entry, file=file)
                 if scenario_id in self._stamps:
                     self._stamps[scenario_id] = _OUTDATED
             listed[scenario_id] = entry
@@ -260,7 +268,7 @@ class Catalog:
         if self._stamps.get(scenario_id) == stamp:
             return entry
         try:
-            scenario = load_scenario(entry.path, self.folder, self.contract)
+            scenario = self._source.read(entry.file)
             entry = replace(entry, scenario=scenario, mistakes=())
         except InputError as error:
             entry = replace(entry, mistakes=error.mistakes)

@@ -167,23 +167,27 @@ class Defaults(Model):
 class Contract(Model):
     """One suite's documentation; see the module.
 
-    `returned` is a template of the task that a wait returns where it `returns` one: it has at least that,
-    filled in from the answer that ended the wait. `sdk_exceptions` is a pattern that matches the name of
-    every exception that an SDK defines, even one of no documented kind. `example` is the id of the scenario
-    that is shown and served where none is named; `snippets` are calls to paste, by language: `${base_url}` is
-    the mock server's and `${task_id}` a task's.
+    `extends` is another suite, a bundled one's name or a folder beside this file: keys that are not written
+    are that one's, its requirements and scenarios are added, and `without` leaves some of them out by their
+    ids. `returned` is a template of the task that a wait returns where it `returns` one: it has at least
+    that, filled in from the answer that ended the wait. `sdk_exceptions` is a pattern that matches the name
+    of every exception that an SDK defines, even one of no documented kind. `example` is the id of the
+    scenario that is shown and served where none is named; `snippets` are calls to paste, by language:
+    `${base_url}` is the mock server's and `${task_id}` a task's.
     """
 
     noun: ClassVar[str] = "contract"
     format: Format
     name: Name
+    extends: str | None = None
+    without: tuple[str, ...] = ()
     title: str
     source: str
     task_id: TaskIdFormat = TaskIdFormat.UUID
     endpoint: Endpoint
     credentials: Credentials = Field(default_factory=Credentials)
     answer: Answer
-    error: dict[str, Json] = {}
+    error: Json = {}
     http_error: ErrorAnswer
     returns: Returns = Returns.RESULT
     returned: dict[str, Json] | None = None
@@ -227,13 +231,7 @@ class Contract(Model):
                 if option in {"poll_interval", "timeout"}:
                     fact, fix = f"a variant has no '{option}'", "let the scenarios pass it"
                     yield Wrong(fact, fix=fix, path=("variants", variant, "options", option))
-        ids = set()
-        for number, requirement in enumerate(written.items("requirements")):
-            name = requirement.get("id").plain()
-            if str(name) in ids:
-                fact, fix = f"requirement {name} appears twice", "give each promise its own id"
-                yield Wrong(fact, fix=fix, path=("requirements", number, "id"))
-            ids.add(str(name) if requirement.has("id") else number)
+        yield from _extension(written)
         for path, more in _templates(written):
             node = written.at(path)
             try:
@@ -330,6 +328,22 @@ def _meaning(rule: StatusMeaning | Status) -> StatusMeaning:
 
 
 _TASK_VALUES = {"task_id", "token", "n"}
+
+
+def _extension(written: Node) -> Iterator[Wrong]:
+    """Yield what is wrong with the requirements as a whole, inherited ones among them."""
+    ids = set()
+    for number, requirement in enumerate(written.items("requirements")):
+        name = requirement.get("id").plain()
+        if str(name) in ids:
+            fact, fix = f"requirement {name} appears twice", "give each promise its own id"
+            if written.has("extends"):
+                fix += f", or put '{name}' under 'without' to replace the inherited one"
+            yield Wrong(fact, fix=fix, path=("requirements", number, "id"))
+        ids.add(str(name) if requirement.has("id") else number)
+    if written.has("without") and not written.has("extends"):
+        fact = "only a contract that extends another suite can leave something out"
+        yield Wrong(fact, fix="add 'extends', or remove 'without'", path=("without",))
 
 
 def _templates(written: Node) -> Iterator[tuple[Path, set[str]]]:

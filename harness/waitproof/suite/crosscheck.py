@@ -107,6 +107,9 @@ def check_words(document: Document, contract: Contract) -> None:
             return
         if name in seen:
             document.add(("proves", number), f"'{name}' appears twice", fix="remove one of them")
+        elif name not in requirements and name in contract.without:
+            fact = f"the requirement '{name}' is left out of this suite, under 'without' of its contract"
+            document.add(("proves", number), fact, fix="remove it here or there")
         elif name not in requirements:
             fix = nearest(name, requirements) or "'waitproof explain' lists them"
             document.add(("proves", number), f"no requirement is called '{name}'", fix=fix)
@@ -318,11 +321,13 @@ class _Proof:
             failing = [name for name, each in contract.meanings.items() if each is StatusMeaning.RAISE_TASK]
             expected = f"a step that says {_either(failing) or 'that it failed'}, with '{source}'"
             self.document.add(path, f"{fact} a task that does not fail", expected=expected)
-        elif at_path(render_body(contract, ending, _SOME_TASK), source) is None:
+        elif at_path(body := render_body(contract, ending, _SOME_TASK), source) is None:
             expected = f"'{source}' in the step that says '{status}'"
             if field in contract.exception_fields:
                 expected += f", or '{field}' under 'raises: fields'"
-            self.document.add(path, f"{fact} an answer that has no '{source}'", expected=expected)
+            ends = [each for each in _paths(body) if each.endswith(f".{source}")]
+            fix = f"did the contract mean '{ends[0]}'?" if ends else ""
+            self.document.add(path, f"{fact} an answer that has no '{source}'", expected=expected, fix=fix)
 
     def _check_option(self, requirement: Requirement, *, is_passed: bool) -> None:
         """Report a wait that passes an option whose default is proved, or the other way round."""
@@ -369,6 +374,18 @@ class _Proof:
             fact = f"'{requirement.id}' is proved by a task that ends ('{self.steps[ends[0]].status}')"
             expected = f"a task that never ends, so that only the {limit} ends the wait"
             self.document.add(("task", ends[0], "status"), fact, expected=expected)
+
+
+def _paths(body: Json, path: str = "") -> Iterator[str]:
+    """Yield the dotted path of everything in an answer."""
+    parts: Iterable[tuple[object, Json]] = ()
+    if isinstance(body, dict):
+        parts = body.items()
+    elif isinstance(body, list):
+        parts = enumerate(body)
+    for name, part in parts:
+        yield f"{path}{name}"
+        yield from _paths(part, f"{path}{name}.")
 
 
 def _either(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainValidator, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, PlainSerializer, PlainValidator, Tag, WithJsonSchema
 
 from waitproof.suite.document import shown
 from waitproof.suite.model import BRANCH, Model, Wrong, invalid
@@ -85,7 +85,7 @@ StatusRule = Annotated[
 """A meaning, or a `Status`: `failed: {means: return_result, fails: true}`."""
 
 
-def _words(known: tuple[str, ...] = ()) -> BeforeValidator:
+def _words(known: tuple[str, ...] = ()) -> PlainValidator:
     """Return the validator of a text or a list of them, as a tuple; only `known` ones if there are some."""
 
     def validate(value: object) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def _words(known: tuple[str, ...] = ()) -> BeforeValidator:
         of = f" of {', '.join(known)}" if known else ""
         raise invalid(f"a condition cannot be {shown(value)}", expected=f"a text{of}, or a list of texts")
 
-    return BeforeValidator(validate)  # not PlainValidator, which warns of a tuple that it writes as JSON
+    return PlainValidator(validate)
 
 
 def _is_word(value: object, known: tuple[str, ...]) -> bool:
@@ -107,8 +107,10 @@ def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
 
 
 _RETURNS = tuple(each.value for each in Returns)
-_Languages = Annotated[tuple[str, ...], _words(), _one_or_more({"type": "string"})]
-_ReturnsWords = Annotated[tuple[str, ...], _words(_RETURNS), _one_or_more({"enum": list(_RETURNS)})]
+_Languages = Annotated[tuple[str, ...], _words(), PlainSerializer(list), _one_or_more({"type": "string"})]
+_ReturnsWords = Annotated[
+    tuple[str, ...], _words(_RETURNS), PlainSerializer(list), _one_or_more({"enum": list(_RETURNS)})
+]
 
 
 class Variant(Model):
