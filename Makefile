@@ -10,7 +10,12 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 # The tests start hundreds of Pythons: each would compile the package again where no bytecode may be written.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test lint types unit live suite prove schema clean
+# The adapters of SDKs that a package registry gives, by suite: what `make sdks` runs.
+SDKS_stream := adapters/getstream-python adapters/getstream-python-async adapters/getstream-node
+SDKS_meilisearch := $(wildcard adapters/meilisearch-*)
+SDKS_algolia := $(wildcard adapters/algoliasearch-*)
+
+.PHONY: help run test lint types unit live suite sdks results refound prove schema clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,7 +36,7 @@ lint: $(STAMP) ## style, layers, wording and scenario files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/waitproof lint
+	$(BIN)/waitproof lint $(patsubst %/contract.yaml,%,$(wildcard scenarios/*/contract.yaml))
 	$(BIN)/python -m pytest -q tests/test_words.py
 
 types: $(STAMP) ## static types, strict
@@ -46,6 +51,22 @@ live: $(STAMP) ## the slower tests: whole clients over sockets, the simulated pr
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
 	$(BIN)/python -m pytest scenarios
+
+# A WARN that no deviations.yaml excuses fails as well, and so does an entry of one that no longer occurs. All suites
+# are run, even after one that fails.
+sdks: $(STAMP) ## run the real SDKs of every suite, prepared from the package registries, with their known deviations
+	@mkdir -p build/sdks; code=0; \
+	$(foreach suite,$(patsubst scenarios/%/contract.yaml,%,$(wildcard scenarios/*/contract.yaml)),$(if $(SDKS_$(suite)), \
+	  $(BIN)/waitproof run --suite $(suite) --fail-on should --json build/sdks/$(suite).json $(SDKS_$(suite)) || code=$$?;)) \
+	exit $$code
+
+results: ## write docs/results for each suite that `make sdks` has run, except Stream's, which has more adapters
+	@for suite in meilisearch algolia; do \
+	  test ! -e build/sdks/$$suite.json || $(BIN)/waitproof report build/sdks/$$suite.json --results docs/results-$$suite.md; \
+	done
+
+refound: $(STAMP) ## show that the suites find bugs that shipped, in the releases before their fixes
+	$(BIN)/python benchmarks/refound.py
 
 prove: $(STAMP) ## show that the suite catches every defect, simulated and then live (a quarter of an hour)
 	$(BIN)/waitproof prove --simulated --live

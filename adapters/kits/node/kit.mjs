@@ -225,8 +225,11 @@ function encodeFields(fields) {
   return encoded;
 }
 
+/** Return the name that an error has of its own, which minifying keeps, else its constructor's. */
 function typeOf(value) {
   try {
+    const hasName = [value, value?.constructor?.prototype].some((each) => each && Object.hasOwn(each, 'name'));
+    if (value instanceof Error && hasName && typeof value.name === 'string' && value.name) return value.name;
     return value?.constructor?.name || typeof value;
   } catch {
     return typeof value; // its constructor cannot be read

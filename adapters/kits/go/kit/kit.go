@@ -70,6 +70,7 @@ type SDK struct {
 type Options struct {
 	PollInterval *time.Duration
 	Timeout      *time.Duration
+	NoTimeout    bool // the caller asks for a wait without a timeout (capability "no_timeout")
 }
 
 // Task is one task as the SDK returned it. GetTask and Wait get an id that is an integer on the wire as its
@@ -86,6 +87,7 @@ type Exception struct {
 	Kind   string         // "task", "transport" or "api"; "" is any other
 	Type   string         // "" is the error's own type; for a stand-in that poses as another
 	Fields map[string]any // under their documented names; one that the error does not have is left out
+	Type   string         // where one Go type stands for several documented errors; "" is the Go type
 }
 
 // Unsupported returns the error for a call that the SDK's signature cannot express.
@@ -357,6 +359,9 @@ func (s *session[C, A]) describe(err error) answer {
 	} else if s.adapter.Describe != nil {
 		exception = s.adapter.Describe(err)
 	}
+	if exception.Type != "" {
+		described["type"] = exception.Type
+	}
 	if exception.Kind != "" {
 		described["kind"] = exception.Kind
 	}
@@ -454,12 +459,19 @@ func readOptions(raw json.RawMessage) (options Options, err error) {
 	if raw == nil {
 		return options, nil
 	}
-	given := map[string]float64{}
+	given := map[string]*float64{}
 	if err := json.Unmarshal(raw, &given); err != nil {
 		return options, fmt.Errorf("options: %w", err)
 	}
 	for name, seconds := range given {
-		duration := time.Duration(math.Round(seconds * float64(time.Second)))
+		if seconds == nil && name == "timeout" {
+			options.NoTimeout = true
+			continue
+		}
+		if seconds == nil {
+			return options, fmt.Errorf("option '%s' is null", name)
+		}
+		duration := time.Duration(math.Round(*seconds * float64(time.Second)))
 		switch name {
 		case "poll_interval":
 			options.PollInterval = &duration
