@@ -159,7 +159,7 @@ def test_exception_fields_and_a_timeout_may_be_left_out() -> None:
             "check: returns_result\n    applies_to: {not: {not: {}}}\n  - id: cracked",
             "24: a condition of a requirement has no key 'not'\n"
             "  found:    applies_to: {not: {not: {}}}\n"
-            "  expected: language, non_blocking, cancel or returns",
+            "  expected: language, non_blocking, cancel, no_timeout, variant or returns",
         ),
     ],
 )

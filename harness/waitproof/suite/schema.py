@@ -15,6 +15,8 @@ _CONDITIONS = {
     "language": "SDKs of this language; a list has alternatives, here and below.",
     "non_blocking": "SDKs whose waits don't block the client, or the others.",
     "cancel": "SDKs whose waits can be cancelled, or the others.",
+    "no_timeout": "SDKs whose waits can do without a timeout, or the others.",
+    "variant": "SDKs whose helper has this variant.",
     "returns": "SDKs whose waits return this: result, task or nothing.",
 }
 _SENTENCES = {  # by the name of the part that has the keys, as in the schema
