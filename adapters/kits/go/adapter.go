@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sort"
 
 	"waitproof.dev/kits/go/kit"
 	"waitproof.dev/kits/go/taskclient"
@@ -30,6 +31,7 @@ func main() {
 	for name := range api.Operations {
 		operations = append(operations, name)
 	}
+	sort.Strings(operations)
 	kit.Run(kit.Adapter[*taskclient.Client, arguments]{
 		SDK:          kit.SDK{Name: "taskclient", Version: "1.0.0"},
 		Helper:       "Client.WaitForTask",
