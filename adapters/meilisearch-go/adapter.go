@@ -90,6 +90,9 @@ func begin(client meilisearch.ServiceManager, operation string, arguments argume
 
 // describe tells the SDK's errors apart by their codes: all of them are a *meilisearch.Error.
 func describe(err error) kit.Exception {
+	if errors.Is(err, context.Canceled) { // what a context promises its caller, whatever the SDK's code for it
+		return kit.Exception{}
+	}
 	var meiliErr *meilisearch.Error
 	if !errors.As(err, &meiliErr) {
 		if errors.Is(err, context.DeadlineExceeded) { // what a context promises its caller

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from waitproof.adapter.api import api_file
+from waitproof.adapter.folder import read_adapter
 from waitproof.adapter.kits import languages
 from waitproof.cli import main
 from waitproof.suite.files import bundled_suite, contract_file, load_contract
@@ -68,6 +69,8 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
         f"It works as it is: waitproof doctor {folder}",
         f"Then call your SDK where it calls the task client, and run: waitproof run {folder}",
     ]
+    suite = os.path.relpath(POTTERY, folder)
+    assert read_adapter(folder).suite == suite
     readme = (folder / "README.md").read_text(encoding="utf-8")
     about = readme.partition("## What the suite `pottery` asks")[2]
     assert about.splitlines()[2:] == [

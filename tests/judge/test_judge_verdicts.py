@@ -329,6 +329,18 @@ def test_a_requirement_concerns_whom_it_names(applies_to: Mapping[str, Any], by:
         ({"not": {"language": "go", "cancel": True}}, {"language": "go"}, "not for go"),
         ({"not": {"cancel": True}}, {"cancel": True}, "only for waits that cannot be cancelled"),
         ({"not": {"cancel": False}}, {}, "only for waits that can be cancelled"),
+        ({"no_timeout": True}, {}, "only for waits that can do without a timeout"),
+        (
+            {"not": {"no_timeout": True}},
+            {"no_timeout": True},
+            "only for waits that cannot do without a timeout",
+        ),
+        ({"variant": "strict"}, {}, "only for helpers with the variant strict"),
+        (
+            {"not": {"variant": "strict"}},
+            {"variants": ("strict",)},
+            "not for helpers with the variant strict",
+        ),
         ({"not": {"non_blocking": False}}, {}, "only for an SDK's asynchronous variant"),
         ({"returns": "task"}, {"returns": "nothing"}, "only for helpers that return task"),
         ({"not": {"returns": "nothing"}}, {"returns": "nothing"}, "not for helpers that return nothing"),

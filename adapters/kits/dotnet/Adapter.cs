@@ -13,6 +13,7 @@ internal sealed class Adapter : SdkAdapter<TaskClient>
             ("max_concurrency", 0),
             ("non_blocking", true),
             ("cancel", true),
+            ("options", TaskClient.Api.GetProperty("options")),
             ("operations", TaskClient.Api.GetProperty("operations").EnumerateObject().Select(each => each.Name).ToArray()))));
 
     public override TaskClient Connect(string baseUrl, string apiKey, string apiSecret) => new(baseUrl, apiKey, apiSecret);

@@ -22,6 +22,8 @@ internal sealed class TaskClient
     // For requests that no wait's deadline bounds.
     private static readonly TimeSpan RequestTimeout = TimeSpan.FromSeconds(60);
 
+    private static readonly TimeSpan Forever = TimeSpan.FromDays(36500);
+
     // The poll at the deadline has no time left, yet needs some to be answered: a twentieth of the timeout, and never over
     // a second.
     private const int LastPollShare = 20;
@@ -67,14 +69,20 @@ internal sealed class TaskClient
         TimeSpan? timeout = null,
         CancellationToken cancellation = default)
     {
-        var interval = pollInterval ?? Seconds("poll_interval");
-        var limit = timeout ?? Seconds("wait_timeout");
+        var pauses = Api.GetProperty("pauses");
+        var pause = pollInterval ?? TimeSpan.FromSeconds(Number(pauses, "first"));
+        var hasDeadline = timeout is not null || Api.GetProperty("wait_timeout").ValueKind == JsonValueKind.Number;
+        var limit = timeout ?? (hasDeadline ? TimeSpan.FromSeconds(Number(Api, "wait_timeout")) : Forever);
+        var maxPolls = Api.GetProperty("max_polls").ValueKind == JsonValueKind.Number
+            ? Api.GetProperty("max_polls").GetInt32()
+            : int.MaxValue;
         var lastPoll = Min(limit / LastPollShare, LastPollLimit);
         var clock = Stopwatch.StartNew();
         var isLast = false;
-        while (true)
+        for (var polls = 1; ; polls++)
         {
-            var task = await GetTaskAsync(taskId, Max(limit - clock.Elapsed, lastPoll), cancellation);
+            var most = hasDeadline ? Max(limit - clock.Elapsed, lastPoll) : RequestTimeout;
+            var task = await GetTaskAsync(taskId, most, cancellation);
             if (IsOneOf("done", task.Status))
             {
                 return task.Returned;
@@ -86,14 +94,19 @@ internal sealed class TaskClient
             }
 
             var left = limit - clock.Elapsed; // any other status has not ended yet
-            if (isLast || left <= TimeSpan.Zero)
+            if (isLast || left <= TimeSpan.Zero || polls >= maxPolls)
             {
-                throw new TransportException("timeout", $"task {taskId} was {task.Status} after {limit}");
+                throw new TransportException("timeout", $"task {taskId} was {task.Status} after {limit}, {polls} polls");
             }
 
             // Remembered rather than seen from the clock: a pause that ends a tick early must not lead to a second last poll.
-            isLast = left <= interval;
-            await Task.Delay(WholeMilliseconds(Min(interval, left)), cancellation);
+            isLast = left <= pause;
+            await Task.Delay(WholeMilliseconds(Min(pause, left)), cancellation);
+            if (pollInterval is null)
+            {
+                var next = pause.TotalSeconds * Number(pauses, "times") + Number(pauses, "add");
+                pause = TimeSpan.FromSeconds(Math.Min(next, Number(pauses, "most")));
+            }
         }
     }
 
@@ -303,7 +316,7 @@ internal sealed class TaskClient
     private static bool IsOneOf(string list, string status) =>
         Api.GetProperty(list).EnumerateArray().Any(each => each.GetString() == status);
 
-    private static TimeSpan Seconds(string name) => TimeSpan.FromSeconds(Api.GetProperty(name).GetDouble());
+    private static double Number(JsonElement part, string name) => part.GetProperty(name).GetDouble();
 
     private static string Credential(string? kind, string apiKey, string apiSecret) => kind switch
     {

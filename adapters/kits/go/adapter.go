@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sort"
 
 	"waitproof.dev/kits/go/kit"
 	"waitproof.dev/kits/go/taskclient"
@@ -30,11 +31,12 @@ func main() {
 	for name := range api.Operations {
 		operations = append(operations, name)
 	}
+	sort.Strings(operations)
 	kit.Run(kit.Adapter[*taskclient.Client, arguments]{
 		SDK:          kit.SDK{Name: "taskclient", Version: "1.0.0"},
 		Helper:       "Client.WaitForTask",
 		ResultPath:   "",
-		Capabilities: map[string]any{"cancel": true},
+		Capabilities: map[string]any{"cancel": true, "options": api.Options},
 		Connect:      connect,
 		Wait:         wait,
 		GetTask:      getTask,

@@ -19,6 +19,7 @@ final class Adapter implements Kit.Adapter<TaskClient> {
             Kit.map(
                 "max_concurrency", 0,
                 "cancel", true, // its waits throw InterruptedException, as their signatures say
+                "options", TaskClient.API.get("options"),
                 "operations", List.copyOf(((Map<?, ?>) TaskClient.API.get("operations")).keySet())));
   }
 

@@ -41,6 +41,7 @@ final class TaskClient {
 
   // For requests that no wait's deadline bounds.
   private static final long REQUEST_TIMEOUT_NS = Duration.ofSeconds(60).toNanos();
+  private static final long FOREVER_NS = Duration.ofDays(36_500).toNanos();
   // The poll at the deadline has no time left, yet needs some to be answered: a twentieth of the timeout, and
   // never over a second.
   private static final int LAST_POLL_SHARE = 20;
@@ -62,10 +63,10 @@ final class TaskClient {
             .collect(Collectors.joining("&"));
   }
 
-  /** The options of a wait; what is not set has its default. */
+  /** The options of a wait; null stands for what the API has, and a timeout that is null even there for none. */
   record WaitOptions(Duration pollInterval, Duration timeout) {
     WaitOptions() {
-      this(seconds("poll_interval"), seconds("wait_timeout"));
+      this(null, API.get("wait_timeout") == null ? null : seconds(API.get("wait_timeout")));
     }
 
     WaitOptions pollInterval(Duration interval) {
@@ -140,13 +141,16 @@ final class TaskClient {
   /** Waits until the task ends and returns its result payload, null where it has none. */
   Object waitForTask(Object taskId, WaitOptions options)
       throws TaskException, TransportException, ApiException, InterruptedException {
-    long intervalNs = options.pollInterval().toNanos();
-    long timeoutNs = options.timeout().toNanos();
+    boolean hasOwnPause = options.pollInterval() != null;
+    long pauseNs = (hasOwnPause ? options.pollInterval() : seconds(at(API, "pauses.first"))).toNanos();
+    long timeoutNs = options.timeout() == null ? FOREVER_NS : options.timeout().toNanos();
     long deadline = System.nanoTime() + timeoutNs;
+    Number maxPolls = (Number) API.get("max_polls");
     long lastPollNs = Math.min(timeoutNs / LAST_POLL_SHARE, LAST_POLL_LIMIT_NS);
     boolean isLast = false;
-    while (true) {
-      Task task = getTask(taskId, Math.max(deadline - System.nanoTime(), lastPollNs));
+    for (int polls = 1; ; polls++) {
+      long limitNs = Math.max(deadline - System.nanoTime(), lastPollNs);
+      Task task = getTask(taskId, options.timeout() == null ? REQUEST_TIMEOUT_NS : limitNs);
       if (((List<?>) API.get("done")).contains(task.status())) {
         return task.returned();
       }
@@ -154,12 +158,16 @@ final class TaskClient {
         throw new TaskException(task);
       }
       long leftNs = deadline - System.nanoTime(); // any other status has not ended yet
-      if (isLast || leftNs <= 0) {
-        String message = "task " + taskId + " was " + task.status() + " after " + options.timeout();
+      if (isLast || leftNs <= 0 || maxPolls != null && polls == maxPolls.intValue()) {
+        String message = "task " + taskId + " was " + task.status() + " after " + options.timeout() + ", " + polls + " polls";
         throw new TransportException("timeout", message, null);
       }
-      isLast = leftNs <= intervalNs;
-      sleep(Math.min(intervalNs, leftNs));
+      isLast = leftNs <= pauseNs;
+      sleep(Math.min(pauseNs, leftNs));
+      if (!hasOwnPause) {
+        double nextNs = pauseNs * number("pauses.times") + number("pauses.add") * 1e9;
+        pauseNs = Math.round(Math.min(nextNs, number("pauses.most") * 1e9));
+      }
     }
   }
 
@@ -305,8 +313,12 @@ final class TaskClient {
     return filled;
   }
 
-  private static Duration seconds(String name) {
-    return Duration.ofNanos(Math.round(((Number) API.get(name)).doubleValue() * 1e9));
+  private static Duration seconds(Object number) {
+    return Duration.ofNanos(Math.round(((Number) number).doubleValue() * 1e9));
+  }
+
+  private static double number(String path) {
+    return ((Number) at(API, path)).doubleValue();
   }
 
   private static Map<?, ?> api() {

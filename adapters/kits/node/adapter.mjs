@@ -7,7 +7,7 @@ run({
   sdk: { name: 'taskclient', version: '1.0.0' },
   helper: 'TaskClient.waitForTask',
   resultPath: '',
-  capabilities: { non_blocking: true, cancel: true },
+  capabilities: { non_blocking: true, cancel: true, options: API.options },
 
   connect: (baseUrl, apiKey, apiSecret) => new TaskClient(apiKey, apiSecret, { baseUrl }),
 

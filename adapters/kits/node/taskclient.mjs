@@ -67,19 +67,24 @@ export class TaskClient {
    * Throws TaskError for a failed task, and TransportError with the errorType "timeout" for a missed deadline, after
    * which the task may still be running on the server. Once `signal` is aborted, it throws as fetch does.
    */
-  async waitForTask(taskId, { pollIntervalMs = API.poll_interval * 1000, timeoutMs = API.wait_timeout * 1000, signal } = {}) {
+  async waitForTask(taskId, { pollIntervalMs, timeoutMs = (API.wait_timeout ?? Infinity) * 1000, signal } = {}) {
     const deadline = performance.now() + timeoutMs;
     const lastPollMs = Math.min(timeoutMs * LAST_POLL_SHARE, LAST_POLL_LIMIT_MS);
-    for (let isLast = false; ; ) {
-      const task = await this.#getTask(taskId, Math.max(deadline - performance.now(), lastPollMs), signal);
+    const { first, add, times, most } = API.pauses; // in seconds
+    let pauseMs = pollIntervalMs ?? first * 1000;
+    let isLast = false;
+    for (let polls = 1; ; polls += 1) {
+      const limitMs = timeoutMs === Infinity ? REQUEST_TIMEOUT_MS : Math.max(deadline - performance.now(), lastPollMs);
+      const task = await this.#getTask(taskId, limitMs, signal);
       if (API.done.includes(task.status)) return task.returned;
       if (API.failed.includes(task.status)) throw new TaskError(task);
       const leftMs = deadline - performance.now();
-      if (isLast || leftMs <= 0) {
-        throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${timeoutMs} ms`);
+      if (isLast || leftMs <= 0 || polls === API.max_polls) {
+        throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${polls} polls, ${timeoutMs} ms`);
       }
-      isLast = leftMs <= pollIntervalMs; // not seen from the clock: a sleep may wake a tick early
-      await sleep(Math.min(pollIntervalMs, leftMs, LONGEST_TIMER_MS), undefined, { signal });
+      isLast = leftMs <= pauseMs; // not seen from the clock: a sleep may wake a tick early
+      await sleep(Math.min(pauseMs, leftMs, LONGEST_TIMER_MS), undefined, { signal });
+      if (pollIntervalMs === undefined) pauseMs = Math.min(pauseMs * times + add * 1000, most * 1000);
     }
   }
 

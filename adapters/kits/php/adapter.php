@@ -29,6 +29,7 @@ final class TaskClientAdapter extends Waitproof\Adapter
             'capabilities' => [
                 'max_concurrency' => 1,
                 'operations' => array_keys(TaskClient\API['operations']),
+                'options' => TaskClient\API['options'],
             ],
         ];
     }

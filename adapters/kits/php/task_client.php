@@ -95,14 +95,20 @@ final class Client
      */
     public function waitForTask(
         string|int $taskId,
-        float $pollInterval = API['poll_interval'],
-        float $timeout = API['wait_timeout'],
+        ?float $pollInterval = null,
+        ?float $timeout = API['wait_timeout'],
     ): mixed {
+        $timeout ??= INF;
         $deadline = self::now() + $timeout;
+        $pauses = API['pauses'];
+        $pause = $pollInterval ?? $pauses['first'];
+        $polls = 0;
         $lastPollS = min($timeout * self::LAST_POLL_SHARE, self::LAST_POLL_LIMIT_S);
         $isLast = false;
         while (true) {
-            $task = $this->fetchTask($taskId, max($deadline - self::now(), $lastPollS));
+            $limitS = $timeout === INF ? REQUEST_TIMEOUT_S : max($deadline - self::now(), $lastPollS);
+            $task = $this->fetchTask($taskId, $limitS);
+            $polls++;
             if (in_array($task->status, API['done'], true)) {
                 return $task->returned;
             }
@@ -110,12 +116,15 @@ final class Client
                 throw new TaskException($task->task_id, $task->error, $task->fields);
             }
             $leftS = $deadline - self::now();
-            if ($isLast || $leftS <= 0) {
-                $fact = sprintf('task %s was %s after %g s', $taskId, $task->status, $timeout);
+            if ($isLast || $leftS <= 0 || $polls === API['max_polls']) {
+                $fact = sprintf('task %s was %s after %g s, %d polls', $taskId, $task->status, $timeout, $polls);
                 throw new TransportException("$fact; it may still be running on the server", 'timeout');
             }
-            $isLast = $leftS <= $pollInterval;
-            usleep((int) ceil(min($pollInterval, $leftS) * 1e6));
+            $isLast = $leftS <= $pause;
+            usleep((int) ceil(min($pause, $leftS) * 1e6));
+            if ($pollInterval === null) {
+                $pause = min($pause * $pauses['times'] + $pauses['add'], $pauses['most']);
+            }
         }
     }
 

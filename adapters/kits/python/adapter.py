@@ -20,6 +20,7 @@ class TaskClientAdapter(Adapter):
             "capabilities": {
                 "max_concurrency": 0,
                 "operations": list(API["operations"]),
+                "options": API["options"],
             },
         }
 

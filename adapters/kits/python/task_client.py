@@ -10,8 +10,10 @@ import base64
 import hmac
 import http.client
 import json
+import math
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -81,24 +83,26 @@ class Client:
         self,
         task_id: Any,
         *,
-        poll_interval: float = API["poll_interval"],
-        timeout: float = API["wait_timeout"],
+        poll_interval: float | None = None,
+        timeout: float | None = API["wait_timeout"],
     ) -> Any:
-        """Poll at once and then an interval after each answer, and return the result payload."""
-        deadline = time.monotonic() + timeout
+        """Poll at once and then a pause after each answer, and return the result payload."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         connection = _Connection(self._host)
         try:
-            while True:
+            for polls, pause_s in enumerate(_pauses(poll_interval), 1):
                 left_s = deadline - time.monotonic()
-                task = self._get_task(connection, task_id, max(left_s, LAST_POLL_S))
+                limit_s = REQUEST_TIMEOUT_S if timeout is None else max(left_s, LAST_POLL_S)
+                task = self._get_task(connection, task_id, limit_s)
                 if task["status"] in API["done"]:
                     return task["returned"]
                 if task["status"] in API["failed"]:
                     raise TaskError(task["task_id"], task["fields"], task["error"])
                 left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    raise TransportError("timeout", f"task {task_id} is {task['status']} after {timeout} s")
-                time.sleep(min(poll_interval, left_s))
+                if left_s <= 0 or polls == API["max_polls"]:
+                    message = f"task {task_id} is {task['status']} after {timeout} s, {polls} polls"
+                    raise TransportError("timeout", message)
+                time.sleep(min(pause_s, left_s))
         finally:
             connection.close()
 
@@ -154,6 +158,16 @@ class Client:
         if not isinstance(answer, dict):
             raise TransportError("malformed_answer", "the answer is not an object")
         return answer
+
+
+def _pauses(poll_interval: float | None) -> Iterator[float]:
+    """Yield how long to pause after each poll: the interval that was passed, else what the API has."""
+    known = API["pauses"]
+    pause_s = known["first"] if poll_interval is None else poll_interval
+    while True:
+        yield pause_s
+        if poll_interval is None:
+            pause_s = min(pause_s * known["times"] + known["add"], known["most"])
 
 
 def at(value: Any, path: str) -> Any:

@@ -14,7 +14,8 @@ class TaskClientAdapter < WaitproofKit::Adapter
       result_path: '', # the helper returns the payload itself
       capabilities: {
         max_concurrency: 0,
-        operations: TaskClient::API['operations'].keys
+        operations: TaskClient::API['operations'].keys,
+        options: TaskClient::API['options']
       }
     }
   end

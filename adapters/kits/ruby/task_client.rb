@@ -71,20 +71,23 @@ module TaskClient
     #
     # The first poll is made at once; after each answer a whole interval is slept, but the last sleep ends at the
     # deadline, where a last poll is made. Raises TaskError, ApiError and TransportError.
-    def wait_for_task(task_id, poll_interval: API['poll_interval'], timeout: API['wait_timeout'])
-      deadline_s = now_s + timeout
-      last_poll_s = [timeout * LAST_POLL_SHARE, LAST_POLL_LIMIT_S].min
+    def wait_for_task(task_id, poll_interval: nil, timeout: API['wait_timeout'])
+      deadline_s = timeout.nil? ? Float::INFINITY : now_s + timeout
+      last_poll_s = [(timeout || 0) * LAST_POLL_SHARE, LAST_POLL_LIMIT_S].min
+      first, add, times, most = API['pauses'].values_at('first', 'add', 'times', 'most')
+      pause_s = poll_interval || first
       is_last = false
-      loop do
-        task = fetch_task(task_id, [deadline_s - now_s, last_poll_s].max)
+      (1..).each do |polls|
+        task = fetch_task(task_id, timeout.nil? ? REQUEST_TIMEOUT_S : [deadline_s - now_s, last_poll_s].max)
         return task.returned if API['done'].include?(task.status)
         raise task_error(task) if API['failed'].include?(task.status)
 
         left_s = deadline_s - now_s
-        raise timed_out(task, timeout) if is_last || left_s <= 0
+        raise timed_out(task, timeout, polls) if is_last || left_s <= 0 || polls == API['max_polls']
 
-        is_last = left_s <= poll_interval
-        sleep([poll_interval, left_s].min)
+        is_last = left_s <= pause_s
+        sleep([pause_s, left_s].min)
+        pause_s = [pause_s * times + add, most].min if poll_interval.nil?
       end
     end
 
@@ -138,8 +141,8 @@ module TaskClient
       path.split('.').reverse.reduce(leaf) { |inner, step| step.match?(/\A\d+\z/) ? [inner] : { step => inner } }
     end
 
-    def timed_out(task, timeout)
-      fact = "task #{task.task_id} was #{task.status.inspect} after #{timeout} s"
+    def timed_out(task, timeout, polls)
+      fact = "task #{task.task_id} was #{task.status.inspect} after #{timeout} s, #{polls} polls"
       TransportError.new("#{fact}; it may still be running on the server", error_type: 'timeout')
     end
 

@@ -43,6 +43,9 @@ func wait(ctx context.Context, client *meilisearch.Client, taskID string, option
 }
 
 func describe(err error) kit.Exception {
+	if errors.Is(err, context.Canceled) { // what a context promises its caller, whatever the SDK's code for it
+		return kit.Exception{}
+	}
 	var meiliErr *meilisearch.Error
 	if errors.Is(err, context.DeadlineExceeded) {
 		return kit.Exception{Kind: "transport"}

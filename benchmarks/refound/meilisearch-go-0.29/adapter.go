@@ -15,7 +15,7 @@ func main() {
 	kit.Run(kit.Adapter[meilisearch.ServiceManager, struct{}]{
 		SDK:          kit.SDK{Name: "meilisearch-go", Version: version()},
 		Helper:       "WaitForTaskWithContext",
-		Capabilities: map[string]any{"required_options": []string{"timeout"}, "zero_values": true, "get_task": false},
+		Capabilities: map[string]any{"cancel": true, "required_options": []string{"timeout"}, "zero_values": true, "get_task": false},
 		Connect: func(baseURL, _, apiSecret string) (meilisearch.ServiceManager, error) {
 			return meilisearch.New(baseURL, meilisearch.WithAPIKey(apiSecret)), nil
 		},
@@ -41,6 +41,9 @@ func wait(ctx context.Context, client meilisearch.ServiceManager, taskID string,
 }
 
 func describe(err error) kit.Exception {
+	if errors.Is(err, context.Canceled) { // what a context promises its caller, whatever the SDK's code for it
+		return kit.Exception{}
+	}
 	var meiliErr *meilisearch.Error
 	if errors.Is(err, context.DeadlineExceeded) {
 		return kit.Exception{Kind: "transport"}

@@ -11,8 +11,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from waitproof.suite import Contract, Json, Operation, Returns, StatusMeaning
+from waitproof.suite import Contract, Intervals, Json, Operation, Returns, StatusMeaning
 
+ENDLESS_S = 1e6  # of a pause that grows without a bound
 _NAMES = {"node": "javascript"}  # kits whose language has another name in an adapter's hello
 
 __all__ = ["about", "api_file", "api_of"]
@@ -39,8 +40,10 @@ def api_of(contract: Contract, language: str) -> dict[str, Any]:
         "failed": _statuses(contract, StatusMeaning.RAISE_TASK),
         "exception_fields": dict(contract.exception_fields),
         "timeout": _timeout(contract, _NAMES.get(language, language)),
-        "poll_interval": contract.defaults.poll_interval,
+        "options": ["poll_interval", *(["timeout"] if contract.defaults.timeout else [])],
+        "pauses": _pauses(contract.defaults.intervals),
         "wait_timeout": contract.defaults.timeout,
+        "max_polls": contract.defaults.max_polls,
         "operations": {name: _operation(each) for name, each in contract.operations.items()},
     }
 
@@ -107,6 +110,12 @@ def _timeout(contract: Contract, language: str) -> dict[str, Any]:
     kind = promise.kind or ("other" if promise.type else "transport")
     own = promise.a_type(language)
     return {"kind": kind, **({"type": own} if own else {}), "fields": dict(promise.fields)}
+
+
+def _pauses(intervals: Intervals) -> dict[str, float]:
+    """Return the first pause, how the next one comes of each, and the longest, in seconds."""
+    longest_s = intervals.first_s if intervals.is_constant else min(intervals.most_s, ENDLESS_S)
+    return {"first": intervals.first_s, "add": intervals.add_s, "times": intervals.times, "most": longest_s}
 
 
 def _statuses(contract: Contract, meaning: StatusMeaning) -> list[str]:

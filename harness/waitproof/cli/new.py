@@ -24,9 +24,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     adapter.add_argument("folder", type=Path, help="a folder that does not exist yet")
     adapter.add_argument(
         "--suite",
-        metavar="DIR",
         default=DEFAULT_SUITE,
-        help=f"folder with its API's contract.yaml, or a bundled suite's name (default: {DEFAULT_SUITE})",
+        metavar="DIR",
+        help="folder with a contract.yaml, or the name of a bundled suite: the API that the SDK calls "
+        "(default: %(default)s)",
     )
     suite = kinds.add_parser("suite", help="create a suite with a commented contract and its first scenarios")
     suite.add_argument("folder", type=Path, help="a folder that does not exist yet")

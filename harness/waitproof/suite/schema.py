@@ -15,9 +15,9 @@ _CONDITIONS = {
     "language": "SDKs of this language; a list has alternatives, here and below.",
     "non_blocking": "SDKs whose waits don't block the client, or the others.",
     "cancel": "SDKs whose waits can be cancelled, or the others.",
-    "returns": "SDKs whose waits return this: result, task or nothing.",
-    "no_timeout": "SDKs whose waits can be made without a timeout, or the others.",
+    "no_timeout": "SDKs whose waits can do without a timeout, or the others.",
     "variant": "SDKs whose helper has this variant.",
+    "returns": "SDKs whose waits return this: result, task or nothing.",
 }
 _SENTENCES = {  # by the name of the part that has the keys, as in the schema
     ROOT: {
@@ -89,9 +89,12 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
     },
     "Operation": {
         "method": "The request's method.",
-        "path": "The request's path.",
-        "token": "Where the body has the text that tells which task is meant, such as cids.0.",
-        "arguments": "What an adapter is given to begin it, with ${token} at that place.",
+        "path": "The request's path; `{token}` in it stands for the text that tells which task is meant.",
+        "token": (
+            "Where the body has that text, such as items.0. Without it and without `{token}`, the request "
+            "begins the only task that waits for it."
+        ),
+        "arguments": "What an adapter is given to begin it, with ${token} where it has that text.",
         "status": "The HTTP status of the answer.",
         "body": "The answer's body, with ${task_id} in it.",
     },

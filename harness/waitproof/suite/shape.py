@@ -115,7 +115,7 @@ def _one_or_more(schema: dict[str, Any]) -> WithJsonSchema:
 
 
 _RETURNS = tuple(each.value for each in Returns)
-_Languages = Annotated[tuple[str, ...], _words(), PlainSerializer(list), _one_or_more({"type": "string"})]
+_Words = Annotated[tuple[str, ...], _words(), PlainSerializer(list), _one_or_more({"type": "string"})]
 _ReturnsWords = Annotated[
     tuple[str, ...], _words(_RETURNS), PlainSerializer(list), _one_or_more({"enum": list(_RETURNS)})
 ]
@@ -133,11 +133,11 @@ class Conditions(Model):
     """What an adapter says of itself in its hello; a list has alternatives."""
 
     noun: ClassVar[str] = "condition of a requirement"
-    language: _Languages | None = None
+    language: _Words | None = None
     non_blocking: bool | None = None
     cancel: bool | None = None
     no_timeout: bool | None = None
-    variant: Annotated[tuple[str, ...], _words(), _one_or_more({"type": "string"})] | None = None
+    variant: _Words | None = None
     returns: _ReturnsWords | None = None
 
 

@@ -22,6 +22,7 @@ import (
 
 const (
 	requestTimeout = 60 * time.Second // of requests that no wait's deadline bounds
+	forever        = 100 * 365 * 24 * time.Hour
 
 	// The poll at the deadline needs some time to be answered: a twentieth of the timeout, at most a second.
 	lastPollShare = 20
@@ -38,9 +39,19 @@ type API struct {
 	Failed          []string             `json:"failed"`
 	ExceptionFields map[string]string    `json:"exception_fields"`
 	Timeout         Timeout              `json:"timeout"`
-	PollInterval    float64              `json:"poll_interval"` // seconds
-	WaitTimeout     float64              `json:"wait_timeout"`
+	Options         []string             `json:"options"`
+	Pauses          Pauses               `json:"pauses"`
+	WaitTimeout     *float64             `json:"wait_timeout"` // seconds
+	MaxPolls        int                  `json:"max_polls"`
 	Operations      map[string]Operation `json:"operations"`
+}
+
+// Pauses are those between polls, in seconds: the first, how the next comes of each, and the longest.
+type Pauses struct {
+	First float64 `json:"first"`
+	Add   float64 `json:"add"`
+	Times float64 `json:"times"`
+	Most  float64 `json:"most"`
 }
 
 // Endpoint is a request.
@@ -134,10 +145,13 @@ func (e *APIError) Error() string { return fmt.Sprintf("HTTP %d: %s", e.StatusCo
 // WaitOption changes one of the defaults of [Client.WaitForTask].
 type WaitOption func(*waitConfig)
 
-type waitConfig struct{ pollInterval, timeout time.Duration }
+type waitConfig struct {
+	pollInterval *time.Duration
+	timeout      time.Duration
+}
 
 // WithPollInterval sets the time from an answer to the next poll.
-func WithPollInterval(d time.Duration) WaitOption { return func(c *waitConfig) { c.pollInterval = d } }
+func WithPollInterval(d time.Duration) WaitOption { return func(c *waitConfig) { c.pollInterval = &d } }
 
 // WithTimeout sets how long to wait.
 func WithTimeout(d time.Duration) WaitOption { return func(c *waitConfig) { c.timeout = d } }
@@ -146,14 +160,26 @@ func WithTimeout(d time.Duration) WaitOption { return func(c *waitConfig) { c.ti
 // at the deadline. A failed task is a [*TaskError], a missed deadline a [*TransportError] with the ErrorType
 // "timeout", after which the task may still be running on the server.
 func (c *Client) WaitForTask(ctx context.Context, taskID string, options ...WaitOption) (json.RawMessage, error) {
-	config := waitConfig{seconds(c.api.PollInterval), seconds(c.api.WaitTimeout)}
+	config := waitConfig{timeout: forever}
+	if c.api.WaitTimeout != nil {
+		config.timeout = seconds(*c.api.WaitTimeout)
+	}
 	for _, option := range options {
 		option(&config)
 	}
 	deadline := time.Now().Add(config.timeout)
 	lastPoll := min(config.timeout/lastPollShare, lastPollLimit)
-	for isLast := false; ; {
-		task, err := c.getTask(ctx, taskID, max(time.Until(deadline), lastPoll))
+	pause := seconds(c.api.Pauses.First)
+	if config.pollInterval != nil {
+		pause = *config.pollInterval
+	}
+	isLast := false
+	for polls := 1; ; polls++ {
+		limit := max(time.Until(deadline), lastPoll)
+		if config.timeout == forever {
+			limit = requestTimeout
+		}
+		task, err := c.getTask(ctx, taskID, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -164,15 +190,19 @@ func (c *Client) WaitForTask(ctx context.Context, taskID string, options ...Wait
 			return nil, &TaskError{task}
 		}
 		left := time.Until(deadline)
-		if isLast || left <= 0 {
+		if isLast || left <= 0 || polls == c.api.MaxPolls {
 			err := fmt.Errorf("task %s was %q after %v: %w", taskID, task.Status, config.timeout, context.DeadlineExceeded)
 			return nil, &TransportError{"timeout", err}
 		}
-		isLast = left <= config.pollInterval
+		isLast = left <= pause
 		select {
 		case <-ctx.Done():
 			return nil, transportError(ctx.Err())
-		case <-time.After(min(config.pollInterval, left)):
+		case <-time.After(min(pause, left)):
+		}
+		if config.pollInterval == nil {
+			known := c.api.Pauses
+			pause = seconds(min(pause.Seconds()*known.Times+known.Add, known.Most))
 		}
 	}
 }
