@@ -45,6 +45,9 @@ final class MeilisearchAdapter implements Kit.Adapter<Client> {
     if (!options.hasPollInterval() || !options.hasTimeout()) {
       throw new Kit.Unsupported("waitForTask has no overload with one of the two options alone");
     }
+    if (options.timeout().toMillis() > Integer.MAX_VALUE) {
+      throw new Kit.Unsupported("waitForTask takes a timeout as an int of milliseconds");
+    }
     var timeoutInMs = Math.toIntExact(options.timeout().toMillis());
     var intervalInMs = Math.toIntExact(options.pollInterval().toMillis());
     client.index("movies").waitForTask(uid(taskId), timeoutInMs, intervalInMs);
