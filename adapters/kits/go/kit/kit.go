@@ -85,7 +85,6 @@ type Task struct {
 // Exception is what the documentation says of an error.
 type Exception struct {
 	Kind   string         // "task", "transport" or "api"; "" is any other
-	Type   string         // "" is the error's own type; for a stand-in that poses as another
 	Fields map[string]any // under their documented names; one that the error does not have is left out
 	Type   string         // where one Go type stands for several documented errors; "" is the Go type
 }
@@ -358,9 +357,6 @@ func (s *session[C, A]) describe(err error) answer {
 		described["type"] = "panic"
 	} else if s.adapter.Describe != nil {
 		exception = s.adapter.Describe(err)
-	}
-	if exception.Type != "" {
-		described["type"] = exception.Type
 	}
 	if exception.Kind != "" {
 		described["kind"] = exception.Kind
