@@ -1,5 +1,6 @@
 """`waitproof new adapter`: docs/how-to/write-an-adapter.md, followed to the letter."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -61,10 +62,11 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
 
     assert main(["new", "adapter", "python", str(folder), "--suite", str(POTTERY)]) == 0
 
-    option = f"--suite {POTTERY}"
+    option = f"--suite {os.path.relpath(POTTERY, folder)}"
+    assert f'suite: "{os.path.relpath(POTTERY, folder)}"\n' in (folder / "adapter.yaml").read_text()
     assert capsys.readouterr().out.splitlines()[1:] == [
-        f"It works as it is: waitproof doctor {option} {folder}",
-        f"Then call your SDK where it calls the task client, and run: waitproof run {option} {folder}",
+        f"It works as it is: waitproof doctor {folder}",
+        f"Then call your SDK where it calls the task client, and run: waitproof run {folder}",
     ]
     readme = (folder / "README.md").read_text(encoding="utf-8")
     about = readme.partition("## What the suite `pottery` asks")[2]
@@ -81,8 +83,8 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
         "  - `sweep`, `{}`: `DELETE /ashes`",
         "",
         "```console",
-        f"$ waitproof doctor {option} .",
-        f"$ waitproof run {option} .",
+        "$ waitproof doctor .",
+        "$ waitproof run .",
         f"$ waitproof explain {option}    # every requirement, with the sentence of the documentation",
         "```",
     ]

@@ -100,7 +100,7 @@ def test_a_new_adapter_of_each_language_has_no_word_of_another_api(adapters: dic
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_new_adapter_of_each_language_works_as_it_is(language: str, adapters: dict[str, Path]) -> None:
-    out = command("doctor", *SUITE, adapters[language])
+    out = command("doctor", adapters[language])
 
     assert out.endswith("the adapter follows the protocol\n")
     assert [line.split()[1].rstrip(":") for line in out.splitlines() if "returned the task id" in line] == [

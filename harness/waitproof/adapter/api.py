@@ -7,6 +7,7 @@ it, which is written here. All places are dotted paths; "" is no place.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -55,10 +56,10 @@ def about(contract: Contract, language: str, suite: str) -> str:
     Args:
         contract: The suite's.
         language: The kit's.
-        suite: What a command needs to know which suite is meant: `--suite DIR`; "" for nothing.
+        suite: How a command in the adapter's folder names the suite; "" for the usual one.
     """
     api = api_of(contract, language)
-    option = f" {suite}" if suite else ""
+    option = f" --suite {shlex.quote(suite)}" if suite else ""
     sent = [f"header `{name}`" for name in api["headers"]] + [f"query `{name}`" for name in api["query"]]
     statuses = [f"`{name}`: {contract.meaning(name).value.replace('_', ' ')}" for name in contract.statuses]
     fields = [f"`{name}`" for name in api["exception_fields"]]
@@ -82,8 +83,8 @@ def about(contract: Contract, language: str, suite: str) -> str:
     lines += [
         "",
         "```console",
-        f"$ waitproof doctor{option} .",
-        f"$ waitproof run{option} .",
+        "$ waitproof doctor .",
+        "$ waitproof run .",
         f"$ waitproof explain{option}    # every requirement, with the sentence of the documentation",
         "```",
     ]

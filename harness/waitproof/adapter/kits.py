@@ -6,6 +6,7 @@ What the client calls, and what the README says of the API, comes from the suite
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -40,7 +41,7 @@ def new_adapter(language: str, folder: Path, contract: Contract, suite: str) -> 
         language: One of `languages`.
         folder: Where to.
         contract: What the API looks like.
-        suite: How a command names the contract's suite: `--suite …`, "" for the one that it takes by itself.
+        suite: How the adapter's folder names the contract's suite; "" for the usual one.
 
     Returns:
         The files, relative to the folder.
@@ -63,7 +64,8 @@ def new_adapter(language: str, folder: Path, contract: Contract, suite: str) -> 
         name = re.sub(r"[^\w.-]+", "-", folder.absolute().name)
         text = re.sub(r"(?m)^name: .*$", f'name: "{name}"', file.read_text(encoding="utf-8"), count=1)
         summary = f"The SDK of {name}, on the {language} kit."
-        text = re.sub(r"(?m)^summary: .*$", f'summary: "{summary}"', text, count=1)
+        named = f"\nsuite: {json.dumps(suite, ensure_ascii=False)}" if suite else ""
+        text = re.sub(r"(?m)^summary: .*$", lambda _: f'summary: "{summary}"{named}', text, count=1)
         file.write_text(text, encoding="utf-8")
         (folder / "api.json").write_text(api_file(contract, language), encoding="utf-8")
         with (folder / "README.md").open("a", encoding="utf-8") as readme:

@@ -9,7 +9,7 @@ from pathlib import Path
 from waitproof.adapter import languages, new_adapter
 from waitproof.judge import checks
 from waitproof.run import ExitCode
-from waitproof.suite import DEFAULT_SUITE, contract_file, load_contract, new_suite, suite_folder
+from waitproof.suite import DEFAULT_SUITE, contract_file, load_contract, name_from, new_suite, suite_folder
 
 __all__ = ["add_options", "execute"]
 
@@ -43,12 +43,12 @@ def execute(options: argparse.Namespace) -> ExitCode:
         return _new_suite(options)
     source = suite_folder(options.suite)
     contract = load_contract(contract_file(source))
-    suite = "" if options.suite == DEFAULT_SUITE else f"--suite {shlex.quote(_named(options.suite, source))}"
+    suite = "" if options.suite == DEFAULT_SUITE else name_from(options.folder, options.suite)
     files = new_adapter(options.language, options.folder, contract, suite)
-    words = " ".join([*([suite] if suite else []), shlex.quote(str(options.folder))])
+    folder = shlex.quote(str(options.folder))
     print(f"{options.folder}: {', '.join(str(file) for file in files)}")
-    print(f"It works as it is: waitproof doctor {words}")
-    print(f"Then call your SDK where it calls the task client, and run: waitproof run {words}")
+    print(f"It works as it is: waitproof doctor {folder}")
+    print(f"Then call your SDK where it calls the task client, and run: waitproof run {folder}")
     return ExitCode.KEPT
 
 
@@ -62,8 +62,3 @@ def _new_suite(options: argparse.Namespace) -> ExitCode:
     print(f"Then see what it would catch, and judge an SDK: waitproof prove --suite {folder}")
     print(f"  waitproof run ADAPTER --suite {folder}")
     return ExitCode.KEPT
-
-
-def _named(suite: str, folder: Path) -> str:
-    """Return how a command in any folder names a suite: a bundled one by its name, a folder by its path."""
-    return str(folder.resolve()) if Path(suite).is_dir() else suite
