@@ -158,19 +158,9 @@ def _results(contract: Contract) -> Iterator[Defect]:
             Hooks(on_task=_with_the_first_result),
         ),
         (
-            "of-its-inside",
-            "The helper unwraps the payload twice: it returns the payload's own member `result`.",
-            Hooks(on_result=lambda _wait, result: _member(result, "result")),
-        ),
-        (
             "renames-keys",
             "The keys of the result are renamed.",
             _objects(lambda value: {key.upper(): child for key, child in value.items()}),
-        ),
-        (
-            "null-is-an-object",
-            "The helper returns an empty object in place of null.",
-            Hooks(on_result=lambda _wait, result: {} if result is None else result),
         ),
     )
     for name, sentence, hooks in every:
@@ -214,10 +204,6 @@ def _results(contract: Contract) -> Iterator[Defect]:
     )
     yield from _shipped()
     yield from _failures(contract)
-
-
-def _member(value: Any, name: str) -> Any:
-    return value[name] if isinstance(value, dict) and name in value else value
 
 
 def _with_the_first_result(wait: Wait, task: Task) -> Task:
