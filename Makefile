@@ -10,10 +10,9 @@ BY_FILE := --dist loadfile --no-loadscope-reorder
 # The tests start hundreds of Pythons: each would compile the package again where no bytecode may be written.
 export PYTHONDONTWRITEBYTECODE :=
 
-# The adapters of SDKs that a package registry gives, by suite: what `make sdks` runs.
-SDKS_stream := adapters/getstream-python adapters/getstream-python-async adapters/getstream-node
-SDKS_meilisearch := $(wildcard adapters/meilisearch-*)
-SDKS_algolia := $(wildcard adapters/algoliasearch-*)
+# The adapters of SDKs that a package registry gives: what `make sdks` runs, each against the suite that it names.
+SDKS := adapters/getstream-python adapters/getstream-python-async adapters/getstream-node \
+  $(wildcard adapters/meilisearch-* adapters/algoliasearch-*)
 
 .PHONY: help run test lint types unit live suite sdks results refound prove schema clean
 
@@ -50,19 +49,18 @@ live: $(STAMP) ## the slower tests: whole clients over sockets, the simulated pr
 	$(BIN)/python -m pytest tests/live -n $(WORKERS) $(BY_FILE)
 
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
-	$(BIN)/python -m pytest scenarios
+	$(BIN)/python -m pytest scenarios/stream
 
-# A WARN that no deviations.yaml excuses fails as well, and so does an entry of one that no longer occurs. All suites
-# are run, even after one that fails.
+# A WARN that no deviations.yaml excuses fails as well, and so does an entry of one that no longer occurs. One suite is
+# run after the other, with the SDKs of each side by side.
 sdks: $(STAMP) ## run the real SDKs of every suite, prepared from the package registries, with their known deviations
-	@mkdir -p build/sdks; code=0; \
-	$(foreach suite,$(patsubst scenarios/%/contract.yaml,%,$(wildcard scenarios/*/contract.yaml)),$(if $(SDKS_$(suite)), \
-	  $(BIN)/waitproof run --suite $(suite) --fail-on should --json build/sdks/$(suite).json $(SDKS_$(suite)) || code=$$?;)) \
-	exit $$code
+	@mkdir -p build/sdks
+	$(BIN)/waitproof run --fail-on should --json build/sdks/report.json $(SDKS)
 
 results: ## write docs/results for each suite that `make sdks` has run, except Stream's, which has more adapters
 	@for suite in meilisearch algolia; do \
-	  test ! -e build/sdks/$$suite.json || $(BIN)/waitproof report build/sdks/$$suite.json --results docs/results-$$suite.md; \
+	  file=build/sdks/report-$$suite.json; \
+	  test ! -e $$file || $(BIN)/waitproof report $$file --results docs/results-$$suite.md; \
 	done
 
 refound: $(STAMP) ## show that the suites find bugs that shipped, in the releases before their fixes

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ADAPTERS = Path(__file__).parent / "adapters"
 LONGEST_FILES = (  # five seconds or more each; they start first, so that none is left alone at the end
+    "live/test_made_up_api.py",
     "live/test_matrix.py",
     "live/test_pytest_plugin.py",
     "live/test_length_of_runs.py",

@@ -1,13 +1,19 @@
 """`waitproof new adapter`: docs/how-to/write-an-adapter.md, followed to the letter."""
 
+import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
+from waitproof.adapter.api import api_file
+from waitproof.adapter.folder import read_adapter
 from waitproof.adapter.kits import languages
 from waitproof.cli import main
+from waitproof.suite.files import bundled_suite, contract_file, load_contract
 
+KITS = Path(__file__).parents[2] / "adapters" / "kits"
+POTTERY = Path(__file__).parents[1] / "suites" / "pottery"
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to" / "write-an-adapter.md"
 
 
@@ -40,6 +46,51 @@ def test_each_kit_is_laid_down_under_the_folders_name_and_without_what_was_built
     assert 'name: "my-sdk"' in text
     assert (folder / "README.md").is_file()
     assert not [path for path in folder.rglob("*") if path.name in {".prepared", ".build", "__pycache__"}]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_the_client_of_each_kit_reads_the_api_that_its_folder_is_tested_with(language: str) -> None:
+    contract = load_contract(contract_file(bundled_suite()))
+
+    # For each kit: `waitproof new adapter LANGUAGE FOLDER`, and its api.json.
+    assert (KITS / language / "api.json").read_text(encoding="utf-8") == api_file(contract, language)
+
+
+def test_an_adapter_for_another_suite_has_that_suites_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "potter"
+
+    assert main(["new", "adapter", "python", str(folder), "--suite", str(POTTERY)]) == 0
+
+    option = f"--suite {os.path.relpath(POTTERY, folder)}"
+    assert f'suite: "{os.path.relpath(POTTERY, folder)}"\n' in (folder / "adapter.yaml").read_text()
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        f"It works as it is: waitproof doctor {folder}",
+        f"Then call your SDK where it calls the task client, and run: waitproof run {folder}",
+    ]
+    suite = os.path.relpath(POTTERY, folder)
+    assert read_adapter(folder).suite == suite
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    about = readme.partition("## What the suite `pottery` asks")[2]
+    assert about.splitlines()[2:] == [
+        "- It serves Pottery, a made-up workshop: a wait polls `GET /jobs/{task_id}`.",
+        "- Every poll carries: header `X-Pottery-Pass`, query `studio`.",
+        "- Statuses: `loaded`: keep polling, `glowing`: keep polling, `glazed`: return result, "
+        "`cracked`: raise task.",
+        "- The exception of a failed task, kind `task`, has the fields `number`, `flaw_sign`, `remark`.",
+        '- A wait that is out of time raises an exception of kind transport with `cause_word: "cold"`.',
+        "- `begin` gets one of these operations, with arguments such as:",
+        '  - `shelve_plates`, `{"plates": [{"mark": "${token}"}]}`: `PUT /shelves`',
+        '  - `fire_bowl`, `{"bowl": "${token}"}`: `POST /bowls/{token}/fire`',
+        "  - `sweep`, `{}`: `DELETE /ashes`",
+        "",
+        "```console",
+        "$ waitproof doctor .",
+        "$ waitproof run .",
+        f"$ waitproof explain {option}    # every requirement, with the sentence of the documentation",
+        "```",
+    ]
 
 
 def test_every_language_of_the_how_to_has_a_kit() -> None:

@@ -17,6 +17,7 @@ OF_ITS_SHAPE: Mapping[str, tuple[str, ...]] = {
     "raises_timeout.bare-error": ("raises-late",),
     "raises_timeout.task-exception": ("raises-late",),
     "returns_result.cracked-raises": ("returns-glaze", "cracked-is-returned"),
+    "returns_result.null-is-an-object": ("returns-glaze", "cracked-is-returned"),
     "returns_result.nothing": ("returns-glaze", "cracked-is-returned"),
     "returns_result.the-result-alone": ("returns-glaze", "cracked-is-returned"),
     "returns_result.the-task-before-its-end": ("returns-glaze", "cracked-is-returned"),

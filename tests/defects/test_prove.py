@@ -67,7 +67,8 @@ def test_a_missed_defect_is_printed_with_its_sentence_and_fails_the_command(
         "not applicable, no requirement is judged by only_polls_are_sent: only_polls_are_sent.deletes",
         "missed  outcome_expected.latin-1  Answers are decoded as Latin-1 and not as UTF-8.",
     ]
-    assert out[2].endswith(" s: 1 missed, 1 not applicable")
+    assert out[2] == "not caught by this suite: outcome_expected (latin-1)"
+    assert out[3].endswith(" s: 1 missed, 1 not applicable")
 
 
 def test_a_pattern_that_matches_no_name_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:

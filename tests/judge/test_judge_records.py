@@ -75,6 +75,35 @@ def test_the_first_poll_comes_at_once_or_after_more_than_half_an_interval(first_
     assert record("record_first_poll", told, play) == words
 
 
+@pytest.mark.parametrize(
+    ("first_s", "words"),
+    [
+        (0.024, "at once: 24 ms after the call"),
+        (
+            0.035,
+            "nothing: 35 ms after the call, and an interval of 50 ms is too short to tell from a late start",
+        ),
+        (0.200, "after an interval: 0.20 s after the call"),
+    ],
+)
+def test_a_short_interval_cannot_be_told_from_a_first_poll_that_a_busy_machine_made_late(
+    first_s: float, words: str
+) -> None:
+    told = scenario(RUNNING, COMPLETED, wait={"poll_interval": "50ms"})
+
+    assert record("record_first_poll", told, Play(GOT_RESULT, [first_s, first_s + 0.05])) == words
+
+
+def test_a_wait_that_returns_on_a_status_that_is_no_end_is_on_record_with_it() -> None:
+    told = scenario({"status": "archived", "times": 2}, COMPLETED)
+
+    patient = record("record_outcome", told, Play(GOT_RESULT, [0.0, 1.0, 2.0]))
+    hasty = record("record_outcome", told, Play(got(None), [0.0]))
+
+    assert patient == 'returned: 3 polls, returned {"channels": 2}'
+    assert hasty == 'returned on "archived": 1 poll, returned null'
+
+
 SLOW = {"status": "running", "times": "forever", "delay": "150ms"}
 
 

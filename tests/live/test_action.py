@@ -290,7 +290,9 @@ def test_the_how_to_lists_every_input_with_its_default_and_every_output() -> Non
 
     shown = {name: default.strip("`").strip() for name, default in rows.items()}
     declared = {name: str(each.get("default", "")) for name, each in ACTION["inputs"].items()}
-    assert shown == {**declared, "adapter": "required", "patterns": "everything"}
+    empty = {"patterns": "everything", "suite": "the adapter's own, else stream", "scenarios": "none"}
+    assert all(declared[name] == "" for name in empty)
+    assert shown == {**declared, **empty, "adapter": "required"}
     assert all(f"`{name}`" in HOW_TO for name in ACTION["outputs"])
 
 

@@ -22,7 +22,8 @@ from waitproof.suite.files import bundled_suite
 from waitproof.suite.scenario import WaitOptions
 
 EXAMPLE = "completes-after-3-polls"
-DESCRIPTION = openapi(OPERATIONS, "http://127.0.0.1:8080")
+DESCRIBED = "outcomes/completes-after-3-polls"
+DESCRIPTION = openapi(OPERATIONS, "http://127.0.0.1:8080", DESCRIBED)
 TASK = "task:\n  - {status: running}\n  - {status: completed, result: {channels: 7}}\n"
 
 
@@ -99,7 +100,7 @@ def test_a_page_of_any_site_may_read_a_fault_whatever_has_been_done_to_its_task(
 
 
 def test_the_description_is_served(api: Api) -> None:
-    assert api("GET", "/openapi.json").json() == openapi(OPERATIONS, api.base_url)
+    assert api("GET", "/openapi.json").json() == openapi(OPERATIONS, api.base_url, DESCRIBED)
 
 
 def test_every_path_that_is_described_is_there_and_no_other(api: Api) -> None:

@@ -21,6 +21,7 @@ from waitproof.mock.server import TaskServer
 from waitproof.suite.contract import Contract
 from waitproof.suite.document import Document
 from waitproof.suite.model import build
+from waitproof.suite.operation import BeginRequest
 from waitproof.suite.step import Step
 from waitproof.suite.task import TaskState, answer
 from werkzeug import Request, Response
@@ -1307,9 +1308,9 @@ class MakesOne:
         self.server.create(int(task_id), steps('{"status": "done"}'))
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    def operation(self, begins: BeginRequest, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
         number = headers.get("x-number", "")
-        if name != "send" or not number:
+        if begins.name != "send" or not number:
             return "", ""
         why = self.task(number)
         return "" if why else number, why
@@ -1431,7 +1432,7 @@ def test_tasks_are_made_beside_the_polls_and_each_once(contract: Contract) -> No
             slow.create(int(task_id), QUEUED)
             return ""
 
-        def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+        def operation(self, begins: BeginRequest, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
             return "", ""
 
     slow = TaskServer(contract, task_factory=Slow())

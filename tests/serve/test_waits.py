@@ -278,7 +278,7 @@ def test_a_contract_without_a_status_for_it_cannot_fail_a_task() -> None:
 
     assert (refused.status_code, refused.json()["message"]) == (
         422,
-        "no status of this contract says that a task failed",
+        "no status of this contract says that a task has failed",
     )
 
 

@@ -46,6 +46,15 @@ def test_the_contracts_default_is_passed_where_an_option_must_come(
     assert (wait.poll_interval, wait.timeout) == options
 
 
+def test_a_timeout_that_must_come_is_long_where_the_contract_has_no_deadline(suite: Suite) -> None:
+    defaults = suite.contract.defaults.model_copy(update={"timeout": None})
+    endless = suite.contract.model_copy(update={"defaults": defaults})
+
+    wait = options_passed(endless, WaitOptions(), Capabilities(required_options=("timeout",)))
+
+    assert wait.timeout == 600.0
+
+
 def test_a_scenario_that_passes_all_it_must_is_the_same_scenario(suite: Suite) -> None:
     scenario = of(suite, "own-pauses")
 

@@ -62,8 +62,8 @@ def test_each_call_is_sent_in_turn_and_then_the_journal_is_watched() -> None:
         ("{wait: {poll_interval: 1s, timeout: 5s}}", "{status: done}", 16.0),
         ("{wait: {}}", "{status: working, delay: 3s}, {status: done, delay: 1s}", 13.7),
         ("{get_task: {}}", "{status: done, delay: 3s}", 13.0),
-        ("{wait: {timeout: 30d}}", "{status: working}, {status: done}", 10.2),
-        ("{wait: {timeout: none}}", "{status: working}, {status: done}", 10.2),
+        ("{wait: {timeout: 30d}}", "{status: working}, {status: done}", 10.29),
+        ("{wait: {timeout: none}}", "{status: working}, {status: done}", 10.29),
         ("{wait: {timeout: 0s}}", "{status: working}, {status: done}", 10.7),
     ],
 )

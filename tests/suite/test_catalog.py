@@ -11,6 +11,7 @@ import pytest
 from waitproof.errors import InputError
 from waitproof.suite.catalog import Catalog
 from waitproof.suite.files import CONTRACT, bundled_suite
+from waitproof.suite.operation import BeginRequest
 
 ONE = """
 format: 1
@@ -88,7 +89,8 @@ def test_an_id_that_is_like_no_name_is_reported_as_that_of_no_task(folder: Path)
 def begun_by(catalog: Catalog, user_id: str) -> str:
     """Return the summary of the scenario that a body begins which has that user id."""
     body = json.dumps({"user_ids": [user_id]}).encode()
-    return catalog.begun_by("delete_users", {}, body, "usual").summary
+    request = BeginRequest("delete_users", catalog.contract.operations["delete_users"])
+    return catalog.begun_by(request, {}, body, "usual").summary
 
 
 @pytest.mark.parametrize(("user_id", "summary"), [("one", "One."), ("one~7", "One."), ("anna", "Usual.")])
@@ -264,8 +266,8 @@ def test_every_scenario_that_comes_with_waitproof_can_be_named_by_the_last_part_
 def test_calls_to_paste_have_an_id_of_their_own_after_each_start() -> None:
     first, second = Catalog(), Catalog()
 
-    assert first.calls("http://h") == first.calls("http://h") != second.calls("http://h")
-    reported = first.calls("http://h")["curl"].split()[-1]
+    assert first.example_id() == first.example_id() != second.example_id()
+    reported = first.calls("http://h", first.example_id())["curl"].split()[-1]
     assert first.named_by(reported.rpartition("/")[2]).id == first.contract.example
 
 

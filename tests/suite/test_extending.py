@@ -356,3 +356,29 @@ def test_a_catalog_serves_inherited_and_loose_scenarios_and_sees_new_ones(ours: 
     Path("loose/later.yaml").write_text(GOOD)
     Path("parcels/a/newest.yaml").write_text(GOOD)
     assert [each.id for each in catalog.refresh()] == ["a/newest", "later"]
+
+
+# --- what an author is told ---------------------------------------------------------------------------
+
+
+def test_a_field_that_is_deeper_in_the_answer_is_named_in_full(ours: Path) -> None:
+    deep = (
+        "answer: {body: {job: {id: '${task_id}', state: '${status}', parcel: '${result}', why: '${error}'}}}"
+    )
+    rewrite(
+        ours,
+        "requirements:\n",
+        f"{deep}\nexception_fields: {{reason: why}}\nrequirements:\n"
+        "  - {id: why, level: MUST, quote: Why., check: exception_field, with: {field: reason, from: why}}\n",
+    )
+    (ours / "b/why.yaml").write_text(
+        "summary: It is lost.\nproves: [why]\ntask: [{status: lost, error: mud}]\n"
+        "calls: [{wait: {}, expect: {raises: {kind: task}}}]\n"
+    )
+
+    assert mistakes(ours) == [
+        "ours/b/why.yaml:2:10: 'why' is proved by an answer that has no 'why'\n"
+        "  found:    proves: [why]\n"
+        "  expected: 'why' in the step that says 'lost', or 'reason' under 'raises: fields'\n"
+        "  fix:      did the contract mean 'job.why'?"
+    ]

@@ -272,11 +272,6 @@ def test_a_task_that_never_ends_is_not_waited_on_for_days(timeout: str) -> None:
             "5\nonly 'begin' has arguments\n  fix:      options of a wait go under 'wait'",
         ),
         (
-            "{begin: delete_channels, arguments: {cids: [a]}}",
-            "5\nthe arguments of 'begin' have no ${token}\n"
-            "  fix:      put it into the value that the contract names, such as cids: ['messaging:${token}']",
-        ),
-        (
             "{wait: {timeout: nnoe}}",
             '13\n"nnoe" is not a duration\n  expected: a number with its unit, such as 200ms, 5s or 10m',
         ),
@@ -480,6 +475,13 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
             '  found:    - {begin: delete_channel, arguments: {a: "${token}"}}\n'
             "  expected: delete_channels, export_channels, export_users, delete_users\n"
             "  fix:      did you mean 'delete_channels'?",
+        ),
+        (
+            {"call": "{begin: delete_channels, arguments: {cids: [a]}}"},
+            "6:5: the arguments of 'begin' have no ${token}\n"
+            "  found:    - {begin: delete_channels, arguments: {cids: [a]}}\n"
+            "  fix:      put it where the contract's example has it: "
+            '{"cids": ["messaging:${token}"], "hard_delete": true}',
         ),
         (
             {"task": "{status: a, omit: [resutl]}"},

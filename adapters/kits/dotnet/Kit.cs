@@ -93,6 +93,9 @@ public sealed class OperationArguments
 
     internal OperationArguments(JsonElement all) => _all = Json.MembersOf(all);
 
+    /// <summary>All of them, by name.</summary>
+    public IReadOnlyDictionary<string, JsonElement> All => _all;
+
     /// <summary>Returns an argument that is a list of texts.</summary>
     public List<string> Strings(string name) => Get(name).EnumerateArray().Select(Json.Text).ToList();
 
@@ -127,7 +130,8 @@ public enum Kind
 /// The documented fields that it has, under their documented names; null is a value. One that JSON cannot carry is
 /// reported as its ToString().
 /// </param>
-public sealed record Documented(Kind Kind, Dictionary<string, object?> Fields);
+/// <param name="Type">Null for the name of its class; for a stand-in that poses as another exception.</param>
+public sealed record Documented(Kind Kind, Dictionary<string, object?> Fields, string? Type = null);
 
 /// <summary>Throw it for a call that the SDK's signature cannot express.</summary>
 public sealed class UnsupportedCall : Exception
@@ -735,7 +739,7 @@ internal sealed class Session<TClient>
 
         return Kit.Map(
             ("kind", (known?.Kind ?? Kind.Other).ToString().ToLowerInvariant()),
-            ("type", exception.GetType().Name),
+            ("type", known?.Type ?? exception.GetType().Name),
             ("message", Kit.MessageOf(exception)),
             ("fields", fields),
             ("cause", exception.InnerException?.GetType().Name ?? ""));

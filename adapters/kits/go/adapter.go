@@ -3,36 +3,51 @@ package main
 
 import (
 	"context"
+	_ "embed"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"sort"
 
 	"waitproof.dev/kits/go/kit"
 	"waitproof.dev/kits/go/taskclient"
 )
 
-// arguments of all operations together.
-type arguments struct {
-	CIDs       []string `json:"cids"`
-	HardDelete bool     `json:"hard_delete"`
-	UserIDs    []string `json:"user_ids"`
-}
+//go:embed api.json
+var apiFile []byte
+
+var api taskclient.API
+
+// For your SDK: a struct with json tags for the arguments of all its operations together.
+type arguments = map[string]any
 
 func main() {
+	if err := json.Unmarshal(apiFile, &api); err != nil {
+		fmt.Fprintln(os.Stderr, "api.json:", err)
+		os.Exit(2)
+	}
+	operations := []string{}
+	for name := range api.Operations {
+		operations = append(operations, name)
+	}
+	sort.Strings(operations)
 	kit.Run(kit.Adapter[*taskclient.Client, arguments]{
 		SDK:          kit.SDK{Name: "taskclient", Version: "1.0.0"},
 		Helper:       "Client.WaitForTask",
 		ResultPath:   "",
-		Capabilities: map[string]any{"cancel": true},
+		Capabilities: map[string]any{"cancel": true, "options": api.Options},
 		Connect:      connect,
 		Wait:         wait,
 		GetTask:      getTask,
-		Operations:   []string{"delete_channels", "export_channels", "export_users", "delete_users"},
+		Operations:   operations,
 		Begin:        begin,
 		Describe:     describe,
 	})
 }
 
 func connect(baseURL, apiKey, apiSecret string) (*taskclient.Client, error) {
-	return taskclient.New(baseURL, apiKey, apiSecret), nil
+	return taskclient.New(&api, baseURL, apiKey, apiSecret), nil
 }
 
 func wait(ctx context.Context, client *taskclient.Client, taskID string, options kit.Options) (any, error) {
@@ -54,38 +69,25 @@ func getTask(client *taskclient.Client, taskID string) (kit.Task, error) {
 	return kit.Task{ID: task.ID, Status: task.Status, Result: task.Result, Error: task.Error}, nil
 }
 
+// Your SDK has a method for each operation: call that here.
 func begin(client *taskclient.Client, operation string, arguments arguments) (any, error) {
-	ctx := context.Background()
-	switch operation {
-	case "delete_channels":
-		return client.DeleteChannels(ctx, arguments.CIDs, arguments.HardDelete)
-	case "export_channels":
-		return client.ExportChannels(ctx, arguments.CIDs)
-	case "export_users":
-		return client.ExportUsers(ctx, arguments.UserIDs)
-	default:
-		return client.DeleteUsers(ctx, arguments.UserIDs)
-	}
+	return client.Begin(context.Background(), operation, arguments)
 }
 
 func describe(err error) kit.Exception {
 	var task *taskclient.TaskError
 	var transport *taskclient.TransportError
-	var api *taskclient.APIError
+	var refused *taskclient.APIError
 	switch {
 	case errors.As(err, &task):
-		return kit.Exception{Kind: "task", Fields: map[string]any{
-			"task_id":     task.TaskID,
-			"error_type":  task.Type,
-			"description": task.Description,
-			"stack_trace": task.Stacktrace,
-			"version":     task.Version,
-		}}
+		return kit.Exception{Kind: "task", Fields: task.Task.Fields}
+	case errors.As(err, &transport) && transport.ErrorType == "timeout":
+		return kit.Exception{Kind: api.Timeout.Kind, Type: api.Timeout.Type, Fields: api.Timeout.Fields}
 	case errors.As(err, &transport):
 		return kit.Exception{Kind: "transport", Fields: map[string]any{"error_type": transport.ErrorType}}
-	case errors.As(err, &api):
+	case errors.As(err, &refused):
 		return kit.Exception{Kind: "api", Fields: map[string]any{
-			"status_code": api.StatusCode, "code": api.Code, "message": api.Message,
+			"status_code": refused.StatusCode, "message": refused.Message,
 		}}
 	default:
 		return kit.Exception{}

@@ -1,4 +1,5 @@
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import waitproof.Kit;
 
@@ -18,7 +19,8 @@ final class Adapter implements Kit.Adapter<TaskClient> {
             Kit.map(
                 "max_concurrency", 0,
                 "cancel", true, // its waits throw InterruptedException, as their signatures say
-                "operations", List.of("delete_channels", "export_channels", "export_users", "delete_users")));
+                "options", TaskClient.API.get("options"),
+                "operations", List.copyOf(((Map<?, ?>) TaskClient.API.get("operations")).keySet())));
   }
 
   @Override
@@ -29,7 +31,7 @@ final class Adapter implements Kit.Adapter<TaskClient> {
   @Override
   public Object waitForTask(TaskClient client, Object taskId, Kit.Options options) throws Exception {
     if (options.isEmpty()) {
-      return client.waitForTask((String) taskId);
+      return client.waitForTask(taskId);
     }
     var given = new TaskClient.WaitOptions();
     if (options.hasPollInterval()) {
@@ -38,41 +40,31 @@ final class Adapter implements Kit.Adapter<TaskClient> {
     if (options.hasTimeout()) {
       given = given.timeout(options.timeout());
     }
-    return client.waitForTask((String) taskId, given);
+    return client.waitForTask(taskId, given);
   }
 
   @Override
   public Map<String, Object> getTask(TaskClient client, Object taskId) throws Exception {
-    var task = client.getTask((String) taskId);
+    var task = client.getTask(taskId);
     return Kit.map(
-        "task_id", task.taskId(), "status", task.status(), "result", task.result(), "error", error(task.error()));
+        "task_id", task.taskId(), "status", task.status(), "result", task.result(), "error", task.error());
   }
 
+  // Your SDK has a method for each operation: call that here.
   @Override
   public Object begin(TaskClient client, String operation, Kit.Arguments arguments) throws Exception {
-    return switch (operation) {
-      case "delete_channels" ->
-          client.deleteChannels(arguments.strings("cids"), arguments.flag("hard_delete"));
-      case "export_channels" -> client.exportChannels(arguments.strings("cids"));
-      case "export_users" -> client.exportUsers(arguments.strings("user_ids"));
-      default -> client.deleteUsers(arguments.strings("user_ids"));
-    };
+    return client.begin(operation, arguments.all());
   }
 
   @Override
   public Kit.Documented describe(Throwable exception) {
     if (exception instanceof TaskClient.TaskException task) {
-      return new Kit.Documented(
-          Kit.Kind.TASK,
-          Kit.map(
-              "task_id", task.getTaskId(),
-              "error_type", task.getErrorType(),
-              "description", task.getDescription(),
-              "stack_trace", task.getStackTraceText(),
-              "version", task.getVersion()));
+      return new Kit.Documented(Kit.Kind.TASK, task.getFields());
     }
     if (exception instanceof TaskClient.TransportException transport) {
-      return new Kit.Documented(Kit.Kind.TRANSPORT, Kit.map("error_type", transport.getErrorType()));
+      return transport.getErrorType().equals("timeout")
+          ? timeout((Map<?, ?>) TaskClient.API.get("timeout"))
+          : new Kit.Documented(Kit.Kind.TRANSPORT, Kit.map("error_type", transport.getErrorType()));
     }
     if (exception instanceof TaskClient.ApiException api) {
       return new Kit.Documented(Kit.Kind.API, Kit.map("status_code", api.getStatusCode()));
@@ -80,14 +72,12 @@ final class Adapter implements Kit.Adapter<TaskClient> {
     return null;
   }
 
-  private static Map<String, Object> error(TaskClient.TaskError error) {
-    if (error == null) {
-      return null;
-    }
-    return Kit.map(
-        "type", error.type(),
-        "description", error.description(),
-        "stacktrace", error.stackTrace(),
-        "version", error.version());
+  private static Kit.Documented timeout(Map<?, ?> promised) {
+    Map<String, Object> fields = Kit.map();
+    ((Map<?, ?>) promised.get("fields")).forEach((name, value) -> fields.put((String) name, value));
+    return new Kit.Documented(
+        Kit.Kind.valueOf(((String) promised.get("kind")).toUpperCase(Locale.ROOT)),
+        fields,
+        (String) promised.get("type"));
   }
 }

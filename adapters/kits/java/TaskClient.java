@@ -1,3 +1,5 @@
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
@@ -8,21 +10,26 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import waitproof.Kit.Json;
 
 /**
- * A small correct SDK: the stand-in for yours, so that this folder runs as it is. Delete it from your copy.
+ * A small correct SDK: the stand-in for yours, so that this folder runs as it is. Delete it from your copy. What
+ * the API looks like is in api.json.
  *
  * <p>The rule of its wait helper in time: the first poll is made at once; after each answer a whole interval
  * is slept, except that the last sleep ends at the deadline, where one last poll is made. A poll that is not
@@ -30,9 +37,11 @@ import waitproof.Kit.Json;
  */
 final class TaskClient {
   static final String VERSION = "0.1.0";
+  static final Map<?, ?> API = api();
 
   // For requests that no wait's deadline bounds.
   private static final long REQUEST_TIMEOUT_NS = Duration.ofSeconds(60).toNanos();
+  private static final long FOREVER_NS = Duration.ofDays(36_500).toNanos();
   // The poll at the deadline has no time left, yet needs some to be answered: a twentieth of the timeout, and
   // never over a second.
   private static final int LAST_POLL_SHARE = 20;
@@ -40,20 +49,24 @@ final class TaskClient {
 
   private final String baseUrl;
   private final String query;
-  private final String token;
+  private final Map<String, String> headers;
   // HTTP/1.1: over plain HTTP the JDK would ask every new connection whether it speaks HTTP/2.
   private final HttpClient http = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
   TaskClient(String baseUrl, String apiKey, String apiSecret) {
     this.baseUrl = baseUrl;
-    this.query = "?api_key=" + escaped(apiKey);
-    this.token = serverToken(apiSecret);
+    var known = Map.of("key", apiKey, "secret", apiSecret, "token", serverToken(apiSecret));
+    this.headers = filled("headers", known);
+    this.query =
+        filled("query", known).entrySet().stream()
+            .map(each -> escaped(each.getKey()) + "=" + escaped(each.getValue()))
+            .collect(Collectors.joining("&"));
   }
 
-  /** The options of a wait; what is not set has its default. */
+  /** The options of a wait; null stands for what the API has, and a timeout that is null even there for none. */
   record WaitOptions(Duration pollInterval, Duration timeout) {
     WaitOptions() {
-      this(Duration.ofSeconds(1), Duration.ofSeconds(60));
+      this(null, API.get("wait_timeout") == null ? null : seconds(API.get("wait_timeout")));
     }
 
     WaitOptions pollInterval(Duration interval) {
@@ -65,43 +78,27 @@ final class TaskClient {
     }
   }
 
-  /** One answer about a task; result and error are null where it has none. */
-  record Task(String taskId, String status, Object result, TaskError error) {}
+  /** One answer about a task; fields are those of the exception, should it have failed. */
+  record Task(
+      Object taskId,
+      String status,
+      Object result,
+      Object error,
+      Object returned,
+      Map<String, Object> fields) {}
 
-  /** Why a task failed; null stands for what the answer left out. */
-  record TaskError(String type, String description, String stackTrace, String version) {}
-
-  /** The task failed on the server. */
+  /** The task failed on the server; its fields are what the API documents of it. */
   static final class TaskException extends Exception {
     private static final long serialVersionUID = 1L;
-    private final String taskId;
-    private final transient TaskError error;
+    private final transient Map<String, Object> fields;
 
-    TaskException(String taskId, TaskError error) {
-      super("task " + taskId + " failed: " + error.type() + ": " + error.description());
-      this.taskId = taskId;
-      this.error = error;
+    TaskException(Task task) {
+      super("task " + task.taskId() + " failed: " + task.error());
+      this.fields = task.fields();
     }
 
-    String getTaskId() {
-      return taskId;
-    }
-
-    String getErrorType() {
-      return error.type();
-    }
-
-    String getDescription() {
-      return error.description();
-    }
-
-    /** Returns the server's stack trace; {@code getStackTrace()} is the JVM's own. */
-    String getStackTraceText() {
-      return error.stackTrace();
-    }
-
-    String getVersion() {
-      return error.version();
+    Map<String, Object> getFields() {
+      return fields;
     }
   }
 
@@ -135,87 +132,116 @@ final class TaskClient {
     }
   }
 
-  /** Waits with the default options: a poll every second, for 60 seconds. */
-  Object waitForTask(String taskId)
+  /** Waits with the default options. */
+  Object waitForTask(Object taskId)
       throws TaskException, TransportException, ApiException, InterruptedException {
     return waitForTask(taskId, new WaitOptions());
   }
 
   /** Waits until the task ends and returns its result payload, null where it has none. */
-  Object waitForTask(String taskId, WaitOptions options)
+  Object waitForTask(Object taskId, WaitOptions options)
       throws TaskException, TransportException, ApiException, InterruptedException {
-    long intervalNs = options.pollInterval().toNanos();
-    long timeoutNs = options.timeout().toNanos();
+    boolean hasOwnPause = options.pollInterval() != null;
+    long pauseNs = (hasOwnPause ? options.pollInterval() : seconds(at(API, "pauses.first"))).toNanos();
+    long timeoutNs = options.timeout() == null ? FOREVER_NS : options.timeout().toNanos();
     long deadline = System.nanoTime() + timeoutNs;
+    Number maxPolls = (Number) API.get("max_polls");
     long lastPollNs = Math.min(timeoutNs / LAST_POLL_SHARE, LAST_POLL_LIMIT_NS);
     boolean isLast = false;
-    while (true) {
-      Task task = getTask(taskId, Math.max(deadline - System.nanoTime(), lastPollNs));
-      if (task.status().equals("completed")) {
-        return task.result();
+    for (int polls = 1; ; polls++) {
+      long limitNs = Math.max(deadline - System.nanoTime(), lastPollNs);
+      Task task = getTask(taskId, options.timeout() == null ? REQUEST_TIMEOUT_NS : limitNs);
+      if (((List<?>) API.get("done")).contains(task.status())) {
+        return task.returned();
       }
-      if (task.status().equals("failed")) {
-        throw new TaskException(
-            taskId, task.error() == null ? new TaskError(null, null, null, null) : task.error());
+      if (((List<?>) API.get("failed")).contains(task.status())) {
+        throw new TaskException(task);
       }
       long leftNs = deadline - System.nanoTime(); // any other status has not ended yet
-      if (isLast || leftNs <= 0) {
-        String message = "task " + taskId + " was " + task.status() + " after " + options.timeout();
+      if (isLast || leftNs <= 0 || maxPolls != null && polls == maxPolls.intValue()) {
+        String message = "task " + taskId + " was " + task.status() + " after " + options.timeout() + ", " + polls + " polls";
         throw new TransportException("timeout", message, null);
       }
-      isLast = leftNs <= intervalNs;
-      sleep(Math.min(intervalNs, leftNs));
+      isLast = leftNs <= pauseNs;
+      sleep(Math.min(pauseNs, leftNs));
+      if (!hasOwnPause) {
+        double nextNs = pauseNs * number("pauses.times") + number("pauses.add") * 1e9;
+        pauseNs = Math.round(Math.min(nextNs, number("pauses.most") * 1e9));
+      }
     }
   }
 
   /** Asks for the task once; a failed one is returned like any other. */
-  Task getTask(String taskId) throws TransportException, ApiException, InterruptedException {
+  Task getTask(Object taskId) throws TransportException, ApiException, InterruptedException {
     return getTask(taskId, REQUEST_TIMEOUT_NS);
   }
 
-  String deleteChannels(List<String> cids, boolean hardDelete)
+  /** Begins an operation and returns the id of its task; an SDK has a method for each of them. */
+  Object begin(String operation, Map<String, Object> arguments)
       throws TransportException, ApiException, InterruptedException {
-    return begin("/api/v2/chat/channels/delete", Map.of("cids", cids, "hard_delete", hardDelete));
-  }
-
-  String exportChannels(List<String> cids) throws TransportException, ApiException, InterruptedException {
-    List<Map<String, String>> channels = cids.stream().map(cid -> Map.of("cid", cid)).toList();
-    return begin("/api/v2/chat/export_channels", Map.of("channels", channels));
-  }
-
-  String exportUsers(List<String> userIds) throws TransportException, ApiException, InterruptedException {
-    return begin("/api/v2/export/users", Map.of("user_ids", userIds));
-  }
-
-  String deleteUsers(List<String> userIds) throws TransportException, ApiException, InterruptedException {
-    return begin(
-        "/api/v2/users/delete",
-        Map.of("user_ids", userIds, "user", "hard", "messages", "hard", "conversations", "hard"));
-  }
-
-  private Task getTask(String taskId, long timeoutNs)
-      throws TransportException, ApiException, InterruptedException {
-    if (List.of("", ".", "..").contains(taskId)) { // no escape makes these a part of a path
-      throw new IllegalArgumentException("'" + taskId + "' is not a task id");
+    Map<?, ?> known = (Map<?, ?>) at(API, "operations." + operation);
+    String path = (String) known.get("path");
+    Object named = at(arguments, (String) known.get("from"));
+    Object body = arguments;
+    if (path.contains("{token}")) {
+      path = path.replace("{token}", escaped(String.valueOf(named)));
+      body = Map.of();
+    } else if (!"".equals(known.get("to"))) {
+      body = nested((String) known.get("to"), named);
+      if (body instanceof Map<?, ?> more) {
+        Map<Object, Object> all = new LinkedHashMap<>(arguments);
+        all.putAll(more);
+        body = all;
+      }
     }
-    return task(send(request("/api/v2/tasks/" + escaped(taskId)).GET(), timeoutNs));
+    var content = body.equals(Map.of()) ? BodyPublishers.noBody() : BodyPublishers.ofString(written(body));
+    HttpRequest.Builder request = request(path).method((String) known.get("method"), content);
+    return at(send(request, REQUEST_TIMEOUT_NS), (String) known.get("task_id"));
   }
 
-  private String begin(String path, Map<String, Object> body)
-      throws TransportException, ApiException, InterruptedException {
-    HttpRequest.Builder request = request(path).header("Content-Type", "application/json");
+  private static String written(Object body) {
     try {
-      request.POST(BodyPublishers.ofString(Json.write(body)));
+      return Json.write(body);
     } catch (Json.Unencodable error) {
       throw new IllegalArgumentException(error);
     }
-    return text(send(request, REQUEST_TIMEOUT_NS), "task_id", true);
+  }
+
+  private Task getTask(Object taskId, long timeoutNs)
+      throws TransportException, ApiException, InterruptedException {
+    String text = String.valueOf(taskId);
+    if (List.of("", ".", "..").contains(text)) { // no escape makes these a part of a path
+      throw new IllegalArgumentException("'" + text + "' is not a task id");
+    }
+    String path = ((String) at(API, "poll.path")).replace("{task_id}", escaped(text));
+    Map<?, ?> answer =
+        send(request(path).method((String) at(API, "poll.method"), BodyPublishers.noBody()), timeoutNs);
+    if (!(place(answer, "status") instanceof String status)) {
+      throw malformed("its status is not a string", null);
+    }
+    Map<String, Object> fields = new LinkedHashMap<>();
+    ((Map<?, ?>) API.get("exception_fields"))
+        .forEach((name, where) -> fields.put((String) name, at(answer, (String) where)));
+    Object own = place(answer, "task_id");
+    return new Task(
+        own == null ? taskId : own,
+        status,
+        place(answer, "result"),
+        place(answer, "error"),
+        place(answer, "returned"),
+        fields);
+  }
+
+  private static Object place(Map<?, ?> answer, String name) {
+    return at(answer, (String) at(API, "paths." + name));
   }
 
   private HttpRequest.Builder request(String path) {
-    return HttpRequest.newBuilder(URI.create(baseUrl + path + query))
-        .header("Authorization", token)
-        .header("Stream-Auth-Type", "jwt");
+    String target = query.isEmpty() ? path : path + "?" + query;
+    var request =
+        HttpRequest.newBuilder(URI.create(baseUrl + target)).header("Content-Type", "application/json");
+    headers.forEach(request::header);
+    return request;
   }
 
   /** Sends a request and returns the object that the answer is; nothing here repeats it. */
@@ -252,27 +278,57 @@ final class TaskClient {
     }
   }
 
-  private static Task task(Map<?, ?> body) throws TransportException {
-    TaskError error = null;
-    if (body.get("error") instanceof Map<?, ?> reported) {
-      error =
-          new TaskError(
-              text(reported, "type", false),
-              text(reported, "description", false),
-              text(reported, "stacktrace", false),
-              text(reported, "version", false));
-    } else if (body.get("error") != null) {
-      throw malformed("its error is not an object", null);
+  /** Returns what is at a dotted path, null if there is nothing; "*" is the value itself. */
+  private static Object at(Object value, String path) {
+    if (path.isEmpty() || path.equals("*")) {
+      return path.isEmpty() ? null : value;
     }
-    return new Task(text(body, "task_id", false), text(body, "status", true), body.get("result"), error);
+    for (String step : path.split("\\.")) {
+      if (value instanceof Map<?, ?> object) {
+        value = object.get(step);
+      } else if (value instanceof List<?> list && isIndex(step) && Integer.parseInt(step) < list.size()) {
+        value = list.get(Integer.parseInt(step));
+      } else {
+        return null;
+      }
+    }
+    return value;
   }
 
-  private static String text(Map<?, ?> body, String name, boolean isRequired) throws TransportException {
-    Object value = body.get(name);
-    if (value instanceof String || value == null && !isRequired) {
-      return (String) value;
+  /** Returns an object, or a list, that has a value at a dotted path and nothing else. */
+  private static Object nested(String path, Object leaf) {
+    int dot = path.indexOf('.');
+    String step = dot < 0 ? path : path.substring(0, dot);
+    Object inner = dot < 0 ? leaf : nested(path.substring(dot + 1), leaf);
+    return isIndex(step) ? List.of(inner) : Map.of(step, inner);
+  }
+
+  private static boolean isIndex(String step) {
+    return step.matches("[0-9]{1,9}");
+  }
+
+  private static Map<String, String> filled(String name, Map<String, String> known) {
+    Map<String, String> filled = new LinkedHashMap<>();
+    ((Map<?, ?>) API.get(name)).forEach((key, kind) -> filled.put((String) key, known.get(kind)));
+    return filled;
+  }
+
+  private static Duration seconds(Object number) {
+    return Duration.ofNanos(Math.round(((Number) number).doubleValue() * 1e9));
+  }
+
+  private static double number(String path) {
+    return ((Number) at(API, path)).doubleValue();
+  }
+
+  private static Map<?, ?> api() {
+    try {
+      return (Map<?, ?>) Json.read(Files.readString(Path.of("api.json"))); // the adapter runs in its folder
+    } catch (IOException error) {
+      throw new UncheckedIOException(error);
+    } catch (Json.Malformed error) {
+      throw new IllegalStateException("api.json is not JSON", error);
     }
-    throw malformed("its " + name + " is not a string", null);
   }
 
   private static TransportException malformed(String what, Exception cause) {

@@ -1,13 +1,13 @@
 /** The adapter of the task client: copy this folder, and let the functions below call your SDK. */
 
 import { run } from './kit.mjs';
-import { ApiError, TaskClient, TaskError, TransportError } from './taskclient.mjs';
+import { API, ApiError, TaskClient, TaskError, TransportError } from './taskclient.mjs';
 
 run({
   sdk: { name: 'taskclient', version: '1.0.0' },
   helper: 'TaskClient.waitForTask',
   resultPath: '',
-  capabilities: { non_blocking: true, cancel: true },
+  capabilities: { non_blocking: true, cancel: true, options: API.options },
 
   connect: (baseUrl, apiKey, apiSecret) => new TaskClient(apiKey, apiSecret, { baseUrl }),
 
@@ -20,25 +20,20 @@ run({
 
   getTask: (client, taskId) => client.getTask(taskId),
 
-  operations: {
-    delete_channels: (client, { cids, hard_delete }) => client.deleteChannels(cids, { hardDelete: hard_delete }),
-    export_channels: (client, { cids }) => client.exportChannels(cids),
-    export_users: (client, { user_ids }) => client.exportUsers(user_ids),
-    delete_users: (client, { user_ids }) => client.deleteUsers(user_ids),
-  },
+  // Your SDK has a method for each: { name: (client, args) => client.method(args.first), … }
+  operations: Object.fromEntries(
+    Object.keys(API.operations).map((name) => [name, (client, args) => client.begin(name, args)]),
+  ),
 
   describe(error) {
-    if (error instanceof TaskError) {
-      const { taskId, errorType, description, stackTrace, version } = error;
-      return {
-        kind: 'task',
-        fields: { task_id: taskId, error_type: errorType, description, stack_trace: stackTrace, version },
-      };
+    if (error instanceof TaskError) return { kind: 'task', fields: error.fields };
+    if (error instanceof TransportError) {
+      if (error.errorType === 'timeout') return API.timeout;
+      return { kind: 'transport', fields: { error_type: error.errorType } };
     }
-    if (error instanceof TransportError) return { kind: 'transport', fields: { error_type: error.errorType } };
     if (error instanceof ApiError) {
-      const { statusCode, code, message } = error;
-      return { kind: 'api', fields: { status_code: statusCode, code, message } };
+      const { statusCode, message } = error;
+      return { kind: 'api', fields: { status_code: statusCode, message } };
     }
   },
 });

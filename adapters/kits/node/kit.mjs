@@ -12,7 +12,7 @@
  *       connect: (baseUrl, apiKey, apiSecret) => new Client(apiKey, apiSecret, { baseUrl }),
  *       wait: (client, taskId, options, signal) => client.waitForTask(taskId, options), // resolves to the payload
  *       getTask: (client, taskId) => client.getTask(taskId), // has task_id, status, result and error
- *       operations: { export_users: async (client, { user_ids }) => (await client.exportUsers(user_ids)).task_id },
+ *       operations: { import_file: async (client, { name }) => (await client.importFile(name)).taskId },
  *       describe: (error) => error instanceof TaskError && { kind: 'task', fields: { task_id: error.taskId } },
  *     });
  *
@@ -173,9 +173,9 @@ class Session {
   }
 
   #describe(error) {
-    const { kind = 'other', fields = {} } = this.#adapter.describe?.(error) || {};
+    const { kind = 'other', type = typeOf(error), fields = {} } = this.#adapter.describe?.(error) || {};
     return {
-      kind, type: typeOf(error), message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
+      kind, type, message: textOf(error), fields: encodeFields(fields), cause: causeOf(error),
     };
   }
 }

@@ -1,10 +1,13 @@
 /**
- * A small client of Stream's tasks on fetch, with a wait helper that keeps every promise of the documentation.
- * It stands where your SDK will stand: adapter.mjs is the only file that knows it.
+ * A small client on fetch, with a wait helper that keeps every promise of the documentation. What the API looks
+ * like is in api.json. It stands where your SDK will stand: adapter.mjs is the only file that knows it.
  */
 
 import { createHmac } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+
+export const API = JSON.parse(readFileSync(new URL('api.json', import.meta.url), 'utf8'));
 
 const REQUEST_TIMEOUT_MS = 60_000; // of requests that no wait's deadline bounds
 
@@ -14,15 +17,11 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1; // Node runs a longer one after 1 ms
 const LAST_POLL_SHARE = 1 / 20;
 const LAST_POLL_LIMIT_MS = 1000;
 
-/** A task that failed; a field is undefined where the answer says nothing. */
+/** A task that failed; `fields` has what the API documents of it. */
 export class TaskError extends Error {
-  constructor(taskId, error) {
-    super(`task ${taskId} failed: ${error?.description ?? 'the server gave no reason'}`);
-    this.taskId = taskId;
-    this.errorType = error?.type;
-    this.description = error?.description;
-    this.stackTrace = error?.stacktrace;
-    this.version = error?.version;
+  constructor(task) {
+    super(`task ${task.task_id} failed: ${JSON.stringify(task.error) ?? 'the server gave no reason'}`);
+    this.fields = task.fields;
   }
 }
 
@@ -40,7 +39,6 @@ export class ApiError extends Error {
   constructor(statusCode, body) {
     super(body?.message ?? `HTTP ${statusCode}`);
     this.statusCode = statusCode;
-    this.code = body?.code;
   }
 }
 
@@ -52,10 +50,11 @@ export class TaskClient {
 
   constructor(apiKey, apiSecret, { baseUrl }) {
     this.#baseUrl = baseUrl;
-    this.#query = new URLSearchParams({ api_key: apiKey });
+    const known = { key: apiKey, secret: apiSecret, token: serverToken(apiSecret) };
+    const filled = (kinds) => Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [name, known[kind]]));
+    this.#query = new URLSearchParams(filled(API.query)).toString();
     this.#headers = {
-      Authorization: serverToken(apiSecret),
-      'Stream-Auth-Type': 'jwt',
+      ...filled(API.headers),
       // A connection for each request: one that was kept may be closed by the server just as the next poll is sent.
       // At a poll a second it costs next to nothing.
       Connection: 'close',
@@ -68,74 +67,75 @@ export class TaskClient {
    * Throws TaskError for a failed task, and TransportError with the errorType "timeout" for a missed deadline, after
    * which the task may still be running on the server. Once `signal` is aborted, it throws as fetch does.
    */
-  async waitForTask(taskId, { pollIntervalMs = 1000, timeoutMs = 60_000, signal } = {}) {
+  async waitForTask(taskId, { pollIntervalMs, timeoutMs = (API.wait_timeout ?? Infinity) * 1000, signal } = {}) {
     const deadline = performance.now() + timeoutMs;
     const lastPollMs = Math.min(timeoutMs * LAST_POLL_SHARE, LAST_POLL_LIMIT_MS);
-    for (let isLast = false; ; ) {
-      const task = await this.#getTask(taskId, Math.max(deadline - performance.now(), lastPollMs), signal);
-      if (task.status === 'completed') return task.result ?? null;
-      if (task.status === 'failed') throw new TaskError(taskId, task.error);
+    const { first, add, times, most } = API.pauses; // in seconds
+    let pauseMs = pollIntervalMs ?? first * 1000;
+    let isLast = false;
+    for (let polls = 1; ; polls += 1) {
+      const limitMs = timeoutMs === Infinity ? REQUEST_TIMEOUT_MS : Math.max(deadline - performance.now(), lastPollMs);
+      const task = await this.#getTask(taskId, limitMs, signal);
+      if (API.done.includes(task.status)) return task.returned;
+      if (API.failed.includes(task.status)) throw new TaskError(task);
       const leftMs = deadline - performance.now();
-      if (isLast || leftMs <= 0) {
-        throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${timeoutMs} ms`);
+      if (isLast || leftMs <= 0 || polls === API.max_polls) {
+        throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${polls} polls, ${timeoutMs} ms`);
       }
-      isLast = leftMs <= pollIntervalMs; // not seen from the clock: a sleep may wake a tick early
-      await sleep(Math.min(pollIntervalMs, leftMs, LONGEST_TIMER_MS), undefined, { signal });
+      isLast = leftMs <= pauseMs; // not seen from the clock: a sleep may wake a tick early
+      await sleep(Math.min(pauseMs, leftMs, LONGEST_TIMER_MS), undefined, { signal });
+      if (pollIntervalMs === undefined) pauseMs = Math.min(pauseMs * times + add * 1000, most * 1000);
     }
   }
 
   /** Ask for the task once; a failed one is returned like any other. */
   async getTask(taskId) {
-    return this.#getTask(taskId, REQUEST_TIMEOUT_MS);
+    const { task_id, status, result, error } = await this.#getTask(taskId, REQUEST_TIMEOUT_MS);
+    return { task_id, status, result, error };
   }
 
-  async deleteChannels(cids, { hardDelete = false } = {}) {
-    return this.#begin('/api/v2/chat/channels/delete', { cids, hard_delete: hardDelete });
-  }
-
-  async exportChannels(cids) {
-    return this.#begin('/api/v2/chat/export_channels', { channels: cids.map((cid) => ({ cid })) });
-  }
-
-  async exportUsers(userIds) {
-    return this.#begin('/api/v2/export/users', { user_ids: userIds });
-  }
-
-  async deleteUsers(userIds) {
-    return this.#begin('/api/v2/users/delete', { user_ids: userIds });
+  /** Begin an operation and return the id of its task; an SDK has a method for each of them. */
+  async begin(operation, args) {
+    const known = API.operations[operation];
+    const named = at(args, known.from);
+    let { path } = known;
+    let body = args;
+    if (path.includes('{token}')) {
+      path = path.replace('{token}', encodeURIComponent(named));
+      body = {};
+    } else if (known.to) {
+      const more = nested(known.to, named);
+      body = Array.isArray(more) ? more : { ...args, ...more };
+    }
+    if (Object.keys(body).length === 0) body = undefined;
+    return at(await this.#send(known.method, path, REQUEST_TIMEOUT_MS, { body }), known.task_id);
   }
 
   async #getTask(taskId, timeoutMs, signal) {
-    const task = await this.#send(`/api/v2/tasks/${encodeURIComponent(taskId)}`, timeoutMs, { signal });
-    if (typeof task?.status !== 'string') throw new TransportError('malformed_answer', 'the answer has no status');
+    const path = API.poll.path.replace('{task_id}', () => encodeURIComponent(taskId));
+    const answer = await this.#send(API.poll.method, path, timeoutMs, { signal });
+    const task = places(answer, API.paths);
+    if (typeof task.status !== 'string') throw new TransportError('malformed_answer', 'the answer has no status');
+    task.task_id ??= taskId;
+    task.fields = places(answer, API.exception_fields);
     return task;
   }
 
-  /** Begin an operation and return the id of its task. */
-  async #begin(path, body) {
-    const answer = await this.#send(path, REQUEST_TIMEOUT_MS, { body });
-    if (typeof answer?.task_id !== 'string') {
-      throw new TransportError('malformed_answer', 'the answer has no task_id');
-    }
-    return answer.task_id;
-  }
-
-  async #send(path, timeoutMs, { body, signal }) {
+  async #send(method, path, timeoutMs, { body, signal }) {
     signal?.throwIfAborted();
     const controller = new AbortController(); // AbortSignal.any comes with Node.js 20 only
     const cancel = () => controller.abort(signal.reason);
     const expire = () => controller.abort(new DOMException('no answer in time', 'TimeoutError'));
     const timer = setTimeout(expire, Math.min(Math.max(Math.ceil(timeoutMs), 0), LONGEST_TIMER_MS));
     signal?.addEventListener('abort', cancel);
-    const request = { headers: this.#headers, redirect: 'manual', signal: controller.signal };
+    const request = { method, headers: this.#headers, redirect: 'manual', signal: controller.signal };
     if (body) {
-      request.method = 'POST';
       request.headers = { ...this.#headers, 'Content-Type': 'application/json' };
       request.body = JSON.stringify(body);
     }
     let response, text;
     try {
-      response = await fetch(`${this.#baseUrl}${path}?${this.#query}`, request);
+      response = await fetch(`${this.#baseUrl}${path}${this.#query && '?'}${this.#query}`, request);
       text = await response.text();
     } catch (error) {
       signal?.throwIfAborted();
@@ -150,6 +150,26 @@ export class TaskClient {
     if (answer === undefined) throw new TransportError('malformed_answer', `${path}: the answer is not JSON`);
     return answer;
   }
+}
+
+/** Return what is at a dotted path, null if there is nothing; "*" is the value itself. */
+function at(value, path) {
+  if (path === '*') return value;
+  if (path === '') return null;
+  for (const step of path.split('.')) {
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, step)) return null;
+    value = value[step];
+  }
+  return value;
+}
+
+function places(value, paths) {
+  return Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, at(value, path)]));
+}
+
+/** Return an object, or a list, that has `leaf` at a dotted path and nothing else. */
+function nested(path, leaf) {
+  return path.split('.').reduceRight((inner, step) => (/^\d+$/.test(step) ? [inner] : { [step]: inner }), leaf);
 }
 
 function parse(text) {

@@ -28,7 +28,8 @@ final class TaskClientAdapter extends Waitproof\Adapter
             'result_path' => '', // the helper returns the payload itself
             'capabilities' => [
                 'max_concurrency' => 1,
-                'operations' => ['delete_channels', 'export_channels', 'export_users', 'delete_users'],
+                'operations' => array_keys(TaskClient\API['operations']),
+                'options' => TaskClient\API['options'],
             ],
         ];
     }
@@ -51,31 +52,18 @@ final class TaskClientAdapter extends Waitproof\Adapter
 
     public function begin(object $client, string $operation, array $arguments): mixed
     {
-        return match ($operation) {
-            'delete_channels' => $client->deleteChannels($arguments['cids'], hardDelete: $arguments['hard_delete']),
-            'export_channels' => $client->exportChannels($arguments['cids']),
-            'export_users' => $client->exportUsers($arguments['user_ids']),
-            'delete_users' => $client->deleteUsers($arguments['user_ids']),
-        };
+        return $client->begin($operation, $arguments); // your SDK has a method for each
     }
 
     public function describe(Throwable $error): ?array
     {
         return match (true) {
-            $error instanceof TaskException => ['kind' => 'task', 'fields' => Waitproof\fieldsOf($error, [
-                'task_id' => 'getTaskId',
-                'error_type' => 'getErrorType',
-                'description' => 'getDescription',
-                'stack_trace' => 'getStackTrace',
-                'version' => 'getVersion',
-            ])],
-            $error instanceof TransportException => [
-                'kind' => 'transport',
-                'fields' => Waitproof\fieldsOf($error, ['error_type' => 'getErrorType']),
-            ],
+            $error instanceof TaskException => ['kind' => 'task', 'fields' => $error->getFields()],
+            $error instanceof TransportException => $error->getErrorType() === 'timeout'
+                ? TaskClient\API['timeout']
+                : ['kind' => 'transport', 'fields' => Waitproof\fieldsOf($error, ['error_type' => 'getErrorType'])],
             $error instanceof ApiException => ['kind' => 'api', 'fields' => Waitproof\fieldsOf($error, [
                 'status_code' => 'getStatusCode',
-                'code' => 'getApiCode',
                 'message' => 'getMessage',
             ])],
             default => null,

@@ -11,7 +11,7 @@
  *         public function hello(): array
  *         {
  *             return ['sdk' => ['name' => 'my-sdk', 'version' => '1.0'], 'helper' => 'Client::waitForTask',
- *                 'result_path' => 'result', 'capabilities' => ['operations' => ['export_users']]];
+ *                 'result_path' => 'result', 'capabilities' => ['operations' => ['import_file']]];
  *         }
  *
  *         public function connect(string $baseUrl, string $apiKey, string $apiSecret): object

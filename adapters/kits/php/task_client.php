@@ -1,7 +1,7 @@
 <?php
 
 /**
- * A small client of the documented API with a wait helper that keeps its promises, on PHP's curl extension.
+ * A small client of the API in api.json with a wait helper that keeps its promises, on PHP's curl extension.
  *
  * It stands in for an SDK, so that this folder runs as it is: the adapter of a real SDK needs none of it.
  */
@@ -11,12 +11,13 @@ declare(strict_types=1);
 namespace TaskClient;
 
 const VERSION = '1.0';
+define('TaskClient\API', json_decode(file_get_contents(__DIR__ . '/api.json'), true, 512, JSON_THROW_ON_ERROR));
 const REQUEST_TIMEOUT_S = 30.0; // of a request outside of a wait; inside, the wait's deadline bounds it
 
 /** An answer whose HTTP status is not 2xx. */
 final class ApiException extends \Exception
 {
-    public function __construct(string $message, private readonly int $statusCode, private readonly ?int $apiCode)
+    public function __construct(string $message, private readonly int $statusCode)
     {
         parent::__construct($message);
     }
@@ -24,11 +25,6 @@ final class ApiException extends \Exception
     public function getStatusCode(): int
     {
         return $this->statusCode;
-    }
-
-    public function getApiCode(): ?int
-    {
-        return $this->apiCode;
     }
 }
 
@@ -47,42 +43,18 @@ final class TransportException extends \Exception
     }
 }
 
-/** A task that failed; a field that the answer leaves out is null. */
+/** A task that failed. */
 final class TaskException extends \Exception
 {
-    public function __construct(
-        private readonly string $taskId,
-        private readonly ?string $errorType,
-        private readonly ?string $description,
-        private readonly ?string $stackTrace,
-        private readonly ?string $version,
-    ) {
-        parent::__construct("task $taskId failed: $description");
+    /** @param array $fields what the API documents of it, by name */
+    public function __construct(mixed $taskId, mixed $error, private readonly array $fields)
+    {
+        parent::__construct("task $taskId failed: " . json_encode($error));
     }
 
-    public function getTaskId(): string
+    public function getFields(): array
     {
-        return $this->taskId;
-    }
-
-    public function getErrorType(): ?string
-    {
-        return $this->errorType;
-    }
-
-    public function getDescription(): ?string
-    {
-        return $this->description;
-    }
-
-    public function getStackTrace(): ?string
-    {
-        return $this->stackTrace;
-    }
-
-    public function getVersion(): ?string
-    {
-        return $this->version;
+        return $this->fields;
     }
 }
 
@@ -103,6 +75,13 @@ final class Client
         $this->connection = curl_init();
     }
 
+    /** Return credentials by name. */
+    private function filled(array $kinds): array
+    {
+        $known = ['key' => $this->apiKey, 'secret' => $this->apiSecret, 'token' => $this->token()];
+        return array_map(fn (string $kind): string => $known[$kind], $kinds);
+    }
+
     /**
      * Wait until the task ends and return its result payload; objects are stdClass.
      *
@@ -114,98 +93,108 @@ final class Client
      *
      * @throws TaskException|ApiException|TransportException
      */
-    public function waitForTask(string $taskId, float $pollInterval = 1, float $timeout = 60): mixed
-    {
+    public function waitForTask(
+        string|int $taskId,
+        ?float $pollInterval = null,
+        ?float $timeout = API['wait_timeout'],
+    ): mixed {
+        $timeout ??= INF;
         $deadline = self::now() + $timeout;
+        $pauses = API['pauses'];
+        $pause = $pollInterval ?? $pauses['first'];
+        $polls = 0;
         $lastPollS = min($timeout * self::LAST_POLL_SHARE, self::LAST_POLL_LIMIT_S);
         $isLast = false;
         while (true) {
-            $task = $this->fetchTask($taskId, max($deadline - self::now(), $lastPollS));
-            if ($task->status === 'completed') {
-                return $task->result ?? null;
+            $limitS = $timeout === INF ? REQUEST_TIMEOUT_S : max($deadline - self::now(), $lastPollS);
+            $task = $this->fetchTask($taskId, $limitS);
+            $polls++;
+            if (in_array($task->status, API['done'], true)) {
+                return $task->returned;
             }
-            if ($task->status === 'failed') {
-                throw self::taskException($taskId, $task);
+            if (in_array($task->status, API['failed'], true)) {
+                throw new TaskException($task->task_id, $task->error, $task->fields);
             }
             $leftS = $deadline - self::now();
-            if ($isLast || $leftS <= 0) {
-                $fact = sprintf('task %s was %s after %g s', $taskId, $task->status, $timeout);
+            if ($isLast || $leftS <= 0 || $polls === API['max_polls']) {
+                $fact = sprintf('task %s was %s after %g s, %d polls', $taskId, $task->status, $timeout, $polls);
                 throw new TransportException("$fact; it may still be running on the server", 'timeout');
             }
-            $isLast = $leftS <= $pollInterval;
-            usleep((int) ceil(min($pollInterval, $leftS) * 1e6));
+            $isLast = $leftS <= $pause;
+            usleep((int) ceil(min($pause, $leftS) * 1e6));
+            if ($pollInterval === null) {
+                $pause = min($pause * $pauses['times'] + $pauses['add'], $pauses['most']);
+            }
         }
     }
 
-    public function getTask(string $taskId): \stdClass
+    public function getTask(string|int $taskId): \stdClass
     {
-        return $this->fetchTask($taskId, REQUEST_TIMEOUT_S);
-    }
-
-    // Each of these begins a task and returns its id.
-
-    public function deleteChannels(array $cids, bool $hardDelete = false): string
-    {
-        return $this->startTask('/api/v2/chat/channels/delete', ['cids' => $cids, 'hard_delete' => $hardDelete]);
-    }
-
-    public function exportChannels(array $cids): string
-    {
-        $channels = array_map(fn (string $cid): array => ['cid' => $cid], $cids);
-        return $this->startTask('/api/v2/chat/export_channels', ['channels' => $channels]);
-    }
-
-    public function exportUsers(array $userIds): string
-    {
-        return $this->startTask('/api/v2/export/users', ['user_ids' => $userIds]);
-    }
-
-    public function deleteUsers(array $userIds): string
-    {
-        $everything = ['user' => 'hard', 'messages' => 'hard', 'conversations' => 'hard'];
-        return $this->startTask('/api/v2/users/delete', ['user_ids' => $userIds] + $everything);
-    }
-
-    private function fetchTask(string $taskId, float $timeoutS): \stdClass
-    {
-        $task = $this->request('GET', '/api/v2/tasks/' . rawurlencode($taskId), $timeoutS);
-        if (!is_string($task->status ?? null)) {
-            throw self::malformed('it has no status');
-        }
+        $task = $this->fetchTask($taskId, REQUEST_TIMEOUT_S);
+        unset($task->returned, $task->fields);
         return $task;
     }
 
-    private function startTask(string $path, array $body): string
+    /** Begin an operation and return the task's id; an SDK has a method for each of them. */
+    public function begin(string $operation, array $arguments): mixed
     {
-        $answer = $this->request('POST', $path, REQUEST_TIMEOUT_S, $body);
-        return $answer->task_id ?? throw self::malformed('it has no task_id');
+        $known = API['operations'][$operation];
+        $named = self::at($arguments, $known['from']);
+        $path = str_replace('{token}', is_string($named) ? rawurlencode($named) : '', $known['path']);
+        $body = $path === $known['path'] ? $arguments : [];
+        if ($known['to'] !== '') {
+            $more = self::nested($known['to'], $named);
+            $body = array_is_list($more) ? $more : $more + $arguments;
+        }
+        return self::at($this->request($known['method'], $path, REQUEST_TIMEOUT_S, $body ?: null), $known['task_id']);
     }
 
-    private static function taskException(string $taskId, \stdClass $task): TaskException
+    private function fetchTask(string|int $taskId, float $timeoutS): \stdClass
     {
-        $error = $task->error ?? null;
-        return new TaskException(
-            $task->task_id ?? $taskId,
-            $error->type ?? null,
-            $error->description ?? null,
-            $error->stacktrace ?? null,
-            $error->version ?? null,
-        );
+        $path = str_replace('{task_id}', rawurlencode((string) $taskId), API['poll']['path']);
+        $answer = $this->request(API['poll']['method'], $path, $timeoutS);
+        $task = (object) self::places($answer, API['paths']);
+        if (!is_string($task->status)) {
+            throw self::malformed('it has no status');
+        }
+        $task->task_id ??= $taskId;
+        $task->fields = self::places($answer, API['exception_fields']);
+        return $task;
+    }
+
+    /** Return what is at a dotted path, null if there is nothing; "*" is the value itself. */
+    private static function at(mixed $value, string $path): mixed
+    {
+        foreach (in_array($path, ['', '*'], true) ? [] : explode('.', $path) as $step) {
+            $value = is_object($value) ? $value->$step ?? null : (is_array($value) ? $value[$step] ?? null : null);
+        }
+        return $value;
+    }
+
+    private static function places(mixed $value, array $paths): array
+    {
+        return array_map(fn (string $path): mixed => $path === '' ? null : self::at($value, $path), $paths);
+    }
+
+    /** Return an array that has a value at a dotted path and nothing else. */
+    private static function nested(string $path, mixed $leaf): array
+    {
+        foreach (array_reverse(explode('.', $path)) as $step) {
+            $leaf = [ctype_digit($step) ? 0 : $step => $leaf];
+        }
+        return $leaf;
     }
 
     /** Send one request and return the object in its answer. */
     private function request(string $method, string $path, float $timeoutS, ?array $body = null): \stdClass
     {
+        $query = http_build_query($this->filled(API['query']));
+        $headers = $this->filled(API['headers']) + ['Content-Type' => 'application/json'];
         curl_setopt_array($this->connection, [
-            CURLOPT_URL => "{$this->baseUrl}$path?" . http_build_query(['api_key' => $this->apiKey]),
+            CURLOPT_URL => $this->baseUrl . $path . ($query === '' ? '' : "?$query"),
             CURLOPT_CUSTOMREQUEST => $method,
             CURLOPT_POSTFIELDS => $body === null ? null : json_encode($body, JSON_THROW_ON_ERROR),
-            CURLOPT_HTTPGET => $body === null,
-            CURLOPT_HTTPHEADER => [
-                'Authorization: ' . $this->token(),
-                'Stream-Auth-Type: jwt',
-                'Content-Type: application/json',
-            ],
+            CURLOPT_HTTPHEADER => array_map(fn ($name) => "$name: $headers[$name]", array_keys($headers)),
             CURLOPT_RETURNTRANSFER => true,
             CURLOPT_TIMEOUT_MS => max(1, (int) ceil($timeoutS * 1000)), // of the request as a whole; 0 means no limit
             CURLOPT_NOSIGNAL => true, // curl's alarm signal counts whole seconds
@@ -219,8 +208,7 @@ final class Client
         $answer = json_decode($text);
         $status = curl_getinfo($this->connection, CURLINFO_RESPONSE_CODE);
         if ($status < 200 || $status > 299) {
-            $code = $answer->code ?? null;
-            throw new ApiException($answer->message ?? "HTTP status $status", $status, is_int($code) ? $code : null);
+            throw new ApiException($answer->message ?? "HTTP status $status", $status);
         }
         return $answer instanceof \stdClass ? $answer : throw self::malformed('it is not a JSON object');
     }

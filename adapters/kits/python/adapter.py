@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from task_client import ApiError, Client, TaskError, TransportError
+from task_client import API, ApiError, Client, TaskError, TransportError
 from waitproof_kit import Adapter, fields_of, run
 
 
@@ -19,7 +19,8 @@ class TaskClientAdapter(Adapter):
             "result_path": "",  # the helper returns the payload itself
             "capabilities": {
                 "max_concurrency": 0,
-                "operations": ["delete_channels", "export_channels", "export_users", "delete_users"],
+                "operations": list(API["operations"]),
+                "options": API["options"],
             },
         }
 
@@ -27,24 +28,25 @@ class TaskClientAdapter(Adapter):
         """Build a client."""
         return Client(api_key, api_secret, base_url)
 
-    def wait(self, client: Client, task_id: str, **options: float) -> Any:
+    def wait(self, client: Client, task_id: Any, **options: float) -> Any:
         """Wait for a task, with the options that were given and no others."""
         return client.wait_for_task(task_id, **options)
 
-    def get_task(self, client: Client, task_id: str) -> Any:
+    def get_task(self, client: Client, task_id: Any) -> Any:
         """Fetch a task."""
         return client.get_task(task_id)
 
-    def begin(self, client: Client, operation: str, arguments: dict[str, Any]) -> str:
-        """Begin a batch operation: here its method and arguments are named as in the protocol."""
-        return getattr(client, operation)(**arguments)
+    def begin(self, client: Client, operation: str, arguments: dict[str, Any]) -> Any:
+        """Begin an operation: your SDK has a method for each, so call that here."""
+        return client.begin(operation, arguments)
 
     def describe(self, exception: BaseException) -> dict[str, Any] | None:
         """Return kind and fields of an exception that the SDK documents."""
-        if isinstance(exception, TaskError):
-            names = ["task_id", "error_type", "description", "stack_trace", "version"]
-            return {"kind": "task", "fields": fields_of(exception, names)}
+        if isinstance(exception, TaskError):  # your SDK's has attributes: see `fields_of` in the kit
+            return {"kind": "task", "fields": exception.fields}
         if isinstance(exception, TransportError):
+            if exception.error_type == "timeout":
+                return dict(API["timeout"])
             return {"kind": "transport", "fields": fields_of(exception, ["error_type"])}
         if isinstance(exception, ApiError):
             return {"kind": "api", "fields": fields_of(exception, ["status_code", "message"])}

@@ -1,7 +1,7 @@
-"""A small correct client of the task API on the standard library: what the adapter beside it calls.
+"""A small correct client on the standard library: what the adapter beside it calls.
 
-It stands in for your SDK until you change `adapter.py`. A connection is kept between the polls of a wait;
-the deadline bounds every byte of every poll.
+It stands in for your SDK until you change `adapter.py`. What the API looks like is in `api.json`. A
+connection is kept between the polls of a wait; the deadline bounds every byte of every poll.
 """
 
 from __future__ import annotations
@@ -10,35 +10,35 @@ import base64
 import hmac
 import http.client
 import json
+import math
 import socket
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
+API: dict[str, Any] = json.loads(Path(__file__).with_name("api.json").read_text(encoding="utf-8"))
 REQUEST_TIMEOUT_S = 60.0
 LAST_POLL_S = 0.05  # what a poll at the deadline may take: it has no time left, yet needs some to be answered
 
 
 class TaskError(Exception):
-    """The task failed.
+    """The task failed; `fields` has what the API documents of it.
 
     Every argument goes to the base class, here and below: pickle makes the copy with what that has got.
     """
 
-    def __init__(self, task: dict[str, Any]) -> None:
+    def __init__(self, task_id: Any, fields: dict[str, Any], error: Any) -> None:
         """Keep what the server said of it."""
-        error = task.get("error")
-        error = error if isinstance(error, dict) else {"description": error}  # a worker may leave a text
-        self.task_id = task["task_id"]
-        self.error_type = error.get("type")
-        self.description = error.get("description")
-        self.stack_trace = error.get("stacktrace")
-        self.version = error.get("version")
-        super().__init__(task)
+        self.task_id = task_id
+        self.fields = fields
+        self.error = error
+        super().__init__(task_id, fields, error)
 
     def __str__(self) -> str:
         """Return the message."""
-        return f"task {self.task_id} failed: {self.error_type}: {self.description}"
+        return f"task {self.task_id} failed: {self.error}"
 
 
 class TransportError(Exception):
@@ -75,70 +75,78 @@ class Client:
     def __init__(self, api_key: str, api_secret: str, base_url: str) -> None:
         """Remember where the API is and what lets us in."""
         self._host = urlsplit(base_url).netloc
-        self._api_key = api_key
-        self._headers = {"Authorization": _token(api_secret), "Stream-Auth-Type": "jwt"}
+        known = {"key": api_key, "secret": api_secret, "token": _token(api_secret)}
+        self._headers = {name: known[kind] for name, kind in API["headers"].items()}
+        self._query = urlencode({name: known[kind] for name, kind in API["query"].items()})
 
-    def wait_for_task(self, task_id: str, *, poll_interval: float = 1.0, timeout: float = 60.0) -> Any:
-        """Poll at once and then an interval after each answer, and return the result payload."""
-        deadline = time.monotonic() + timeout
+    def wait_for_task(
+        self,
+        task_id: Any,
+        *,
+        poll_interval: float | None = None,
+        timeout: float | None = API["wait_timeout"],
+    ) -> Any:
+        """Poll at once and then a pause after each answer, and return the result payload."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         connection = _Connection(self._host)
         try:
-            while True:
+            for polls, pause_s in enumerate(_pauses(poll_interval), 1):
                 left_s = deadline - time.monotonic()
-                task = self._get_task(connection, task_id, max(left_s, LAST_POLL_S))
-                if task["status"] == "completed":
-                    return task.get("result")
-                if task["status"] == "failed":
-                    raise TaskError(task)
+                limit_s = REQUEST_TIMEOUT_S if timeout is None else max(left_s, LAST_POLL_S)
+                task = self._get_task(connection, task_id, limit_s)
+                if task["status"] in API["done"]:
+                    return task["returned"]
+                if task["status"] in API["failed"]:
+                    raise TaskError(task["task_id"], task["fields"], task["error"])
                 left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    raise TransportError("timeout", f"task {task_id} is {task['status']} after {timeout} s")
-                time.sleep(min(poll_interval, left_s))
+                if left_s <= 0 or polls == API["max_polls"]:
+                    message = f"task {task_id} is {task['status']} after {timeout} s, {polls} polls"
+                    raise TransportError("timeout", message)
+                time.sleep(min(pause_s, left_s))
         finally:
             connection.close()
 
-    def get_task(self, task_id: str) -> dict[str, Any]:
+    def get_task(self, task_id: Any) -> dict[str, Any]:
         """Ask for the task once."""
         connection = _Connection(self._host)
         try:
-            return self._get_task(connection, task_id, REQUEST_TIMEOUT_S)
+            task = self._get_task(connection, task_id, REQUEST_TIMEOUT_S)
+            return {name: task[name] for name in ("task_id", "status", "result", "error")}
         finally:
             connection.close()
 
-    def delete_channels(self, cids: list[str], hard_delete: bool = False) -> str:
-        """Begin to delete channels and return the task's id."""
-        return self._begin("/api/v2/chat/channels/delete", {"cids": cids, "hard_delete": hard_delete})
-
-    def export_channels(self, cids: list[str]) -> str:
-        """Begin to export channels and return the task's id."""
-        return self._begin("/api/v2/chat/export_channels", {"channels": [{"cid": cid} for cid in cids]})
-
-    def export_users(self, user_ids: list[str]) -> str:
-        """Begin to export users and return the task's id."""
-        return self._begin("/api/v2/export/users", {"user_ids": user_ids})
-
-    def delete_users(self, user_ids: list[str]) -> str:
-        """Begin to delete users and return the task's id."""
-        return self._begin("/api/v2/users/delete", {"user_ids": user_ids, "user": "hard"})
-
-    def _get_task(self, connection: _Connection, task_id: str, timeout_s: float) -> dict[str, Any]:
-        target = f"/api/v2/tasks/{quote(task_id, safe='')}"
-        task = self._request(connection, "GET", target, None, timeout_s)
-        if not isinstance(task.get("status"), str):
-            raise TransportError("malformed_answer", "the answer has no status")
-        return {"task_id": task_id, **task}
-
-    def _begin(self, path: str, body: dict[str, Any]) -> str:
+    def begin(self, operation: str, arguments: dict[str, Any]) -> Any:
+        """Begin an operation and return the task's id; an SDK has a method for each of them."""
+        known = API["operations"][operation]
+        path, body, named = known["path"], arguments, at(arguments, known["from"])
+        if "{token}" in path:
+            path, body = path.replace("{token}", quote(str(named), safe="")), {}
+        elif known["to"]:
+            more = nested(known["to"], named)
+            body = {**arguments, **more} if isinstance(more, dict) else more
         connection = _Connection(self._host)
         try:
-            return self._request(connection, "POST", path, json.dumps(body), REQUEST_TIMEOUT_S)["task_id"]
+            text = json.dumps(body) if body else None
+            answer = self._request(connection, known["method"], path, text, REQUEST_TIMEOUT_S)
+            return at(answer, known["task_id"])
         finally:
             connection.close()
+
+    def _get_task(self, connection: _Connection, task_id: Any, timeout_s: float) -> dict[str, Any]:
+        path = API["poll"]["path"].replace("{task_id}", quote(str(task_id), safe=""))
+        answer = self._request(connection, API["poll"]["method"], path, None, timeout_s)
+        task = {name: at(answer, place) if place else None for name, place in API["paths"].items()}
+        if not isinstance(task["status"], str):
+            raise TransportError("malformed_answer", "the answer has no status")
+        if task["task_id"] is None:
+            task["task_id"] = task_id
+        task["fields"] = {name: at(answer, place) for name, place in API["exception_fields"].items()}
+        return task
 
     def _request(
         self, connection: _Connection, method: str, path: str, body: str | None, timeout_s: float
     ) -> dict[str, Any]:
-        target = f"{path}?api_key={quote(self._api_key)}"
+        target = f"{path}?{self._query}" if self._query else path
         headers = {**self._headers, **({"Content-Type": "application/json"} if body else {})}
         status, text = connection.exchange(method, target, body, headers, timeout_s)
         if not 200 <= status < 300:
@@ -150,6 +158,35 @@ class Client:
         if not isinstance(answer, dict):
             raise TransportError("malformed_answer", "the answer is not an object")
         return answer
+
+
+def _pauses(poll_interval: float | None) -> Iterator[float]:
+    """Yield how long to pause after each poll: the interval that was passed, else what the API has."""
+    known = API["pauses"]
+    pause_s = known["first"] if poll_interval is None else poll_interval
+    while True:
+        yield pause_s
+        if poll_interval is None:
+            pause_s = min(pause_s * known["times"] + known["add"], known["most"])
+
+
+def at(value: Any, path: str) -> Any:
+    """Return what is at a dotted path, None if there is nothing; "*" is the value itself."""
+    for step in path.split(".") if path not in {"", "*"} else ():
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def nested(path: str, leaf: Any) -> Any:
+    """Return an object, or a list, that has `leaf` at a dotted path and nothing else."""
+    for step in reversed(path.split(".")):
+        leaf = [leaf] if step.isdigit() else {step: leaf}
+    return leaf
 
 
 class _Connection:

@@ -14,7 +14,8 @@ class TaskClientAdapter < WaitproofKit::Adapter
       result_path: '', # the helper returns the payload itself
       capabilities: {
         max_concurrency: 0,
-        operations: %w[delete_channels export_channels export_users delete_users]
+        operations: TaskClient::API['operations'].keys,
+        options: TaskClient::API['options']
       }
     }
   end
@@ -28,27 +29,23 @@ class TaskClientAdapter < WaitproofKit::Adapter
   end
 
   def get_task(client, task_id)
-    client.get_task(task_id)
+    client.get_task(task_id).to_h.slice(:task_id, :status, :result, :error)
   end
 
+  # Your SDK has a method for each operation: call that here.
   def begin_operation(client, operation, **arguments)
-    case operation
-    when 'delete_channels' then client.delete_channels(**arguments)
-    when 'export_channels' then client.export_channels(**arguments)
-    when 'export_users' then client.export_users(**arguments)
-    else client.delete_users(**arguments)
-    end
+    client.begin(operation, arguments.transform_keys(&:to_s))
   end
 
   def describe(error)
     case error
-    when TaskClient::TaskError
-      names = %i[task_id error_type description stack_trace version]
-      { kind: 'task', fields: WaitproofKit.fields_of(error, *names) }
+    when TaskClient::TaskError then { kind: 'task', fields: error.fields }
     when TaskClient::TransportError
+      return TaskClient::API['timeout'].transform_keys(&:to_sym) if error.error_type == 'timeout'
+
       { kind: 'transport', fields: WaitproofKit.fields_of(error, :error_type) }
     when TaskClient::ApiError
-      { kind: 'api', fields: WaitproofKit.fields_of(error, :status_code, :code, :message) }
+      { kind: 'api', fields: WaitproofKit.fields_of(error, :status_code, :message) }
     end
   end
 end

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# A small client of the documented API with a wait helper that keeps its promises, on the standard library.
+# A small client of the API in api.json with a wait helper that keeps its promises, on the standard library.
 #
 # It stands in for an SDK, so that this folder runs as it is: the adapter of a real SDK needs none of it.
 
@@ -12,18 +12,18 @@ require 'timeout'
 
 module TaskClient
   VERSION = '1.0'
+  API = JSON.parse(File.read(File.join(__dir__, 'api.json'), encoding: 'UTF-8')).freeze
   REQUEST_TIMEOUT_S = 30 # of a request outside of a wait; inside, the wait's deadline bounds it
 
   class Error < StandardError; end
 
   # An answer whose HTTP status is not 2xx.
   class ApiError < Error
-    attr_reader :status_code, :code
+    attr_reader :status_code
 
-    def initialize(message, status_code:, code:)
+    def initialize(message, status_code:)
       super(message)
       @status_code = status_code
-      @code = code
     end
   end
 
@@ -37,22 +37,18 @@ module TaskClient
     end
   end
 
-  # A task that failed; a field that the answer leaves out is nil.
+  # A task that failed; `fields` has what the API documents of it.
   class TaskError < Error
-    attr_reader :task_id, :error_type, :description, :stack_trace, :version
+    attr_reader :fields
 
-    def initialize(task_id:, error_type:, description:, stack_trace:, version:)
-      super("task #{task_id} failed: #{description}")
-      @task_id = task_id
-      @error_type = error_type
-      @description = description
-      @stack_trace = stack_trace
-      @version = version
+    def initialize(task_id:, error:, fields:)
+      super("task #{task_id} failed: #{error}")
+      @fields = fields
     end
   end
 
-  # One answer about a task; `error` is a hash, or nil.
-  Task = Struct.new(:task_id, :status, :result, :error, keyword_init: true)
+  # One answer about a task; `fields` are those of the exception, should it have failed.
+  Task = Struct.new(:task_id, :status, :result, :error, :returned, :fields, keyword_init: true)
 
   # A client of one application, for any number of threads at once. No request is ever repeated.
   class Client
@@ -65,8 +61,7 @@ module TaskClient
     LAST_POLL_LIMIT_S = 1.0
 
     def initialize(api_key:, api_secret:, base_url:)
-      @api_key = api_key
-      @api_secret = api_secret
+      @credentials = { 'key' => api_key, 'secret' => api_secret, 'token' => token(api_secret) }
       @base = URI(base_url)
       @idle = [] # connections that no request is using
       @lock = Mutex.new
@@ -76,21 +71,23 @@ module TaskClient
     #
     # The first poll is made at once; after each answer a whole interval is slept, but the last sleep ends at the
     # deadline, where a last poll is made. Raises TaskError, ApiError and TransportError.
-    def wait_for_task(task_id, poll_interval: 1, timeout: 60)
-      deadline_s = now_s + timeout
-      last_poll_s = [timeout * LAST_POLL_SHARE, LAST_POLL_LIMIT_S].min
+    def wait_for_task(task_id, poll_interval: nil, timeout: API['wait_timeout'])
+      deadline_s = timeout.nil? ? Float::INFINITY : now_s + timeout
+      last_poll_s = [(timeout || 0) * LAST_POLL_SHARE, LAST_POLL_LIMIT_S].min
+      first, add, times, most = API['pauses'].values_at('first', 'add', 'times', 'most')
+      pause_s = poll_interval || first
       is_last = false
-      loop do
-        task = fetch_task(task_id, [deadline_s - now_s, last_poll_s].max)
-        case task.status
-        when 'completed' then return task.result
-        when 'failed' then raise task_error(task)
-        end
-        left_s = deadline_s - now_s
-        raise timed_out(task, timeout) if is_last || left_s <= 0
+      (1..).each do |polls|
+        task = fetch_task(task_id, timeout.nil? ? REQUEST_TIMEOUT_S : [deadline_s - now_s, last_poll_s].max)
+        return task.returned if API['done'].include?(task.status)
+        raise task_error(task) if API['failed'].include?(task.status)
 
-        is_last = left_s <= poll_interval
-        sleep([poll_interval, left_s].min)
+        left_s = deadline_s - now_s
+        raise timed_out(task, timeout, polls) if is_last || left_s <= 0 || polls == API['max_polls']
+
+        is_last = left_s <= pause_s
+        sleep([pause_s, left_s].min)
+        pause_s = [pause_s * times + add, most].min if poll_interval.nil?
       end
     end
 
@@ -98,63 +95,62 @@ module TaskClient
       fetch_task(task_id, REQUEST_TIMEOUT_S)
     end
 
-    # Each of these begins a task and returns its id.
-
-    def delete_channels(cids:, hard_delete: false)
-      start_task('/api/v2/chat/channels/delete', cids: cids, hard_delete: hard_delete)
-    end
-
-    def export_channels(cids:)
-      start_task('/api/v2/chat/export_channels', channels: cids.map { |cid| { cid: cid } })
-    end
-
-    def export_users(user_ids:)
-      start_task('/api/v2/export/users', user_ids: user_ids)
-    end
-
-    def delete_users(user_ids:)
-      everything = { user: 'hard', messages: 'hard', conversations: 'hard' }
-      start_task('/api/v2/users/delete', user_ids: user_ids, **everything)
+    # Begin an operation and return the task's id; an SDK has a method for each of them.
+    def begin(operation, arguments)
+      known = API['operations'].fetch(operation)
+      named = at(arguments, known['from'])
+      path = known['path'].sub('{token}') { ERB::Util.url_encode(named.to_s) }
+      body = path == known['path'] ? arguments : {}
+      unless known['to'].empty?
+        more = nested(known['to'], named)
+        body = more.is_a?(Hash) ? arguments.merge(more) : more
+      end
+      at(request(known['method'], path, REQUEST_TIMEOUT_S, body.empty? ? nil : body), known['task_id'])
     end
 
     private
 
     def fetch_task(task_id, timeout_s)
-      answer = request(Net::HTTP::Get, "/api/v2/tasks/#{ERB::Util.url_encode(task_id.to_s)}", timeout_s)
-      malformed('it has no status') unless answer['status'].is_a?(String)
-      error = answer['error']
-      Task.new(
-        task_id: answer['task_id'] || task_id,
-        status: answer['status'],
-        result: answer['result'],
-        error: error.is_a?(Hash) ? error : nil
-      )
+      path = API['poll']['path'].sub('{task_id}') { ERB::Util.url_encode(task_id.to_s) }
+      answer = request(API['poll']['method'], path, timeout_s)
+      task = Task.new(**API['paths'].to_h { |name, place| [name.to_sym, place.empty? ? nil : at(answer, place)] })
+      malformed('it has no status') unless task.status.is_a?(String)
+      task.task_id = task_id if task.task_id.nil?
+      task.fields = API['exception_fields'].transform_values { |place| at(answer, place) }
+      task
     end
 
     def task_error(task)
-      error = task.error || {}
-      TaskError.new(
-        task_id: task.task_id,
-        error_type: error['type'],
-        description: error['description'],
-        stack_trace: error['stacktrace'],
-        version: error['version']
-      )
+      TaskError.new(task_id: task.task_id, error: task.error, fields: task.fields)
     end
 
-    def timed_out(task, timeout)
-      fact = "task #{task.task_id} was #{task.status.inspect} after #{timeout} s"
+    # Return what is at a dotted path, nil if there is nothing; "*" is the value itself.
+    def at(value, path)
+      return value if path == '*'
+
+      path.split('.').reduce(value) do |inner, step|
+        case inner
+        when Hash then inner[step]
+        when Array then step.match?(/\A\d+\z/) ? inner[step.to_i] : nil
+        end
+      end
+    end
+
+    # Return a hash, or an array, that has `leaf` at a dotted path and nothing else.
+    def nested(path, leaf)
+      path.split('.').reverse.reduce(leaf) { |inner, step| step.match?(/\A\d+\z/) ? [inner] : { step => inner } }
+    end
+
+    def timed_out(task, timeout, polls)
+      fact = "task #{task.task_id} was #{task.status.inspect} after #{timeout} s, #{polls} polls"
       TransportError.new("#{fact}; it may still be running on the server", error_type: 'timeout')
     end
 
-    def start_task(path, **body)
-      task_id = request(Net::HTTP::Post, path, REQUEST_TIMEOUT_S, body)['task_id']
-      task_id || malformed('it has no task_id')
-    end
-
     # Send one request and return the object in its answer.
-    def request(verb, path, timeout_s, body = nil)
-      request = verb.new("#{path}?#{URI.encode_www_form(api_key: @api_key)}", headers)
+    def request(method, path, timeout_s, body = nil)
+      query = URI.encode_www_form(filled(API['query']))
+      path = "#{path}?#{query}" unless query.empty?
+      request = Net::HTTP.const_get(method.capitalize).new(path, headers)
       request.body = JSON.generate(body) if body
       read(exchange(request, timeout_s))
     end
@@ -176,7 +172,7 @@ module TaskClient
 
     def api_error(response, answer)
       message = answer['message'] || "HTTP status #{response.code}"
-      ApiError.new(message, status_code: response.code.to_i, code: answer['code'])
+      ApiError.new(message, status_code: response.code.to_i)
     end
 
     def malformed(fact)
@@ -217,13 +213,17 @@ module TaskClient
     end
 
     def headers
-      { 'Authorization' => token, 'Stream-Auth-Type' => 'jwt', 'Content-Type' => 'application/json' }
+      filled(API['headers']).merge('Content-Type' => 'application/json')
+    end
+
+    def filled(kinds)
+      kinds.transform_values { |kind| @credentials.fetch(kind) }
     end
 
     # A JSON Web Token that the server's side of an application signs for itself.
-    def token
+    def token(secret)
       signed = [{ alg: 'HS256', typ: 'JWT' }, { server: true }].map { |part| base64(JSON.generate(part)) }.join('.')
-      "#{signed}.#{base64(OpenSSL::HMAC.digest('SHA256', @api_secret, signed))}"
+      "#{signed}.#{base64(OpenSSL::HMAC.digest('SHA256', secret, signed))}"
     end
 
     def base64(bytes)

@@ -1,16 +1,20 @@
 """Copies a language's kit for a new SDK: a folder that is a working adapter of a small task client.
 
-The kits are `adapters/kits/<language>` of a checkout, or `harness/waitproof/_kits` of an installed package.
+What the client calls, and what the README says of the API, comes from the suite's contract. The kits are
+`adapters/kits/<language>` of a checkout, or `harness/waitproof/_kits` of an installed package.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
 
+from waitproof.adapter.api import about, api_file
 from waitproof.adapter.preparation import GENERATED_FILES
 from waitproof.errors import InputError, Mistake, nearest, why
+from waitproof.suite import Contract
 
 __all__ = ["languages", "new_adapter"]
 
@@ -30,8 +34,14 @@ def languages() -> list[str]:
     return sorted(file.parent.name for file in _kits().glob("*/adapter.yaml"))
 
 
-def new_adapter(language: str, folder: Path) -> list[Path]:
+def new_adapter(language: str, folder: Path, contract: Contract, suite: str) -> list[Path]:
     """Copy a language's kit to `folder` and give the adapter the folder's name.
+
+    Args:
+        language: One of `languages`.
+        folder: Where to.
+        contract: What the API looks like.
+        suite: How the adapter's folder names the contract's suite; "" for the usual one.
 
     Returns:
         The files, relative to the folder.
@@ -54,8 +64,12 @@ def new_adapter(language: str, folder: Path) -> list[Path]:
         name = re.sub(r"[^\w.-]+", "-", folder.absolute().name)
         text = re.sub(r"(?m)^name: .*$", f'name: "{name}"', file.read_text(encoding="utf-8"), count=1)
         summary = f"The SDK of {name}, on the {language} kit."
-        text = re.sub(r"(?m)^summary: .*$", f'summary: "{summary}"', text, count=1)
+        named = f"\nsuite: {json.dumps(suite, ensure_ascii=False)}" if suite else ""
+        text = re.sub(r"(?m)^summary: .*$", lambda _: f'summary: "{summary}"{named}', text, count=1)
         file.write_text(text, encoding="utf-8")
+        (folder / "api.json").write_text(api_file(contract, language), encoding="utf-8")
+        with (folder / "README.md").open("a", encoding="utf-8") as readme:
+            readme.write(about(contract, language, suite))
     except OSError as error:
         raise InputError(Mistake(str(folder), f"the kit cannot be copied: {why(error)}")) from None
     return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

@@ -12,6 +12,12 @@ from waitproof.judge import Check, checks
 __all__ = ["about", "explain_checks"]
 
 WIDTH = 96
+_TYPES = {
+    "string": "text",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}
 
 
 def explain_checks(name: str | None) -> Iterator[str]:
@@ -58,5 +64,6 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "const" in schema:
         return str(schema["const"])
     if schema.get("type") == "array":
-        return f"a list of {_type(schema['items'])}"
-    return {"string": "text", "boolean": "true or false"}.get(schema.get("type", ""), "any value")
+        items = schema["items"]
+        return f"a list of {', '.join(items['enum'])}" if "enum" in items else f"a list, each {_type(items)}"
+    return _TYPES.get(schema.get("type", ""), "any value")

@@ -8,7 +8,7 @@ from waitproof.adapter import find_adapter
 from waitproof.cli.console import say
 from waitproof.cli.options import add_suite_options, prepare_all, suite_of
 from waitproof.errors import InputError
-from waitproof.run import ExitCode, examine
+from waitproof.run import ExitCode, examine, find_example
 from waitproof.suite import read_suite
 
 __all__ = ["add_options", "execute"]
@@ -25,8 +25,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
     spec = find_adapter(options.adapter)
     suite, mistakes = read_suite(suite_of(options, spec), options.scenarios)
     contract = suite.contract
-    example = next((each for each in suite.scenarios if each.id == contract.example), None)
-    if example is None and contract.example is not None:
+    if contract.example is not None and contract.example not in {each.id for each in suite.scenarios}:
         raise InputError(mistakes)  # the example's are among them
+    example = find_example(contract, suite.scenarios)
     prepare_all([spec], say)
     return ExitCode.KEPT if examine(spec.launch(), contract, say, example) else ExitCode.UNKNOWN

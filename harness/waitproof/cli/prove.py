@@ -10,7 +10,7 @@ from pathlib import Path
 
 from waitproof.cli.console import say
 from waitproof.cli.options import add_suite_options, suite_of
-from waitproof.defects import Line, library, markdown, reasons, sentence_of, summary
+from waitproof.defects import Line, library, markdown, not_caught, reasons, sentence_of, summary
 from waitproof.errors import InputError, Mistake
 from waitproof.report import write_file
 from waitproof.run import ExitCode, prove_live, prove_simulated
@@ -60,6 +60,12 @@ def execute(options: argparse.Namespace) -> ExitCode:
     def say_line(line: Line) -> None:
         say(sentence_of(known, line))
 
+    def say_end(began_s: float, where: str) -> None:
+        missed = not_caught(known, proofs[-1])
+        if missed:
+            say(missed)
+        say(summary(proofs[-1], len(not_applicable), time.monotonic() - began_s, where))
+
     for reason in reasons(not_applicable):
         say(reason)
     proofs: list[list[Line]] = []
@@ -68,11 +74,11 @@ def execute(options: argparse.Namespace) -> ExitCode:
         proofs.append(prove_simulated(suite, chosen, processes=os.cpu_count() or 1))
         for line in proofs[-1]:
             say_line(line)
-        say(summary(proofs[-1], len(not_applicable), time.monotonic() - began_s, "simulated"))
+        say_end(began_s, "simulated")
     if options.live:
         began_s = time.monotonic()
         proofs.append(prove_live(suite, chosen, say_line))
-        say(summary(proofs[-1], len(not_applicable), time.monotonic() - began_s, "live"))
+        say_end(began_s, "live")
     if options.markdown is not None:
         page = next((lines for lines in proofs if lines), [])
         write_file(

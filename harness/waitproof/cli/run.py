@@ -98,12 +98,13 @@ def execute(options: argparse.Namespace) -> ExitCode:
     console = make_console(sys.stdout)
     baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
     level = Level(options.fail_on.upper())
-    played: list[tuple[SuiteRun, report.Report, report.Merged]] = []
     results: list[RunResult] = []
-    with report.commands_off(os.environ, say):
-        prepare_all(specs, say)
-        for each in runs:
-            if len(runs) > 1:
+    mistakes: list[Mistake] = []
+    for each in runs:
+        with report.commands_off(os.environ, say):
+            if not results:
+                prepare_all([spec for run in runs for spec in run.specs], say)
+            if not each.is_only:
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
             result = _play(each, options, console, baselines)
             add_causes(result)
@@ -111,13 +112,14 @@ def execute(options: argparse.Namespace) -> ExitCode:
             merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
             report.print_report(console, merged, verbose=options.verbose)
             say(_last_line(result))
-            played.append((each, raw, merged))
-            results.append(result)
-            if result.interrupted:
-                break
-        if len(results) > 1:
-            say(_summary(results))
-    _write_reports(played, options)
+        mistakes += _write_reports(each, raw, merged, options)
+        results.append(result)
+        if result.interrupted:
+            break
+    if len(results) > 1:
+        say(_summary(results))
+    if mistakes:
+        raise InputError(mistakes)
     return _code(results, level)
 
 
@@ -211,17 +213,14 @@ def _summary(results: Sequence[RunResult]) -> str:
 
 
 def _write_reports(
-    played: Sequence[tuple[SuiteRun, report.Report, report.Merged]], options: argparse.Namespace
-) -> None:
-    """Write every requested report; what could not be written is reported once the others are."""
+    run: SuiteRun, raw: report.Report, merged: report.Merged, options: argparse.Namespace
+) -> list[Mistake]:
+    """Write every requested report of one suite; return what could not be written, and why."""
     mistakes: list[Mistake] = []
-    for run, raw, merged in played:
-        if options.json is not None:
-            try:
-                report.write(raw, run.path(options.json))
-            except InputError as error:  # the other reports are still written
-                mistakes += error.mistakes
-        report.publish(merged, os.environ, say)
-        mistakes += report.write_reports(merged, run.paths(report.requested_paths(options)))
-    if mistakes:
-        raise InputError(mistakes)
+    if options.json is not None:
+        try:
+            report.write(raw, run.path(options.json))
+        except InputError as error:  # the other reports are still written
+            mistakes += error.mistakes
+    report.publish(merged, os.environ, say)
+    return mistakes + report.write_reports(merged, run.paths(report.requested_paths(options)))

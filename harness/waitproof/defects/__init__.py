@@ -11,7 +11,7 @@ from waitproof.defects.client import ModelClient
 from waitproof.defects.defect import CLEAN, CLEAN_ASYNC, Defect, Ending, clean
 from waitproof.defects.hints import advice
 from waitproof.defects.matrix import Line, Outcome, usual_words, weigh
-from waitproof.defects.page import markdown, reasons, sentence_of, summary
+from waitproof.defects.page import markdown, not_caught, reasons, sentence_of, summary
 from waitproof.defects.sdk import LiveMachine, ModelSdk
 from waitproof.defects.suspects import Play, find_causes, predict
 
@@ -39,6 +39,7 @@ __all__ = [
     "findings",
     "library",
     "markdown",
+    "not_caught",
     "predict",
     "reasons",
     "sentence_of",

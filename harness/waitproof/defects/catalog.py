@@ -79,6 +79,6 @@ def library(contract: Contract) -> Library:
     reasons = {name: reason for name, each in everything.items() if (reason := each.why_not(contract))}
     applicable = {name: each for name, each in everything.items() if name not in reasons}
     correct = [CLEAN, CLEAN_ASYNC, *equivalents(contract)]
-    correct += [*handover_equivalents(contract), *shape_equivalents()]
+    correct += [*handover_equivalents(contract), *shape_equivalents(contract)]
     correct += schedule_equivalents(contract)
     return Library(applicable, {each.name: each for each in correct}, reasons)

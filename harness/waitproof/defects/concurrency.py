@@ -152,7 +152,8 @@ def _waits_at_once() -> Iterator[Defect]:
         ("one-result-for-all-waits", "The client keeps one result for all its waits.", Hooks(on_wait=shared)),
     )
     for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks)
+        needs = ("result",) if name == "one-result-for-all-waits" else ()
+        yield Defect(f"{check}.{name}", check, sentence, hooks, needs=needs)
 
 
 def _coroutines() -> Iterator[Defect]:

@@ -260,7 +260,7 @@ def _open_questions(contract: Contract) -> Iterator[Defect]:
         ),
     )
     for check, name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, ending=Ending.RECORDED)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, ending=Ending.RECORDED, needs=("deadline",))
 
 
 def _not_at_the_deadline(wait: Wait, timeout_s: float) -> float:

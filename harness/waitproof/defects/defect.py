@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from waitproof.defects.client import Hooks
-from waitproof.suite import Contract, Json, Requirement
+from waitproof.suite import Contract, Json, Requirement, placeholders
 
 __all__ = ["CLEAN", "CLEAN_ASYNC", "Defect", "Ending", "clean", "equivalent"]
 
@@ -36,6 +36,8 @@ class Defect:
         where: Arguments that the check's requirement must have: `{"option": "passed"}`. A list has what it
             contains.
         not_applicable: Why the contract has no room for this defect, "" where it has.
+        needs: What the contract must have to leave room for it: "result" and "error" in its answers, a
+            "deadline" by default.
         blocks: What the coroutines do without letting others run: "sleep", "send".
         deaf: What a cancellation does not cut short: "sleep", "send".
         is_blind: The HTTP library sends on a connection that the server has closed.
@@ -52,6 +54,7 @@ class Defect:
     where: Mapping[str, Json] = field(default_factory=dict)
     ending: Ending = Ending.ACCUSED
     not_applicable: str = ""
+    needs: tuple[str, ...] = ()
     is_async: bool = False
     blocks: frozenset[str] = frozenset()
     deaf: frozenset[str] = frozenset()
@@ -81,10 +84,20 @@ class Defect:
 
     def why_not(self, contract: Contract) -> str:
         """Return why a suite of this contract cannot be asked to catch it, "" where it can."""
+        missing = next((each for each in self.needs if _lacks(contract, each)), None)
+        if missing is not None:
+            holder = "a wait" if missing == "deadline" else "an answer"
+            return f"{holder} of this API has no {missing}"
         if self.not_applicable or self.is_equivalent or self.requirements(contract):
             return self.not_applicable
         where = "".join(f", {name} {value}" for name, value in self.where.items())
         return f"no requirement is judged by {self.check}{where}"
+
+
+def _lacks(contract: Contract, need: str) -> bool:
+    if need == "deadline":
+        return contract.defaults.timeout is None
+    return need not in placeholders(contract.answer.body)
 
 
 def _items(value: Json) -> tuple[Json, ...]:

@@ -282,7 +282,7 @@ def _of_the_error(field: str) -> Hooks:
 
 def _examples(contract: Contract, task_id: str) -> Mapping[str, Json]:
     """Return each field as the contract's own example of an error has it for this task."""
-    failed = contract.failing_status or "failed"
+    failed = contract.failing_status or next(iter(contract.statuses))
     values: dict[str, Json] = {"task_id": task_id, "token": task_id, "n": 1}
     body = render_body(contract, Step(status=failed, error=contract.error), values)
     return {name: at_path(body, path) for name, path in contract.exception_fields.items()}

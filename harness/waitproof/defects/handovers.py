@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from waitproof.defects.client import Hooks, Wait
 from waitproof.defects.defect import Defect, equivalent
 from waitproof.defects.outcomes import without_values
 from waitproof.defects.wire import Task
-from waitproof.suite import Contract, Json, Returns
+from waitproof.suite import Contract, Json, Returns, StatusMeaning
 
 __all__ = ["handover_defects", "handover_equivalents"]
 
@@ -20,6 +21,21 @@ TYPED = {"zero_values": True}
 def handover_defects(contract: Contract) -> Iterator[Defect]:
     """Yield the defects of this module for one contract."""
     check = "returns_result"
+    is_task = contract.returns is Returns.TASK
+    yield Defect(
+        f"{check}.of-its-inside",
+        check,
+        "The helper unwraps the payload twice: it returns the payload's own member `result`.",
+        Hooks(on_result=lambda _wait, result: _member(result, "result")),
+        not_applicable="a wait of this API returns the task" if is_task else without_values(contract),
+    )
+    yield Defect(
+        f"{check}.null-is-an-object",
+        check,
+        "The helper returns an empty object in place of null.",
+        Hooks(on_task=_with_an_object_for_null),
+        not_applicable=without_values(contract),
+    )
     yield Defect(
         f"{check}.raises-with-nothing-to-return",
         check,
@@ -34,8 +50,9 @@ def handover_defects(contract: Contract) -> Iterator[Defect]:
         Hooks(on_result=lambda _wait, result: _zeroed(result, is_number=True)),
         capabilities=TYPED,
         not_applicable=without_values(contract),
+        needs=("result",),
     )
-    if contract.returns is not Returns.TASK:
+    if not is_task or len(contract.returned or {}) < 2:
         return
     for name, sentence, hooks in (
         (
@@ -88,6 +105,15 @@ def handover_equivalents(contract: Contract) -> Iterator[Defect]:
             Hooks(on_task=_keeping, on_result=lambda wait, _result: wait.memory["task"].result),
             capabilities={"returns": "result"},
         )
+
+
+def _member(value: Any, name: str) -> Any:
+    return value[name] if isinstance(value, dict) and name in value else value
+
+
+def _with_an_object_for_null(_wait: Wait, task: Task) -> Task:
+    is_null = task.meaning is StatusMeaning.RETURN_RESULT and task.result is None
+    return replace(task, result={}) if is_null else task
 
 
 def _crashing(_wait: Wait, _result: Any) -> Any:

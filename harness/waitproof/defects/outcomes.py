@@ -59,6 +59,7 @@ def _ends(contract: Contract) -> Iterator[Defect]:
         check,
         "The helper returns as soon as an answer has a result, whatever the status.",
         Hooks(on_task=lambda _wait, t: t if t.result is None or t.meaning is FAILED else _ended(t)),
+        needs=("result",),
     )
     yield Defect(
         f"{check}.an-error-is-an-end",
@@ -157,23 +158,15 @@ def _results(contract: Contract) -> Iterator[Defect]:
             Hooks(on_task=_with_the_first_result),
         ),
         (
-            "of-its-inside",
-            "The helper unwraps the payload twice: it returns the payload's own member `result`.",
-            Hooks(on_result=lambda _wait, result: _member(result, "result")),
-        ),
-        (
             "renames-keys",
             "The keys of the result are renamed.",
             _objects(lambda value: {key.upper(): child for key, child in value.items()}),
         ),
-        (
-            "null-is-an-object",
-            "The helper returns an empty object in place of null.",
-            Hooks(on_result=lambda _wait, result: {} if result is None else result),
-        ),
     )
     for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=without_values(contract))
+        needs = ("result",) if name in {"of-the-first-poll", "of-its-inside", "null-is-an-object"} else ()
+        reason = without_values(contract)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=reason, needs=needs)
     yield Defect(
         f"{check}.none-by-recursion",
         check,
@@ -197,7 +190,7 @@ def _results(contract: Contract) -> Iterator[Defect]:
         f"{check}.guesses",
         check,
         "The helper returns without asking the server.",
-        Hooks(on_wait=_returning({"channels": 2})),
+        Hooks(on_wait=_returning({"guessed": True})),
         ending=Ending.ERROR,
     )
     yield Defect(
@@ -211,10 +204,6 @@ def _results(contract: Contract) -> Iterator[Defect]:
     )
     yield from _shipped()
     yield from _failures(contract)
-
-
-def _member(value: Any, name: str) -> Any:
-    return value[name] if isinstance(value, dict) and name in value else value
 
 
 def _with_the_first_result(wait: Wait, task: Task) -> Task:
@@ -335,7 +324,9 @@ def _payloads(contract: Contract) -> Iterator[Defect]:
         ),
     )
     for name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=without_values(contract))
+        needs = () if name == "latin-1" else ("result",)
+        reason = without_values(contract)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=reason, needs=needs)
     yield Defect(
         "record_integers.doubles-only",
         "record_integers",
@@ -387,4 +378,5 @@ def _fields_of_answers() -> Iterator[Defect]:
             strict_about_errors,
         ),
     ):
-        yield Defect(f"{check}.{name}", check, sentence, Hooks(on_task=on_task))
+        needs = ("error",) if name == "strict-about-errors" else ()
+        yield Defect(f"{check}.{name}", check, sentence, Hooks(on_task=on_task), needs=needs)

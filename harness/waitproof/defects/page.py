@@ -9,7 +9,7 @@ from waitproof.defects.matrix import Line, Outcome
 from waitproof.suite import Contract
 from waitproof.text import plural
 
-__all__ = ["markdown", "reasons", "sentence_of", "summary"]
+__all__ = ["markdown", "not_caught", "reasons", "sentence_of", "summary"]
 
 
 def sentence_of(library: Library, line: Line) -> str:
@@ -36,6 +36,16 @@ def reasons(not_applicable: Mapping[str, str]) -> list[str]:
     for name, reason in not_applicable.items():
         by_reason.setdefault(reason, []).append(name)
     return [f"not applicable, {reason}: {', '.join(names)}" for reason, names in by_reason.items()]
+
+
+def not_caught(library: Library, lines: Iterable[Line]) -> str:
+    """Return which defects a suite lets through, by the check that would catch them; "" for none."""
+    missed = [line.name for line in lines if line.outcome in {Outcome.MISSED, Outcome.OTHER_REASON}]
+    by_check: dict[str, list[str]] = {}
+    for name in missed:
+        by_check.setdefault(library.named(name).check, []).append(name.partition(".")[2])
+    checks = (f"{check} ({', '.join(names)})" for check, names in by_check.items())
+    return f"not caught by this suite: {'; '.join(checks)}" if missed else ""
 
 
 def summary(lines: Sequence[Line], not_applicable: int, seconds: float, where: str) -> str:
@@ -90,6 +100,15 @@ def markdown(contract: Contract, library: Library, lines: Iterable[Line]) -> str
             line = by_name[defect.name]
             by = ", ".join(line.also_by)
             text.append(f"| {defect.name} | {defect.sentence} | {line.outcome.value} | {by} |")
+        text.append("")
+    missed = [
+        by_name[each.name]
+        for each in library.defects.values()
+        if each.name in by_name and not by_name[each.name].outcome.is_right
+    ]
+    if missed:
+        text += ["## Not caught", "", "A scenario that shows one of these would be worth adding.", ""]
+        text += [f"- {sentence_of(library, line).partition(' ')[2].strip()}" for line in missed]
         text.append("")
     if library.not_applicable:
         text += ["## Not applicable", "", *(f"- {each}" for each in reasons(library.not_applicable)), ""]

@@ -39,7 +39,7 @@ def shape_defects(contract: Contract) -> Iterator[Defect]:
         yield from _of_variant(contract, name)
 
 
-def shape_equivalents() -> Iterator[Defect]:
+def shape_equivalents(contract: Contract) -> Iterator[Defect]:
     """Yield the correct clients of this module."""
     yield equivalent(
         "has-no-defaults",
@@ -47,12 +47,13 @@ def shape_equivalents() -> Iterator[Defect]:
         Hooks(on_options=lambda _contract, options: _needing_both(options)),
         capabilities=REQUIRED,
     )
-    yield equivalent(
-        "takes-all-options-or-none",
-        "Must be passed both options or none, as its adapter says.",
-        Hooks(on_options=lambda _contract, options: _needing_all(options)),
-        capabilities=TOGETHER,
-    )
+    if contract.defaults.timeout is not None:  # else there is nothing to pass with an interval
+        yield equivalent(
+            "takes-all-options-or-none",
+            "Must be passed both options or none, as its adapter says.",
+            Hooks(on_options=lambda _contract, options: _needing_all(options)),
+            capabilities=TOGETHER,
+        )
 
 
 def _times(options: Options, name: str, factor: float) -> Options:

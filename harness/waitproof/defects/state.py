@@ -41,12 +41,14 @@ def state_defects(_contract: Contract) -> Iterator[Defect]:
         "returns_result",
         "A timeout that was passed once is the default of the client's later waits.",
         Hooks(on_wait=_with_the_latest("timeout", "timeout_s")),
+        needs=("deadline",),
     )
     yield Defect(
         "raises_timeout.latest-interval-is-the-default",
         "raises_timeout",
         "An interval that was passed once is the default of the client's later waits.",
         Hooks(on_wait=_with_the_latest("poll_interval", "intervals")),
+        needs=("deadline",),
     )
 
 

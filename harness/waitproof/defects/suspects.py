@@ -114,13 +114,13 @@ def _can_have(hello: Hello, contract: Contract, defect: Defect) -> bool:
     complete = _complete(contract)
     for name, value in defect.capabilities.items():
         has = getattr(hello.capabilities, name)
-        if isinstance(value, str):
-            if has != value:
-                return False
-        elif name not in complete and not isinstance(value, bool):
-            if not set(value) <= set(has):  # what the defect has more, such as options that are required
-                return False
-        elif has if isinstance(value, bool) else set(has) & (set(complete[name]) - set(value)):
+        if not isinstance(value, list):
+            can_have = has == value
+        elif name not in complete:  # what an SDK demands; most demand nothing
+            can_have = set(value) <= set(has)
+        else:
+            can_have = not set(has) & (set(complete[name]) - set(value))
+        if not can_have:
             return False
     return True
 

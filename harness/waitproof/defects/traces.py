@@ -195,7 +195,8 @@ def _left_behind(contract: Contract) -> Iterator[Defect]:
         ),
     )
     for name, sentence, hooks, why in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=why)
+        needs = ("deadline",) if name == "sleep-of-the-interval" else ()
+        yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=why, needs=needs)
 
 
 # --- tokens -------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ def transport_defects(_contract: Contract) -> Iterator[Defect]:
         "raises_timeout",
         "A poll that breaks off after the deadline raises its own error: each request has a limit of 3 s.",
         Hooks(on_poll=lambda _wait, timeout_s: max(timeout_s, OWN_LIMIT_S)),
+        needs=("deadline",),
     )
 
 

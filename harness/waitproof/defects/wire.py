@@ -151,15 +151,21 @@ class Wire:
     def begin(self, operation: Operation, arguments: Mapping[str, Json]) -> Request:
         """Return the request that begins an operation.
 
-        A contract says where in the request's body the server looks for the scenario's token, and has an
-        example of the arguments that hold it: the arguments are sent as they are, and that one where it
-        belongs as well.
+        A contract says where in the request the server looks for the scenario's token, and has an example of
+        the arguments that hold it: the arguments are sent as they are, and that one where it belongs as well.
+        One that belongs into the path is sent nowhere else.
         """
         body: Any = dict(arguments)
+        path = operation.path
         place = _path_of(operation.arguments, "token", is_part=True)
         if place is not None:
-            body = set_at(body, operation.token.split("."), at_path(dict(arguments), _dotted(place)))
-        return self.request(operation.method, operation.path, body)
+            named = at_path(body, _dotted(place))
+            if operation.token is not None:
+                body = set_at(body, operation.token.split("."), named)
+            elif operation.names_its_task:
+                path = operation.path_for(str(named))
+                body.pop(place[0], None)
+        return self.request(operation.method, path, body or None)
 
     def read_task(self, task_id: TaskId, answer: Answer, contract: Contract | None = None) -> Task:
         """Return the task that an answer shows, by this contract's statuses where it is a variant's.

@@ -36,6 +36,7 @@ from waitproof.judge.observation import (
     TaskRecord,
 )
 from waitproof.judge.policy import rounds
+from waitproof.judge.returns import result_returned
 from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
@@ -83,6 +84,7 @@ __all__ = [
     "limits",
     "outcomes",
     "records",
+    "result_returned",
     "rounds",
     "seconds",
     "secrets",

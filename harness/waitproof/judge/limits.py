@@ -12,7 +12,7 @@ from pydantic import Field
 
 from waitproof.judge.check import Case, Finding, Mark, broken, kept, kind
 from waitproof.judge.observation import CallRecord
-from waitproof.judge.timing import SourceOfOption, lacks_option
+from waitproof.judge.timing import SourceOfOption, hidden_default, lacks_option
 from waitproof.judge.words import NOTHING_RAISED, describe
 from waitproof.protocol import Raised
 from waitproof.text import plural
@@ -40,6 +40,9 @@ def _lacks_limit(case: Case, arguments: PollsLimit) -> str:
 )
 def gives_up_after_polls(case: Case, arguments: PollsLimit) -> Finding:
     """A wait that never ends is given up after so many polls, and raises."""
+    hidden = hidden_default(case, arguments, "max_polls")
+    if hidden is not None:
+        return hidden
     finding = broken("a wait that is given up", case.none_made)
     for call in case.waits():
         if call.call.expect.raises is not None:

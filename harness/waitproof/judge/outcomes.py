@@ -105,7 +105,8 @@ def begin_returns_task_id(case: Case, arguments: Operations) -> Finding:
     "returns_result",
     reads=["returns"],
     accuses="a wait that raises, never ends, or returns anything but the expected result",
-    excuses="the order of keys; 1 and 1.0 are the same number",
+    excuses="the order of keys; 1 and 1.0 are the same number; of a task, members that are not promised; "
+    "what the adapter says of its types with 'zero_values', or of a helper that 'returns: nothing'",
 )
 def returns_result(case: Case, _arguments: NoArguments) -> Finding:
     """A wait whose task completes returns what the scenario expects: the result payload, exactly.

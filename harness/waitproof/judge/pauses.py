@@ -67,9 +67,15 @@ def seen_pauses(intervals: Intervals, polls: tuple[Poll, ...]) -> str:
 
 
 def too_seldom(polls: tuple[Poll, ...], intervals: Intervals, expected: str) -> Finding | None:
-    """Return a suspicion where polls come less often than documented."""
+    """Return a suspicion where polls come less often than documented.
+
+    A schedule whose longest pauses are many and right is also judged by those before them, at which a helper
+    that begins with the wrong pause, or grows too fast, is late.
+    """
+    first = polls[: max(intervals.growing, MIN_PERIODS) + 1] if not intervals.is_constant else ()
     return (
-        _growing_pauses(polls, intervals, expected)
+        long_pauses(first, intervals, expected)
+        or _growing_pauses(polls, intervals, expected)
         or long_pauses(polls, intervals, expected)
         or _slow_pauses(polls, intervals, expected)
     )

@@ -18,7 +18,7 @@ from waitproof.judge.words import NOTHING_RAISED, cut, describe, seconds
 from waitproof.protocol import Raised, Returned
 from waitproof.suite import Model
 
-__all__ = ["LATE_RATIO", "SourceOfOption", "lacks_option", "late_bound_s", "stalled_s"]
+__all__ = ["LATE_RATIO", "SourceOfOption", "hidden_default", "lacks_option", "late_bound_s", "stalled_s"]
 
 LATE_RATIO = 0.05  # as for pauses
 MAY_BE_REFUSED_S = 3600.0  # a longer timeout: some runtimes' timers end at 2^31 ms
@@ -54,11 +54,12 @@ def lacks_option(case: Case, option: str) -> str:
     timed=True,
     lacks=_lacks_interval,
     accuses="polls that are too close, a tenth too far apart or ever farther; fewer than 4 periods",
-    excuses=f"{EARLY_SLACK_S * 1000:.0f} ms of a timer, counting from the response, a last sleep cut short",
+    excuses=f"{EARLY_SLACK_S * 1000:.0f} ms of a timer, counting from the response, a last sleep cut short; "
+    "growth that a schedule documents; a default where the helper has to be passed the option",
 )
 def interval_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """Each wait polls once an interval: no sooner, and not much later."""
-    hidden = _hidden_default(case, arguments, "poll_interval")
+    hidden = hidden_default(case, arguments, "poll_interval")
     return hidden or _worst([wait_interval(case, call) for call in case.waits()])
 
 
@@ -68,15 +69,15 @@ def interval_kept(case: Case, arguments: SourceOfOption) -> Finding:
     timed=True,
     lacks=_lacks_timeout,
     accuses="a timeout that is more than an interval too soon or too late",
-    excuses="the time of the poll in flight at the deadline",
+    excuses="the time of the poll in flight at the deadline; a default where the option must be passed",
 )
 def timeout_kept(case: Case, arguments: SourceOfOption) -> Finding:
     """A wait that never ends is given up at its timeout, give or take an interval."""
-    hidden = _hidden_default(case, arguments, "timeout")
+    hidden = hidden_default(case, arguments, "timeout")
     return hidden or _worst([_timeout(case, call) for call in _timed_out(case)])
 
 
-def _hidden_default(case: Case, arguments: SourceOfOption, option: str) -> Finding | None:
+def hidden_default(case: Case, arguments: SourceOfOption, option: str) -> Finding | None:
     """Return that a default cannot be judged where this SDK has to be passed the option."""
     able = case.capabilities
     has_to_come = able.options_together or option in able.required_options

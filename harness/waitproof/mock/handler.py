@@ -31,7 +31,7 @@ from waitproof.mock.tasks import (
     why_not_written,
     write_answer,
 )
-from waitproof.suite import Drop, Operation, Response, Step, fill
+from waitproof.suite import BeginRequest, Drop, Operation, Response, Step, fill
 from waitproof.text import shorten
 
 __all__ = ["After", "RequestHandler", "error_text"]
@@ -95,8 +95,8 @@ class RequestHandler:
                 self._serve_poll(connection, request, task)
             else:
                 self._serve_unknown(connection, request, route.task_id)
-        elif route.operation is not None:
-            self._serve_operation(connection, request, route.operation)
+        elif route.begins is not None:
+            self._serve_operation(connection, request, route.begins)
         elif self._answer_rest is not None:
             self._serve_rest(connection, request, self._answer_rest)
         else:
@@ -185,19 +185,18 @@ class RequestHandler:
         else:
             self._create(connection, request, lambda: self._state.create_task(task_id), serve)
 
-    def _serve_operation(self, connection: Connection, request: Request, operation: Operation) -> None:
+    def _serve_operation(self, connection: Connection, request: Request, begins: BeginRequest) -> None:
         def serve(found: tuple[Task | None, str]) -> None:
             task, why = found
             if task is not None:
-                self._start_task(connection, request, operation, task)
+                self._start_task(connection, request, begins.operation, task)
             else:
-                why = why or f"the body has no scenario's token at '{operation.token}'"
-                self._serve_stray(connection, request, 404, why)
+                self._serve_stray(connection, request, 404, why or begins.operation.why_no_task)
 
         def create() -> tuple[Task | None, str]:
-            return self._state.create_task_for(operation, request.head.headers, request.body)
+            return self._state.create_task_for(begins, request.head.headers, request.body)
 
-        task = self._state.started_by(operation, request.body)
+        task = begins.begins(request.body, list(self._state.tasks.values()))
         if task is not None or self._state.factory is None:
             serve((task, ""))
         else:

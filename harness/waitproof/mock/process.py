@@ -46,14 +46,16 @@ class TaskPlan:
     Attributes:
         task_id: Its id; a whole number stays one in bodies.
         steps: What it answers, at least one step; the last repeats.
-        token: What an operation's body must contain to start this task; "" where none does.
+        token: What an operation's body or path must contain to start this task; "" where none does.
         n: Number of the copy, for `${n}`.
+        begun_by: The operation that starts it, "" for none; see `TaskServer.create`.
     """
 
     task_id: str | int
     steps: tuple[Step, ...]
     token: str = ""
     n: int = 1
+    begun_by: str = ""
 
 
 class ServerProcess(ChildOwner):
@@ -305,4 +307,4 @@ class ServerProcess(ChildOwner):
 def _plan_to_json(task: TaskPlan) -> dict[str, Any]:
     # Only what its author wrote: whether a step has a result, were it null, makes a difference.
     steps = [step.model_dump(**CONTRACT_OPTIONS) for step in task.steps]
-    return {"task_id": task.task_id, "token": task.token, "n": task.n, "steps": steps}
+    return {**vars(task), "steps": steps}

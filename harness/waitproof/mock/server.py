@@ -121,16 +121,20 @@ class TaskServer(HTTPServer):
 
     # --- tasks and journal
 
-    def create(self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1) -> None:
+    def create(
+        self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1, begun_by: str = ""
+    ) -> None:
         """Let a task begin with its next poll; one that has the same id is replaced.
 
         Args:
             task_id: Its id; a whole number stays one in bodies.
             steps: What it answers, at least one step; the last repeats.
-            token: What an operation's body must contain to start this task; "" where none does.
+            token: What an operation's body or path must contain to start this task; "" where none does.
             n: Number of the copy, for `${n}`.
+            begun_by: The operation that starts it, which matters where nothing in a request says which task
+                it starts: then only one task may wait for it. "" for none.
         """
-        self._checked().create(task_id, steps, token=token, n=n)
+        self._checked().create(task_id, steps, token=token, n=n, begun_by=begun_by)
 
     def add(self, scenario: str | Scenario, task_id: str | int | None = None) -> str | int:
         """Create a task of a scenario, and return its id.

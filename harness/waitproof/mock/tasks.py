@@ -24,10 +24,11 @@ from waitproof.mock import http1
 from waitproof.mock.http1 import MAX_SHOWN_CHARS, Head
 from waitproof.mock.journal import Journal
 from waitproof.suite import (
+    BeginRequest,
     Catalog,
     Contract,
     Json,
-    Operation,
+    Operations,
     Response,
     Scenario,
     Step,
@@ -35,7 +36,6 @@ from waitproof.suite import (
     TaskIdFormat,
     TaskState,
     answer,
-    at_path,
     fill,
     one_line,
     respond,
@@ -77,21 +77,21 @@ class TaskFactory(Protocol):
     def task(self, task_id: str) -> str:
         """Create the task with this id if the id says what it is; return "", else why there is none."""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    def operation(self, begins: BeginRequest, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
         """Create the task that an operation without a prepared task starts.
 
         Args:
-            name: The operation's name in the contract.
+            begins: The operation, and what its path says.
             headers: The request's, names in lower case.
             body: As it came.
 
         Returns:
-            The task's id and ""; where there is none, "" and the reason, "" if the body just names no task.
+            The task's id and ""; where there is none, "" and the reason, "" if the request names no task.
         """
 
 
 class CatalogTaskFactory:
-    """Creates tasks of the scenarios that task ids, cids and user ids name."""
+    """Creates tasks of the scenarios that task ids and the requests of operations name."""
 
     def __init__(self, add: Callable[[Scenario, str | None], str | int], catalog: Catalog) -> None:
         """Make a factory that creates tasks by `TaskServer.add`."""
@@ -108,10 +108,10 @@ class CatalogTaskFactory:
             return one_line(error)
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    def operation(self, begins: BeginRequest, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
         """See `TaskFactory`."""
         try:
-            scenario = self._catalog.begun_by(name, headers, body)
+            scenario = self._catalog.begun_by(begins, headers, body)
         except InputError as error:
             return "", one_line(error)
         return str(self._add(scenario, None)), ""
@@ -153,10 +153,11 @@ def write_answer(response: Response, head: Head) -> WrittenAnswer:
 class Task:
     """One task: its state, under its lock, and what its current step answers."""
 
-    def __init__(self, task_id: str | int, token: str, n: int, state: TaskState) -> None:
+    def __init__(self, task_id: str | int, token: str, n: int, state: TaskState, begun_by: str = "") -> None:
         """Make a task that has not been polled; see `TaskServer.create`."""
         self.id = str(task_id)
         self.token = token
+        self.begun_by = begun_by
         self.values: dict[str, Json] = {"task_id": task_id, "token": token, "n": n}
         self.state = state
         self.lock = threading.Lock()
@@ -218,12 +219,12 @@ class Route:
     Attributes:
         misdirected: What is wrong with its Host header, "" for nothing.
         task_id: The id that is polled, None where it is not a poll.
-        operation: The operation, None where there is none.
+        begins: The operation, None where there is none.
     """
 
     misdirected: str
     task_id: str | None = None
-    operation: Operation | None = None
+    begins: BeginRequest | None = None
 
 
 class ServerState:
@@ -245,16 +246,16 @@ class ServerState:
         self._poll_path = contract.task_path_pattern()
         before, _, _ = contract.endpoint.path.partition("{task_id}")
         self._task_path = re.compile(re.escape(before) + "([^/?]+)")
-        self._operations: dict[tuple[str, str], Operation] = {
-            (each.method, each.path): each for each in contract.operations.values()
-        }
+        self._operations = Operations(contract.operations)
         self._creating = threading.Lock()  # so that two requests at once do not create a task twice
 
-    def create(self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1) -> None:
+    def create(
+        self, task_id: str | int, steps: Sequence[Step], *, token: str = "", n: int = 1, begun_by: str = ""
+    ) -> None:
         """Let a task begin with its next poll; see `TaskServer.create`."""
         if not steps:
             raise ValueError("a task needs at least one step")
-        self.tasks[str(task_id)] = Task(task_id, token, n, TaskState(tuple(steps)))
+        self.tasks[str(task_id)] = Task(task_id, token, n, TaskState(tuple(steps)), begun_by)
 
     def route(self, head: Head) -> Route:
         """Return what a request is about."""
@@ -264,7 +265,7 @@ class ServerState:
         if found is not None:
             route.task_id = _decode(found[1])
         else:
-            route.operation = self._operations.get((head.method, head.path))
+            route.begins = self._operations.find(head.method, head.path)
         return route
 
     def task_below(self, path: str) -> str | None:
@@ -273,17 +274,6 @@ class ServerState:
         task_id = _decode(found[1]) if found is not None else ""
         return task_id if task_id in self.tasks else None
 
-    def started_by(self, operation: Operation, body: bytes) -> Task | None:
-        """Return the task whose token is where the operation says; the longest, should several fit."""
-        try:
-            text = at_path(json.loads(body), operation.token)
-        except (ValueError, RecursionError):
-            return None
-        if not isinstance(text, str):
-            return None
-        fitting = [task for task in list(self.tasks.values()) if task.token and task.token in text]
-        return max(fitting, key=lambda task: len(task.token), default=None)
-
     def create_task(self, task_id: str) -> str:
         """Have the factory create a task, unless it exists by now; return "", else why there is none."""
         assert self.factory is not None
@@ -291,13 +281,12 @@ class ServerState:
             return "" if task_id in self.tasks else self.factory.task(task_id)
 
     def create_task_for(
-        self, operation: Operation, headers: Mapping[str, str], body: bytes
+        self, begins: BeginRequest, headers: Mapping[str, str], body: bytes
     ) -> tuple[Task | None, str]:
         """Have the factory create the task that an operation starts; None and the reason if there is none."""
         assert self.factory is not None
-        name = next(name for name, each in self.contract.operations.items() if each is operation)
         with self._creating:
-            task_id, why = self.factory.operation(name, headers, body)
+            task_id, why = self.factory.operation(begins, headers, body)
         return self.tasks.get(task_id), why
 
     def error(self, http: int, message: str, task_id: Json = "") -> Response:
@@ -313,7 +302,7 @@ class ServerState:
     def nearest(self, method: str, path: str, more: Iterable[str] = ()) -> str:
         """Return the route that is most similar to a request, however little it is."""
         routes = {f"{self.contract.endpoint.method} {self.contract.endpoint.path}", *more}
-        routes |= {f"{method} {path}" for method, path in self._operations}
+        routes |= {f"{each.method} {each.path}" for each in self.contract.operations.values()}
         return difflib.get_close_matches(
             f"{method} {shorten(path, MAX_SHOWN_CHARS)}", sorted(routes), n=1, cutoff=0.0
         )[0]

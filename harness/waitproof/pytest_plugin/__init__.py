@@ -1,6 +1,6 @@
 """The suite as pytest items, and the fixture `task_server`.
 
-`pytest scenarios --adapter adapters/getstream-python` collects YAML files below a contract.yaml; without an
+`pytest scenarios --adapter adapters/my-sdk` collects YAML files below a contract.yaml; without an
 adapter it collects none. `--waitproof-suite stream` collects a suite wherever it is. The run starts with
 pytest's test loop and plays everything that was selected; each item waits for its verdict. Every pytest
 session loads this module, so it imports nothing else of waitproof until an adapter is named or the fixture is

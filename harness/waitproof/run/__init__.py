@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from waitproof.run.causes import add_causes
     from waitproof.run.clock_jump import jumping_clock, under_clock
     from waitproof.run.doctor import examine
+    from waitproof.run.example import find_example
     from waitproof.run.lint import impossible_expectations
     from waitproof.run.prove import live_command, prove_live, prove_simulated
     from waitproof.run.runner import Runner
@@ -27,6 +28,7 @@ else:
         {
             "causes": "add_causes",
             "doctor": "examine",
+            "example": "find_example",
             "clock_jump": "jumping_clock under_clock",
             "lint": "impossible_expectations",
             "prove": "live_command prove_live prove_simulated",
@@ -57,6 +59,7 @@ __all__ = [
     "count",
     "examine",
     "exit_code",
+    "find_example",
     "impossible_expectations",
     "jumping_clock",
     "live_command",

@@ -24,7 +24,8 @@ class RunContext:
     Attributes:
         quiet_budget: How many re-runs may go on at once.
         stopping: Set when the run is to end early.
-        fixed_ids: Held while a task has an id that another adapter's task may have, too.
+        fixed_ids: Held while a task has an id that another adapter's task may have, too, or is begun by a
+            request that does not say which task it begins.
         on_tasks: Called with adapter, scenario and its tasks before the first of their polls can come.
         in_threads: Runs each body in a thread and waits for the last; an error in one stops the run.
     """

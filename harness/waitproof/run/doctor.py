@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from waitproof.adapter import AdapterCommand, AdapterProcess, PendingCall
 from waitproof.errors import AdapterError
-from waitproof.judge import describe, json_equal, shown
+from waitproof.judge import Mark, describe, json_equal, shown
 from waitproof.mock import ServerProcess, TaskPlan
-from waitproof.protocol import AdapterFault, ExceptionKind, Hello, Outcome, Raised, Returned, Unsupported
+from waitproof.protocol import (
+    AdapterFault,
+    Capabilities,
+    ExceptionKind,
+    Hello,
+    Outcome,
+    Raised,
+    Returned,
+    Unsupported,
+)
+from waitproof.run.example import PAYLOAD, Example
 from waitproof.run.player import new_task_id
-from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, fill
+from waitproof.simulate import needed_options
+from waitproof.suite import Contract, Json, Returns, Scenario, StatusMeaning, Step, fill
 
 __all__ = ["examine"]
 
@@ -26,19 +37,20 @@ GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a
 EXIT_LIMIT_S = 5.0
 CANCEL_AFTER_S = 0.3  # by then a wait has polled, and sleeps
 CANCELLED_FOR_S = 2  # its task goes on for that long: a wait that ends with it was not cancelled
-PAYLOAD: dict[str, Json] = {"channels": 2, "name": "Ωmega", "nested": [{"a": None}]}
+LEAST_POLLS = 2  # of a helper that gives up after a number of polls
 INTERVAL_S = 1  # a whole number fits every SDK's resolution
 TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
 
 
 @dataclass(frozen=True)
 class _Step:
-    """The result of one exchange: a line, and what to do if something is wrong."""
+    """The result of one exchange: a line, and what to do if something is wrong; a note is no failure."""
 
     name: str
     summary: str
     wrong: bool = False
     fix: str = ""
+    is_note: bool = False
 
 
 def examine(
@@ -53,8 +65,8 @@ def examine(
         command: How to start it.
         contract: The documentation.
         say: Prints a line.
-        example: The contract's example: what its task answers and its wait returns is right for every SDK of
-            this API, whatever shape a typed one gives to a payload.
+        example: A scenario whose wait returns, the contract's own example if it has one: what is answered and
+            returned there is right for every SDK of this API, whatever types it has.
 
     Returns:
         Whether nothing was wrong.
@@ -69,7 +81,7 @@ def examine(
         try:
             for step in _Examination(process, contract, server, example).steps():
                 passed &= not step.wrong
-                word = "WRONG" if step.wrong else "note " if step.fix else "ok   "
+                word = "WRONG" if step.wrong else "note " if step.fix or step.is_note else "ok   "
                 say(f"{word} {step.name}: {step.summary}")
                 if step.fix:
                     say(f"      fix: {step.fix}")
@@ -99,7 +111,7 @@ class _Examination:
         self._process = process
         self._contract = contract
         self._server = server
-        self._example = example
+        self._example = Example(contract, example)
         self._options: dict[str, Json] = {}  # of a wait that is not about options
 
     def steps(self) -> Iterator[_Step]:
@@ -107,15 +119,16 @@ class _Examination:
             base_url=self._server.base_url, api_key="waitproof-key", api_secret="doctor-" * 6
         )
         capabilities = hello.capabilities
+        self._options = needed_options(self._contract, capabilities)
         yield _Step("hello", f"{hello.sdk_name} {hello.sdk_version}, {hello.language}, {hello.runtime}")
         yield self._ping()
         if capabilities.get_task:
             yield self._get_task()
         if capabilities.wait:
             yield self._returns(hello)
-            yield self._raises_task()
-            if "timeout" in capabilities.options:
-                yield self._raises_timeout(capabilities.options)
+            yield self._raises_task(capabilities)
+            if {"timeout", "max_polls"}.intersection(capabilities.options):
+                yield self._raises_timeout(capabilities.options, hello.language)
             if capabilities.cancel:
                 yield self._cancels(capabilities.options)
             if capabilities.max_concurrency != 1:
@@ -134,83 +147,105 @@ class _Examination:
         return _Step("ping", "answered")
 
     def _get_task(self) -> _Step:
-        task_id = self._task(Step(status=self._done(), result=PAYLOAD))
+        step = self._example.step
+        task_id = self._task(step)
+        result = fill(step.result, {"task_id": task_id, "token": "", "n": 1})
         seen = self._call(self._process.send("get_task", client="doctor", task_id=task_id))
-        if isinstance(seen, AdapterFault):
-            return self._fault("get_task", seen)
+        if isinstance(seen, AdapterFault | Unsupported):
+            return self._excused("get_task", seen)
         if not isinstance(seen, Returned) or not isinstance(seen.task, dict):
             fix = 'answer {"outcome":"returned","task":{"task_id":…,"status":…,"result":…,"error":…}}'
             return _Step("get_task", f"the call {describe(seen)}", wrong=True, fix=fix)
-        if not json_equal(seen.task.get("result"), PAYLOAD):
-            summary = f"its result is {shown(seen.task.get('result'))}, but the server sent {shown(PAYLOAD)}"
+        if not json_equal(seen.task.get("result"), result):
+            summary = f"its result is {shown(seen.task.get('result'))}, but the server sent {shown(result)}"
             return _Step("get_task", summary, fix="report it as the caller gets it; the suite judges the SDK")
         return _Step("get_task", "one request, and the task as the server sent it")
 
     def _returns(self, hello: Hello) -> _Step:
-        task_id = self._task(Step(status=self._done(), result=PAYLOAD))
+        name = "wait returns"
+        task_id = self._task(self._example.step)
         seen = self._wait(task_id)
-        if isinstance(seen, AdapterFault):
-            return self._fault("wait returns", seen)
+        if isinstance(seen, AdapterFault | Unsupported):
+            return self._excused(name, seen)
         if not isinstance(seen, Returned):
-            return _Step("wait returns", f"the call {describe(seen)}", wrong=True, fix=self._hint(task_id))
-        if not json_equal(seen.result, PAYLOAD):
-            if self._returns_example():
-                fix = f"if {shown(PAYLOAD)} can be a payload of this SDK: does the adapter change it?"
-                return _Step("wait returns", "the payload of the contract's example", fix=fix)
-            summary = f"the call {describe(seen)}, but the server sent {shown(PAYLOAD)}"
+            return _Step(name, f"the call {describe(seen)}", wrong=True, fix=self._hint(task_id))
+        finding = self._example.judge(hello, task_id, seen)
+        if finding.mark is not Mark.KEPT:
+            summary = f"the call {describe(seen)}; expected: {finding.expected}"
             fix = f"is the payload at result_path {hello.result_path!r} of what the helper returned?"
-            return _Step("wait returns", summary, wrong=True, fix=fix)
-        return _Step("wait returns", "the payload as the server sent it")
+            return _Step(name, f"{summary}; {finding.explanation}".removesuffix("; "), wrong=True, fix=fix)
+        if self._contract.returns is not Returns.RESULT or hello.capabilities.returns is not None:
+            return _Step(name, finding.seen if hello.capabilities.returns else "the task of the example")
+        return self._returns_payload(hello)
 
-    def _returns_example(self) -> bool:
-        """Say whether a wait on the contract's example returns what the example expects."""
-        if self._example is None:
-            return False
-        ends = [step for step in self._example.task if self._contract.ends_the_wait(step.status)]
-        expected = [call.expect for call in self._example.calls if call.expect.has("returns")]
-        if not (ends and expected):
-            return False
-        task_id = self._task(ends[-1])
+    def _returns_payload(self, hello: Hello) -> _Step:
+        """Try a payload that an adapter, or a typed SDK, may change: it is judged by the suite alone."""
+        example = Example(self._contract)
+        task_id = self._task(example.step)
         seen = self._wait(task_id)
-        values = {"task_id": task_id, "token": ""}
-        return isinstance(seen, Returned) and json_equal(seen.result, fill(expected[-1].returns, values))
+        if example.judge(hello, task_id, seen).mark is Mark.KEPT:
+            return _Step("wait returns", "the payload as the server sent it")
+        fix = f"if {shown(PAYLOAD)} can be a payload of this SDK: does the adapter change it?"
+        return _Step("wait returns", "the payload of the contract's example", fix=fix)
 
-    def _raises_task(self) -> _Step:
-        if StatusMeaning.RAISE_TASK not in self._contract.meanings.values():
-            return _Step("wait raises", "skipped: in this contract no status of a task raises an exception")
-        seen = self._wait(self._task(Step(status=self._status(StatusMeaning.RAISE_TASK))))
-        if isinstance(seen, AdapterFault):
-            return self._fault("wait raises", seen)
+    def _raises_task(self, capabilities: Capabilities) -> _Step:
+        name, raising = "wait raises", StatusMeaning.RAISE_TASK
+        known = [each for each in capabilities.variants if each in self._contract.variants]
+        variant = next(
+            (each for each in (None, *known) if raising in self._contract.varied(each).meanings.values()), ""
+        )
+        if variant == "":
+            return self._returns_failure()
+        status = self._contract.varied(variant).status_for(raising) or ""
+        seen = self._wait(self._task(Step(status=status)), variant)
+        if isinstance(seen, AdapterFault | Unsupported):
+            return self._excused(name, seen)
         if not isinstance(seen, Raised) or seen.kind is not ExceptionKind.TASK:
             fix = 'report the SDK\'s task exception with kind "task"; the suite judges any other'
-            return _Step("wait raises", f"the call {describe(seen)}", wrong=True, fix=fix)
-        missing = [name for name in self._contract.exception_fields if name not in seen.fields]
+            return _Step(name, f"the call {describe(seen)}", wrong=True, fix=fix)
+        missing = [each for each in self._contract.exception_fields if each not in seen.fields]
         if missing:
             fix = "report each documented field under its documented name; leave out what the exception lacks"
-            return _Step("wait raises", f"{seen.type} without {', '.join(missing)}", fix=fix)
-        return _Step("wait raises", f"{seen.type} with every documented field")
+            return _Step(name, f"{seen.type} without {', '.join(missing)}", fix=fix)
+        return _Step(name, f"{seen.type} with every documented field")
 
-    def _raises_timeout(self, known: Sequence[str]) -> _Step:
+    def _returns_failure(self) -> _Step:
+        """Try a failed task where none raises."""
+        status = self._contract.failing_status
+        if status is None:
+            return _Step("wait raises", "skipped: in this contract no status of a task raises an exception")
+        seen = self._wait(self._task(Step(status=status)))
+        if isinstance(seen, AdapterFault | Unsupported):
+            return self._excused("wait raises", seen)
+        if not isinstance(seen, Returned):
+            fix = "in this contract a failed task is returned: where the helper does so, so must the adapter"
+            return _Step("wait raises", f"the call {describe(seen)}", fix=fix)
+        return _Step("wait raises", f"nothing: a task that says {shown(status)} is returned")
+
+    def _raises_timeout(self, known: Sequence[str], language: str) -> _Step:
         task_id = self._task(Step(status=self._status(StatusMeaning.KEEP_POLLING)))
-        options: dict[str, Json] = {n: INTERVAL_S for n in ("poll_interval", "timeout") if n in known}
+        limit: dict[str, Json] = {"timeout": INTERVAL_S} if "timeout" in known else {"max_polls": LEAST_POLLS}
+        interval = {"poll_interval": INTERVAL_S} if "poll_interval" in known else {}
+        options: dict[str, Json] = {**self._options, **interval, **limit}
         call = self._process.send("wait", client="doctor", task_id=task_id, options=options)
         if not call.wait(GIVE_UP_LIMIT_S):
             polls = len(self._server.entries(str(task_id)))
             raise AdapterError(
                 f"wait times out: no answer to call {call.id} within {GIVE_UP_LIMIT_S:g} s, "
-                f"with a timeout of {INTERVAL_S:g} s and {polls} polls so far\n"
-                "      fix: check that the adapter passes 'timeout' on to the helper, in seconds; "
-                "if it does, the helper ignores it"
+                f"with {_words(limit)} and {polls} polls so far\n"
+                f"      fix: check that the adapter passes '{next(iter(limit))}' on to the helper"
+                f"{', in seconds' if 'timeout' in limit else ''}; if it does, the helper ignores it"
             )
         seen = self._call(call)
-        if isinstance(seen, Unsupported):
-            return _Step("wait times out", f"unsupported: {seen.reason}")
-        if isinstance(seen, AdapterFault):
-            return self._fault("wait times out", seen)
-        kind = self._contract.timeout.kind
-        if not isinstance(seen, Raised) or seen.kind.value != kind:
+        if isinstance(seen, AdapterFault | Unsupported):
+            return self._excused("wait times out", seen)
+        promise = self._contract.timeout
+        if not isinstance(seen, Raised) or not promise.fits(seen.kind.value, seen.type, language):
+            right = f'the exception of a timeout with kind "{promise.kind}"'
+            if promise.kind is None or promise.pattern(language) is not None:
+                right = promise.promised(language)
             fix = (
-                f'report the exception of a timeout with kind "{kind}"; the suite judges any other; '
+                f"report {right}; the suite judges any other; "
                 f"the options were {', '.join(options)}, in seconds: pass each on under the helper's own name"
             )
             return _Step("wait times out", f"the call {describe(seen)}", wrong=True, fix=fix)
@@ -225,6 +260,8 @@ class _Examination:
         call.wait(CANCEL_AFTER_S)
         answer = self._call(self._process.cancel(call))
         seen = self._call(call)
+        if isinstance(seen, Unsupported):
+            return self._excused("cancel", seen)
         if not isinstance(answer, Returned):
             fix = "answer a cancel with 'returned', or leave the capability 'cancel' out"
             return _Step("cancel", f"the cancel {describe(answer)}", wrong=True, fix=fix)
@@ -242,8 +279,10 @@ class _Examination:
             self._process.send("wait", client=client, task_id=task_id, options=self._options)
             for client, task_id in task_ids.items()
         ]
-        for call in calls:
-            self._call(call)
+        outcomes = [self._call(call) for call in calls]
+        unsupported = [seen for seen in outcomes if isinstance(seen, Unsupported)]
+        if unsupported:
+            return self._excused("two at once", unsupported[0])
         self._server.settle()
         first, second = (
             [
@@ -263,13 +302,13 @@ class _Examination:
             known = ", ".join(self._contract.operations)
             fix = f"the contract has {known}; take the name out of capabilities.operations"
             return _Step(operation, "the contract has no such operation", wrong=True, fix=fix)
-        task_id = self._task(Step(status=self._done()), token=TOKEN)
+        task_id = self._task(Step(status=self._done()), token=TOKEN, begun_by=operation)
         arguments = fill(self._contract.operations[operation].arguments, {"token": TOKEN})
         call = self._process.send("begin", client="doctor", operation=operation, arguments=arguments)
         seen = self._call(call)
         self._server.forget([task_id])
-        if isinstance(seen, AdapterFault):
-            return self._fault(operation, seen)
+        if isinstance(seen, AdapterFault | Unsupported):
+            return self._excused(operation, seen)
         if not isinstance(seen, Returned) or not json_equal(seen.task_id, task_id):
             fix = 'answer {"outcome":"returned","task_id":…} with the id in the operation\'s answer'
             return _Step(operation, f"the call {describe(seen)}", wrong=True, fix=fix)
@@ -288,14 +327,22 @@ class _Examination:
 
     # --- tools ---
 
-    def _wait(self, task_id: str | int) -> Outcome:
-        call = self._process.send("wait", client="doctor", task_id=task_id, options=self._options)
-        seen = self._call(call)
+    def _wait(self, task_id: str | int, variant: str | None = None) -> Outcome:
+        more: dict[str, Json] = {"options": self._options}
+        if variant is not None:
+            more = {
+                "options": {**self._options, **self._contract.variants[variant].options},
+                "variant": variant,
+            }
+        seen = self._call(self._process.send("wait", client="doctor", task_id=task_id, **more))
         if not isinstance(seen, Unsupported) or self._options:
             return seen
-        defaults = self._contract.defaults  # this helper has no defaults, or not for all options
-        self._options = {"poll_interval": defaults.poll_interval, "timeout": defaults.timeout}
-        return self._wait(task_id)
+        silent = Capabilities(required_options=("poll_interval", "timeout"))  # it may not say so
+        self._options = needed_options(self._contract, silent)
+        again = self._wait(task_id, variant)
+        if isinstance(again, Unsupported):
+            self._options = {}
+        return again
 
     def _call(self, call: PendingCall) -> Outcome:
         if not call.wait(LIMIT_S):
@@ -306,9 +353,9 @@ class _Examination:
         assert call.answer is not None
         return call.answer.outcome
 
-    def _task(self, *steps: Step, token: str = "") -> str | int:
+    def _task(self, *steps: Step, token: str = "", begun_by: str = "") -> str | int:
         task_id = new_task_id(self._contract)
-        self._server.create([TaskPlan(task_id, steps, token)])
+        self._server.create([TaskPlan(task_id, steps, token, begun_by=begun_by)])
         return task_id
 
     def _hint(self, task_id: str | int) -> str:
@@ -316,7 +363,10 @@ class _Examination:
             return "no request reached the server: does the client use base_url of hello, and nothing else?"
         return "the server completed the task at the first poll: what did the helper raise?"
 
-    def _fault(self, name: str, seen: AdapterFault) -> _Step:
+    def _excused(self, name: str, seen: AdapterFault | Unsupported) -> _Step:
+        """Return what the adapter says of itself: that this SDK cannot do it, or that it failed."""
+        if isinstance(seen, Unsupported):
+            return _Step(name, f"unsupported: {seen.reason}", is_note=True)
         fix = "see the adapter's code and its lines on stderr"
         return _Step(name, f"the adapter reported: {seen.message}", wrong=True, fix=fix)
 
@@ -325,3 +375,7 @@ class _Examination:
 
     def _status(self, meaning: StatusMeaning) -> str:
         return self._contract.status_for(meaning) or ""
+
+
+def _words(limit: Mapping[str, Json]) -> str:
+    return f"a timeout of {limit['timeout']:g} s" if "timeout" in limit else f"max_polls {limit['max_polls']}"

@@ -27,9 +27,9 @@ from waitproof.judge import (
     TaskRecord,
 )
 from waitproof.mock import ServerProcess, TaskPlan
-from waitproof.protocol import OPTIONS, AdapterFault, Capabilities, Hello, Unsupported
+from waitproof.protocol import AdapterFault, Capabilities, Hello, Unsupported
 from waitproof.run.patience import SHORT_WARM_LIMIT_S, Patience, Wait
-from waitproof.simulate import PlannedCall, Send, Watch, drive, new_task, options_passed, play_steps
+from waitproof.simulate import PlannedCall, Send, Watch, drive, needed_options, new_task, play_steps
 from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat, WaitOptions
 
 __all__ = ["Player", "new_task_id"]
@@ -80,7 +80,8 @@ class Player:
             server: The mock server that its tasks are created on.
             cancelled: Set when everything is to end.
             on_tasks: Called with the scenario and its tasks before the first of their polls can come.
-            fixed_ids: Held while a task has an id that another player may give one on the same server.
+            fixed_ids: Held while a task has an id that another player may give one on the same server, or is
+                begun by a request that any of them could make.
         """
         self._fixed_ids = fixed_ids or threading.Lock()
         self._on_tasks = on_tasks
@@ -109,8 +110,7 @@ class Player:
         if capabilities.get_task:
             pending = process.send("get_task", client=client, task_id=task_id)
         elif capabilities.wait:
-            passed = options_passed(self._contract, WaitOptions(), capabilities)
-            options = {name: value for name in OPTIONS if (value := getattr(passed, name)) is not None}
+            options = needed_options(self._contract, capabilities)
             pending = process.send("wait", client=client, task_id=task_id, options=options)
         else:
             return True
@@ -143,7 +143,9 @@ class Player:
             alone: Whether hardly anything else runs; recorded.
             earlier_waits: Options of waits that the process has made before; recorded.
         """
-        with self._fixed_ids if scenario.has_fixed_id else contextlib.nullcontext():
+        begun_by = self._contract.operations.get(scenario.begun_by)
+        is_alone = scenario.has_fixed_id or (begun_by is not None and not begun_by.names_its_task)
+        with self._fixed_ids if is_alone else contextlib.nullcontext():
             observation = self._play(process, hello, scenario, client)
         return replace(observation, scale=scale, alone=alone, earlier_waits=earlier_waits)
 
@@ -152,7 +154,9 @@ class Player:
         self._owned.update(str(task.task_id) for task in tasks)
         if self._on_tasks is not None:
             self._on_tasks(scenario.id, tasks)
-        self._server.create([TaskPlan(t.task_id, scenario.task, t.token, t.n) for t in tasks])
+        self._server.create(
+            [TaskPlan(t.task_id, scenario.task, t.token, t.n, scenario.begun_by) for t in tasks]
+        )
         sent: list[_Sent] = []
 
         def carry_out(step: Send | Watch) -> Sequence[Seen]:

@@ -7,6 +7,7 @@ person who runs the server and no page of another site: a request that a browser
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -125,17 +126,30 @@ class Control:
                 passed.polls_limit(contract.defaults),
             ),
             broken=[models.Scenario.of(entry) for entry in manager.catalog.entries() if entry.mistakes],
-            example=contract.example or manager.catalog.ids()[0],
+            example=manager.catalog.example,
+            has_numbers=manager.has_numbers,
+            can_fail=contract.failing_status is not None,
+            payloads=self._payloads(),
             statuses=dict(contract.meanings),
-            snippets=manager.catalog.calls(base_url),
+            snippets=manager.calls(),
         )
+
+    def _payloads(self) -> models.Payloads:
+        """Return what the example's task answers at its end, and the contract's error."""
+        contract, catalog = self._manager.contract, self._manager.catalog
+        result: Json = None
+        with contextlib.suppress(InputError):
+            steps = catalog.get(catalog.example).task
+            result = next((step.result for step in reversed(steps) if step.has("result")), None)
+        return models.Payloads(result=result, error=contract.error or None)
 
     @operation("GET", "/openapi.json")
     def openapi(self) -> dict[str, Any]:
         """This description."""
         from waitproof.serve.openapi import openapi  # noqa: PLC0415 - few servers are asked for it
 
-        return openapi(OPERATIONS, self._manager.server.base_url)
+        manager = self._manager
+        return openapi(OPERATIONS, manager.server.base_url, manager.catalog.example)
 
     @operation("GET", "/events", query=_FIND)
     def events(self, find: str) -> Response:

@@ -1,8 +1,8 @@
 """The tasks of a server: made when a client asks for them, steered by hand, forgotten in time.
 
 A task id that names a scenario behaves like it; an operation begins a task of the scenario that a header, its
-body or the default names. What a task answers is decided by `suite.task`, and whether its client waits as it
-should by `waits`.
+body, its path or the default names. What a task answers is decided by `suite.task`, and whether its client
+waits as it should by `waits`.
 
 One fact to know before reading on: `on_entry` is called for every request by the thread that answers polls,
 so it takes no lock but the task's. The manager's own lock guards the collection of tasks.
@@ -22,7 +22,7 @@ from waitproof.judge import JournalEntry
 from waitproof.mock import TaskServer
 from waitproof.serve.steer import Action, steering
 from waitproof.serve.task import Limits, ServedTask
-from waitproof.suite import Catalog, Json, Scenario, Step, TaskIdFormat, WaitOptions, one_line
+from waitproof.suite import BeginRequest, Catalog, Json, Scenario, Step, TaskIdFormat, WaitOptions, one_line
 
 __all__ = ["ANY_PAGE", "TaskManager"]
 
@@ -36,6 +36,7 @@ class TaskManager:
 
     Attributes:
         server: The server, which is set before it listens: it is made with its manager.
+        example_id: Of a task of the example, which the calls to paste wait on.
     """
 
     server: TaskServer
@@ -71,24 +72,26 @@ class TaskManager:
         self._version_lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)  # of tasks whose contract has whole numbers for ids
+        self.example_id: str | int = next(self._ids) if self.has_numbers else catalog.example_id()
         self.version = 0  # rises with every change of any task
 
     # --- called by the server
 
     def task(self, task_id: str) -> str:
-        """Make the task whose id names a scenario; return "", or why there is none."""
-        if self.contract.task_id is TaskIdFormat.INTEGER:
-            return ""
+        """Make the task whose id names a scenario, or is the example's; return "", or why there is none."""
         try:
-            self.add(self.catalog.named_by(task_id), task_id)
+            if not self.has_numbers:
+                self.add(self.catalog.named_by(task_id), task_id)
+            elif task_id == str(self.example_id):  # it has been deleted, or forgotten in time
+                self.add(self.catalog.get(self.catalog.example), task_id)
         except InputError as error:
             return one_line(error)
         return ""
 
-    def operation(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
-        """Begin a task of the scenario that a header or the operation's body names, or of the default."""
+    def operation(self, begins: BeginRequest, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+        """Begin a task of the scenario that a header, the body or the path names, or of the default."""
         try:
-            scenario = self.catalog.begun_by(name, headers, body, self._default)
+            scenario = self.catalog.begun_by(begins, headers, body, self._default)
         except InputError as error:
             return "", one_line(error)
         return str(self.add(scenario).task_id), ""
@@ -101,6 +104,15 @@ class TaskManager:
             self.touch(task)
 
     # --- called for people
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether task ids are whole numbers, which cannot name scenarios."""
+        return self.contract.task_id is TaskIdFormat.INTEGER
+
+    def calls(self) -> dict[str, str]:
+        """Return the contract's calls to paste, by language, for the example's task."""
+        return self.catalog.calls(self.server.base_url, self.example_id)
 
     def add(
         self, scenario: Scenario, task_id: str | int | None = None, options: WaitOptions | None = None
@@ -198,12 +210,12 @@ class TaskManager:
         return list(itertools.islice(matching, most))
 
     def _new_id(self) -> str | int:
-        if self.contract.task_id is TaskIdFormat.INTEGER:
+        if self.has_numbers:
             return next(number for number in self._ids if str(number) not in self._tasks)
         return str(uuid.uuid4())
 
     def _checked(self, task_id: str | int) -> str | int:
-        if self.contract.task_id is TaskIdFormat.INTEGER:
+        if self.has_numbers:
             try:
                 return int(task_id)
             except ValueError:

@@ -86,13 +86,7 @@ class NewTask(_Optional):
     """A task to make: from a scenario, or from YAML."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["scenario"]}, {"required": ["yaml"]}],
-            "examples": [
-                {"scenario": "completes-after-3-polls"},
-                {"yaml": "task:\n  - {status: pending}\n  - {status: completed, result: {channels: 2}}\n"},
-            ],
-        }
+        json_schema_extra={"oneOf": [{"required": ["scenario"]}, {"required": ["yaml"]}]}
     )
 
     scenario: Annotated[Text, Field(description="A scenario's id, or the last part of it.")] | None = None
@@ -198,6 +192,13 @@ class WaitDefaults(_Model):
         return cls(poll_interval_s=interval_s, timeout_s=limit_s, max_polls=max_polls)
 
 
+class Payloads(_Model):
+    """What a task of this API may end with, to start from."""
+
+    result: Annotated[Any, Field(description="Of the example's task; null where it has none.")]
+    error: Annotated[Any, Field(description="The contract's; null where it has none.")]
+
+
 class Status(_Model):
     """What is served, and what is kept."""
 
@@ -212,6 +213,9 @@ class Status(_Model):
     broken: Annotated[list[Scenario], Field(description="Scenario files that cannot be read.")]
     example: Annotated[str, Field(description="The scenario of an operation that names none.")]
     statuses: dict[str, StatusMeaning]
+    has_numbers: Annotated[bool, Field(description="Task ids are whole numbers, and name no scenario.")]
+    can_fail: Annotated[bool, Field(description="Whether a status says that a task has failed.")]
+    payloads: Payloads
     snippets: Annotated[dict[str, str], Field(description="Calls to paste, by language.")]
 
 

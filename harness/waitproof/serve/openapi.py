@@ -45,8 +45,14 @@ class _Schema(GenerateJsonSchema):
         return super().nullable_schema(schema)
 
 
-def openapi(operations: Sequence[Operation], base_url: str) -> dict[str, Any]:
-    """Return the description of the control API of the server at a base URL."""
+def openapi(operations: Sequence[Operation], base_url: str, example: str) -> dict[str, Any]:
+    """Return the description of the control API of a server.
+
+    Args:
+        operations: What it does.
+        base_url: Where the server listens.
+        example: Name of a scenario, for the example of a request that makes a task.
+    """
     used: list[tuple[type[BaseModel] | None, JsonSchemaMode]] = [
         (models.Refusal, "serialization"),
         (models.Changes, "serialization"),
@@ -55,6 +61,7 @@ def openapi(operations: Sequence[Operation], base_url: str) -> dict[str, Any]:
         used += [(each.body, "validation"), (each.answer, "serialization")]
     wanted = [(model, mode) for model, mode in dict.fromkeys(used) if model is not None]
     _, definitions = models_json_schema(wanted, ref_template=_REFERENCE, schema_generator=_Schema)
+    definitions["$defs"][models.NewTask.__name__]["examples"] = [{"scenario": example}]
     paths: dict[str, dict[str, Any]] = {}
     for each in operations:
         paths.setdefault(f"{PREFIX}{each.path}", {})[each.method.lower()] = _described(each)

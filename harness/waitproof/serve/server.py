@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from werkzeug import Request, Response
 
+from waitproof.errors import InputError
 from waitproof.mock import TaskServer
 from waitproof.serve.manager import ANY_PAGE, TaskManager
 from waitproof.serve.task import Limits, TaskView
@@ -121,12 +122,15 @@ def serving(
         return control()(request)
 
     server.expect_request(CONTROL_PATHS).respond_with_handler(answer)
-    operations = (re.escape(operation.path) for operation in catalog.contract.operations.values())
+    operations = (operation.pattern().pattern for operation in catalog.contract.operations.values())
     api = catalog.contract.task_path_pattern().pattern, *operations
     preflights = re.compile(rf"(?:{'|'.join(api)})\Z", re.DOTALL)
     server.expect_request(preflights, method="OPTIONS").respond_with_handler(_allow)
     watcher.start()
     try:
+        if manager.has_numbers:
+            with contextlib.suppress(InputError):  # its file cannot be read, which is reported on its own
+                manager.add(catalog.get(catalog.example), manager.example_id)
         server.start()  # last: everything that a request needs is there when the first one comes
         yield Service(server, manager, waits, watcher)
     finally:

@@ -28,6 +28,13 @@ class Action(StrEnum):
     RESET = "reset"  # start again with an empty journal
 
 
+_MEANINGS = {
+    Action.COMPLETE: StatusMeaning.RETURN_RESULT,
+    Action.STALL: StatusMeaning.KEEP_POLLING,
+}
+_SAYS = {Action.COMPLETE: "has ended", Action.FAIL: "has failed", Action.STALL: "goes on"}
+
+
 def steering(
     action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json]
 ) -> Callable[[TaskState], TaskState]:
@@ -50,13 +57,20 @@ def steering(
 
 
 def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mapping[str, Json]) -> Step:
+    status = contract.failing_status if action is Action.FAIL else contract.status_for(_MEANINGS[action])
+    if status is None:
+        fact, known = (
+            f"no status of this contract says that a task {_SAYS[action]}",
+            ", ".join(contract.statuses),
+        )
+        fix = "write raise_task, or {means: return_result, fails: true}, for one of them in contract.yaml"
+        raise InputError(Mistake("", fact, expected=known, fix=fix if action is Action.FAIL else ""))
     if action is Action.STALL:
-        status = _status(contract, StatusMeaning.KEEP_POLLING)
         step = Step.model_validate({"status": status, "times": "forever"})
         seconds = payload.get("seconds", STALL_S)  # not validated: a scenario file may not ask for so many
         return step.model_copy(update={"delay": seconds})
-    fails = action is Action.FAIL
     if not payload:
+        fails = action is Action.FAIL
         for step in scenario.task:
             if contract.ends_the_wait(step.status) and contract.fails(str(step.status)) is fails:
                 return step
@@ -67,20 +81,7 @@ def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mappi
             raise InputError(Mistake(name, str(error))) from None
         except RecursionError:
             raise InputError(Mistake(name, f"'{name}' is nested too deeply")) from None
-    ending = contract.failing_status if fails else _status(contract, StatusMeaning.RETURN_RESULT)
-    if ending is None:
-        fact, known = "no status of this contract says that a task failed", ", ".join(contract.statuses)
-        fix = "write raise_task, or {means: return_result, fails: true}, for one of them in contract.yaml"
-        raise InputError(Mistake("", fact, expected=known, fix=fix))
-    return Step.model_validate({"status": ending, **payload})
-
-
-def _status(contract: Contract, meaning: StatusMeaning) -> str:
-    status = contract.status_for(meaning)
-    if status is None:
-        fact = f"no status of this contract means {meaning.value}"
-        raise InputError(Mistake("", fact, expected=", ".join(contract.statuses)))
-    return status
+    return Step.model_validate({"status": status, **payload})
 
 
 def _append(state: TaskState, step: Step, original_steps: int) -> TaskState:

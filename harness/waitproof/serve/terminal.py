@@ -105,23 +105,21 @@ class Printer:
         for scenario_id in ids:
             topic, _, name = scenario_id.rpartition("/")
             topics.setdefault(topic, []).append(name)
-        lines = [
-            f"{len(ids)} scenarios of {manager.contract.title}. A task id that names one behaves like it:",
-            "",
-        ]
+        how = (
+            "Make a task of one at the page, or by the control API, and wait on its number:"
+            if manager.has_numbers
+            else "A task id that names one behaves like it:"
+        )
+        lines = [f"{len(ids)} scenarios of {manager.contract.title}. {how}", ""]
         for topic, names in topics.items():
             lines += self._wrapped(topic, ", ".join(names))
         lines.append("")
-        for language, text in manager.catalog.calls(base_url).items():
+        for language, text in manager.calls().items():
             first, *rest = text.splitlines()
             lines += [f"  {language:<{HANGING - 2}}{first}", *(f"{'':<{HANGING}}{line}" for line in rest)]
         lines += [
             "",
-            *self._wrapped(
-                "",
-                "Add ~ and any text to the id for another task of the same scenario. Operations begin tasks "
-                f"too: a cid, a user id or the header {SCENARIO_HEADER} names the scenario.",
-            ),
+            *self._wrapped("", _hint(manager)),
             "",
             f"  {'page':<{HANGING - 2}}{base_url}/",
             f"  {'control':<{HANGING - 2}}{base_url}/_waitproof/openapi.json",
@@ -159,6 +157,19 @@ class Printer:
 
     def _print(self, lines: Sequence[str]) -> None:
         self._terminal.write([escape(line) for line in lines])
+
+
+def _hint(manager: TaskManager) -> str:
+    """Return how to get other tasks than the one that the calls wait on."""
+    if manager.has_numbers:
+        hint = f"Task {manager.example_id} is one of {manager.catalog.example}."
+    else:
+        hint = "Add ~ and any text to the id for another task of the same scenario."
+    operations = manager.contract.operations.items()
+    if not operations:
+        return hint
+    places = "".join(f", or {each.place} of {name}" for name, each in operations if each.place)
+    return f"{hint} Operations begin tasks too: the header {SCENARIO_HEADER}{places} names the scenario."
 
 
 def _now() -> str:

@@ -21,7 +21,7 @@ from waitproof.simulate.network import (
     SimulatedDropError,
     SimulatedTimeoutError,
 )
-from waitproof.simulate.options import options_passed, with_required_options
+from waitproof.simulate.options import needed_options, options_passed, with_required_options
 from waitproof.simulate.player import Simulator
 from waitproof.simulate.script import (
     PlannedCall,
@@ -56,6 +56,7 @@ __all__ = [
     "forecast",
     "is_timed",
     "lacking",
+    "needed_options",
     "new_task",
     "options_passed",
     "pack",

@@ -20,11 +20,10 @@ from waitproof.suite import (
     Contract,
     Drop,
     Json,
-    Operation,
+    Operations,
     TaskAnswer,
     TaskState,
     answer,
-    at_path,
     fill,
     respond,
 )
@@ -149,13 +148,19 @@ class Exchange:
 
 @dataclass
 class ServedTask:
-    """One task of the play."""
+    """One task of the play; `begun_by` is the operation that begins it, "" for none."""
 
     record: TaskRecord
     state: TaskState
+    begun_by: str = ""
     carriers: list[Connection] = field(default_factory=list)
     polls: list[Exchange] = field(default_factory=list)
     others: list[Exchange] = field(default_factory=list)
+
+    @property
+    def token(self) -> str:
+        """What an operation's request has in it."""
+        return self.record.token
 
     def seen(self) -> TaskRecord:
         """Return what has been recorded of it."""
@@ -187,9 +192,7 @@ class Network:
         self._numbers = itertools.count(1)
         self._idle: list[Connection] = []
         self._path = contract.task_path_pattern()
-        self._operations: dict[tuple[str, str], Operation] = {
-            (each.method, each.path): each for each in contract.operations.values()
-        }
+        self._operations = Operations(contract.operations)
 
     def warm(self) -> None:
         """Open a connection that has carried a request, as a client has that is not new."""
@@ -238,14 +241,15 @@ class Network:
         exchange.arrived_s = now_s
         found = self._path.fullmatch(path) if request.method == self._contract.endpoint.method else None
         task = None if found is None else self._tasks.get(_decoded(found[1]))
-        operation = self._operations.get((request.method, path))
+        begins = self._operations.find(request.method, path)
+        started = None if begins is None else begins.begins(request.body, self._tasks.values())
         if task is not None:
             self._serve_poll(exchange, task)
-        elif operation is not None and (started := self._started(operation.token, request.body)) is not None:
+        elif begins is not None and started is not None:
             connection.carried = started
-            body = fill(operation.body, started.record.values)
+            body = fill(begins.operation.body, started.record.values)
             headers = self._contract.answer.headers
-            self._answer(exchange, Answer(operation.status, headers, _encoded(body)))
+            self._answer(exchange, Answer(begins.operation.status, headers, _encoded(body)))
         else:
             if connection.carried is not None:
                 connection.carried.others.append(exchange)
@@ -333,11 +337,6 @@ class Network:
         exchange.connection.is_left = True
         left_s = max(self._schedule.now + self._world.conditions.up_s, exchange.read_s)
         self._schedule.at(left_s, lambda: exchange.ended(self._schedule.now, Ended.ABANDONED))
-
-    def _started(self, token: str, body: bytes | None) -> ServedTask | None:
-        text = at_path(json.loads(body or b"null"), token)
-        tasks = (task for task in self._tasks.values() if isinstance(text, str) and task.record.token in text)
-        return next(tasks, None)
 
 
 def _decoded(escaped: str) -> str:

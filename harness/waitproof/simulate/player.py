@@ -112,7 +112,8 @@ class Simulator:
     def _new_task(self, scenario: Scenario, n: int) -> ServedTask:
         is_number = self._contract.task_id is TaskIdFormat.INTEGER
         own_id = n if is_number else f"c0ffee00-0000-4000-8000-{n:012x}"
-        return ServedTask(new_task(scenario, n, f"wp{n:016x}", own_id), TaskState(scenario.task))
+        record = new_task(scenario, n, f"wp{n:016x}", own_id)
+        return ServedTask(record, TaskState(scenario.task), scenario.begun_by)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import TypeAlias
 from waitproof.judge import NoAnswer, Seen, StillWaiting, TaskRecord
 from waitproof.protocol import OPTIONS, Capabilities, JsonObject, Returned, Unsupported
 from waitproof.simulate.forecasts import forecast, watch_s
+from waitproof.simulate.options import as_passed
 from waitproof.suite import (
     MAX_DURATION_S,
     NO_TIMEOUT_S,
@@ -40,6 +41,8 @@ __all__ = [
     "waiting_once",
 ]
 
+SLOWER = 1.5  # a helper that nothing but its task ends may take so much longer than expected
+MORE_PER_POLL_S = 0.020  # of a coarse timer, and of an answer: it counts where pauses are short
 ANSWER_LIMIT_S = 10.0  # on top of the time a call may rightly take: a stopped machine, a slow start
 
 
@@ -197,9 +200,7 @@ def _plan(
 def _request(contract: Contract, call: Call, task: TaskRecord, started_id: Json) -> JsonObject:
     task_id = task.task_id if started_id is None else started_id
     if call.wait is not None:
-        options: JsonObject = {
-            name: _option(value) for name in OPTIONS if (value := getattr(call.wait, name)) is not None
-        }
+        options = as_passed(call.wait)
         if call.wait.variant is None:
             return {"op": "wait", "task_id": task_id, "options": options}
         options |= contract.variants[call.wait.variant].options
@@ -207,21 +208,6 @@ def _request(contract: Contract, call: Call, task: TaskRecord, started_id: Json)
     if call.get_task is not None:
         return {"op": "get_task", "task_id": task_id}
     return {"op": "begin", "operation": call.begin, "arguments": fill(call.arguments, task.values)}
-
-
-def _option(value: float | Intervals) -> Json:
-    if not isinstance(value, Intervals):
-        return _number(value)
-    grows = {"times": value.times} if value.times > 1 else {"add": _number(value.add_s)}
-    return {"first": _number(value.first_s), **grows, "most": _number(value.most_s)}
-
-
-def _number(value_s: float) -> int | float | None:
-    """Return whole seconds as 2, not as 2.0, which some decoders refuse; None for no timeout."""
-    if value_s == NO_TIMEOUT_S:
-        return None
-    value_s = round(value_s, 6)  # 0.07 times 100 is 7.000000000000001
-    return int(value_s) if value_s == int(value_s) else value_s
 
 
 def _due_s(contract: Contract, scenario: Scenario, call: Call) -> float:
@@ -232,7 +218,8 @@ def _due_s(contract: Contract, scenario: Scenario, call: Call) -> float:
     interval_s = call.wait.interval_s(contract.defaults)
     timeout_s = call.wait.timeout_s(contract.defaults)
     if timeout_s > MAX_DURATION_S:  # the task, or the limit of polls, ends the wait long before
-        timeout_s = forecast(contract, scenario).length_s
+        expected = forecast(contract, scenario)
+        timeout_s = SLOWER * expected.length_s + MORE_PER_POLL_S * expected.polls / scenario.parallel
     return timeout_s + interval_s + longest_delay_s
 
 

@@ -15,7 +15,6 @@ from waitproof.suite.contract import (
     Contract,
     ErrorAnswer,
     Level,
-    Operation,
     Requirement,
     TaskIdFormat,
 )
@@ -36,6 +35,7 @@ from waitproof.suite.files import (
     load_scenario,
     load_source,
     load_suite,
+    name_from,
     read_file,
     read_suite,
     scenario_paths,
@@ -44,6 +44,7 @@ from waitproof.suite.files import (
 )
 from waitproof.suite.intervals import Intervals
 from waitproof.suite.model import MAX_DURATION_S, NO_TIMEOUT_S, Format, Model, build, invalid
+from waitproof.suite.operation import BeginRequest, Operation, Operations
 from waitproof.suite.scenario import (
     Call,
     Scenario,
@@ -59,7 +60,7 @@ from waitproof.suite.sources import ScenarioFile, Source, loose_files
 from waitproof.suite.starting import new_suite
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
-from waitproof.suite.template import at_path, check, fill
+from waitproof.suite.template import at_path, check, fill, placeholders
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "SCENARIO_HEADER",
     "SEPARATOR",
     "Answer",
+    "BeginRequest",
     "Call",
     "Catalog",
     "Change",
@@ -87,6 +89,7 @@ __all__ = [
     "Model",
     "Node",
     "Operation",
+    "Operations",
     "Path",
     "PollCount",
     "Requirement",
@@ -122,8 +125,10 @@ __all__ = [
     "load_source",
     "load_suite",
     "loose_files",
+    "name_from",
     "new_suite",
     "one_line",
+    "placeholders",
     "read",
     "read_file",
     "read_suite",

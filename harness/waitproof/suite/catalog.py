@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import json
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
@@ -29,10 +28,11 @@ from waitproof.suite.crosscheck import check_words, parse_scenario
 from waitproof.suite.document import Document
 from waitproof.suite.folders import bundled_suite
 from waitproof.suite.model import Format, Model, build
+from waitproof.suite.operation import BeginRequest
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.sources import ScenarioFile, loose_files, read_source
 from waitproof.suite.step import Step
-from waitproof.suite.template import at_path, fill
+from waitproof.suite.template import fill
 from waitproof.suite.yaml import Json
 from waitproof.text import shorten
 
@@ -180,16 +180,16 @@ class Catalog:
             return self.get(name)
 
     def begun_by(
-        self, operation: str, headers: Mapping[str, str], body: bytes, default: str = ""
+        self, begins: BeginRequest, headers: Mapping[str, str], body: bytes, default: str = ""
     ) -> Scenario:
-        """Return the scenario of the task that an operation begins.
+        """Return the scenario of the task that a request begins.
 
-        It is the one that the header names, else the one that its body names in place of a token
-        (`messaging:completes-after-3-polls`), else the default. A user's own cid names none; a request that
-        names a scenario never gets another one.
+        It is the one that the header names, else the one that the request names in place of a token, be it
+        after a colon, else the default. A name of the user's own names none; a request that names a scenario
+        never gets another one.
 
         Args:
-            operation: Its name in the contract.
+            begins: The operation, and what its path says.
             headers: The request's headers, their names in lower case.
             body: The request's body, as it was received.
             default: Name of a scenario, "" for the contract's example or, without one, the first.
@@ -200,23 +200,25 @@ class Catalog:
         named = headers.get(SCENARIO_HEADER)
         if named:
             return self.get(named)
-        text: Json = None
-        with contextlib.suppress(ValueError, RecursionError):
-            text = at_path(json.loads(body), self.contract.operations[operation].token)
-        if isinstance(text, str):
+        text = begins.named(body)
+        if text is not None:
             name = _named_in(text.rpartition(":")[2])
             with self._lock:
                 if self._fitting(name):
                     return self.get(name)
-        return self.get(default or self.contract.example or self.ids()[0])
+        return self.get(default or self.example)
 
-    def calls(self, base_url: str) -> dict[str, str]:
-        """Return the contract's calls to paste, by language, filled in for a server at that URL.
+    @property
+    def example(self) -> str:
+        """Name of the scenario that is used where none is named: the contract's example, else the first."""
+        return self.contract.example or self.ids()[0]
 
-        Their task has not been polled yet: each catalog uses a separate id for it.
-        """
-        example = self.contract.example or self.ids()[0]
-        task_id = f"{example.rpartition('/')[2]}{SEPARATOR}{self._mark}"
+    def example_id(self) -> str:
+        """Return a task id that names the example, and that no other catalog uses."""
+        return f"{self.example.rpartition('/')[2]}{SEPARATOR}{self._mark}"
+
+    def calls(self, base_url: str, task_id: str | int) -> dict[str, str]:
+        """Return the contract's calls to paste, by language, filled in for a server and a task."""
         values: dict[str, Json] = {"base_url": base_url, "task_id": task_id, "token": "", "n": 1}
         return {
             language: str(fill(text, values)).rstrip() for language, text in self.contract.snippets.items()

@@ -18,6 +18,7 @@ from pydantic import Field, field_validator
 
 from waitproof.suite.intervals import DefaultInterval, Intervals
 from waitproof.suite.model import Format, Model, PositiveDuration, Wrong, invalid
+from waitproof.suite.operation import Operation
 from waitproof.suite.shape import (
     AppliesTo,
     Pattern,
@@ -35,7 +36,6 @@ from waitproof.suite.yaml import Json, Node, Path
 __all__ = [
     "Contract",
     "Level",
-    "Operation",
     "Requirement",
     "StatusMeaning",
     "TaskIdFormat",
@@ -121,22 +121,6 @@ class ErrorAnswer(Answer):
     """The body of an HTTP error; `${http}` is its status code and `${message}` says what is wrong."""
 
     noun: ClassVar[str] = "http_error"
-
-
-class Operation(Model):
-    """A request that begins a task.
-
-    `token` is the dotted path to a scenario's token in its body; `arguments` is an example of what an adapter
-    is given to begin it.
-    """
-
-    noun: ClassVar[str] = "operation"
-    method: Literal["POST", "PUT", "DELETE", "PATCH", "GET"] = "POST"
-    path: Annotated[str, Field(pattern="^/")]
-    token: str
-    arguments: dict[str, Json]
-    status: Annotated[int, Field(ge=200, le=299)] = 200
-    body: dict[str, Json]
 
 
 class Credentials(Model):

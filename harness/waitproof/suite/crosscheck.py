@@ -19,11 +19,12 @@ from waitproof.suite.checks import CheckSpec
 from waitproof.suite.contract import Contract, Requirement
 from waitproof.suite.document import Document, shown
 from waitproof.suite.model import MAX_DURATION_S, Model, build, validate
+from waitproof.suite.operation import Operation
 from waitproof.suite.scenario import Call, Scenario, WaitOptions
 from waitproof.suite.shape import Returns, StatusMeaning
 from waitproof.suite.step import Step
 from waitproof.suite.task import render_body
-from waitproof.suite.template import at_path, check
+from waitproof.suite.template import at_path, check, placeholders
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = ["MIN_TIMEOUT_INTERVALS", "check_contract", "check_proof", "check_words", "parse_scenario"]
@@ -122,6 +123,7 @@ def check_words(document: Document, contract: Contract) -> None:
         if isinstance(operation, str):
             fact = f"no operation is called '{operation}'"
             _check_name(document, ("calls", number, "begin"), operation, contract.operations, fact)
+            _check_token(document, ("calls", number), call, contract.operations.get(operation))
         path: Path = ("calls", number, "expect", "raises", "fields")
         documented = sorted({*contract.exception_fields, *contract.timeout.fields})
         for field in call.names("expect", "raises", "fields"):
@@ -131,6 +133,16 @@ def check_words(document: Document, contract: Contract) -> None:
     for path, keys in _templates(root):
         _check_placeholders(document, path, keys)
     _check_ends(document, contract)
+
+
+def _check_token(document: Document, path: Path, call: Node, operation: Operation | None) -> None:
+    """Report arguments without a token, where a request of the operation should have it."""
+    if operation is None or not operation.names_its_task:
+        return
+    if "token" not in placeholders(call.get("arguments").plain()):
+        example = json.dumps(operation.arguments, ensure_ascii=False)
+        fix = f"put it where the contract's example has it: {example}"
+        document.add(path, "the arguments of 'begin' have no ${token}", fix=fix)
 
 
 def _check_returns(document: Document, number: int, expect: Node, contract: Contract) -> None:

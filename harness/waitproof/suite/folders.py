@@ -5,6 +5,7 @@ What is in a file is the business of the pure modules, and which files a suite h
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -19,6 +20,7 @@ __all__ = [
     "contract_file",
     "id_of",
     "is_suite",
+    "name_from",
     "read_file",
     "scenario_paths",
     "shown_path",
@@ -81,6 +83,18 @@ def suite_folder(argument: str, *, option: str = "--suite") -> Path:
         if folder.is_dir():
             return folder
         raise
+
+
+def name_from(folder: Path, argument: str) -> str:
+    """Return how a file in a folder names the suite of an argument: a bundled one's name, or a path.
+
+    Raises:
+        InputError: There is no such suite.
+    """
+    suite = suite_folder(argument)
+    if not is_suite(Path(argument)):
+        return argument
+    return Path(os.path.relpath(suite.resolve(), folder.resolve())).as_posix()
 
 
 def is_suite(folder: Path) -> bool:

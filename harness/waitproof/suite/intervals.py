@@ -51,7 +51,7 @@ class Intervals:
         """Return how long the pause of this number is, from 1."""
         if self.is_constant:
             return self.first_s
-        if number > self._growing:
+        if number > self.growing:
             return self.most_s
         return min(self.most_s, self.first_s * self.times ** (number - 1) + self.add_s * (number - 1))
 
@@ -59,7 +59,7 @@ class Intervals:
         """Return how long the first so many pauses take together."""
         if self.is_constant:
             return count * self.first_s
-        growing = min(count, self._growing)
+        growing = min(count, self.growing)
         return sum(self.pause_s(number) for number in range(1, growing + 1)) + (count - growing) * self.most_s
 
     def fitting(self, duration_s: float) -> int:
@@ -67,10 +67,10 @@ class Intervals:
         if self.is_constant:
             return int(duration_s / self.first_s)
         count, left_s = 0, duration_s
-        while count < self._growing and self.pause_s(count + 1) <= left_s:
+        while count < self.growing and self.pause_s(count + 1) <= left_s:
             count += 1
             left_s -= self.pause_s(count)
-        return count if count < self._growing else count + int(left_s / self.most_s)
+        return count if count < self.growing else count + int(left_s / self.most_s)
 
     def scaled(self, factor: float) -> Intervals:
         """Return pauses that are so many times as long."""
@@ -90,8 +90,10 @@ class Intervals:
         return (self.first_s,) if self.is_constant else (self.first_s, self.add_s, self.most_s)
 
     @property
-    def _growing(self) -> int:
-        """How many pauses are shorter than the longest, those that a rounding keeps from it included."""
+    def growing(self) -> int:
+        """How many pauses are shorter than the longest, 0 where all are equal."""
+        if self.is_constant:
+            return 0
         if self.times > 1:
             return max(1, math.ceil(math.log(self.most_s / self.first_s) / math.log(self.times)))
         return max(1, math.ceil((self.most_s - self.first_s) / self.add_s - 1e-9))

@@ -128,11 +128,6 @@ class Call(Model):
         arguments = written.get("arguments").plain()
         if kind != "begin" and arguments:
             yield Wrong("only 'begin' has arguments", fix="options of a wait go under 'wait'")
-        if kind == "begin" and "token" not in placeholders(arguments):
-            yield Wrong(
-                "the arguments of 'begin' have no ${token}",
-                fix="put it into the value that the contract names, such as cids: ['messaging:${token}']",
-            )
         if written.has("cancel_after") != ("cancelled" in written.names("expect")):
             yield Wrong("'cancel_after' and 'cancelled' go together", fix="write both, or neither")
         elif written.has("cancel_after") and kind != "wait":
@@ -209,6 +204,11 @@ class Scenario(Model):
     def parallel(self) -> int:
         """How many copies of the task there are."""
         return max(call.parallel for call in self.calls)
+
+    @property
+    def begun_by(self) -> str:
+        """The operation that begins its task, "" for none."""
+        return self.calls[0].begin or ""
 
     def task_ids(self) -> list[str | int]:
         """Return the ids that calls ask for: none or one."""

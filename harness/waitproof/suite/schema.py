@@ -89,9 +89,12 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
     },
     "Operation": {
         "method": "The request's method.",
-        "path": "The request's path.",
-        "token": "Where the body has the text that tells which task is meant, such as cids.0.",
-        "arguments": "What an adapter is given to begin it, with ${token} at that place.",
+        "path": "The request's path; `{token}` in it stands for the text that tells which task is meant.",
+        "token": (
+            "Where the body has that text, such as items.0. Without it and without `{token}`, the request "
+            "begins the only task that waits for it."
+        ),
+        "arguments": "What an adapter is given to begin it, with ${token} where it has that text.",
         "status": "The HTTP status of the answer.",
         "body": "The answer's body, with ${task_id} in it.",
     },

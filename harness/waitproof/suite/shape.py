@@ -14,7 +14,15 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, PlainSerializer, PlainValidator, Tag, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+)
 
 from waitproof.suite.document import shown
 from waitproof.suite.model import BRANCH, Model, Wrong, invalid
@@ -85,7 +93,7 @@ StatusRule = Annotated[
 """A meaning, or a `Status`: `failed: {means: return_result, fails: true}`."""
 
 
-def _words(known: tuple[str, ...] = ()) -> PlainValidator:
+def _words(known: tuple[str, ...] = ()) -> BeforeValidator:
     """Return the validator of a text or a list of them, as a tuple; only `known` ones if there are some."""
 
     def validate(value: object) -> tuple[str, ...]:
@@ -95,7 +103,7 @@ def _words(known: tuple[str, ...] = ()) -> PlainValidator:
         of = f" of {', '.join(known)}" if known else ""
         raise invalid(f"a condition cannot be {shown(value)}", expected=f"a text{of}, or a list of texts")
 
-    return PlainValidator(validate)
+    return BeforeValidator(validate)  # not PlainValidator, which warns of a tuple that it writes as JSON
 
 
 def _is_word(value: object, known: tuple[str, ...]) -> bool:

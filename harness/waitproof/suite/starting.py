@@ -7,7 +7,6 @@ another has a contract of a few lines, and a scenario in that suite's words.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from waitproof.errors import InputError, Mistake, why
 from waitproof.suite.checks import CheckSpec
 from waitproof.suite.contract import Contract, StatusMeaning
 from waitproof.suite.files import load_contract
-from waitproof.suite.folders import CONTRACT, bundled_names, suite_folder
+from waitproof.suite.folders import CONTRACT, name_from, suite_folder
 from waitproof.suite.scenario import scenario_schema
 from waitproof.suite.schema import contract_schema
 
@@ -108,8 +107,7 @@ def _extending(name: str, folder: Path, extends: str) -> dict[str, str]:
     contract = load_contract(other / CONTRACT)
     if name == contract.name:
         name = f"{name}-2"  # reports of two suites must not look like those of one
-    is_bundled = extends in bundled_names() and other == suite_folder(extends)
-    named = extends if is_bundled else Path(os.path.relpath(other.absolute(), folder.absolute())).as_posix()
+    named = name_from(folder, extends)
     text = _EXTENDING.format(name=name, extends=json.dumps(named) if " " in named else named)
     scenario = _OWN_SCENARIO.format(name=name, steps=_steps(contract))
     return {CONTRACT: text, f"{name}/returns-its-result.yaml": scenario}

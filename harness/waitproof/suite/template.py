@@ -69,7 +69,7 @@ def check(value: Json, names: Collection[str]) -> None:
 
 
 def at_path(value: Json, path: str) -> Json:
-    """Return what is at a dotted path ("error.type", "cids.0"), or None if there is nothing."""
+    """Return what is at a dotted path ("error.type", "items.0"), or None if there is nothing."""
     for step in path.split(".") if path else ():
         if isinstance(value, Mapping):
             value = value.get(step)

@@ -51,6 +51,22 @@ def test_what_is_thrown_and_is_not_an_error_is_what_the_caller_saw(
 
 
 @pytest.mark.parametrize(
+    ("task_id", "name"),
+    [
+        ("minified", "FakeTimeoutError"),
+        ("minified-nameless", "qt"),
+        ("unnamed", "FakeError"),
+        ("renamed", "Renamed"),
+        ("language-error", "RangeError"),
+    ],
+)
+def test_an_error_has_the_type_that_it_names_itself_else_its_class(
+    probe: KitProcess, task_id: str, name: str
+) -> None:
+    assert probe.ask(op="wait", task_id=task_id)["exception"]["type"] == name
+
+
+@pytest.mark.parametrize(
     ("task_id", "result"),
     [
         ("model", {"type": "timeout"}),

@@ -358,11 +358,11 @@ func (s *session[C, A]) describe(err error) answer {
 	} else if s.adapter.Describe != nil {
 		exception = s.adapter.Describe(err)
 	}
-	if exception.Type != "" {
-		described["type"] = exception.Type
-	}
 	if exception.Kind != "" {
 		described["kind"] = exception.Kind
+	}
+	if exception.Type != "" {
+		described["type"] = exception.Type
 	}
 	fields := answer{}
 	for name, value := range exception.Fields {

@@ -214,6 +214,7 @@ class Detail {
         "aria-describedby": "payload-mistake payload-hint",
         input: () => this.#payload(),
       }),
+      payloadHint: el("p", { class: "hint", id: "payload-hint" }),
       payloadMistake: el("p", { class: "field-mistake", id: "payload-mistake", role: "alert" }),
       verdicts: el("div", { class: "verdict-list" }),
       polls: el("div", { class: "exchanges" }),
@@ -255,7 +256,7 @@ class Detail {
         el("label", { for: "payload" }, "Result or error"),
         parts.payload,
         parts.payloadMistake,
-        el("p", { class: "hint", id: "payload-hint" }, 'For Complete, a result such as {"channels": 2}; for Fail, an error such as {"type": "…", "description": "…"}. Default: the scenario’s own.'),
+        parts.payloadHint,
       ),
       el("h3", {}, "Verdicts"),
       parts.verdicts,
@@ -283,10 +284,13 @@ class Detail {
           : "There is no task with this id: it was deleted or never made."
         : "",
     );
-    for (const button of [...parts.actions, parts.remove]) button.disabled = this.#isGone;
+    const { status } = this.#page.state;
+    for (const button of [...parts.actions, parts.remove]) {
+      button.disabled = this.#isGone || (button.dataset.action === "fail" && status?.can_fail === false);
+    }
     const task = this.#task;
     if (!task) return;
-    const { status } = this.#page.state;
+    setText(parts.payloadHint, payloadHint(status));
     setText(parts.scenario, task.scenario === "inline" ? "your own YAML" : task.scenario);
     setText(parts.summary, task.summary);
     if (status) {
@@ -391,3 +395,11 @@ class Detail {
 }
 
 export const detail = new Detail();
+
+/** Say what may be written for Complete and Fail, in this API's own words. */
+function payloadHint(status) {
+  const { result, error } = status?.payloads ?? {};
+  const suchAs = (value) => (value == null ? "" : ` such as ${JSON.stringify(value)}`);
+  const fail = status?.can_fail === false ? "" : ` For Fail: an error${suchAs(error)}.`;
+  return `For Complete: a result${suchAs(result)}.${fail} Default: the scenario’s own.`;
+}

@@ -112,13 +112,16 @@ function showEmpty(isEmpty) {
   const [first] = Object.entries(state.status?.snippets ?? {});
   place.replaceChildren(
     el("h2", {}, "No tasks yet"),
-    el("p", {}, "A task appears here as soon as a client polls it. A task id that names a scenario behaves like it:"),
+    el("p", {}, "A task appears here as soon as a client polls it, and behaves like the scenario that its id stands for:"),
     first ? snippet(...first) : "",
     el(
       "p",
       {},
       "Make this call a few times and watch its polls here, or point your SDK at the base URL above. ",
-      "Add ~ and any text to the name for another task of the same scenario. “New task” makes one with your own steps.",
+      state.status?.has_numbers
+        ? ""
+        : "Add ~ and any text to the name for another task of the same scenario. ",
+      "“New task” makes one of any scenario, or with your own steps.",
     ),
   );
 }
@@ -228,6 +231,7 @@ async function learnStatus() {
   const isFirst = state.status === null;
   state.status = status;
   state.meanings = status.statuses;
+  for (const button of document.querySelectorAll('[data-all="fail"]')) button.hidden = !status.can_fail;
   setText(byId("suite"), status.title || status.suite);
   setText(byId("base-url"), status.base_url);
   if (isFirst) byId("base-copy").replaceWith(copyButton(() => state.status.base_url, "Copy the base URL"));

@@ -3,17 +3,7 @@
 import { api, byId, el, escaped, mistakeText, plural, setText } from "./dom.js";
 
 const CHECK_PAUSE_MS = 250;
-const START = `# A task, poll by poll: each step answers one poll unless it says times or for.
-summary: The task completes on the third poll.
-proves: [polls-until-terminal]
-task:
-  - {status: pending}
-  - {status: running}
-  - {status: completed, result: {channels: 2}}
-calls:
-  - wait: {poll_interval: 1s, timeout: 30s}
-    expect: {returns: {channels: 2}}
-`;
+const START = "# A task, poll by poll: each step answers one poll unless it says times or for.\n";
 
 class NewTask {
   /** Called with each new task. */
@@ -127,15 +117,27 @@ class NewTask {
       this.yamlState,
       this.yamlMistakes,
     );
-    this.editor.value = START;
   }
 
-  #switch() {
+  /** Begin with the example of the suite that is served, in which every key is right. */
+  async #start() {
+    const { example } = await api("GET", "/status");
+    const { yaml } = await api("GET", scenarioPath(example));
+    this.editor.value ||= START + yaml;
+  }
+
+  async #switch() {
     const isYaml = this.fromYaml.checked;
     this.scenarioPart.hidden = isYaml;
     this.yamlPart.hidden = !isYaml;
     this.#showMistakes(this.formMistakes, []);
-    if (isYaml) this.#changed(0);
+    if (!isYaml) return;
+    try {
+      if (!this.editor.value) await this.#start();
+    } catch (error) {
+      this.#showMistakes(this.formMistakes, [{ fact: error.message }]);
+    }
+    this.#changed(0);
   }
 
   #list() {
@@ -170,7 +172,7 @@ class NewTask {
   async #edit() {
     if (!this.#chosen) return;
     try {
-      const { yaml } = await api("GET", `/scenarios/${this.#chosen.split("/").map(escaped).join("/")}`);
+      const { yaml } = await api("GET", scenarioPath(this.#chosen));
       this.editor.value = yaml;
       this.fromYaml.checked = true;
       this.#switch();
@@ -286,6 +288,10 @@ class NewTask {
 /** Say whether a scenario has a version that can be used: the last one that loaded. */
 function isUsable(entry) {
   return entry.steps.length > 0;
+}
+
+function scenarioPath(id) {
+  return `/scenarios/${id.split("/").map(escaped).join("/")}`;
 }
 
 export const newTask = new NewTask();

@@ -23,6 +23,15 @@ class Unprintable extends Error {
 }
 Object.defineProperty(Unprintable.prototype, 'constructor', { get() { throw this; } });
 
+// As a bundler leaves a class behind, with and without a name of its own for its errors.
+const s = class s extends Error {
+  name = 'FakeTimeoutError';
+};
+const qt = class qt extends Error {};
+const unnamed = (() => class extends Error {
+  name = 'FakeError';
+})();
+
 class Model {
   constructor() {
     this.type = 'timeout';
@@ -80,6 +89,10 @@ const ERRORS = {
   'fails-brokenly': new TaskFailed({ description: new Throws() }),
   caused: Object.assign(new TaskFailed(), { cause: new RangeError() }),
   'language-error': new RangeError('no \udfff divisor'),
+  minified: new s('too late'),
+  'minified-nameless': new qt('too late'),
+  unnamed: new unnamed('too late'),
+  renamed: Object.assign(new TaskFailed(), { name: 'Renamed' }),
   'thrown-text': 'just text',
   undefined,
   bare: Object.create(null),

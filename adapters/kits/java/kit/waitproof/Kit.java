@@ -159,8 +159,13 @@ public final class Kit {
    *
    * @param fields the documented fields that it has, under their documented names; null is a value. One that
    *     JSON cannot carry is reported as its {@code toString()}.
+   * @param type null for the name of its class; for a stand-in that poses as another exception
    */
-  public record Documented(Kind kind, Map<String, Object> fields) {}
+  public record Documented(Kind kind, Map<String, Object> fields, String type) {
+    public Documented(Kind kind, Map<String, Object> fields) {
+      this(kind, fields, null);
+    }
+  }
 
   /** Throw it for a call that the SDK's signature cannot express. */
   public static final class Unsupported extends RuntimeException {
@@ -503,7 +508,7 @@ public final class Kit {
       Map<String, Object> described =
           map(
               "kind", (known == null ? Kind.OTHER : known.kind()).name().toLowerCase(java.util.Locale.ROOT),
-              "type", nameOf(exception.getClass()),
+              "type", known == null || known.type() == null ? nameOf(exception.getClass()) : known.type(),
               "message", messageOf(exception),
               "fields", fields,
               "cause", causeOf(exception));
