@@ -125,6 +125,23 @@ def test_a_capability_never_makes_more_of_what_the_contract_promises() -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        ({}, Status.PASS),
+        ({"error": {"message": ""}}, Status.PASS),
+        ({"error": {"message": "no"}}, Status.FAIL),
+    ],
+)
+def test_a_member_of_a_task_that_should_be_null_may_be_zero_or_absent_and_nothing_else(
+    error: dict[str, Any], status: Status
+) -> None:
+    seen = {name: value for name, value in TASK.items() if name != "error"} | error
+    of = returning("task")
+
+    assert verdict_of(of, waited({"error": None}), got(seen), zero_values=True).status is status
+
+
+@pytest.mark.parametrize(
     ("wanted", "seen", "status"),
     [
         ({"a": None, "b": 2}, {"a": 0, "b": 2}, Status.PASS),

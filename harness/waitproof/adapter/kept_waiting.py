@@ -1,4 +1,4 @@
-"""How long an adapter's threads were ready to run and had to wait for a processor, where the system says so.
+"""How long an adapter was ready to run and had to wait for a processor, where the system says so.
 
 The server's lag meter sleeps most of the time, so a busy system wakes it sooner than a client that decodes
 answers. Linux counts this wait for each thread, in /proc/PID/task/TID/schedstat.
@@ -9,11 +9,23 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["Starvation", "starvation"]
 
 SAMPLE_S = 0.05  # a thread that has ended says nothing any more
+# Threads of the JVM and .NET that compile and collect garbage beside those that wait.
+HELPERS = ("C1 Compiler", "C2 Compiler", "GC ", "G1 ", ".NET Tiered", ".NET SigHandler")
+
+
+@dataclass(frozen=True)
+class _Thread:
+    ran_ns: int = 0
+    waited_ns: int = 0
+
+    def since(self, earlier: _Thread) -> _Thread:
+        return _Thread(self.ran_ns - earlier.ran_ns, self.waited_ns - earlier.waited_ns)
 
 
 class Starvation:
@@ -22,31 +34,36 @@ class Starvation:
     def __init__(self, pid: int) -> None:
         """Take the first sample."""
         self._tasks = Path(f"/proc/{pid}/task")
-        self._before_ns = self._read()
-        self._latest_ns = dict(self._before_ns)
+        self._is_helper: dict[str, bool] = {}
+        self._before = self._read()
+        self._latest = dict(self._before)
 
     @property
     def seconds(self) -> float:
-        """The wait of the thread that waited longest, 0.0 where the system does not say."""
-        waits = (latest - self._before_ns.get(thread, 0) for thread, latest in self._latest_ns.items())
-        return max(waits, default=0) / 1e9
+        """The wait of the thread that ran longest, which made the polls; 0.0 where nothing is said of it."""
+        threads = [latest.since(self._before.get(name, _Thread())) for name, latest in self._latest.items()]
+        return max(threads, key=lambda each: each.ran_ns, default=_Thread()).waited_ns / 1e9
 
     def sample(self) -> None:
-        """Note how long each thread has waited by now."""
-        self._latest_ns.update(self._read())
+        """Note how long each thread has run and waited by now."""
+        self._latest.update(self._read())
 
-    def _read(self) -> dict[str, int]:
-        waited_ns = {}
+    def _read(self) -> dict[str, _Thread]:
+        threads = {}
         with contextlib.suppress(OSError):  # another system, or the process has ended
-            for thread in self._tasks.iterdir():
+            for folder in self._tasks.iterdir():
                 with contextlib.suppress(OSError, IndexError, ValueError):
-                    waited_ns[thread.name] = int((thread / "schedstat").read_text().split()[1])
-        return waited_ns
+                    if folder.name not in self._is_helper:
+                        self._is_helper[folder.name] = (folder / "comm").read_text().startswith(HELPERS)
+                    if not self._is_helper[folder.name]:
+                        ran_ns, waited_ns = (folder / "schedstat").read_text().split()[:2]
+                        threads[folder.name] = _Thread(int(ran_ns), int(waited_ns))
+        return threads
 
 
 @contextlib.contextmanager
 def starvation(pid: int) -> Iterator[Starvation]:
-    """Sample a process until the end of the block, by a thread of its own."""
+    """Sample a process from another thread until the end of the block."""
     seen, over = Starvation(pid), threading.Event()
 
     def body() -> None:

@@ -76,9 +76,11 @@ def is_alike(case: Case, wanted: Json, seen: Json, *, is_part: bool = False) -> 
         seen: The value.
         is_part: Only what is wanted counts: an object may have more members, at any depth.
     """
+    if is_part:  # before zeros are left out: a member that should be null is wanted, too
+        seen = seen_as(wanted, seen)
     if case.capabilities.zero_values:
         wanted, seen = _without_zeros(wanted), _without_zeros(seen)
-    return json_equal(wanted, seen_as(wanted, seen) if is_part else seen)
+    return json_equal(wanted, seen)
 
 
 def seen_as(wanted: Json, seen: Json) -> Json:

@@ -12,6 +12,7 @@ import functools
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from waitproof.adapter import AdapterCommand
 from waitproof.errors import AdapterError, WaitproofError
@@ -48,6 +49,8 @@ from waitproof.simulate import (
 from waitproof.suite import Scenario
 
 __all__ = ["AdapterSession"]
+
+_Item = TypeVar("_Item")
 
 MIN_LENGTH_S = 0.1  # over which a scenario's polls are spread, where the forecast is shorter
 
@@ -184,12 +187,11 @@ class AdapterSession:
         """Play a lane's scenarios one after another; the first one through plays what ends its process."""
         assert self._scheduled is not None
         hello = self._scheduled.hello
-        while lane.queue and not self._run.stopping.is_set():
-            with contextlib.suppress(IndexError):  # another lane has taken the last one
-                trial = self._trials[lane.queue.popleft().id]
-                self._in_turn(trial, functools.partial(self._play, lane.slot, trial, hello))
-        with contextlib.suppress(IndexError):
-            self._play_endings(self._endings.popleft(), hello)
+        while not self._run.stopping.is_set() and (scenario := _next(lane.queue)) is not None:
+            trial = self._trials[scenario.id]
+            self._in_turn(trial, functools.partial(self._play, lane.slot, trial, hello))
+        if not self._run.stopping.is_set() and (endings := _next(self._endings)) is not None:
+            self._play_endings(endings, hello)
 
     def _in_turn(self, trial: Trial, play: Callable[[], None]) -> None:
         ahead = self._forecasts[trial.scenario.id]
@@ -344,3 +346,10 @@ class AdapterSession:
             missing_helper = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
         result.verdicts = self._baseline.excuse(verdicts, lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
+
+
+def _next(queue: deque[_Item]) -> _Item | None:
+    """Take the next item of a queue that several threads share, None where there is none."""
+    with contextlib.suppress(IndexError):
+        return queue.popleft()
+    return None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -111,15 +113,18 @@ class Stage:
         """Play scenarios that end their process in one, and end it.
 
         Returns:
-            What was seen of each. Nothing of those that may be innocent of what was seen: that the process
-            died, or did not end soon.
+            What was seen of each that says something about it: the process ended soon after its last
+            outcome, or that never came. Otherwise another scenario may be to blame, or may have hidden what
+            this one left behind for a while.
         """
         seen: dict[Trial, Observation] = {}
+        over_s: dict[Trial, float] = {}
         slot = self._fresh(*trials)
 
         def observe(lease: Lease, trial: Trial) -> None:
             self._on_start(trial)
             seen[trial] = self._observe(lease, trial, hello)
+            over_s[trial] = time.monotonic()
 
         try:
             with slot.lease() as lease:
@@ -130,15 +135,23 @@ class Stage:
                 else:
                     self._run.in_threads(bodies)
                 ended_s = lease.process.finish(END_LIMIT_S)
+                now_s = time.monotonic()
         except WaitproofError:
             return {}
         finally:
             slot.close()
         is_answered = not any(isinstance(call.seen, NoAnswer) for one in seen.values() for call in one.calls)
-        is_over = is_answered and ended_s is not None and ended_s <= ENDS_WITHIN_S
+        is_over = is_answered and ended_s is not None and ended_s < math.inf
         return {
-            trial: replace(one, ended_s=ended_s) for trial, one in seen.items() if is_over or _is_stuck(one)
+            trial: replace(one, ended_s=ended_s)
+            for trial, one in seen.items()
+            if (is_over and now_s - over_s[trial] <= ENDS_WITHIN_S) or _is_stuck(one)
         }
+
+    @staticmethod
+    def _polls_of_a_thread(observation: Observation) -> int:
+        polls = [len(task.polls) for task in observation.tasks]
+        return max(1, sum(polls) if observation.hello.capabilities.non_blocking else max(polls))
 
     def _fresh(self, *trials: Trial) -> WorkerSlot:
         return self._slots.fresh([trial.scenario.id for trial in trials if not trial.scenario.cold])
@@ -164,7 +177,7 @@ class Stage:
                 earlier_waits=lease.earlier_waits,
             )
         if starved is not None:
-            polls = max([1, *(len(task.polls) for task in observation.tasks)])
+            polls = self._polls_of_a_thread(observation)
             observation = replace(observation, starved_s=starved.seconds / polls)
         secrets = secrets_of(self._run.contract, observation, self._secret)
         self._result.secrets.update(secrets)
