@@ -51,11 +51,12 @@ live: $(STAMP) ## the slower tests: whole clients over sockets, the simulated pr
 suite: $(STAMP) ## the Stream suite through pytest: the reference client, and the kit of each language on this machine
 	$(BIN)/python -m pytest scenarios/stream
 
-# A WARN that no deviations.yaml excuses fails as well, and so does an entry of one that no longer occurs. One suite is
-# run after the other, with the SDKs of each side by side.
+# A WARN that no deviations.yaml excuses fails as well, and so does an entry of one that no longer occurs; what a machine
+# with two cores is too busy to tell of eleven SDKs does not. One suite is run after the other, with the SDKs of each
+# side by side.
 sdks: $(STAMP) ## run the real SDKs of every suite, prepared from the package registries, with their known deviations
 	@mkdir -p build/sdks
-	$(BIN)/waitproof run --fail-on should --json build/sdks/report.json $(SDKS)
+	$(BIN)/waitproof run --fail-on should --allow-inconclusive --json build/sdks/report.json $(SDKS)
 
 results: ## write docs/results for each suite that `make sdks` has run, except Stream's, which has more adapters
 	@for suite in meilisearch algolia; do \

@@ -55,6 +55,18 @@ def test_a_warning_fails_a_run_that_asks_for_it(verdicts: list[Verdict], code: E
     assert exit_code([verdicts], fail_on=Level.SHOULD) is code
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([PASS, UNSURE], ExitCode.KEPT),
+        ([UNSURE, BROKEN], ExitCode.UNKNOWN),
+        ([UNSURE, FAIL], ExitCode.NOT_KEPT),
+    ],
+)
+def test_a_run_may_allow_what_a_busy_machine_leaves_open(verdicts: list[Verdict], code: ExitCode) -> None:
+    assert exit_code([verdicts], allow_inconclusive=True) is code
+
+
 def test_an_interrupted_run_is_that_and_nothing_else() -> None:
     assert exit_code([[FAIL]], interrupted=True) is ExitCode.INTERRUPTED
     assert exit_code([], interrupted=True) is ExitCode.INTERRUPTED

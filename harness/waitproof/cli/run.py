@@ -70,6 +70,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the lowest level whose failures make the run exit with 1 (default: must)",
     )
     parser.add_argument(
+        "--allow-inconclusive",
+        action="store_true",
+        help="exit with 0 although the machine was too busy to tell in some scenarios (default: with 3)",
+    )
+    parser.add_argument(
         "--clock-jump",
         action="store_true",
         help="let the adapters' time of day jump on by an hour every 0.4 s (needs libfaketime; Linux)",
@@ -108,7 +113,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
             result = _play(each, options, console, baselines)
             add_causes(result)
-            raw = report.report_of(result, exit_code=_code([result], level), fail_on=level)
+            raw = report.report_of(result, exit_code=_code([result], options), fail_on=level)
             merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
             report.print_report(console, merged, verbose=options.verbose)
             say(_last_line(result))
@@ -120,17 +125,18 @@ def execute(options: argparse.Namespace) -> ExitCode:
         say(_summary(results))
     if mistakes:
         raise InputError(mistakes)
-    return _code(results, level)
+    return _code(results, options)
 
 
-def _code(results: Sequence[RunResult], level: Level) -> ExitCode:
+def _code(results: Sequence[RunResult], options: argparse.Namespace) -> ExitCode:
     adapters = [adapter for result in results for adapter in result.adapters]
     return exit_code(
         [list(adapter.verdicts()) for adapter in adapters],
-        fail_on=level,
+        fail_on=Level(options.fail_on.upper()),
         interrupted=any(result.interrupted for result in results),
         stale=any(adapter.stale for adapter in adapters),
         died=any(adapter.deaths for adapter in adapters),
+        allow_inconclusive=options.allow_inconclusive,
     )
 
 

@@ -28,6 +28,7 @@ def exit_code(
     interrupted: bool = False,
     stale: bool = False,
     died: bool = False,
+    allow_inconclusive: bool = False,
 ) -> ExitCode:
     """Return the exit code of a run.
 
@@ -37,6 +38,7 @@ def exit_code(
         interrupted: The run was cancelled.
         stale: A baseline has an entry that is no longer true.
         died: A process of an adapter died.
+        allow_inconclusive: What a busy machine left open doesn't keep the code from being KEPT.
     """
     failing = {Status.FAIL} if fail_on is Level.MUST else {Status.FAIL, Status.WARN}
     groups = [list(verdicts) for verdicts in adapters]
@@ -45,7 +47,8 @@ def exit_code(
         return ExitCode.INTERRUPTED
     if stale or any(verdict.status in failing and not verdict.excused for verdict in verdicts):
         return ExitCode.NOT_KEPT
-    is_open = died or any(verdict.status in {Status.INCONCLUSIVE, Status.ERROR} for verdict in verdicts)
+    open_ = {Status.ERROR} if allow_inconclusive else {Status.ERROR, Status.INCONCLUSIVE}
+    is_open = died or any(verdict.status in open_ for verdict in verdicts)
     return ExitCode.UNKNOWN if is_open or any(map(unproved, groups)) else ExitCode.KEPT
 
 
