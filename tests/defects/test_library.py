@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 from fakes import MINI
-from waitproof.defects import Defect, Ending, Library, library
+from waitproof.defects import Bench, Defect, Ending, Library, findings, library
 from waitproof.judge import checks
 from waitproof.suite.contract import Contract, Level, StatusMeaning
-from waitproof.suite.files import CONTRACT, bundled_suite, load_contract
+from waitproof.suite.files import CONTRACT, bundled_suite, load_contract, load_suite
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,30 @@ def test_an_unknown_status_that_ends_a_wait_cannot_be_mistaken_for_an_end(mini: 
     reasons = library(contract).not_applicable
 
     assert reasons["outcome_expected.unknown-status-raises"] == "an unknown status ends a wait of this API"
+
+
+def test_a_contract_that_is_silent_about_unknown_statuses_has_no_room_for_their_defects(
+    mini: Contract,
+) -> None:
+    silent = Contract.model_validate(mini.model_dump(exclude={"unknown_status"}, by_alias=True))
+
+    reasons = library(silent).not_applicable
+
+    assert reasons["outcome_expected.status-without-case"] == (
+        "the contract does not say what an unknown status means"
+    )
+
+
+def test_fetching_a_task_whose_failure_a_wait_returns_must_not_raise_either() -> None:
+    meilisearch = load_suite(bundled_suite("meilisearch"))
+    found = Bench(meilisearch).simulate(
+        library(meilisearch.contract).named("one_request_per_call.raises-for-a-failed-task"),
+        [each for each in meilisearch.scenarios if each.id == "polling/get-task-of-a-failed-task"],
+    )
+
+    assert list(findings(found).failures) == [
+        ("polling/get-task-of-a-failed-task", "get-task-is-one-request")
+    ]
 
 
 def test_statuses_credentials_and_operations_are_the_contracts_own(mini: Contract) -> None:

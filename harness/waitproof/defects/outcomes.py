@@ -95,7 +95,9 @@ def _taking_for_the_end(status: str) -> Callable[[Wait, Task], Task]:
 def _unknown_statuses(contract: Contract) -> Iterator[Defect]:
     check = "outcome_expected"
     reason = ""
-    if contract.unknown_status is not StatusMeaning.KEEP_POLLING:
+    if "unknown_status" not in contract.model_fields_set:
+        reason = "the contract does not say what an unknown status means"
+    elif contract.unknown_status is not StatusMeaning.KEEP_POLLING:
         reason = "an unknown status ends a wait of this API"
 
     def prefix(_wait: Wait, task: Task) -> Task:

@@ -170,8 +170,8 @@ def _looks(contract: Contract) -> Iterator[Defect]:
 
     def raising(client: ModelClient, _task_id: TaskId, steps: Steps) -> Steps:
         task = yield from steps
-        if task.ends_the_wait:
-            client.outcome(task)
+        if contract.fails(task.status):
+            raise client.wire.task_failed(task)
         return task
 
     def known(_client: ModelClient, _task_id: TaskId, steps: Steps) -> Steps:

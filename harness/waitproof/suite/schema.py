@@ -38,7 +38,7 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
         "returned.",
         "returns": "What a wait hands to its caller: the result, the task as an object, or nothing.",
         "returned": "The part of the task that a wait promises to return, where it returns the task.",
-        "unknown_status": "What a status that is not listed must lead to.",
+        "unknown_status": "What any other status must lead to; left out where that is not documented.",
         "timeout": "What the caller gets when its time is up; any exception without it.",
         "defaults": "What holds where the caller passes no option.",
         "exception_fields": "The fields of a failed task's exception, each with its place in the answer, "
