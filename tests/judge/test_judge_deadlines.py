@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from observations import FOREVER, Play, contract, fails, judged, observe, passes, scenario
+from observations import COMPLETED, FOREVER, RUNNING, Play, contract, fails, judged, observe, passes, scenario
 from waitproof.judge import Status
 from waitproof.protocol import ExceptionKind, Raised
 from waitproof.suite.contract import Contract
@@ -83,3 +83,43 @@ def test_a_poll_given_up_before_the_deadline_may_raise_the_same_type() -> None:
     seen = observe(told, Play(raising("KilnLate"), at=[0.0], took_s=None, received_s=0.5))
 
     assert judged(promising("fault_surfaces", BY_TYPE, kinds=["other"]), told, seen).status is Status.PASS
+
+
+OPEN = (TimeoutPromise(), TimeoutPromise(type={"java": "Late$"}))
+
+
+@pytest.mark.parametrize("promise", OPEN)
+def test_a_long_timeout_may_be_refused_where_no_exception_is_promised(promise: TimeoutPromise) -> None:
+    played = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+    seen = observe(played, Play(raising("IllegalArgumentException"), received_s=0.01))
+
+    assert judged(promising("timeout_outlasts_task", promise), played, seen).status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("promise", OPEN)
+def test_a_timeout_of_zero_is_refused_where_no_exception_is_promised(promise: TimeoutPromise) -> None:
+    played = scenario(RUNNING, COMPLETED, wait={"timeout": "0s"})
+    refused = observe(played, Play(raising("IllegalArgumentException")))
+    given_up = observe(played, Play(raising("Late"), at=[0.0]))
+    of = promising("record_odd_timeout", promise)
+
+    assert judged(of, played, refused).seen.startswith("refuses it: 0 polls")
+    assert judged(of, played, given_up).seen.startswith("gives up: 1 poll")
+
+
+def test_a_wait_that_fails_at_its_only_poll_shows_no_turns_where_no_exception_is_promised() -> None:
+    played = scenario(FOREVER, calls=[{"wait": {"poll_interval": "1s", "timeout": "3s"}, "parallel": 2}])
+    waits = [Play(raising("KeyError"), at=[0.001 * n], copy=n, received_s=0.1) for n in (1, 2)]
+
+    verdict = judged(promising("waits_interleave", TimeoutPromise()), played, observe(played, *waits))
+
+    assert verdict.seen == "wait 1 sent one poll, and raised KeyError (kind other)"
+
+
+def test_a_fault_does_not_excuse_a_last_poll_that_came_too_soon() -> None:
+    played = scenario(FOREVER, wait={"poll_interval": "1s", "timeout": "60s"})
+    polls = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 5.5]
+    seen = observe(played, Play(raising("KeyError"), at=polls, received_s=5.51))
+    of = promising("interval_kept", TimeoutPromise(), option="passed")
+
+    assert judged(of, played, seen).status is Status.FAIL
