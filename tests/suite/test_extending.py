@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_files import GOOD, PARCELS
 from waitproof.errors import InputError
-from waitproof.suite import Catalog
+from waitproof.suite import Catalog, suite_folder
 from waitproof.suite.files import CONTRACT, bundled_suite, lint_file, lint_suite, load_suite
 
 OURS = """\
@@ -199,6 +199,18 @@ def test_an_unknown_suite_is_reported_where_it_is_named(ours: Path) -> None:
     assert found.endswith("did you mean 'stream'?")
 
 
+def test_a_name_that_is_too_long_for_the_system_is_that_of_no_suite(ours: Path) -> None:
+    rewrite(ours, "../parcels", "a" * 300)
+
+    (found,) = mistakes(ours)
+
+    assert found.startswith("ours/contract.yaml:3:1: no suite is called ")
+    with pytest.raises(InputError, match=r"^--suite: no suite is called 'a+'"):
+        suite_folder("a" * 300)
+    with pytest.raises(InputError, match=r"^a+: this is not a suite"):
+        load_suite(Path("a" * 300))
+
+
 @pytest.mark.parametrize("value", ["[a]", "7", "true"])
 def test_what_is_extended_must_be_named_as_text(ours: Path, value: str) -> None:
     rewrite(ours, "../parcels", value)
@@ -307,6 +319,7 @@ def test_loose_scenarios_are_added_to_any_suite(ours: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
+        ("a" * 300 + ".yaml", "--scenarios: there is no folder or scenario file a"),
         ("nowhere", "--scenarios: there is no folder or scenario file nowhere"),
         ("empty", "--scenarios: empty has no scenario"),
         ("parcels", "--scenarios: parcels is a suite itself: it has a contract.yaml"),
