@@ -86,6 +86,16 @@ def test_a_key_that_is_written_replaces_the_inherited_one(ours: Path) -> None:
     assert load_suite(ours).contract.defaults.timeout == 30.0
 
 
+def test_a_suite_may_be_in_a_folder_of_the_one_that_it_extends(ours: Path) -> None:
+    Path("ours").rename("parcels/ours")
+    rewrite(Path("parcels/ours"), "../parcels", "..")
+
+    ids = [each.id for each in load_suite(Path("parcels/ours")).scenarios]
+
+    assert ids == ["a/both", "a/good", "a/lost", "b/own"]
+    assert [each.id for each in load_suite(Path("parcels")).scenarios] == ["a/both", "a/good", "a/lost"]
+
+
 def test_a_bundled_suite_is_extended_by_its_name(ours: Path) -> None:
     rewrite(ours, "../parcels", "stream")
     (ours / "b/own.yaml").write_text(OWN.replace("done", "completed"))

@@ -103,13 +103,14 @@ def is_suite(folder: Path) -> bool:
 
 
 def scenario_paths(folder: Path) -> list[Path]:
-    """Return a suite's scenario files: every YAML file below its contract, except hidden ones."""
+    """Return a suite's scenario files: all YAML below it but hidden files and other suites."""
     found = [*folder.rglob("*.yaml"), *folder.rglob("*.yml")]
     return sorted(
         path
         for path in found
         if path != folder / CONTRACT
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not any(each.is_relative_to(folder) and is_suite(each) for each in path.parents if each != folder)
     )
 
 
