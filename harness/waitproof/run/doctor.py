@@ -365,7 +365,7 @@ class _Examination:
         return "the server completed the task at the first poll: what did the helper raise?"
 
     def _excused(self, name: str, seen: AdapterFault | Unsupported) -> _Step:
-        """Return what the adapter says of itself: that this SDK cannot do it, or that it failed."""
+        """Return what the adapter reports about itself: that this SDK cannot do it, or that it failed."""
         if isinstance(seen, Unsupported):
             return _Step(name, f"unsupported: {seen.reason}", is_note=True)
         fix = "see the adapter's code and its lines on stderr"

@@ -130,7 +130,7 @@ class Variant(Model):
 
 
 class Conditions(Model):
-    """What an adapter says of itself in its hello; a list has alternatives."""
+    """What an adapter reports about itself in its hello; a list has alternatives."""
 
     noun: ClassVar[str] = "condition of a requirement"
     language: _Words | None = None
