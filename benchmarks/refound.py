@@ -67,19 +67,19 @@ def main() -> int:
     if not kits.exists():
         kits.symlink_to(ROOT / "adapters" / "kits")
     wrong = 0
-    told = []
+    entries = []
     for pair in pairs:
         before, after = (_run(pair, side, folder) for side in ("before", "after"))
         is_right = _is_as_written(pair, before, after)
         wrong += not is_right
-        told.append(_told(pair, before, after))
+        entries.append(_entry(pair, before, after))
         print(f"{'ok   ' if is_right else 'WRONG'} {pair['name']}: {pair['shows']}")
         for version, side in ((pair["before"], before), (pair["after"], after)):
             print(f"      {version:<8} {side.status:<5} {side.seen}")
             if options.show or not is_right:
                 print(f"               {side.timeline}")
     if options.docs:
-        _write(told)
+        _write(entries)
     print(f"{len(pairs)} pairs, {wrong} not as written" if wrong else f"{len(pairs)} pairs, all as written")
     return 1 if wrong else 0
 
@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _told(pair: dict[str, Any], before: Side, after: Side) -> str:
+def _entry(pair: dict[str, Any], before: Side, after: Side) -> str:
     """Return a pair in five lines of Markdown."""
     name, shows = pair["package"], pair["shows"]
     is_regression = pair.get("regression", False)
@@ -124,11 +124,11 @@ def _line(side: Side) -> str:
     return f"{timeline} | {seen}"
 
 
-def _write(told: list[str]) -> None:
+def _write(entries: list[str]) -> None:
     """Replace what is between the two marks of the page."""
     page = DOCS.read_text("utf-8")
     start, end = page.index(START) + len(START), page.index(END)
-    DOCS.write_text(page[:start] + "\n\n" + "\n\n".join(told) + "\n\n" + page[end:], "utf-8")
+    DOCS.write_text(page[:start] + "\n\n" + "\n\n".join(entries) + "\n\n" + page[end:], "utf-8")
 
 
 def _is_as_written(pair: dict[str, Any], before: Side, after: Side) -> bool:

@@ -34,7 +34,7 @@ def test_a_process_that_shares_a_processor_waits_for_it() -> None:
     assert starved.seconds > 0.3  # of a second, in which it ran for a quarter
 
 
-def test_of_a_process_that_is_gone_nothing_is_known() -> None:
+def test_nothing_is_known_of_a_process_that_is_gone() -> None:
     with starvation(NO_PROCESS) as starved:
         pass
 

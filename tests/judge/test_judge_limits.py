@@ -28,10 +28,12 @@ RAISES = {"raises": {"kind": "transport"}}
 
 
 def after(polls: int, seen: Seen = TIMED_OUT, *, by: Hello = LIMITED, **arguments: Any) -> Verdict:
-    told = scenario(FOREVER, wait={"max_polls": 5, "poll_interval": "100ms"}, expect=RAISES)
+    played = scenario(FOREVER, wait={"max_polls": 5, "poll_interval": "100ms"}, expect=RAISES)
     at = [0.1 * number for number in range(polls)]
     arguments = {"option": "passed", **arguments}
-    return judged(contract("gives_up_after_polls", **arguments), told, observe(told, Play(seen, at), by=by))
+    return judged(
+        contract("gives_up_after_polls", **arguments), played, observe(played, Play(seen, at), by=by)
+    )
 
 
 def test_a_wait_that_gives_up_after_so_many_polls_passes() -> None:
@@ -72,10 +74,10 @@ def test_a_helper_without_the_option_fails() -> None:
 
 
 def test_without_any_limit_there_is_nothing_to_keep() -> None:
-    told = scenario(FOREVER, wait={"timeout": "1s"}, expect=RAISES)
-    seen = observe(told, Play(TIMED_OUT, [0.0]), by=LIMITED)
+    played = scenario(FOREVER, wait={"timeout": "1s"}, expect=RAISES)
+    seen = observe(played, Play(TIMED_OUT, [0.0]), by=LIMITED)
 
-    verdict = judged(contract("gives_up_after_polls", option="default"), told, seen)
+    verdict = judged(contract("gives_up_after_polls", option="default"), played, seen)
 
     assert verdict == fails("a limit of polls", "neither the wait nor the contract has one")
 
@@ -87,11 +89,11 @@ def test_without_any_limit_there_is_nothing_to_keep() -> None:
 def test_the_journal_alone_shows_a_client_that_polls_beyond_the_limit(
     polls: int, status: Status | None
 ) -> None:
-    told = scenario(FOREVER, wait={"max_polls": 5, "poll_interval": "100ms"}, expect=RAISES)
+    played = scenario(FOREVER, wait={"max_polls": 5, "poll_interval": "100ms"}, expect=RAISES)
     of = contract("gives_up_after_polls", option="passed")
-    (task,) = observe(told, Play(TIMED_OUT, [0.1 * number for number in range(polls)])).tasks
+    (task,) = observe(played, Play(TIMED_OUT, [0.1 * number for number in range(polls)])).tasks
 
-    sighting = judge_by_journal(of, told, task, now_s=60.0)
+    sighting = judge_by_journal(of, played, task, now_s=60.0)
 
-    verdicts = journal_verdicts(of, told, [sighting])
+    verdicts = journal_verdicts(of, played, [sighting])
     assert [verdict.status for verdict in verdicts] == ([] if status is None else [status])

@@ -42,8 +42,8 @@ def waited(returns: Any = None, *steps: Any) -> Scenario:
     return scenario(*(steps or [COMPLETED]), expect={"returns": returns})
 
 
-def verdict_of(of: Contract, told: Scenario, seen: Any, **capabilities: Any) -> Verdict:
-    return judged(of, told, observe(told, Play(seen, at=[0.0]), by=hello(**capabilities)))
+def verdict_of(of: Contract, played: Scenario, seen: Any, **capabilities: Any) -> Verdict:
+    return judged(of, played, observe(played, Play(seen, at=[0.0]), by=hello(**capabilities)))
 
 
 def test_a_task_has_what_the_contract_promises_and_may_have_more() -> None:
@@ -79,18 +79,18 @@ def test_what_a_scenario_expects_of_a_task_comes_before_the_contracts_template(
 
 
 def test_what_an_answer_leaves_out_is_not_promised_of_the_task() -> None:
-    told = waited({}, {"status": "completed", "omit": ["result"]})
+    played = waited({}, {"status": "completed", "omit": ["result"]})
     seen = {"task_id": TASK_ID, "status": "completed"}
 
-    assert verdict_of(returning("task"), told, got(seen)).status is Status.PASS
+    assert verdict_of(returning("task"), played, got(seen)).status is Status.PASS
 
 
 def test_lists_in_a_task_are_compared_item_by_item() -> None:
-    told = waited({}, {"status": "completed", "result": [{"a": 1}, {"b": 2}]})
+    played = waited({}, {"status": "completed", "result": [{"a": 1}, {"b": 2}]})
     more, fewer = [{"a": 1, "c": 3}, {"b": 2}], [{"a": 1}]
 
     statuses = [
-        verdict_of(returning("task"), told, got({**TASK, "result": result})).status
+        verdict_of(returning("task"), played, got({**TASK, "result": result})).status
         for result in (more, fewer)
     ]
 
@@ -98,24 +98,24 @@ def test_lists_in_a_task_are_compared_item_by_item() -> None:
 
 
 @pytest.mark.parametrize("shape", ["task", "result", "nothing"])
-def test_of_a_helper_that_returns_nothing_only_the_return_is_judged(shape: str) -> None:
-    told = waited({})
+def test_only_the_return_is_judged_of_a_helper_that_returns_nothing(shape: str) -> None:
+    played = waited({})
     by = {} if shape == "nothing" else {"returns": "nothing"}
 
-    returned = verdict_of(returning(shape), told, got(None), **by)
-    failed = verdict_of(returning(shape), told, raised("other"), **by)
+    returned = verdict_of(returning(shape), played, got(None), **by)
+    failed = verdict_of(returning(shape), played, raised("other"), **by)
 
     assert returned == passes("the call returns", "it did; this helper returns no value to compare")
     assert failed == fails("the call returns", 'it raised KeyError (kind other): "it failed"')
 
 
 def test_a_helper_that_returns_the_result_where_others_return_the_task_returns_the_answers_result() -> None:
-    told, of = waited({"status": "completed"}), returning("task")
+    played, of = waited({"status": "completed"}), returning("task")
 
-    assert verdict_of(of, told, GOT_RESULT, returns="result") == passes(
+    assert verdict_of(of, played, GOT_RESULT, returns="result") == passes(
         'the call returns {"channels": 2}', "it did"
     )
-    assert verdict_of(of, told, got(TASK), returns="result").status is Status.FAIL
+    assert verdict_of(of, played, got(TASK), returns="result").status is Status.FAIL
 
 
 def test_a_capability_never_makes_more_of_what_the_contract_promises() -> None:
@@ -167,12 +167,12 @@ def test_a_null_and_a_zero_are_two_values_for_every_other_sdk() -> None:
 @pytest.mark.parametrize(("zero_values", "status"), [(True, Status.PASS), (False, Status.WARN)])
 def test_a_task_seen_by_hand_has_zeros_only_where_types_lack_null(zero_values: bool, status: Status) -> None:
     call = {"get_task": {}, "expect": {"task": {"status": "pending", "result": None, "error": None}}}
-    told = scenario(PENDING, calls=[call])
+    played = scenario(PENDING, calls=[call])
     seen = got_task({"status": "pending", "result": {"channels": 0}})
     by = hello(zero_values=zero_values)
 
     verdict = judged(
-        contract("one_request_per_call", level="SHOULD"), told, observe(told, Play(seen, at=[0.0]), by=by)
+        contract("one_request_per_call", level="SHOULD"), played, observe(played, Play(seen, at=[0.0]), by=by)
     )
 
     assert verdict.status is status

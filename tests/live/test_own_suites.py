@@ -280,6 +280,26 @@ def test_inherited_scenarios_are_run_and_reported(mark: Mark, project: pytest.Py
     done.stdout.fnmatch_lines(["*WARN outcomes/completes (sdk): poll 1 came without X-Mini-Key"])
 
 
+def test_an_inherited_scenario_that_does_not_fit_is_an_error_of_collection(
+    mark: Mark, project: pytest.Pytester
+) -> None:
+    sdk = adapter(mark, project.path, "sdk", None)
+    contract = project.path / "suites" / "ours" / "contract.yaml"
+    contract.write_text(
+        OURS + "answer: {body: {job: '${task_id}', phase: '${status}', output: '${result}'}}\n"
+    )
+    omits = MORE.replace("status: done", "status: done, omit: [trouble]")
+    (project.path / "suites" / "mini" / "omits.yaml").write_text(omits)
+
+    argv: list[str | Path] = ["--collect-only", "-q", "suites/ours", "--adapter", sdk]
+    argv += ["-p", "waitproof.pytest_plugin", "--continue-on-collection-errors"]
+    done = project.runpytest_inprocess(*argv)
+
+    assert "suites/ours/own.yaml::own-promise[sdk]" in done.outlines
+    done.stdout.fnmatch_lines(["*the inherited scenario * does not fit this contract*"])
+    assert "INTERNALERROR" not in "\n".join([*done.outlines, *done.errlines])
+
+
 @pytest.mark.parametrize("option", ["--waitproof-suite", "--waitproof-scenarios"])
 def test_a_suite_without_an_adapter_is_wrong_use(project: pytest.Pytester, option: str) -> None:
     done = project.runpytest_inprocess("-p", "waitproof.pytest_plugin", option, "suites/mini")

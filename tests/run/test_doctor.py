@@ -193,6 +193,19 @@ def test_a_typed_helper_that_demands_its_options_is_right_about_the_contracts_ex
     assert said_of(lines, "two at once") == ["ok    two at once: two waits were in flight together"]
 
 
+def test_an_operations_arguments_may_have_every_placeholder(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operation = CONTRACT.operations["print_parcel_label"]
+    arguments = {**operation.arguments, "copies": "${n}", "of": "${task_id}"}
+    changed = {"print_parcel_label": operation.model_copy(update={"arguments": arguments})}
+    monkeypatch.setattr(f"{__name__}.CONTRACT", CONTRACT.model_copy(update={"operations": changed}))
+
+    _, lines = examine("MiniAdapter")
+
+    assert said_of(lines, "print_parcel_label") == ["ok    print_parcel_label: returned the task id"]
+
+
 def test_both_options_are_tried(examine: Examine) -> None:
     _, lines = examine("OtherNames")
 

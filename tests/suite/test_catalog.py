@@ -221,6 +221,15 @@ def test_a_file_that_was_not_asked_for_yet_is_no_change(folder: Path) -> None:
     assert Catalog(folder).refresh() == []
 
 
+def test_a_suite_without_a_scenario_has_no_example(folder: Path) -> None:
+    catalog = Catalog(folder)
+
+    with pytest.raises(InputError) as caught:
+        catalog.example_id()
+
+    assert str(caught.value) == f"{folder}: the suite has no scenario\n  fix:      add a YAML file"
+
+
 def test_a_folder_without_a_contract_is_not_a_suite(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="this is not a suite"):
         Catalog(tmp_path)

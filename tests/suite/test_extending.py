@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from test_files import GOOD, PARCELS
 from waitproof.errors import InputError
-from waitproof.suite import Catalog
+from waitproof.suite import Catalog, suite_folder
 from waitproof.suite.files import CONTRACT, bundled_suite, lint_file, lint_suite, load_suite
 
 OURS = """\
@@ -84,6 +84,16 @@ def test_a_key_that_is_written_replaces_the_inherited_one(ours: Path) -> None:
     rewrite(ours, "requirements:", "defaults: {poll_interval: 2s, timeout: 30s}\nrequirements:")
 
     assert load_suite(ours).contract.defaults.timeout == 30.0
+
+
+def test_a_suite_may_be_in_a_folder_of_the_one_that_it_extends(ours: Path) -> None:
+    Path("ours").rename("parcels/ours")
+    rewrite(Path("parcels/ours"), "../parcels", "..")
+
+    ids = [each.id for each in load_suite(Path("parcels/ours")).scenarios]
+
+    assert ids == ["a/both", "a/good", "a/lost", "b/own"]
+    assert [each.id for each in load_suite(Path("parcels")).scenarios] == ["a/both", "a/good", "a/lost"]
 
 
 def test_a_bundled_suite_is_extended_by_its_name(ours: Path) -> None:
@@ -199,6 +209,18 @@ def test_an_unknown_suite_is_reported_where_it_is_named(ours: Path) -> None:
     assert found.endswith("did you mean 'stream'?")
 
 
+def test_a_name_that_is_too_long_for_the_system_is_that_of_no_suite(ours: Path) -> None:
+    rewrite(ours, "../parcels", "a" * 300)
+
+    (found,) = mistakes(ours)
+
+    assert found.startswith("ours/contract.yaml:3:1: no suite is called ")
+    with pytest.raises(InputError, match=r"^--suite: no suite is called 'a+'"):
+        suite_folder("a" * 300)
+    with pytest.raises(InputError, match=r"^a+: this is not a suite"):
+        load_suite(Path("a" * 300))
+
+
 @pytest.mark.parametrize("value", ["[a]", "7", "true"])
 def test_what_is_extended_must_be_named_as_text(ours: Path, value: str) -> None:
     rewrite(ours, "../parcels", value)
@@ -307,6 +329,7 @@ def test_loose_scenarios_are_added_to_any_suite(ours: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "message"),
     [
+        ("a" * 300 + ".yaml", "--scenarios: there is no folder or scenario file a"),
         ("nowhere", "--scenarios: there is no folder or scenario file nowhere"),
         ("empty", "--scenarios: empty has no scenario"),
         ("parcels", "--scenarios: parcels is a suite itself: it has a contract.yaml"),

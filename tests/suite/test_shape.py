@@ -196,11 +196,16 @@ def test_a_timeout_is_told_by_kind_and_type_as_far_as_promised(
         ("Timeout|TimeOut", "Timeout"),
         ("^(Exception|Error)$", "Exception"),
         (r"\w+Late", "wLate"),
-        ("(?!)", None),
+        ("^[A-Z][a-z]{4,}Late$", "^[A-Z][a-z]{4,}Late$"),
     ],
 )
-def test_a_name_that_fits_is_made_from_the_patterns_own_words(pattern: str, name: str | None) -> None:
-    assert TimeoutPromise(type=pattern).a_type("python") == name
+def test_a_name_that_fits_is_made_from_the_patterns_own_words_else_is_the_pattern(
+    pattern: str, name: str
+) -> None:
+    promise = TimeoutPromise(type=pattern)
+
+    assert promise.a_type("python") == name
+    assert promise.fits("other", name, "python")
 
 
 def scenario_mistakes(of: Contract, returns: str) -> list[str]:

@@ -31,6 +31,7 @@ import { inspect } from 'node:util';
 const PROTOCOL = 1;
 const MAX_DEPTH = 200; // levels of one answer, its own object included: the protocol's limit
 const MAX_DIGITS = 4300; // of an integer that the harness reads
+const MINIFIED = 2; // characters of a class name that a bundler made
 
 // Node.js cannot move its descriptors, so what is printed is sent elsewhere, and a child process or fs.writeSync(1)
 // could still use the protocol's. Where the command in adapter.yaml has moved them already, nothing can.
@@ -225,15 +226,24 @@ function encodeFields(fields) {
   return encoded;
 }
 
-/** Return the name that an error has of its own, which minifying keeps, else its constructor's. */
+/** Return an error's name, which minifying keeps, unless a class that it extends set it; else its constructor's. */
 function typeOf(value) {
   try {
     const hasName = [value, value?.constructor?.prototype].some((each) => each && Object.hasOwn(each, 'name'));
-    if (value instanceof Error && hasName && typeof value.name === 'string' && value.name) return value.name;
+    const isName = hasName && typeof value.name === 'string' && value.name;
+    if (value instanceof Error && isName && !isInherited(value)) return value.name;
     return value?.constructor?.name || typeof value;
   } catch {
     return typeof value; // its constructor cannot be read
   }
+}
+
+/** Say whether an error's name may be the one that all errors of the SDK get from their base class. */
+function isInherited({ name, constructor }) {
+  const { prototype } = constructor;
+  if (Object.hasOwn(prototype, 'name') || constructor.name.length <= MINIFIED) return false;
+  const base = Object.getPrototypeOf(prototype).constructor;
+  return name !== constructor.name && globalThis[constructor.name] !== constructor && globalThis[base.name] !== base;
 }
 
 /** Return the type of an error's cause, '' where it has none. */

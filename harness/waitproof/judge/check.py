@@ -181,7 +181,7 @@ class Check:
         reads: Which parts of an expectation it reads: `returns`, `raises`, `task`, `cancelled`, `polls`.
         timed: Its finding depends on time, so that its scenarios must not share a process with heavy ones.
         watches: It needs to see what comes after the outcome.
-        ends: It needs to see how the process ends, so that its scenarios have a process for themselves.
+        ends: It needs to see how the process ends, so its scenarios are not played beside others.
         lacks: Returns the capability that the requirement is about and that the SDK says it lacks, or "".
         accuses: What breaks the promise, for the author of a suite.
         excuses: What does not, although it may look so.

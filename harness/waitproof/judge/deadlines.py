@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from waitproof.journal import Ended
 from waitproof.judge.check import Case
-from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import CallRecord
+from waitproof.judge.pauses import EARLY_SLACK_S
 from waitproof.judge.words import MISSING, cut, json_equal, shown
 from waitproof.protocol import Raised
 

@@ -16,8 +16,10 @@ import math
 from collections.abc import Sequence
 
 from waitproof.judge.check import Case, Finding, broken, kept, suspect
+from waitproof.judge.deadlines import is_timeout
 from waitproof.judge.observation import CallRecord, Poll
 from waitproof.judge.pauses import (
+    EARLY_SLACK_S,
     MAX_PHASES,
     MIN_PERIODS,
     documented,
@@ -31,7 +33,6 @@ from waitproof.suite import Intervals
 
 __all__ = ["EARLY_SLACK_S", "LATE_SLACK_S", "regularity", "wait_interval"]
 
-EARLY_SLACK_S = 0.020  # a Windows timer ticks every 15.6 ms and may fire one tick early
 EARLY_PER_POLL_S = 0.001  # a timer of whole milliseconds may round each sleep down by one
 LATE_SLACK_S = 0.100  # the last answer, the exception and the adapter's line, on a machine with two cores
 GRID_SLACK_S = 0.002  # two polls that are both on time, one of them stamped a moment sooner
@@ -117,7 +118,7 @@ def _without_clamped(case: Case, call: CallRecord, polls: tuple[Poll, ...]) -> t
     The deadline is also where the helper itself gave up: one that gives up too soon has another defect.
     """
     deadline_s = call.sent_s + call.timeout_s(case.contract) - EARLY_SLACK_S
-    if case.fits_timeout(call.seen) and call.received_s is not None:
+    if is_timeout(case, call) and call.received_s is not None:
         answered_s = polls[-1].answered_s if polls else None
         if answered_s is not None and answered_s >= call.received_s - LATE_SLACK_S:
             deadline_s = min(deadline_s, polls[-1].arrived_s - EARLY_SLACK_S)

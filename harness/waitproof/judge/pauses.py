@@ -17,6 +17,7 @@ from waitproof.judge.words import seconds
 from waitproof.suite import Intervals
 
 __all__ = [
+    "EARLY_SLACK_S",
     "MAX_PHASES",
     "MIN_PERIODS",
     "TICK_S",
@@ -31,6 +32,7 @@ __all__ = [
     "usual_delay_s",
 ]
 
+EARLY_SLACK_S = 0.020  # a Windows timer ticks every 15.6 ms and may fire one tick early
 PAUSE_SLACK_S = 0.050  # of a median: a runtime's timer, a garbage collection and a new connection fit in
 PAUSE_SLACK_RATIO = 0.05  # what coarse timers add grows with the interval
 MAX_MEAN_PAUSE_RATIO = 1.5  # a median is blind to a helper that slows down in the second half of its polls

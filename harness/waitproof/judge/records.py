@@ -14,6 +14,7 @@ from typing import TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from waitproof.judge.check import ACCUSES_NOBODY, EXCUSES_ALL, Case, Finding, NoArguments, kind, recorded
+from waitproof.judge.deadlines import is_timeout
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord, Poll, StillWaiting
 from waitproof.judge.pauses import median_period_s, periods_s
@@ -309,7 +310,8 @@ def record_odd_timeout(case: Case, _arguments: NoArguments) -> Finding:
     count = plural(len(polls), "poll")
     word = "waits on" if isinstance(call.seen, Returned) else "never ends"
     if isinstance(call.seen, Raised):
-        word = "gives up" if case.fits_timeout(call.seen) else "fails" if polls else "refuses it"
+        gives_up = case.fits_timeout(call.seen) if polls else is_timeout(case, call)
+        word = "gives up" if gives_up else "fails" if polls else "refuses it"
     return recorded(f"{word}: {count}, {describe(call.seen)}")
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from waitproof.judge.check import Case, Finding, Mark, broken, kept, kind, suspect
+from waitproof.judge.deadlines import is_timeout
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, wait_interval
 from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.pauses import MIN_PERIODS, are_seldom, long_pauses
@@ -188,8 +189,7 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
         if call.took_s is not None:
             seen += f", {seconds(call.took_s)} after it was made"
         is_refused = isinstance(call.seen, Raised) and not case.polls(call)
-        is_timeout = case.fits_timeout(call.seen)
-        if is_refused and not is_timeout and timeout_s > MAY_BE_REFUSED_S:
+        if is_refused and not is_timeout(case, call) and timeout_s > MAY_BE_REFUSED_S:
             return Finding(Mark.NOT_APPLICABLE, seen=f"the helper refuses a timeout of {seconds(timeout_s)}")
         if not isinstance(call.seen, Returned) or case.end_of(call) is None:
             return broken(expected, seen)
@@ -303,7 +303,7 @@ def _one_after_the_other(case: Case, waits: list[CallRecord], expected: str) -> 
     spans = []
     for call in waits:
         polls = case.polls(call)
-        is_long = case.fits_timeout(call.seen) and bool(polls)
+        is_long = is_timeout(case, call) and bool(polls)
         if len(polls) < 2 and not is_long:
             count = "no poll" if not polls else "one poll"
             return suspect(

@@ -303,7 +303,8 @@ class _Examination:
             fix = f"the contract has {known}; take the name out of capabilities.operations"
             return _Step(operation, "the contract has no such operation", wrong=True, fix=fix)
         task_id = self._task(Step(status=self._done()), token=TOKEN, begun_by=operation)
-        arguments = fill(self._contract.operations[operation].arguments, {"token": TOKEN})
+        values: dict[str, Json] = {"token": TOKEN, "n": 1, "task_id": task_id}
+        arguments = fill(self._contract.operations[operation].arguments, values)
         call = self._process.send("begin", client="doctor", operation=operation, arguments=arguments)
         seen = self._call(call)
         self._server.forget([task_id])
@@ -364,7 +365,7 @@ class _Examination:
         return "the server completed the task at the first poll: what did the helper raise?"
 
     def _excused(self, name: str, seen: AdapterFault | Unsupported) -> _Step:
-        """Return what the adapter says of itself: that this SDK cannot do it, or that it failed."""
+        """Return what the adapter reports about itself: that this SDK cannot do it, or that it failed."""
         if isinstance(seen, Unsupported):
             return _Step(name, f"unsupported: {seen.reason}", is_note=True)
         fix = "see the adapter's code and its lines on stderr"

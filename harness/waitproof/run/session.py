@@ -1,7 +1,7 @@
 """One adapter in a run: from its introduction to the last isolated re-run.
 
 The runner calls `greet`, `start_interleaving`, `play_interleaving`, `settle_interleaving` and `prepare`, then
-`play` for each lane in a thread of its own; at the end it plays what `next_reruns` returns, until that is
+`play` for each lane in a separate thread; at the end it plays what `next_reruns` returns, until that is
 nothing. What is played when is `judge.policy`'s decision; this module only has it played.
 """
 
@@ -205,9 +205,9 @@ class AdapterSession:
         seen = self._stage.observe_together(trials, hello)
         for trial, observation in seen.items():
             self._add(trial, observation)
-        left = [trial for trial in trials if trial not in seen]
-        bodies = [functools.partial(self._play_apart, trial, hello) for trial in left]
-        turns = zip(left, bodies, strict=True)
+        remaining = [trial for trial in trials if trial not in seen]
+        bodies = [functools.partial(self._play_apart, trial, hello) for trial in remaining]
+        turns = zip(remaining, bodies, strict=True)
         self._run.in_threads([functools.partial(self._in_turn, *each) for each in turns])
 
     def next_reruns(self) -> list[Rerun]:

@@ -79,7 +79,7 @@ def watch_s(contract: Contract, scenario: Scenario) -> float:
 
 
 def ends_its_process(contract: Contract, scenario: Scenario, capabilities: Capabilities) -> bool:
-    """Return whether to play a scenario in a process for itself, and to look at how that ends."""
+    """Return whether how its process ends matters, so that a scenario is not played beside others."""
     return capabilities.end and any(check.ends for check in _checks_of(contract, scenario))
 
 

@@ -26,7 +26,7 @@ from waitproof.errors import InputError, Mistake
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import check_words, parse_scenario
 from waitproof.suite.document import Document
-from waitproof.suite.folders import bundled_suite
+from waitproof.suite.folders import bundled_suite, shown_path
 from waitproof.suite.model import Format, Model, build
 from waitproof.suite.operation import BeginRequest
 from waitproof.suite.scenario import Scenario
@@ -210,8 +210,14 @@ class Catalog:
 
     @property
     def example(self) -> str:
-        """Name of the scenario that is used where none is named: the contract's example, else the first."""
-        return self.contract.example or self.ids()[0]
+        """Name of the scenario that is used where none is named: the contract's example, else the first.
+
+        Raises:
+            InputError: There is none.
+        """
+        if name := self.contract.example or next(iter(self.ids()), ""):
+            return name
+        raise InputError(Mistake(shown_path(self.folder), "the suite has no scenario", fix="add a YAML file"))
 
     def example_id(self) -> str:
         """Return a task id that names the example, and that no other catalog uses."""

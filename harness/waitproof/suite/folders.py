@@ -55,7 +55,7 @@ def bundled_suite(name: str = DEFAULT_SUITE, *, option: str = "--suite") -> Path
         InputError: There is no suite of that name.
     """
     for root in _roots():
-        if name and (root / name / CONTRACT).is_file():
+        if name and is_suite(root / name):
             return root / name
     expected = f"a folder that holds a {CONTRACT}, or the name of a suite that comes with waitproof"
     fix = nearest(name, bundled_names())
@@ -75,12 +75,12 @@ def suite_folder(argument: str, *, option: str = "--suite") -> Path:
         InputError: It is neither. A folder without a contract is returned: its reader says what is missing.
     """
     folder = Path(argument)
-    if (folder / CONTRACT).is_file():
+    if is_suite(folder):
         return folder
     try:
         return bundled_suite(argument, option=option)
     except InputError:
-        if folder.is_dir():
+        if os.path.isdir(folder):
             return folder
         raise
 
@@ -98,18 +98,19 @@ def name_from(folder: Path, argument: str) -> str:
 
 
 def is_suite(folder: Path) -> bool:
-    """Say whether a folder has a contract."""
-    return (folder / CONTRACT).is_file()
+    """Say whether a folder has a contract; no where the system refuses to look, such as for a long name."""
+    return os.path.isfile(folder / CONTRACT)
 
 
 def scenario_paths(folder: Path) -> list[Path]:
-    """Return a suite's scenario files: every YAML file below its contract, except hidden ones."""
+    """Return a suite's scenario files: all YAML below it but hidden files and other suites."""
     found = [*folder.rglob("*.yaml"), *folder.rglob("*.yml")]
     return sorted(
         path
         for path in found
         if path != folder / CONTRACT
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and not any(each.is_relative_to(folder) and is_suite(each) for each in path.parents if each != folder)
     )
 
 
@@ -123,7 +124,7 @@ def shown_path(path: Path) -> str:
 
 def suite_above(path: Path) -> Path | None:
     """Return the nearest folder above a file that is a suite, None if there is none."""
-    return next((folder for folder in path.parents if (folder / CONTRACT).is_file()), None)
+    return next((folder for folder in path.parents if is_suite(folder)), None)
 
 
 def read_file(path: Path) -> str:
@@ -161,7 +162,7 @@ def contract_file(folder: Path) -> Path:
         InputError: The folder is not a suite.
     """
     file = folder / CONTRACT
-    if not file.is_file():
+    if not is_suite(folder):
         place, expected = shown_path(folder), f"a folder that holds a {CONTRACT}"
         fix = "name the folder itself, such as scenarios/stream"
         raise InputError(Mistake(place, "this is not a suite", expected=expected, fix=fix))

@@ -89,7 +89,7 @@ _SENTENCES = {  # by the name of the part that has the keys, as in the schema
     },
     "Operation": {
         "method": "The request's method.",
-        "path": "The request's path; `{token}` in it stands for the text that tells which task is meant.",
+        "path": "The request's path; `{token}` in it is replaced by the text that names the task.",
         "token": (
             "Where the body has that text, such as items.0. Without it and without `{token}`, the request "
             "begins the only task that waits for it."

@@ -130,7 +130,7 @@ class Variant(Model):
 
 
 class Conditions(Model):
-    """What an adapter says of itself in its hello; a list has alternatives."""
+    """What an adapter reports about itself in its hello; a list has alternatives."""
 
     noun: ClassVar[str] = "condition of a requirement"
     language: _Words | None = None
@@ -206,11 +206,16 @@ class TimeoutPromise(Model):
         return next((own for name, own in self.type.items() if name.casefold() == language.casefold()), None)
 
     def fits(self, kind: str, type_name: str, language: str) -> bool:
-        """Say whether an exception can be the timeout's, as far as its kind and type show."""
+        """Say whether an exception can be the timeout's, as far as its kind and type show.
+
+        A type that is written like the pattern fits: it is what `a_type` returns where it finds no name.
+        """
         pattern = self.pattern(language)
         if self.kind is None and pattern is None:
             return kind != "task"
-        return self.kind in (None, kind) and (pattern is None or re.search(pattern, type_name) is not None)
+        return self.kind in (None, kind) and (
+            pattern in (None, type_name) or re.search(pattern, type_name) is not None
+        )
 
     def promised(self, language: str) -> str:
         """Return what is promised, as words that follow "the call raises"."""
@@ -221,9 +226,9 @@ class TimeoutPromise(Model):
         return f"an exception{of_kind}" + ("" if pattern is None else f" whose type matches {pattern}")
 
     def a_type(self, language: str) -> str | None:
-        """Return a type's name that fits, None where any does, or where none is found."""
+        """Return a type's name that fits, None where any does; the pattern itself where no name is found."""
         pattern = self.pattern(language)
-        return None if pattern is None else _matching(pattern)
+        return None if pattern is None else _matching(pattern) or pattern
 
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")

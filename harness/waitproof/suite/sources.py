@@ -7,6 +7,7 @@ extends its own, that contract has the mistake, and not the file.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,7 +189,7 @@ def _extended(document: Document, folder: Path, within: Sequence[Path]) -> Path:
     """
     named = document.root.get(EXTENDS).plain()
     found = folder / str(named)
-    if not (found / CONTRACT).is_file():
+    if not is_suite(found):
         try:
             found = bundled_suite(str(named))
         except InputError:
@@ -217,14 +218,15 @@ def loose_files(paths: Sequence[Path], *, option: str = "--scenarios") -> tuple[
     files: list[ScenarioFile] = []
     mistakes: list[Mistake] = []
     for path in paths:
-        if path.is_dir() and (path / CONTRACT).is_file():
+        is_folder = os.path.isdir(path)
+        if is_folder and is_suite(path):
             fact = f"{path} is a suite itself: it has a {CONTRACT}"
             mistakes.append(Mistake(option, fact, fix=f"--suite {path}; {option} adds files that have none"))
-        elif path.is_dir() and (found := scenario_paths(path)):
+        elif is_folder and (found := scenario_paths(path)):
             files += [ScenarioFile(id_of(each, path), each) for each in found]
-        elif path.is_dir():
+        elif is_folder:
             mistakes.append(Mistake(option, f"{path} has no scenario", expected="a folder with YAML files"))
-        elif path.suffix in {".yaml", ".yml"} and path.is_file():
+        elif path.suffix in {".yaml", ".yml"} and os.path.isfile(path):
             files.append(ScenarioFile(path.stem, path))
         else:
             expected = "a folder with scenario files, or one such file"

@@ -56,6 +56,8 @@ def test_what_is_thrown_and_is_not_an_error_is_what_the_caller_saw(
         ("minified", "FakeTimeoutError"),
         ("minified-nameless", "qt"),
         ("unnamed", "FakeError"),
+        ("named-by-base", "FakeLate"),
+        ("minified-named-by-base", "FakeError"),
         ("renamed", "Renamed"),
         ("language-error", "RangeError"),
     ],

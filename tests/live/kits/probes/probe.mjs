@@ -16,6 +16,14 @@ class TaskFailed extends Error {
   }
 }
 
+class Base extends Error {
+  name = 'FakeError';
+}
+
+class FakeLate extends Base {}
+
+const ex = class ex extends Base {};
+
 class Unprintable extends Error {
   get message() {
     throw this;
@@ -92,6 +100,8 @@ const ERRORS = {
   minified: new s('too late'),
   'minified-nameless': new qt('too late'),
   unnamed: new unnamed('too late'),
+  'named-by-base': new FakeLate('too late'),
+  'minified-named-by-base': new ex('too late'),
   renamed: Object.assign(new TaskFailed(), { name: 'Renamed' }),
   'thrown-text': 'just text',
   undefined,
