@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from waitproof.adapter.api import api_file
+from waitproof.adapter.api import api_file, api_of
 from waitproof.adapter.folder import read_adapter
 from waitproof.adapter.kits import languages
 from waitproof.cli import main
@@ -91,6 +91,22 @@ def test_an_adapter_for_another_suite_has_that_suites_words(
         f"$ waitproof explain {option}    # every requirement, with the sentence of the documentation",
         "```",
     ]
+
+
+@pytest.mark.parametrize(
+    ("suite", "options"),
+    [
+        ("stream", ["poll_interval", "timeout"]),
+        ("meilisearch", ["poll_interval", "timeout"]),
+        ("algolia", ["poll_interval", "max_polls"]),
+    ],
+)
+def test_a_kits_client_takes_the_options_that_the_api_has_defaults_for(
+    suite: str, options: list[str]
+) -> None:
+    contract = load_contract(contract_file(bundled_suite(suite)))
+
+    assert api_of(contract, "python")["options"] == options
 
 
 def test_every_language_of_the_how_to_has_a_kit() -> None:

@@ -62,6 +62,7 @@ def test_a_correct_client_of_another_style_is_not_accused(suite: Suite, known: L
 def test_a_contract_without_results_and_deadlines_has_no_room_for_their_defects(known: Library) -> None:
     reasons = known.not_applicable
 
+    assert reasons["returns_result.null-is-an-object"] == "an answer of this API has no result"
     assert reasons["outcome_expected.drops-nulls"] == "an answer of this API has no result"
     assert reasons["outcome_expected.strict-about-errors"] == "an answer of this API has no error"
     assert reasons["record_outcome.never-sees-a-late-end"] == "a wait of this API has no deadline"

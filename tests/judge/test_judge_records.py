@@ -297,6 +297,15 @@ def test_a_poll_that_ends_at_the_deadline_was_not_given_up_by_itself(
     assert record("record_request_timeout", told, play) == words
 
 
+def test_a_slow_poll_that_was_answered_was_not_given_up() -> None:
+    told = scenario(RUNNING, {"status": "running", "delay": "5500ms"}, COMPLETED, wait={"timeout": "55s"})
+    play = Play(GOT_RESULT, (0.0, 1.0, 7.5), (0.001, 6.501, 7.501), received_s=7.6)
+
+    assert record("record_request_timeout", told, play) == (
+        "none within 5.50 s: the poll was answered, returned"
+    )
+
+
 def test_where_no_poll_was_stalled_none_was_given_up() -> None:
     assert (
         record("record_request_timeout", STALLED, Play(raised("other"), [0.0])) == "nothing: no poll arrived"

@@ -21,6 +21,11 @@ internal sealed class Adapter : SdkAdapter<TaskClient>
     public override async Task<object?> Wait(
         TaskClient client, object taskId, WaitOptions options, CancellationToken cancellation)
     {
+        if (options.MaxPolls is { } maxPolls)
+        {
+            return await client.WaitForTaskAsync(taskId, options.PollInterval, options.Timeout, maxPolls, cancellation);
+        }
+
         return (options.PollInterval, options.Timeout) switch
         {
             (null, null) => await client.WaitForTaskAsync(taskId, cancellation: cancellation),
@@ -28,7 +33,7 @@ internal sealed class Adapter : SdkAdapter<TaskClient>
                 taskId, pollInterval: pollInterval, cancellation: cancellation),
             (null, { } timeout) => await client.WaitForTaskAsync(taskId, timeout: timeout, cancellation: cancellation),
             ({ } pollInterval, { } timeout) => await client.WaitForTaskAsync(
-                taskId, pollInterval, timeout, cancellation),
+                taskId, pollInterval, timeout, cancellation: cancellation),
         };
     }
 

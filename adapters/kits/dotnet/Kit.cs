@@ -84,7 +84,11 @@ public abstract class SdkAdapter<TClient>
 }
 
 /// <summary>The options of one wait: an absent one is null, and must not be passed to the helper.</summary>
-public sealed record WaitOptions(TimeSpan? PollInterval, TimeSpan? Timeout);
+public sealed record WaitOptions(TimeSpan? PollInterval, TimeSpan? Timeout)
+{
+    /// <summary>After how many polls to give up.</summary>
+    public int? MaxPolls { get; init; }
+}
 
 /// <summary>The arguments of a batch operation; one that the harness left out is an adapter error.</summary>
 public sealed class OperationArguments
@@ -676,6 +680,7 @@ internal sealed class Session<TClient>
     {
         TimeSpan? pollInterval = null;
         TimeSpan? timeout = null;
+        int? maxPolls = null;
         if (message.TryGetValue("options", out var options) && options.ValueKind != JsonValueKind.Null)
         {
             foreach (var (name, value) in Json.MembersOf(options))
@@ -688,13 +693,16 @@ internal sealed class Session<TClient>
                     case "timeout":
                         timeout = Duration(value);
                         break;
+                    case "max_polls":
+                        maxPolls = value.GetInt32();
+                        break;
                     default: // dropped, it would be taken for absent
                         throw new AdapterFault($"unknown option '{name}'");
                 }
             }
         }
 
-        return new WaitOptions(pollInterval, timeout);
+        return new WaitOptions(pollInterval, timeout) { MaxPolls = maxPolls };
     }
 
     private static TimeSpan? Duration(JsonElement seconds) =>

@@ -58,6 +58,7 @@ internal sealed class TaskClient
     /// <param name="taskId">The task to wait for.</param>
     /// <param name="pollInterval">From an answer to the next poll; the API's default where it is null.</param>
     /// <param name="timeout">How long to wait; the API's default where it is null.</param>
+    /// <param name="maxPolls">After how many polls to give up; the API's default where it is null.</param>
     /// <param name="cancellation">Ends the wait.</param>
     /// <exception cref="OperationCanceledException">The wait was cancelled.</exception>
     /// <exception cref="TaskFailedException">The task failed.</exception>
@@ -67,15 +68,17 @@ internal sealed class TaskClient
         object taskId,
         TimeSpan? pollInterval = null,
         TimeSpan? timeout = null,
+        int? maxPolls = null,
         CancellationToken cancellation = default)
     {
         var pauses = Api.GetProperty("pauses");
         var pause = pollInterval ?? TimeSpan.FromSeconds(Number(pauses, "first"));
         var hasDeadline = timeout is not null || Api.GetProperty("wait_timeout").ValueKind == JsonValueKind.Number;
         var limit = timeout ?? (hasDeadline ? TimeSpan.FromSeconds(Number(Api, "wait_timeout")) : Forever);
-        var maxPolls = Api.GetProperty("max_polls").ValueKind == JsonValueKind.Number
+        var defaultMaxPolls = Api.GetProperty("max_polls").ValueKind == JsonValueKind.Number
             ? Api.GetProperty("max_polls").GetInt32()
             : int.MaxValue;
+        var mostPolls = maxPolls ?? defaultMaxPolls;
         var lastPoll = Min(limit / LastPollShare, LastPollLimit);
         var clock = Stopwatch.StartNew();
         var isLast = false;
@@ -94,7 +97,7 @@ internal sealed class TaskClient
             }
 
             var left = limit - clock.Elapsed; // any other status has not ended yet
-            if (isLast || left <= TimeSpan.Zero || polls >= maxPolls)
+            if (isLast || left <= TimeSpan.Zero || polls >= mostPolls)
             {
                 throw new TransportException("timeout", $"task {taskId} was {task.Status} after {limit}, {polls} polls");
             }

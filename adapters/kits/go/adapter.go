@@ -58,6 +58,9 @@ func wait(ctx context.Context, client *taskclient.Client, taskID string, options
 	if options.Timeout != nil {
 		given = append(given, taskclient.WithTimeout(*options.Timeout))
 	}
+	if options.MaxPolls != nil {
+		given = append(given, taskclient.WithMaxPolls(*options.MaxPolls))
+	}
 	return client.WaitForTask(ctx, taskID, given...)
 }
 

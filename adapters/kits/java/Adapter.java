@@ -40,6 +40,9 @@ final class Adapter implements Kit.Adapter<TaskClient> {
     if (options.hasTimeout()) {
       given = given.timeout(options.timeout());
     }
+    if (options.hasMaxPolls()) {
+      given = given.maxPolls(options.maxPolls());
+    }
     return client.waitForTask(taskId, given);
   }
 

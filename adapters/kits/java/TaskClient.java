@@ -64,17 +64,24 @@ final class TaskClient {
   }
 
   /** The options of a wait; null stands for what the API has, and a timeout that is null even there for none. */
-  record WaitOptions(Duration pollInterval, Duration timeout) {
+  record WaitOptions(Duration pollInterval, Duration timeout, Number maxPolls) {
     WaitOptions() {
-      this(null, API.get("wait_timeout") == null ? null : seconds(API.get("wait_timeout")));
+      this(
+          null,
+          API.get("wait_timeout") == null ? null : seconds(API.get("wait_timeout")),
+          (Number) API.get("max_polls"));
     }
 
     WaitOptions pollInterval(Duration interval) {
-      return new WaitOptions(interval, timeout);
+      return new WaitOptions(interval, timeout, maxPolls);
     }
 
     WaitOptions timeout(Duration limit) {
-      return new WaitOptions(pollInterval, limit);
+      return new WaitOptions(pollInterval, limit, maxPolls);
+    }
+
+    WaitOptions maxPolls(int limit) {
+      return new WaitOptions(pollInterval, timeout, limit);
     }
   }
 
@@ -145,7 +152,7 @@ final class TaskClient {
     long pauseNs = (hasOwnPause ? options.pollInterval() : seconds(at(API, "pauses.first"))).toNanos();
     long timeoutNs = options.timeout() == null ? FOREVER_NS : options.timeout().toNanos();
     long deadline = System.nanoTime() + timeoutNs;
-    Number maxPolls = (Number) API.get("max_polls");
+    Number maxPolls = options.maxPolls();
     long lastPollNs = Math.min(timeoutNs / LAST_POLL_SHARE, LAST_POLL_LIMIT_NS);
     boolean isLast = false;
     for (int polls = 1; ; polls++) {

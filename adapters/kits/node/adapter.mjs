@@ -11,11 +11,12 @@ run({
 
   connect: (baseUrl, apiKey, apiSecret) => new TaskClient(apiKey, apiSecret, { baseUrl }),
 
-  wait: (client, taskId, { poll_interval, timeout }, signal) =>
+  wait: (client, taskId, { poll_interval, timeout, max_polls }, signal) =>
     client.waitForTask(taskId, {
       signal,
       ...(poll_interval !== undefined && { pollIntervalMs: poll_interval * 1000 }),
       ...(timeout !== undefined && { timeoutMs: timeout * 1000 }),
+      ...(max_polls !== undefined && { maxPolls: max_polls }),
     }),
 
   getTask: (client, taskId) => client.getTask(taskId),

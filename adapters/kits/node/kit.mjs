@@ -17,7 +17,7 @@
  *     });
  *
  * Leave out `wait` or `getTask` if the SDK has none. `options` holds `poll_interval` and `timeout` in
- * seconds, each only where it was given: that is how the helper's defaults are tested. If the helper takes an
+ * seconds, and `max_polls`, each only where it was given: that is how the helper's defaults are tested. If the helper takes an
  * AbortSignal, pass `signal` on and add the capability `cancel: true`.
  *
  * The one fact to know: an error that leaves `wait`, `getTask` or an operation is reported as what the SDK's caller

@@ -67,7 +67,10 @@ export class TaskClient {
    * Throws TaskError for a failed task, and TransportError with the errorType "timeout" for a missed deadline, after
    * which the task may still be running on the server. Once `signal` is aborted, it throws as fetch does.
    */
-  async waitForTask(taskId, { pollIntervalMs, timeoutMs = (API.wait_timeout ?? Infinity) * 1000, signal } = {}) {
+  async waitForTask(
+    taskId,
+    { pollIntervalMs, timeoutMs = (API.wait_timeout ?? Infinity) * 1000, maxPolls = API.max_polls, signal } = {},
+  ) {
     const deadline = performance.now() + timeoutMs;
     const lastPollMs = Math.min(timeoutMs * LAST_POLL_SHARE, LAST_POLL_LIMIT_MS);
     const { first, add, times, most } = API.pauses; // in seconds
@@ -79,7 +82,7 @@ export class TaskClient {
       if (API.done.includes(task.status)) return task.returned;
       if (API.failed.includes(task.status)) throw new TaskError(task);
       const leftMs = deadline - performance.now();
-      if (isLast || leftMs <= 0 || polls === API.max_polls) {
+      if (isLast || leftMs <= 0 || polls === maxPolls) {
         throw new TransportError('timeout', `task ${taskId} was '${task.status}' after ${polls} polls, ${timeoutMs} ms`);
       }
       isLast = leftMs <= pauseMs; // not seen from the clock: a sleep may wake a tick early

@@ -41,7 +41,7 @@ final class TaskClientAdapter extends Waitproof\Adapter
 
     public function wait(object $client, mixed $taskId, array $options): mixed
     {
-        $options = Waitproof\renamed($options, ['poll_interval' => 'pollInterval']);
+        $options = Waitproof\renamed($options, ['poll_interval' => 'pollInterval', 'max_polls' => 'maxPolls']);
         return $client->waitForTask($taskId, ...$options);
     }
 

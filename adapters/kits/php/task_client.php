@@ -90,6 +90,7 @@ final class Client
      *
      * @param float $pollInterval seconds
      * @param float $timeout      seconds
+     * @param int   $maxPolls     after how many polls to give up
      *
      * @throws TaskException|ApiException|TransportException
      */
@@ -97,6 +98,7 @@ final class Client
         string|int $taskId,
         ?float $pollInterval = null,
         ?float $timeout = API['wait_timeout'],
+        ?int $maxPolls = API['max_polls'],
     ): mixed {
         $timeout ??= INF;
         $deadline = self::now() + $timeout;
@@ -116,7 +118,7 @@ final class Client
                 throw new TaskException($task->task_id, $task->error, $task->fields);
             }
             $leftS = $deadline - self::now();
-            if ($isLast || $leftS <= 0 || $polls === API['max_polls']) {
+            if ($isLast || $leftS <= 0 || $polls === $maxPolls) {
                 $fact = sprintf('task %s was %s after %g s, %d polls', $taskId, $task->status, $timeout, $polls);
                 throw new TransportException("$fact; it may still be running on the server", 'timeout');
             }

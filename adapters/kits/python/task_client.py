@@ -85,6 +85,7 @@ class Client:
         *,
         poll_interval: float | None = None,
         timeout: float | None = API["wait_timeout"],
+        max_polls: int | None = API["max_polls"],
     ) -> Any:
         """Poll at once and then a pause after each answer, and return the result payload."""
         deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -99,7 +100,7 @@ class Client:
                 if task["status"] in API["failed"]:
                     raise TaskError(task["task_id"], task["fields"], task["error"])
                 left_s = deadline - time.monotonic()
-                if left_s <= 0 or polls == API["max_polls"]:
+                if left_s <= 0 or polls == max_polls:
                     message = f"task {task_id} is {task['status']} after {timeout} s, {polls} polls"
                     raise TransportError("timeout", message)
                 time.sleep(min(pause_s, left_s))

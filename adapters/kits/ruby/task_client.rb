@@ -67,11 +67,11 @@ module TaskClient
       @lock = Mutex.new
     end
 
-    # Wait until the task ends and return its result payload; both options are in seconds.
+    # Wait until the task ends and return its result payload; intervals and timeouts are in seconds.
     #
     # The first poll is made at once; after each answer a whole interval is slept, but the last sleep ends at the
     # deadline, where a last poll is made. Raises TaskError, ApiError and TransportError.
-    def wait_for_task(task_id, poll_interval: nil, timeout: API['wait_timeout'])
+    def wait_for_task(task_id, poll_interval: nil, timeout: API['wait_timeout'], max_polls: API['max_polls'])
       deadline_s = timeout.nil? ? Float::INFINITY : now_s + timeout
       last_poll_s = [(timeout || 0) * LAST_POLL_SHARE, LAST_POLL_LIMIT_S].min
       first, add, times, most = API['pauses'].values_at('first', 'add', 'times', 'most')
@@ -83,7 +83,7 @@ module TaskClient
         raise task_error(task) if API['failed'].include?(task.status)
 
         left_s = deadline_s - now_s
-        raise timed_out(task, timeout, polls) if is_last || left_s <= 0 || polls == API['max_polls']
+        raise timed_out(task, timeout, polls) if is_last || left_s <= 0 || polls == max_polls
 
         is_last = left_s <= pause_s
         sleep([pause_s, left_s].min)

@@ -40,7 +40,7 @@ def api_of(contract: Contract, language: str) -> dict[str, Any]:
         "failed": _statuses(contract, StatusMeaning.RAISE_TASK),
         "exception_fields": dict(contract.exception_fields),
         "timeout": _timeout(contract, _NAMES.get(language, language)),
-        "options": ["poll_interval", *(["timeout"] if contract.defaults.timeout else [])],
+        "options": _options(contract),
         "pauses": _pauses(contract.defaults.intervals),
         "wait_timeout": contract.defaults.timeout,
         "max_polls": contract.defaults.max_polls,
@@ -92,6 +92,11 @@ def about(contract: Contract, language: str, suite: str) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _options(contract: Contract) -> list[str]:
+    limits = {"timeout": contract.defaults.timeout, "max_polls": contract.defaults.max_polls}
+    return ["poll_interval", *(name for name, limit in limits.items() if limit is not None)]
 
 
 def _returned(contract: Contract) -> str:

@@ -238,7 +238,8 @@ def _one_interval_longer(wait: Wait, steps: Steps) -> Steps:
 
 
 def _open_questions(contract: Contract) -> Iterator[Defect]:
-    half_s = (contract.defaults.timeout or REQUEST_TIMEOUT_S) / 2
+    default_s = contract.defaults.timeout
+    limit, limit_s = ("half-of-the-default", default_s / 2) if default_s else ("two-seconds", 2.0)
     every: tuple[tuple[str, str, str, Hooks], ...] = (
         (
             "record_polls_at_deadline",
@@ -254,13 +255,14 @@ def _open_questions(contract: Contract) -> Iterator[Defect]:
         ),
         (
             "record_request_timeout",
-            "half-of-the-default",
-            f"The client gives up any request after {half_s:g} s.",
-            Hooks(on_poll=lambda _wait, timeout_s: min(timeout_s, half_s)),
+            limit,
+            f"The client gives up any request after {limit_s:g} s.",
+            Hooks(on_poll=lambda _wait, timeout_s: min(timeout_s, limit_s)),
         ),
     )
     for check, name, sentence, hooks in every:
-        yield Defect(f"{check}.{name}", check, sentence, hooks, ending=Ending.RECORDED, needs=("deadline",))
+        needs = () if name == "two-seconds" else ("deadline",)
+        yield Defect(f"{check}.{name}", check, sentence, hooks, ending=Ending.RECORDED, needs=needs)
 
 
 def _not_at_the_deadline(wait: Wait, timeout_s: float) -> float:

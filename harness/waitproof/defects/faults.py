@@ -171,9 +171,9 @@ def _disguised(contract: Contract) -> Iterator[Defect]:
 
     every: tuple[tuple[str, str, Hooks, str], ...] = (
         (
-            "transport-for-a-server-error",
-            "A 5xx raises the transport exception.",
-            on_errors(_server_error, raised_as(ExceptionKind.TRANSPORT)),
+            "transport-for-an-http-error",
+            "A 4xx or 5xx raises the transport exception.",
+            on_errors(lambda error: error.http >= 400, raised_as(ExceptionKind.TRANSPORT)),
             accepted_everywhere("transport"),
         ),
         (

@@ -35,6 +35,7 @@ def handover_defects(contract: Contract) -> Iterator[Defect]:
         "The helper returns an empty object in place of null.",
         Hooks(on_task=_with_an_object_for_null),
         not_applicable=without_values(contract),
+        needs=("result",),
     )
     yield Defect(
         f"{check}.raises-with-nothing-to-return",

@@ -166,7 +166,7 @@ def _results(contract: Contract) -> Iterator[Defect]:
         ),
     )
     for name, sentence, hooks in every:
-        needs = ("result",) if name in {"of-the-first-poll", "of-its-inside", "null-is-an-object"} else ()
+        needs = ("result",) if name == "of-the-first-poll" else ()
         reason = without_values(contract)
         yield Defect(f"{check}.{name}", check, sentence, hooks, not_applicable=reason, needs=needs)
     yield Defect(

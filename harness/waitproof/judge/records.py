@@ -220,13 +220,18 @@ def record_request_timeout(case: Case, _arguments: NoArguments) -> Finding:
     call = _first_wait(case)
     timeout_s = call.timeout_s(case.contract)
     for poll in case.observation.requests_of(call):
-        if case.scenario.task[poll.step].delay == 0:
+        delay_s = case.scenario.task[poll.step].delay
+        if delay_s == 0:
             continue
         end_s = poll.answered_s if poll.answered_s is not None else call.received_s
         if end_s is None:
             return recorded("none: the poll is still in flight")
         lasted_s = end_s - poll.arrived_s
         if end_s - call.sent_s < timeout_s - max(EARLY_SLACK_S, timeout_s * 0.01):
+            if poll.answered_s is not None and lasted_s >= delay_s:
+                return recorded(
+                    f"none within {seconds(delay_s)}: the poll was answered, {_outcome_word(call)}"
+                )
             return recorded(f"{round(lasted_s):d} s: a stalled poll was given up after {seconds(lasted_s)}")
         return recorded(
             f"none before the deadline: the poll lasted {seconds(lasted_s)}, {_outcome_word(call)}"

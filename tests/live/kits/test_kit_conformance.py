@@ -110,7 +110,15 @@ def test_without_a_line_the_adapter_ends_at_once(fresh: KitProcess) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [None, {}, {"timeout": 2}, {"poll_interval": 0.2}, {"poll_interval": 1, "timeout": 2.5}]
+    "options",
+    [
+        None,
+        {},
+        {"timeout": 2},
+        {"poll_interval": 0.2},
+        {"poll_interval": 1, "timeout": 2.5},
+        {"poll_interval": 0.5, "max_polls": 7},
+    ],
 )
 def test_exactly_the_options_that_were_given_reach_the_helper(
     shared: KitProcess, options: Json | None

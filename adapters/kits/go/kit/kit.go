@@ -70,6 +70,7 @@ type SDK struct {
 type Options struct {
 	PollInterval *time.Duration
 	Timeout      *time.Duration
+	MaxPolls     *int
 	NoTimeout    bool // the caller asks for a wait without a timeout (capability "no_timeout")
 }
 
@@ -459,20 +460,23 @@ func readOptions(raw json.RawMessage) (options Options, err error) {
 	if err := json.Unmarshal(raw, &given); err != nil {
 		return options, fmt.Errorf("options: %w", err)
 	}
-	for name, seconds := range given {
-		if seconds == nil && name == "timeout" {
+	for name, value := range given {
+		if value == nil && name == "timeout" {
 			options.NoTimeout = true
 			continue
 		}
-		if seconds == nil {
+		if value == nil {
 			return options, fmt.Errorf("option '%s' is null", name)
 		}
-		duration := time.Duration(math.Round(*seconds * float64(time.Second)))
+		duration := time.Duration(math.Round(*value * float64(time.Second)))
 		switch name {
 		case "poll_interval":
 			options.PollInterval = &duration
 		case "timeout":
 			options.Timeout = &duration
+		case "max_polls":
+			polls := int(*value)
+			options.MaxPolls = &polls
 		default:
 			return options, fmt.Errorf("unknown option '%s'", name)
 		}

@@ -148,6 +148,7 @@ type WaitOption func(*waitConfig)
 type waitConfig struct {
 	pollInterval *time.Duration
 	timeout      time.Duration
+	maxPolls     int
 }
 
 // WithPollInterval sets the time from an answer to the next poll.
@@ -156,11 +157,14 @@ func WithPollInterval(d time.Duration) WaitOption { return func(c *waitConfig) {
 // WithTimeout sets how long to wait.
 func WithTimeout(d time.Duration) WaitOption { return func(c *waitConfig) { c.timeout = d } }
 
+// WithMaxPolls sets after how many polls to give up.
+func WithMaxPolls(n int) WaitOption { return func(c *waitConfig) { c.maxPolls = n } }
+
 // WaitForTask polls until the task has ended and returns its result. The first poll is made at once; the last one
 // at the deadline. A failed task is a [*TaskError], a missed deadline a [*TransportError] with the ErrorType
 // "timeout", after which the task may still be running on the server.
 func (c *Client) WaitForTask(ctx context.Context, taskID string, options ...WaitOption) (json.RawMessage, error) {
-	config := waitConfig{timeout: forever}
+	config := waitConfig{timeout: forever, maxPolls: c.api.MaxPolls}
 	if c.api.WaitTimeout != nil {
 		config.timeout = seconds(*c.api.WaitTimeout)
 	}
@@ -190,7 +194,7 @@ func (c *Client) WaitForTask(ctx context.Context, taskID string, options ...Wait
 			return nil, &TaskError{task}
 		}
 		left := time.Until(deadline)
-		if isLast || left <= 0 || polls == c.api.MaxPolls {
+		if isLast || left <= 0 || polls == config.maxPolls {
 			err := fmt.Errorf("task %s was %q after %v: %w", taskID, task.Status, config.timeout, context.DeadlineExceeded)
 			return nil, &TransportError{"timeout", err}
 		}

@@ -105,6 +105,11 @@ internal sealed class Probe : SdkAdapter<Dictionary<string, object?>>
             given["timeout"] = timeout.TotalSeconds;
         }
 
+        if (options.MaxPolls is { } maxPolls)
+        {
+            given["max_polls"] = maxPolls;
+        }
+
         return Payload(name, Kit.Map(("task_id", taskId), ("options", given), ("client", client)));
     }
 

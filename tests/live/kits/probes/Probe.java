@@ -114,6 +114,9 @@ final class Probe implements Kit.Adapter<Map<String, Object>> {
     if (options.hasTimeout()) {
       given.put("timeout", seconds(options.timeout()));
     }
+    if (options.hasMaxPolls()) {
+      given.put("max_polls", options.maxPolls());
+    }
     if (given.isEmpty() != options.isEmpty()) {
       throw new AssertionError("isEmpty() is wrong");
     }

@@ -159,6 +159,9 @@ func wait(ctx context.Context, c *client, taskID string, options kit.Options) (a
 	if options.Timeout != nil {
 		given["timeout"] = options.Timeout.Seconds()
 	}
+	if options.MaxPolls != nil {
+		given["max_polls"] = *options.MaxPolls
+	}
 	return payload(taskID, map[string]any{"task_id": taskID, "options": given, "client": c}), nil
 }
 

@@ -114,7 +114,7 @@ public final class Kit {
   }
 
   /** The options of one wait: an absent one is null, and must not be passed to the helper. */
-  public record Options(Duration pollInterval, Duration timeout) {
+  public record Options(Duration pollInterval, Duration timeout, Integer maxPolls) {
     public boolean hasPollInterval() {
       return pollInterval != null;
     }
@@ -123,8 +123,12 @@ public final class Kit {
       return timeout != null;
     }
 
+    public boolean hasMaxPolls() {
+      return maxPolls != null;
+    }
+
     public boolean isEmpty() {
-      return pollInterval == null && timeout == null;
+      return pollInterval == null && timeout == null && maxPolls == null;
     }
   }
 
@@ -461,11 +465,15 @@ public final class Kit {
     private static Options options(Object given) {
       Map<String, Object> options = given == null ? Map.of() : object(given);
       for (String name : options.keySet()) {
-        if (!name.equals("poll_interval") && !name.equals("timeout")) {
+        if (!List.of("poll_interval", "timeout", "max_polls").contains(name)) {
           throw new AdapterFault("unknown option '" + name + "'"); // dropped, it would be taken for absent
         }
       }
-      return new Options(duration(options.get("poll_interval")), duration(options.get("timeout")));
+      Number maxPolls = (Number) options.get("max_polls");
+      return new Options(
+          duration(options.get("poll_interval")),
+          duration(options.get("timeout")),
+          maxPolls == null ? null : Integer.valueOf(maxPolls.intValue()));
     }
 
     private static Duration duration(Object seconds) {
