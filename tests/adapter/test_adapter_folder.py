@@ -460,3 +460,20 @@ def test_a_folder_that_holds_adapters_is_told_from_one_that_lacks_its_file(tmp_p
         f"{tmp_path}: the folder has no adapter.yaml\n"
         f"  fix:      name one of those in it: {tmp_path / 'a'}, {tmp_path / 'b'}"
     )
+
+
+def test_a_folder_is_prepared_again_when_a_file_in_a_folder_of_inputs_has_changed(tmp_path: Path) -> None:
+    adapter, sdk = tmp_path / "adapter", tmp_path / "sdk"
+    (sdk / "src").mkdir(parents=True)
+    adapter.mkdir()
+    (sdk / "src" / "wait.py").write_text("every = 1")
+    spec = spec_of(adapter, append("a"), inputs=["../sdk"])
+
+    prepared(spec)
+    (sdk / "__pycache__").mkdir()
+    (sdk / "__pycache__" / "wait.pyc").write_text("compiled")
+    prepared(spec)
+    (sdk / "src" / "wait.py").write_text("every = 2")
+    prepared(spec)
+
+    assert (adapter / "result").read_text() == "aa"

@@ -33,7 +33,7 @@ class TaskClientAdapter(Adapter):
         return client.wait_for_task(task_id, **options)
 
     def get_task(self, client: Client, task_id: Any) -> Any:
-        """Fetch a task."""
+        """Fetch a task: a dict with task_id, status, result and error, whatever your API calls them."""
         return client.get_task(task_id)
 
     def begin(self, client: Client, operation: str, arguments: dict[str, Any]) -> Any:

@@ -27,6 +27,7 @@ from waitproof.errors import InputError, Mistake
 
 __all__ = ["GENERATED_FILES", "prepare"]
 
+_MADE = {".git", ".venv", "__pycache__", "node_modules"}  # in a folder of inputs: not what people write
 _STAMP_NAME = ".prepared"
 _LOG_NAME = ".prepare.log"
 _LOCK_NAME = ".prepare.lock"
@@ -91,8 +92,19 @@ def _fingerprint(spec: AdapterSpec) -> str:
 
 
 def _digest(folder: Path, name: str) -> str:
+    """Return the digest of a file, or of all files in a folder but those that its tools make."""
     try:
-        return hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        top = folder / name
+        if not top.is_dir():
+            return hashlib.sha256(top.read_bytes()).hexdigest()
+        digest = hashlib.sha256()
+        for parent, folders, files in os.walk(top):
+            folders[:] = sorted(set(folders) - _MADE)
+            for each in sorted(files):
+                file = Path(parent, each)
+                digest.update(f"{file.relative_to(top)}\0".encode(errors="surrogateescape"))
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+        return digest.hexdigest()
     except (OSError, ValueError) as error:  # a ValueError where the name holds a NUL
         fact = f"its input '{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(Mistake(str(folder / FILE_NAME), fact, fix="correct 'inputs'")) from None

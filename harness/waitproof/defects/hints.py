@@ -20,7 +20,9 @@ _GROWTH = "the sleep between polls: is the interval multiplied or replaced after
 _ADVICE: Mapping[str, str] = {
     "polls_endpoint": "the request of a poll: is it the documented one, and the only one?",
     "polls_carry_credentials": "where credentials are added: for each request, or only once for a session?",
-    "begin_returns_task_id": "the operation's return value: is it the task_id of the answer, unchanged?",
+    "begin_returns_task_id": (
+        "the operation's return value: is it the task_id of the answer? Does hello name the operation?"
+    ),
     "one_request_per_call": "get_task: does it send one request and return whatever the server answered?",
     "polls_until_terminal": "the condition that ends the loop: does it compare the status, and nothing else?",
     "polls_until_terminal.waits-for": "the condition that ends the loop: does it ask for a result, too?",

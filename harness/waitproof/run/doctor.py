@@ -38,6 +38,10 @@ EXIT_LIMIT_S = 5.0
 CANCEL_AFTER_S = 0.3  # by then a wait has polled, and sleeps
 CANCELLED_FOR_S = 2  # its task goes on for that long: a wait that ends with it was not cancelled
 LEAST_POLLS = 2  # of a helper that gives up after a number of polls
+TASK_FIX = (
+    "report a task as task_id, status, result and error, under these names, with what the caller gets; "
+    "without such a method, add get_task: false to hello's capabilities"
+)
 INTERVAL_S = 1  # a whole number fits every SDK's resolution
 TOKEN = "wpdoctor0000000000"  # noqa: S105 - names a task, guards nothing
 
@@ -158,7 +162,7 @@ class _Examination:
             return _Step("get_task", f"the call {describe(seen)}", wrong=True, fix=fix)
         if not json_equal(seen.task.get("result"), result):
             summary = f"its result is {shown(seen.task.get('result'))}, but the server sent {shown(result)}"
-            return _Step("get_task", summary, fix="report it as the caller gets it; the suite judges the SDK")
+            return _Step("get_task", summary, fix=TASK_FIX)
         return _Step("get_task", "one request, and the task as the server sent it")
 
     def _returns(self, hello: Hello) -> _Step:
