@@ -480,7 +480,7 @@ def test_a_returned_null_is_an_expectation_and_an_absent_one_is_none() -> None:
             {"call": "{begin: delete_channels, arguments: {cids: [a]}}"},
             "6:5: the arguments of 'begin' have no ${token}\n"
             "  found:    - {begin: delete_channels, arguments: {cids: [a]}}\n"
-            "  fix:      beside 'begin', as the contract has it: arguments: "
+            "  fix:      add, as the contract has it: arguments: "
             '{"cids": ["messaging:${token}"], "hard_delete": true}',
         ),
         (

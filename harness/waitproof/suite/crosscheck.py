@@ -141,7 +141,7 @@ def _check_token(document: Document, path: Path, call: Node, operation: Operatio
         return
     if "token" not in placeholders(call.get("arguments").plain()):
         example = json.dumps(operation.arguments, ensure_ascii=False)
-        fix = f"beside 'begin', as the contract has it: arguments: {example}"
+        fix = f"add, as the contract has it: arguments: {example}"
         document.add(path, "the arguments of 'begin' have no ${token}", fix=fix)
 
 
