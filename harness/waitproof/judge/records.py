@@ -19,15 +19,7 @@ from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord, Poll, StillWaiting
 from waitproof.judge.pauses import median_period_s, periods_s
 from waitproof.judge.returns import returns, seen_as, wanted_of
-from waitproof.judge.words import (
-    cut,
-    describe,
-    differs_at,
-    json_equal,
-    listed,
-    seconds,
-    shown,
-)
+from waitproof.judge.words import cut, describe, differs_at, json_equal, listed, seconds, shown
 from waitproof.protocol import Cancelled, ExceptionKind, Raised, Returned
 from waitproof.suite import Returns, Step, at_path, fill, render_body
 from waitproof.text import plural
