@@ -161,14 +161,16 @@ def test_what_is_no_file_is_refused_and_never_waited_for(folder: Path) -> None:
     )
 
 
-def test_scenarios_are_every_yaml_file_below_the_contract_but_hidden_ones(folder: Path) -> None:
-    for name in ("b.yml", "a/c.yaml", ".hidden.yaml", "a/.git/d.yaml", "notes.txt", "a/contract.yaml"):
+def test_scenarios_are_every_yaml_file_below_the_contract_but_hidden_ones_and_other_suites(
+    folder: Path,
+) -> None:
+    others = ("other/contract.yaml", "other/e.yaml", "other/f/g.yaml")
+    for name in ("b.yml", "a/c.yaml", ".hidden.yaml", "a/.git/d.yaml", "notes.txt", *others):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
 
     assert [path.relative_to(folder).as_posix() for path in scenario_paths(folder)] == [
         "a/c.yaml",
-        "a/contract.yaml",
         "a/good.yaml",
         "b.yml",
     ]
