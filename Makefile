@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml
 run: $(STAMP) ## run the whole Stream suite against the reference client
 	@$(BIN)/waitproof run adapters/reference-client
 
-test: lint types unit ## lint, types and the project's own tests: two minutes on two cores
+test: lint types unit ## lint, types and the project's own tests: three minutes on two cores
 
 lint: $(STAMP) ## style, layers, wording and scenario files
 	$(BIN)/ruff check .
