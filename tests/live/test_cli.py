@@ -614,7 +614,7 @@ def test_lint_misses_a_proof(suite: Path, cli: Cli) -> None:
     assert cli("lint", suite) == (
         2,
         "",
-        f"{suite}/contract.yaml:41:5: no scenario proves the requirement 'broken-is-returned'\n"
+        f"{suite}/contract.yaml:42:5: no scenario proves the requirement 'broken-is-returned'\n"
         "  found:    - id: broken-is-returned\n"
         "  fix:      add 'broken-is-returned' under 'proves' of a scenario that shows it\n",
     )

@@ -11,7 +11,7 @@ from waitproof.defects import Bench, Library, Line, Outcome, library, markdown, 
 from waitproof.judge import Status, Verdict, checks
 from waitproof.run.prove import prove_simulated
 from waitproof.suite.contract import Contract
-from waitproof.suite.files import Suite, bundled_suite, load_suite
+from waitproof.suite.files import CONTRACT, Suite, bundled_suite, load_contract, load_suite
 
 PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
 
@@ -52,7 +52,13 @@ def test_every_requirement_and_every_check_catches_a_defect(lines: dict[str, Lin
     by = {requirement for line in lines.values() for requirement in line.by}
 
     assert {requirement.id for requirement in suite.contract.requirements} == by
-    assert {suite.contract.requirement(name).check for name in by} == set(checks())
+
+
+def test_every_check_is_used_by_a_suite() -> None:
+    files = bundled_suite().parent.glob(f"*/{CONTRACT}")
+    used = {each.check for file in files for each in load_contract(file).requirements}
+
+    assert used == set(checks())
 
 
 def test_the_page_of_the_matrix_is_up_to_date(lines: dict[str, Line], known: Library, suite: Suite) -> None:

@@ -15,6 +15,8 @@ from playwright.sync_api import Page, expect
 from waitproof.serve.server import ServeOptions, Service, serving
 from waitproof.suite.files import bundled_suite
 
+expect.set_options(timeout=20_000)  # milliseconds; other tests start a dozen processes meanwhile
+
 TASKS = "/_waitproof/tasks"
 HOSTILE = '<img src=x onerror="document.title=\'hacked\'"><script>document.title="hacked"</script>"&\'{{x}}'
 
