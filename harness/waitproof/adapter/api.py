@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-from waitproof.suite import Contract, Intervals, Json, Operation, Returns, StatusMeaning
+from waitproof.suite import Contract, Intervals, Json, Operation, Returns, StatusMeaning, dotted, path_of
 
 ENDLESS_S = 1e6  # of a pause that grows without a bound
 _NAMES = {"node": "javascript"}  # kits whose language has another name in an adapter's hello
@@ -139,13 +138,5 @@ def _operation(operation: Operation) -> dict[str, str]:
 
 
 def _place(template: Json, name: str) -> str:
-    """Return where a template has a placeholder, alone or in a text."""
-    return next((place for place, text in _texts(template, "") if "${" + name + "}" in text), "")
-
-
-def _texts(value: Json, place: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield place, value
-    elif isinstance(value, Mapping | list | tuple):
-        for key, child in value.items() if isinstance(value, Mapping) else enumerate(value):
-            yield from _texts(child, f"{place}.{key}" if place else str(key))
+    """Return where a template has a placeholder, alone or in a text; "" for nowhere."""
+    return dotted(path_of(template, name, is_part=True) or ())

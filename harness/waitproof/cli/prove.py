@@ -72,7 +72,9 @@ def execute(options: argparse.Namespace) -> ExitCode:
     if options.simulated or not options.live:
         began_s = time.monotonic()
         proofs.append(prove_simulated(suite, chosen, processes=os.cpu_count() or 1))
-        for line in sorted(proofs[-1], key=lambda line: not line.outcome.is_right):  # what to mend comes last
+        for line in sorted(
+            proofs[-1], key=lambda line: not line.outcome.is_right
+        ):  # what is wrong comes last
             say_line(line)
         say_end(began_s, "simulated")
     if options.live:

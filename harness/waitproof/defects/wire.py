@@ -11,7 +11,7 @@ import gzip
 import hmac
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 from waitproof.errors import InputError, Mistake
 from waitproof.protocol import ExceptionKind
 from waitproof.simulate import API_SECRET, Answer, Request
-from waitproof.suite import Contract, Json, Operation, StatusMeaning, at_path
+from waitproof.suite import Contract, Json, Operation, StatusMeaning, at_path, dotted, path_of
 
 __all__ = ["LANGUAGE", "Cause", "ModelError", "Task", "TaskId", "Wire", "headers_of", "read_object", "set_at"]
 
@@ -114,7 +114,7 @@ class Wire:
         self.contract = contract
         self.api_secret = api_secret
         names = {
-            name: _path_of(contract.answer.body, name) for name in ("status", "task_id", "result", "error")
+            name: path_of(contract.answer.body, name) for name in ("status", "task_id", "result", "error")
         }
         if names["status"] is None:
             fix = "write ${status} where the answer to a poll has the task's status"
@@ -157,9 +157,9 @@ class Wire:
         """
         body: Any = dict(arguments)
         path = operation.path
-        place = _path_of(operation.arguments, "token", is_part=True)
+        place = path_of(operation.arguments, "token", is_part=True)
         if place is not None:
-            named = at_path(body, _dotted(place))
+            named = at_path(body, dotted(place))
             if operation.token is not None:
                 body = set_at(body, operation.token.split("."), named)
             elif operation.names_its_task:
@@ -190,7 +190,7 @@ class Wire:
         """Return the task as an object, with the members that its answer had."""
         body = dict(task.body or {})
         place = self._places.get("result")
-        if place is not None and at_path(body, _dotted(place)) != task.result:
+        if place is not None and at_path(body, dotted(place)) != task.result:
             body = set_at(body, [str(step) for step in place], task.result)
         return body
 
@@ -201,8 +201,8 @@ class Wire:
             ModelError: It is an HTTP error, or names no task.
         """
         body = self._object(answer)
-        place = _path_of(operation.body, "task_id")
-        task_id = None if place is None else at_path(body, _dotted(place))
+        place = path_of(operation.body, "task_id")
+        task_id = None if place is None else at_path(body, dotted(place))
         if not isinstance(task_id, str | int):
             raise self.failure(Cause.MALFORMED, "the answer names no task")
         return task_id
@@ -245,7 +245,7 @@ class Wire:
 
     def _at(self, body: Json, name: str) -> Json:
         place = self._places.get(name)
-        return None if place is None else at_path(body, _dotted(place))
+        return None if place is None else at_path(body, dotted(place))
 
 
 def accepted_kinds(contract: Contract) -> list[ExceptionKind]:
@@ -312,27 +312,3 @@ def _base64(data: bytes) -> str:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-def _dotted(place: Path) -> str:
-    return ".".join(str(step) for step in place)
-
-
-def _path_of(template: Json, name: str, *, is_part: bool = False) -> Path | None:
-    """Return where a template has `${name}`, alone unless it may be a part of a text, or None."""
-    placeholder = "${" + name + "}"
-    for place, text in _texts(template):
-        if text == placeholder or (is_part and placeholder in text):
-            return place
-    return None
-
-
-def _texts(value: Json, place: Path = ()) -> Iterator[tuple[Path, str]]:
-    if isinstance(value, str):
-        yield place, value
-    elif isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _texts(child, (*place, key))
-    elif isinstance(value, list | tuple):
-        for number, child in enumerate(value):
-            yield from _texts(child, (*place, number))

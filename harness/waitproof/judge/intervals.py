@@ -65,10 +65,10 @@ def wait_interval(case: Case, call: CallRecord) -> Finding:
             f"{expected}, {MIN_PERIODS} periods or more",
             f"{max(0, len(regular) - 1)} periods, then the call {describe(call.seen)}",
         )
-    return _asdocumented(call, regular, intervals, expected)
+    return _as_documented(call, regular, intervals, expected)
 
 
-def _asdocumented(call: CallRecord, polls: tuple[Poll, ...], intervals: Intervals, expected: str) -> Finding:
+def _as_documented(call: CallRecord, polls: tuple[Poll, ...], intervals: Intervals, expected: str) -> Finding:
     """Return whether polls come neither too soon nor too seldom.
 
     A helper that sleeps before its first poll may have used up the first pause of a schedule by then.

@@ -60,7 +60,7 @@ from waitproof.suite.sources import ScenarioFile, Source, loose_files
 from waitproof.suite.starting import new_suite
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
-from waitproof.suite.template import at_path, check, fill, placeholders
+from waitproof.suite.template import at_path, check, dotted, fill, path_of, placeholders
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = [
@@ -114,6 +114,7 @@ __all__ = [
     "contract_file",
     "contract_keys",
     "contract_schema",
+    "dotted",
     "fill",
     "id_of",
     "invalid",
@@ -128,6 +129,7 @@ __all__ = [
     "name_from",
     "new_suite",
     "one_line",
+    "path_of",
     "placeholders",
     "read",
     "read_file",

@@ -24,7 +24,7 @@ from waitproof.suite.scenario import Call, Scenario, WaitOptions
 from waitproof.suite.shape import Returns, StatusMeaning
 from waitproof.suite.step import Step
 from waitproof.suite.task import render_body
-from waitproof.suite.template import at_path, check, placeholders
+from waitproof.suite.template import at_path, check, dotted, placeholders, walk
 from waitproof.suite.yaml import Json, Node, Path
 
 __all__ = ["MIN_TIMEOUT_INTERVALS", "check_contract", "check_proof", "check_words", "parse_scenario"]
@@ -325,7 +325,8 @@ class _Proof:
             expected = f"'{source}' in the step that says '{status}'"
             if field in contract.exception_fields:
                 expected += f", or '{field}' under 'raises: fields'"
-            ends = [each for each in _paths(body) if each.endswith(f".{source}")]
+            paths = (dotted(place) for place, _ in walk(body))
+            ends = [each for each in paths if each.endswith(f".{source}")]
             fix = f"did the contract mean '{ends[0]}'?" if ends else ""
             self.document.add(path, f"{fact} an answer that has no '{source}'", expected=expected, fix=fix)
 
@@ -374,18 +375,6 @@ class _Proof:
             fact = f"'{requirement.id}' is proved by a task that ends ('{self.steps[ends[0]].status}')"
             expected = f"a task that never ends, so that only the {limit} ends the wait"
             self.document.add(("task", ends[0], "status"), fact, expected=expected)
-
-
-def _paths(body: Json, path: str = "") -> Iterator[str]:
-    """Yield the dotted path of everything in an answer."""
-    parts: Iterable[tuple[object, Json]] = ()
-    if isinstance(body, dict):
-        parts = body.items()
-    elif isinstance(body, list):
-        parts = enumerate(body)
-    for name, part in parts:
-        yield f"{path}{name}"
-        yield from _paths(part, f"{path}{name}.")
 
 
 def _either(names: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ multiplication, up to a longest pause; a plain interval is the schedule that doe
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -89,7 +90,7 @@ class Intervals:
         """Return the durations that it is made of, in seconds."""
         return (self.first_s,) if self.is_constant else (self.first_s, self.add_s, self.most_s)
 
-    @property
+    @functools.cached_property
     def growing(self) -> int:
         """How many pauses are shorter than the longest, 0 where all are equal."""
         if self.is_constant:

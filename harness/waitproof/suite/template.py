@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterator, Mapping
 from email.utils import formatdate
 from functools import lru_cache
 
-from waitproof.suite.yaml import Json
+from waitproof.suite.yaml import Json, Path
 
-__all__ = ["at_path", "check", "fill", "placeholders"]
+__all__ = ["at_path", "check", "dotted", "fill", "path_of", "placeholders", "walk"]
 
 _PLACEHOLDER = re.compile(r"\$\{([a-z_]+)(?::([^}]*))?\}")
 _SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB)")
@@ -78,6 +78,31 @@ def at_path(value: Json, path: str) -> Json:
         else:
             return None
     return value
+
+
+def path_of(template: Json, name: str, *, is_part: bool = False) -> Path | None:
+    """Return where a template has `${name}`, alone unless it may be a part of a text, or None."""
+    placeholder = "${" + name + "}"
+    for path, text in walk(template):
+        if isinstance(text, str) and (text == placeholder or (is_part and placeholder in text)):
+            return path
+    return None
+
+
+def dotted(path: Path) -> str:
+    """Return a path as `at_path` reads it."""
+    return ".".join(map(str, path))
+
+
+def walk(value: Json, path: Path = ()) -> Iterator[tuple[Path, Json]]:
+    """Yield a value and everything in it, each with its path; what holds others comes before them."""
+    yield path, value
+    if isinstance(value, Mapping):
+        for key, child in value.items():
+            yield from walk(child, (*path, key))
+    elif isinstance(value, list | tuple):
+        for number, child in enumerate(value):
+            yield from walk(child, (*path, number))
 
 
 def _matches(value: Json) -> Iterator[re.Match[str]]:
