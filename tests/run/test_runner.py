@@ -15,7 +15,16 @@ from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError
 from waitproof.judge import Status, StillWaiting, Verdict
 from waitproof.mock.process import ServerProcess
-from waitproof.run import AdapterResult, LivePoll, Runner, RunResult, SilentListener, parse_baseline, player
+from waitproof.run import (
+    AdapterResult,
+    Baseline,
+    LivePoll,
+    Runner,
+    RunResult,
+    SilentListener,
+    parse_baseline,
+    player,
+)
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.selection import select
@@ -231,10 +240,22 @@ def test_a_baseline_excuses_a_verdict_of_its_own_adapter(suite: Suite, mark: Mar
     commands = [mark.command("HalfTheTime", name="a"), mark.command("HalfTheTime", name="b")]
 
     result = Runner(
-        suite, commands, scenarios=select(suite.scenarios, ["*:own-timeout"]), baselines={"a": baseline}
+        suite,
+        commands,
+        scenarios=select(suite.scenarios, ["*:own-timeout"]),
+        baselines=[baseline, Baseline()],
     ).run()
 
     assert [[v.excused for v in adapter.verdicts()] for adapter in result.adapters] == [["known"], [""]]
+
+
+def test_adapters_of_one_name_are_refused_before_anything_starts(suite: Suite, mark: Mark) -> None:
+    with pytest.raises(InputError) as caught:
+        Runner(suite, [mark.command("MiniAdapter", name="a"), mark.command("HalfTheTime", name="a")])
+
+    assert str(caught.value) == (
+        "adapters: 2 adapters are called 'a'\n  fix:      give each another 'name' in its adapter.yaml"
+    )
 
 
 def test_each_poll_is_reported_with_its_adapter_and_scenario(suite: Suite, mark: Mark) -> None:
