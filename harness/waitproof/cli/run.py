@@ -207,9 +207,13 @@ def _last_line(result: RunResult) -> str:
         scenarios = [each for adapter in result.adapters for each in adapter.scenarios.values()]
         played = sum(bool(each.verdicts) for each in scenarios)
         return f"{name}: interrupted after {result.seconds:.1f} s: {played} of {len(scenarios)} scenarios"
-    count = len(result.adapters[0].scenarios)
+    number, every = len(result.adapters[0].scenarios), len(result.suite.scenarios)
+    count = plural(number, "scenario")
+    if not result.whole:
+        less = ", and not all that they prove," if number == every else ""
+        count = f"{number} of {plural(every, 'scenario')}{less}"
     adapters = f" with {len(result.adapters)} adapters" if len(result.adapters) > 1 else ""
-    return f"{name}: {plural(count, 'scenario')}{adapters} in {result.seconds:.1f} s"
+    return f"{name}: {count}{adapters} in {result.seconds:.1f} s"
 
 
 def _summary(results: Sequence[RunResult]) -> str:
