@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from waitproof.report.from_run import report_of
     from waitproof.report.github import commands_off, publish
     from waitproof.report.markdown import results_page
-    from waitproof.report.merge import Merged, merge_reports, outcome
+    from waitproof.report.merge import Merged, merge_reports, names_in_a_sentence, outcome
     from waitproof.report.model import Report, RequirementEntry
     from waitproof.report.outputs import add_options, check_paths, requested_paths, write_reports
     from waitproof.report.progress import BarListener, LineListener
@@ -32,7 +32,7 @@ else:
             "from_run": "report_of",
             "github": "commands_off publish",
             "markdown": "results_page",
-            "merge": "Merged merge_reports outcome",
+            "merge": "Merged merge_reports names_in_a_sentence outcome",
             "model": "Report RequirementEntry",
             "outputs": "add_options check_paths requested_paths write_reports",
             "progress": "BarListener LineListener",
@@ -54,6 +54,7 @@ __all__ = [
     "load",
     "markdown_lines",
     "merge_reports",
+    "names_in_a_sentence",
     "outcome",
     "plain_lines",
     "print_report",
