@@ -242,6 +242,7 @@ def test_a_lone_surrogate_is_data() -> None:
         (answered(outcome="unsupported"), "the answer to call \"17\" has no 'reason'"),
         (answered(outcome="adapter_error"), "the answer to call \"17\" has no 'message'"),
         (answered(outcome="returned", elapsed=-1), "the answer to call \"17\" has 'elapsed': -1"),
+        (answered(outcome="returned", elapsed=1e300), "the answer to call \"17\" has 'elapsed': 1e+300"),
         (answered(outcome="returned", elapsed=True), "the answer to call \"17\" has 'elapsed': true"),
         (answered(outcome="returned", elapsed=None), "the answer to call \"17\" has 'elapsed': null"),
         (
@@ -373,6 +374,20 @@ def test_a_hello_keeps_its_capabilities_and_ignores_unknown_ones() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("member", "value", "expected"),
+    [
+        ("timeout_resolution", 1e308, "seconds, from 1e-09 to 3600"),
+        ("poll_interval_resolution", -1, "seconds, from 1e-09 to 3600"),
+        ("max_concurrency", 2**63, f"a whole number, from 0 to {2**63 - 1}"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_with_the_range(
+    member: str, value: float, expected: str
+) -> None:
+    assert f"\n  expected: {expected}" in hello_message(capabilities={member: value})
+
+
 def test_a_hello_of_another_protocol_says_what_to_do() -> None:
     with pytest.raises(BrokenAdapterError) as caught:
         read_hello(b'{"op":"hello","protocol":2}')
@@ -398,6 +413,22 @@ def test_a_hello_of_another_protocol_says_what_to_do() -> None:
         ({"capabilities": {"operations": [1]}}, "hello's capabilities has 'operations': [1]"),
         ({"capabilities": {"max_concurrency": -1}}, "hello's capabilities has 'max_concurrency': -1"),
         ({"capabilities": {"timeout_resolution": 0}}, "hello's capabilities has 'timeout_resolution': 0"),
+        (
+            {"capabilities": {"timeout_resolution": 1e-10}},
+            "hello's capabilities has 'timeout_resolution': 1e-10",
+        ),
+        (
+            {"capabilities": {"timeout_resolution": 1e308}},
+            "hello's capabilities has 'timeout_resolution': 1e+308",
+        ),
+        (
+            {"capabilities": {"poll_interval_resolution": 10**400}},
+            f"hello's capabilities has 'poll_interval_resolution': 1{'0' * 59}…",
+        ),
+        (
+            {"capabilities": {"max_concurrency": 2**63}},
+            "hello's capabilities has 'max_concurrency': 9223372036854775808",
+        ),
         (
             {"capabilities": {"options": ["timeoout"]}},
             'hello\'s capabilities has the unknown option "timeoout"',

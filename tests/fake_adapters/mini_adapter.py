@@ -130,6 +130,12 @@ class WholeSeconds(MiniAdapter):
         return client.wait(task_id, **options)
 
 
+class TooCoarse(MiniAdapter):
+    """Its helper takes no interval of less than a quarter of an hour."""
+
+    capabilities = {**MiniAdapter.capabilities, "poll_interval_resolution": 900}
+
+
 class TypedAndStrict(MiniAdapter):
     """Its helper has no defaults, and its type for a job's output knows pages and nothing else."""
 

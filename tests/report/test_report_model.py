@@ -144,7 +144,7 @@ def test_a_number_that_this_version_does_not_know_is_refused(number: Any) -> Non
     ("harm", "message"),
     [
         ({"adapters": [{}]}, "r.json: adapters.0.name: field required"),
-        ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3 or 130"),
+        ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3, 4 or 130"),
         ({"exit_code": 2}, "r.json: exit_code: value error, wrong use leaves no report"),
         ({"suite": 5}, "r.json: suite: input should be a valid string"),
         ({"seconds": float("nan")}, "r.json: seconds: input should be a finite number"),

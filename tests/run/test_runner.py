@@ -217,6 +217,18 @@ def test_durations_are_scaled_to_whole_seconds_for_a_helper_that_takes_no_others
     assert observation.tasks[0].polls[1].arrived_s >= 0.98
 
 
+def test_a_helper_too_coarse_for_a_scenario_is_unsupported_there_and_plays_the_rest(
+    suite: Suite, mark: Mark
+) -> None:
+    (adapter,) = run(suite, mark.command("TooCoarse"), only=["outcomes/broken", "outcomes/completes"])
+
+    assert {name: status for name, status in statuses(adapter).items() if status != "INFO"} == {
+        "outcomes/broken:broken-is-returned": "UNSUPPORTED",
+        "outcomes/completes:returns-output": "PASS",
+        "outcomes/completes:sends-its-key": "PASS",
+    }
+
+
 def test_without_a_wait_helper_everything_that_waits_is_unsupported(
     side_by_side: Results,
 ) -> None:

@@ -17,10 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.report.model import SCHEMA, Report
+from waitproof.report.writing import write_file
 from waitproof.suite import Json
 from waitproof.text import escape
 
-__all__ = ["document", "load", "parse", "report_schema", "shown", "write", "write_file"]
+__all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
 MAX_MISTAKES = 5  # of one file that isn't a report: the first say enough
@@ -57,23 +58,6 @@ def write(report: Report, path: Path) -> None:
         InputError: The file cannot be written.
     """
     write_file(path, json.dumps(document(report), indent=1) + "\n")
-
-
-def write_file(path: Path, text: str, what: str = "report") -> None:
-    """Write a file in UTF-8; half of a surrogate pair is written out.
-
-    Args:
-        path: The file.
-        text: What it will hold.
-        what: What that is, for the message.
-
-    Raises:
-        InputError: The file cannot be written.
-    """
-    try:
-        path.write_bytes(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(Mistake(str(path), f"the {what} cannot be written: {why(error)}")) from None
 
 
 def load(path: Path) -> Report:

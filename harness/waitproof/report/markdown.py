@@ -30,6 +30,7 @@ _SIGNS = {
     ExitCode.NOT_KEPT: "❌",
     ExitCode.UNKNOWN: "❔",
     ExitCode.INTERRUPTED: "⏹",
+    ExitCode.INTERNAL_ERROR: "💥",
 }
 _STATUS_SIGNS = {Status.FAIL: "❌", Status.WARN: "⚠️", Status.ERROR: "💥", Status.INCONCLUSIVE: "❔"}
 # What makes Markdown of text, and what GitHub finds in text: a mention, a reference, an address.
