@@ -20,6 +20,7 @@ __all__ = ["main"]
 
 INTERNAL_ERROR = 4  # not an ExitCode: no report has it
 COMMANDS = {  # name of its module, except for `serve`: help
+    "init": "set a repository up to judge its SDK: adapter, configuration, CI",
     "run": "run the suite against adapters and print their verdicts",
     "list": "list the scenarios and what they prove",
     "explain": "explain a requirement, a scenario or a check",
