@@ -90,7 +90,7 @@ binary: $(STAMP) ## make build/binary/waitproof, one executable for Linux that n
 	@build/binary/.venv/bin/pyinstaller packaging/program.py --name waitproof --onefile --strip --log-level ERROR \
 	  --collect-all waitproof --recursive-copy-metadata waitproof --exclude-module waitproof.pytest_plugin \
 	  --distpath build/binary --workpath build/binary/work --specpath build/binary/work
-	@$(BIN)/python -m pytest -q packaging
+	@$(BIN)/python -m pytest -q tests/live/test_binary.py
 
 clean: ## remove what setting up has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,7 +1,7 @@
 """The program in `make binary`: waitproof, and the Python that its own child processes are started with.
 
-The package starts children as `python -P -c PROGRAM …` and `python -P -m MODULE …`. In one executable that Python is
-this file.
+The package starts children as `python -P -c PROGRAM …` and `python -P -m MODULE …`. In one executable that
+Python is this file.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 
 def _restore_environment() -> None:
-    """Undo what the executable's loader set for itself: no adapter may find these libraries before its own."""
+    """Undo what the executable's loader set for itself: an adapter finds its own libraries."""
     for name in ("LD_LIBRARY_PATH", "LIBPATH"):
         before = os.environ.pop(f"{name}_ORIG", None)
         if before is None:
@@ -25,13 +25,13 @@ def main() -> int:
     match sys.argv[1:]:
         case ["-P", "-c", program, *arguments]:
             sys.argv = ["-c", *arguments]
-            exec(program, {"__name__": "__main__"})  # the package's own text
+            exec(program, {"__name__": "__main__"})  # noqa: S102 - the package's own text
             return 0
         case ["-P", "-m", module, *arguments]:
             sys.argv = [module, *arguments]
             runpy.run_module(module, run_name="__main__", alter_sys=True)
             return 0
-    from waitproof.__main__ import main as run
+    from waitproof.__main__ import main as run  # noqa: PLC0415 - a child needs none of it
 
     return run()
 

@@ -7,6 +7,7 @@ from waitproof.adapter.folder import (
     adapters_in,
     baseline_file,
     find_adapter,
+    given_name,
     read_adapter,
     unique_names,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "close_all",
     "find_adapter",
     "find_sdks",
+    "given_name",
     "install_from",
     "languages",
     "new_adapter",
