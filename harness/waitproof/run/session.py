@@ -24,6 +24,8 @@ from waitproof.judge import (
     Trial,
     TrialState,
     Verdict,
+    disproved,
+    is_refused,
     rounds,
     unplayed,
 )
@@ -217,6 +219,7 @@ class AdapterSession:
             self._plan_reruns(each)
         elif not self._is_done:
             self._is_done = True
+            self._settle_refusals()
             self._phase("done")
         return self._reruns
 
@@ -227,6 +230,14 @@ class AdapterSession:
             if trial.verdicts and self._published.get(trial.scenario.id) != (trial.verdicts, trial.state):
                 self._publish(trial)
         return self._round
+
+    def _settle_refusals(self) -> None:
+        """Hold what the adapter refused to do against all that it did."""
+        reasons = disproved({name: trial.observations for name, trial in self._trials.items()})
+        for trial in filter(_has_refusal, self._trials.values()):
+            if trial.scenario.id in reasons:
+                trial.overrule(self._result.masked(reasons[trial.scenario.id]))
+            self._publish(trial)
 
     def _plan_reruns(self, each: Round) -> None:
         after_waits = each.kind is RoundKind.AFTER_WAITS
@@ -334,7 +345,8 @@ class AdapterSession:
 
     def _publish(self, trial: Trial) -> None:
         self._published[trial.scenario.id] = trial.verdicts, trial.state
-        self._report(trial.scenario.id, trial.verdicts, final=trial.state is TrialState.SETTLED)
+        is_final = trial.state is TrialState.SETTLED and (self._is_done or not _has_refusal(trial))
+        self._report(trial.scenario.id, trial.verdicts, final=is_final)
 
     def _fail(self, error: AdapterError) -> None:
         """Give every scenario ERROR verdicts with the same reason."""
@@ -352,6 +364,10 @@ class AdapterSession:
             missing_helper = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
         result.verdicts = self._baseline.excuse(verdicts, lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
+
+
+def _has_refusal(trial: Trial) -> bool:
+    return any(map(is_refused, trial.observations))
 
 
 def _next(queue: deque[_Item]) -> _Item | None:
