@@ -113,7 +113,7 @@ def test_a_report_may_come_from_a_pipe() -> None:
 
 
 def test_the_exit_codes_are_those_of_a_run() -> None:
-    names = ("WRONG_USE", "UNKNOWN", "INTERRUPTED")
+    names = ("WRONG_USE", "UNKNOWN", "INTERNAL_ERROR", "INTERRUPTED")
 
     assert {name: getattr(entry, name) for name in names} == {name: ExitCode[name] for name in names}
 

@@ -22,6 +22,7 @@ from waitproof.protocol import (
     Unsupported,
     as_row,
     check_answer,
+    check_log_line,
     read_answer,
     read_hello,
     write_hello,
@@ -146,6 +147,39 @@ def test_an_answer_keeps_members_that_the_protocol_does_not_know() -> None:
 @pytest.mark.parametrize("line", [b"", b"\n", b"DEBUG x\r\n", b' {"id":"17"}', b"[1]", b"\xff{"])
 def test_a_line_that_does_not_begin_with_a_brace_is_log(line: bytes) -> None:
     assert read_answer(line) == LogLine(line.rstrip(b"\r\n").decode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'.{"id":"3","outcome":"returned"}',
+        b' {"id": "3", "outcome": "raised"}',
+        b'\0\0{"outcome":"returned", "id" :\t"3"}',
+        '{"id": "3", "outcome": "returned"}'.encode("utf-16-be"),
+        b'\x1b[0m[{"id":"3","outcome":"cancelled"}]',
+        b'{"id":"1"}{"id":"3","outcome"'[1:],
+    ],
+)
+def test_a_log_line_that_holds_an_answer_is_refused_while_its_call_is_in_flight(line: bytes) -> None:
+    check_log_line(line, ["4"])
+    with pytest.raises(BrokenAdapterError) as caught:
+        check_log_line(line, ["2", "3"])
+
+    assert caught.value.mistake.fact == 'the answer to call "3" does not begin its line, or is not in UTF-8'
+    assert caught.value.mistake.found == as_row(line)
+
+
+@pytest.mark.parametrize(
+    "line", [b'sent {"id":"3"}', b'"outcome" of id 3', b"", b'{"op":"hello"}', b"\xff\xfe"]
+)
+def test_a_log_line_without_an_answer_is_let_through(line: bytes) -> None:
+    check_log_line(line, ["3"])
+
+
+def test_a_hello_behind_other_text_is_refused_at_once() -> None:
+    check_log_line(b"loading", None)
+    with pytest.raises(BrokenAdapterError, match="the answer to hello does not begin its line"):
+        check_log_line(b'loading...{"op": "hello", "protocol": 1}', None)
 
 
 def test_a_lone_surrogate_is_data() -> None:

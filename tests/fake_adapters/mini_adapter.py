@@ -217,6 +217,17 @@ class NeverGivesUpOneAtATime(NeverGivesUp):
             return super().get_task(client, task_id)
 
 
+class MuteAtItsDeadline(MiniAdapter):
+    """Its SDK polls for the last time just after its deadline, and the adapter answers nothing more."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return client.wait(task_id, **options)
+        except GaveUp:
+            client.look(task_id)
+            setattr(waitproof_kit._Session, "send", lambda *_: None)  # noqa: B010 - no ping, either
+
+
 class DiesGivingUp(MiniAdapter):
     """The process dies where its helper should give up; every other wait is as it should be."""
 

@@ -17,12 +17,8 @@ from waitproof.text import escape, installed_version
 
 __all__ = ["main"]
 
-WRONG_USE, UNKNOWN, INTERNAL_ERROR, INTERRUPTED = (
-    2,
-    3,
-    4,
-    130,
-)  # see `run.ExitCode`; `serve` starts without it
+# Those of `run.ExitCode`, which `serve` has no time to import.
+WRONG_USE, UNKNOWN, INTERNAL_ERROR, INTERRUPTED = 2, 3, 4, 130
 
 COMMANDS = {  # name of its module, except for `serve`: help
     "run": "run the suite against adapters and print their verdicts",

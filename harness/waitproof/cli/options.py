@@ -13,7 +13,7 @@ from waitproof.suite import DEFAULT_SUITE, suite_folder
 __all__ = ["add_suite_options", "prepare_all", "suite_arguments", "suite_of"]
 
 
-def add_suite_options(parser: argparse.ArgumentParser) -> None:
+def add_suite_options(parser: argparse._ActionsContainer) -> None:
     """Add `--suite` and `--scenarios`."""
     parser.add_argument(
         "--suite",

@@ -10,6 +10,7 @@ import functools
 import itertools
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.report.model import SCHEMA, Report
+from waitproof.report.writing import write_file
 from waitproof.suite import Json
 from waitproof.text import escape
 
-__all__ = ["document", "load", "parse", "report_schema", "shown", "write", "write_file"]
+__all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
 MAX_BYTES, CHUNK_BYTES = 64 << 20, 1 << 20
@@ -59,23 +61,6 @@ def write(report: Report, path: Path) -> None:
         InputError: The file cannot be written.
     """
     write_file(path, json.dumps(document(report), indent=1) + "\n")
-
-
-def write_file(path: Path, text: str, what: str = "report") -> None:
-    """Write a file in UTF-8; half of a surrogate pair is written out.
-
-    Args:
-        path: The file.
-        text: What it will hold.
-        what: What that is, for the message.
-
-    Raises:
-        InputError: The file cannot be written.
-    """
-    try:
-        path.write_bytes(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(Mistake(str(path), f"the {what} cannot be written: {why(error)}")) from None
 
 
 def load(path: Path) -> Report:
@@ -131,7 +116,7 @@ def parse(values: Json, place: str) -> Report:
             )
         )
     try:
-        return _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
+        report = _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
     except ValidationError as error:
         mistakes = [
             Mistake(
@@ -143,6 +128,10 @@ def parse(values: Json, place: str) -> Report:
         raise InputError(mistakes[:MAX_MISTAKES]) from None
     except RecursionError:
         raise InputError(Mistake(place, "the report is nested too deeply to be read")) from None
+    twice = [name for name, number in Counter(each.name for each in report.adapters).items() if number > 1]
+    if twice:
+        raise InputError([Mistake(place, f"several of its adapters are called '{name}'") for name in twice])
+    return report
 
 
 def shown(report: Report) -> Report:
