@@ -399,6 +399,15 @@ def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe"])
+def test_an_input_that_is_no_file_is_refused_and_never_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    message = failure(spec_of(tmp_path, append("a"), inputs=[name]))
+
+    assert message.splitlines()[0].endswith(f"its input '{name}' cannot be read: it is not a file")
+
+
 def test_an_input_whose_name_no_file_can_have_is_an_input_error(tmp_path: Path) -> None:
     assert failure(spec_of(tmp_path, append("a"), inputs=["a\0b"])) == (
         f"{tmp_path}/adapter.yaml: its input 'a\0b' cannot be read: embedded null byte\n"

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -72,7 +74,8 @@ def prepare(
 
 def _is_prepared(spec: AdapterSpec) -> bool:
     try:
-        stamp = (spec.folder / _STAMP_NAME).read_text(encoding="utf-8")
+        file = spec.folder / _STAMP_NAME
+        stamp = file.read_text(encoding="utf-8") if file.is_file() else ""
     except (OSError, UnicodeDecodeError):
         stamp = ""
     program = resolve_argv(spec.command, spec.folder)[0]
@@ -96,18 +99,26 @@ def _digest(folder: Path, name: str) -> str:
     try:
         top = folder / name
         if not top.is_dir():
-            return hashlib.sha256(top.read_bytes()).hexdigest()
+            return _content(top)
         digest = hashlib.sha256()
         for parent, folders, files in os.walk(top):
             folders[:] = sorted(set(folders) - _MADE)
             for each in sorted(files):
                 file = Path(parent, each)
                 digest.update(f"{file.relative_to(top)}\0".encode(errors="surrogateescape"))
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
+                digest.update(_content(file).encode())
         return digest.hexdigest()
     except (OSError, ValueError) as error:  # a ValueError where the name holds a NUL
         fact = f"its input '{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(Mistake(str(folder / FILE_NAME), fact, fix="correct 'inputs'")) from None
+
+
+def _content(file: Path) -> str:
+    """Return the digest of a file; reading a device or a FIFO may never end, so that is an OSError."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is not a file")
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -178,7 +189,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _failed(folder: Path, command: tuple[str, ...], problem: str) -> Mistake:
     log = folder / _LOG_NAME
-    lines = log.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        lines = file.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
     shown = ("".join(char if char.isprintable() else " " for char in line[:_SHOWN_CHARS]) for line in lines)
     return Mistake(
         str(folder),
