@@ -15,7 +15,7 @@ SDKS := adapters/getstream-python adapters/getstream-python-async adapters/getst
   $(wildcard adapters/meilisearch-*)
 SDKS_ALGOLIA := $(wildcard adapters/algoliasearch-*)
 
-.PHONY: help run test lint types unit live suite sdks results refound prove schema clean
+.PHONY: help run test lint types unit live suite sdks results refound prove schema lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -82,6 +82,11 @@ schema: $(STAMP) ## regenerate the schemas in scenarios/ and docs/reference/cont
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json
 	$(BIN)/waitproof schema --contract > scenarios/contract.schema.json
 	$(BIN)/python tests/helpers/contract_page.py
+
+lock: $(STAMP) ## renew action/requirements.txt, the packages that the GitHub Action installs, with their hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	  --python-version 3.11 --upgrade --custom-compile-command 'make lock' -o action/requirements.txt pyproject.toml -
 
 clean: ## remove what setting up has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -7,8 +7,10 @@ stderr and exits with 2; nothing here may end in a traceback.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -51,14 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _exit_code(error: BaseException) -> int:
     """Return what the program exits with after an error, and report it if somebody can fix it."""
-    from waitproof.run import ExitCode  # noqa: PLC0415 - `serve`, which must start quickly, needs none of this
+    from waitproof.report import commands_off  # noqa: PLC0415 - `serve`, which must start quickly, needs neither
+    from waitproof.run import ExitCode  # noqa: PLC0415
 
     if isinstance(error, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     if isinstance(error, BrokenPipeError):
         discard_output(sys.stdout)
         return ExitCode.KEPT
-    print(escape(str(error)), file=sys.stderr)
+    with commands_off(os.environ, functools.partial(print, file=sys.stderr, flush=True)):
+        print(escape(str(error)), file=sys.stderr, flush=True)  # what an adapter wrote is in it
     if isinstance(error, InputError):
         return ExitCode.WRONG_USE
     return INTERNAL_ERROR if isinstance(error, HarnessError) else ExitCode.UNKNOWN
