@@ -215,6 +215,16 @@ def test_adapters_of_one_name_get_their_version_if_that_differs_else_their_file(
     )
 
 
+def test_a_report_in_which_two_adapters_have_one_name_is_refused() -> None:
+    values = document()
+    forged = {**values, "adapters": [*values["adapters"], {**values["adapters"][0], "verdicts": []}]}
+
+    with pytest.raises(InputError) as caught:
+        parse(forged, "r.json")
+
+    assert str(caught.value) == "r.json: several of its adapters are called 'sdk'"
+
+
 def test_reports_of_two_suites_cannot_be_merged() -> None:
     with pytest.raises(InputError) as caught:
         merge_reports([parse(document(), "a"), parse({**document(), "suite": "other"}, "b")], ["a", "b"])

@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -101,17 +101,17 @@ def execute(options: argparse.Namespace) -> ExitCode:
     for each in runs:
         report.check_paths(each.paths(requested))
     console = make_console(sys.stdout)
-    baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
+    baselines = [[load_baseline(spec.baseline) for spec in each.specs] for each in runs]
     level = Level(options.fail_on.upper())
     results: list[RunResult] = []
     mistakes: list[Mistake] = []
-    for each in runs:
+    for each, known in zip(runs, baselines, strict=True):
         with report.commands_off(os.environ, say):
             if not results:
                 prepare_all([spec for run in runs for spec in run.specs], say)
             if not each.is_only:
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
-            result = _play(each, options, console, baselines)
+            result = _play(each, options, console, known)
             add_causes(result)
             raw = report.report_of(result, exit_code=_code([result], options), fail_on=level)
             merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
@@ -156,7 +156,7 @@ def _play(
     run: SuiteRun,
     options: argparse.Namespace,
     console: Console,
-    baselines: Mapping[str, Baseline],
+    baselines: Sequence[Baseline],
 ) -> RunResult:
     """Play one suite's scenarios with its adapters and show the progress."""
     listener: report.BarListener | report.LineListener

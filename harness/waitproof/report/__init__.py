@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from waitproof.report.github import commands_off, publish
     from waitproof.report.markdown import results_page
     from waitproof.report.merge import Merged, merge_reports, outcome
-    from waitproof.report.model import Report, RequirementEntry
+    from waitproof.report.model import AdapterEntry, Report, RequirementEntry
     from waitproof.report.outputs import add_options, check_paths, requested_paths, write_reports
     from waitproof.report.progress import BarListener, LineListener
     from waitproof.report.text import explain_verdict, print_report
@@ -33,7 +33,7 @@ else:
             "github": "commands_off publish",
             "markdown": "results_page",
             "merge": "Merged merge_reports outcome",
-            "model": "Report RequirementEntry",
+            "model": "AdapterEntry Report RequirementEntry",
             "outputs": "add_options check_paths requested_paths write_reports",
             "progress": "BarListener LineListener",
             "text": "explain_verdict print_report",
@@ -41,6 +41,7 @@ else:
     )
 
 __all__ = [
+    "AdapterEntry",
     "BarListener",
     "LineListener",
     "Merged",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def parse(values: Json, place: str) -> Report:
             )
         )
     try:
-        return _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
+        report = _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
     except ValidationError as error:
         mistakes = [
             Mistake(
@@ -123,6 +124,10 @@ def parse(values: Json, place: str) -> Report:
         raise InputError(mistakes[:MAX_MISTAKES]) from None
     except RecursionError:
         raise InputError(Mistake(place, "the report is nested too deeply to be read")) from None
+    twice = [name for name, number in Counter(each.name for each in report.adapters).items() if number > 1]
+    if twice:
+        raise InputError([Mistake(place, f"several of its adapters are called '{name}'") for name in twice])
+    return report
 
 
 def shown(report: Report) -> Report:
