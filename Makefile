@@ -15,7 +15,7 @@ SDKS := adapters/getstream-python adapters/getstream-python-async adapters/getst
   $(wildcard adapters/meilisearch-*)
 SDKS_ALGOLIA := $(wildcard adapters/algoliasearch-*)
 
-.PHONY: help run test lint types unit live suite sdks results refound prove schema binary clean
+.PHONY: help run test lint types unit live suite sdks results refound prove schema binary lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -91,6 +91,11 @@ binary: $(STAMP) ## make build/binary/waitproof, one executable for Linux that n
 	  --collect-all waitproof --recursive-copy-metadata waitproof --exclude-module waitproof.pytest_plugin \
 	  --distpath build/binary --workpath build/binary/work --specpath build/binary/work
 	@$(BIN)/python -m pytest -q tests/live/test_binary.py
+
+lock: $(STAMP) ## renew action/requirements.txt, the packages that the GitHub Action installs, with their hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	  --python-version 3.11 --upgrade --custom-compile-command 'make lock' -o action/requirements.txt pyproject.toml -
 
 clean: ## remove what setting up has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

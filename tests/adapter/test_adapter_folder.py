@@ -360,6 +360,18 @@ def test_preparing_keeps_the_proxies(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "result").read_text() == "http://proxy.invalid"
 
 
+def test_preparing_gets_nothing_that_controls_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_OUTPUT", "GITHUB_ENV", "ACTIONS_RUNTIME_TOKEN"):
+        monkeypatch.setenv(name, "x")
+
+    prepared(spec_of(tmp_path, "import os; open('result', 'w').write(' '.join(os.environ))"))
+
+    names = (tmp_path / "result").read_text().split()
+    assert not {"GITHUB_OUTPUT", "GITHUB_ENV", "ACTIONS_RUNTIME_TOKEN"} & set(names)
+
+
 def test_a_failed_command_shows_the_end_of_its_output_and_is_run_again(tmp_path: Path) -> None:
     spec = spec_of(tmp_path, "print(*range(40), 'no\\tsuch package', sep='\\n'); raise SystemExit(7)")
 

@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
+from waitproof.adapter.command import without_ci
 from waitproof.adapter.folder import FILE_NAME, AdapterSpec, resolve_argv
 from waitproof.errors import InputError, Mistake
 
@@ -163,6 +164,7 @@ def _run(argv: tuple[str, ...], folder: Path, log: BinaryIO, limit_s: float) -> 
         process = subprocess.Popen(
             argv,
             cwd=folder,
+            env=without_ci(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

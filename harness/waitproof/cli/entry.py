@@ -7,7 +7,9 @@ stderr and exits with 2, an error of our own exits with 4; nothing here may end 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -47,6 +49,7 @@ EXAMPLES = {
     "baseline": ("baseline update my-adapter --report report.json",),
     "diff": ("diff before.json after.json",),
     "new": ("new adapter python my-adapter", "new suite my-suite"),
+    "init": ("init", "init --language go --suite meilisearch"),
     "schema": ("schema --contract",),
 }
 
@@ -101,7 +104,11 @@ def _exit_code(error: Exception) -> int:
     if not all(isinstance(each, WaitproofError) for each in errors):
         report_failure(error)
         return INTERNAL_ERROR
-    print(*(escape(str(each)) for each in errors), sep="\n\n", file=sys.stderr)
+    from waitproof.report import commands_off  # noqa: PLC0415 - `serve`, which must start quickly, needs none of it
+
+    with commands_off(os.environ, functools.partial(print, file=sys.stderr, flush=True)):
+        # What an adapter wrote is in it.
+        print(*(escape(str(each)) for each in errors), sep="\n\n", file=sys.stderr, flush=True)
     if any(isinstance(each, HarnessError) for each in errors):
         return INTERNAL_ERROR
     return WRONG_USE if any(isinstance(each, InputError) for each in errors) else UNKNOWN
