@@ -38,6 +38,7 @@ from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
 from waitproof.run.slots import Slots
+from waitproof.run.slow_start import announced
 from waitproof.run.stage import Stage
 from waitproof.run.workers import WorkerSlot
 from waitproof.simulate import (
@@ -109,7 +110,8 @@ class AdapterSession:
         self._phase("starting")
         slot = self._slots.fresh([])
         try:
-            slot.start()
+            with announced(self._phase, self._run.processes.start_limit_s):
+                slot.start()
         except AdapterError as error:
             if not self._run.stopping.is_set():
                 self._fail(error)
