@@ -1,5 +1,6 @@
 """One SDK's program: its folder, its preparation, its process, and the kits to write one."""
 
+from waitproof.adapter.answers import AnswersBudget
 from waitproof.adapter.command import AdapterCommand, clean_environment
 from waitproof.adapter.folder import (
     FILE_NAME,
@@ -21,6 +22,7 @@ __all__ = [
     "AdapterCommand",
     "AdapterProcess",
     "AdapterSpec",
+    "AnswersBudget",
     "PendingCall",
     "adapters_in",
     "baseline_file",
