@@ -1,5 +1,6 @@
 """One SDK's program: its folder, its preparation, its process, and the kits to write one."""
 
+from waitproof.adapter.answers import AnswersBudget
 from waitproof.adapter.command import AdapterCommand, clean_environment
 from waitproof.adapter.folder import (
     FILE_NAME,
@@ -22,6 +23,7 @@ __all__ = [
     "AdapterCommand",
     "AdapterProcess",
     "AdapterSpec",
+    "AnswersBudget",
     "LocalSdk",
     "PendingCall",
     "adapters_in",
