@@ -26,6 +26,8 @@ from waitproof.adapter.command import without_ci
 from waitproof.adapter.folder import AdapterSpec, resolve_argv
 from waitproof.adapter.inputs import digests
 from waitproof.errors import InputError, Mistake
+from waitproof.guardian import guard, release
+from waitproof.signals import on_termination
 from waitproof.text import plural
 
 __all__ = ["GENERATED_FILES", "prepare"]
@@ -156,26 +158,33 @@ def _prepare(spec: AdapterSpec, on_progress: Callable[[str], None], reason: str,
 
 def _run(argv: tuple[str, ...], folder: Path, log: BinaryIO, limit_s: float) -> str:
     """Run one command and return what went wrong, "" if nothing."""
+    signals: list[None] = []
     try:
-        process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env=without_ci(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with on_termination(lambda: signals.append(None)):  # while nobody has the process to kill it
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=without_ci(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            guard(process.pid)
     except (OSError, ValueError) as error:
         return f"cannot be started: {error}"
     try:
+        if signals:
+            raise KeyboardInterrupt  # noqa: TRY301 - as if it had come while we wait
         code = process.wait(limit_s)
     except subprocess.TimeoutExpired:
         _kill(process)
         return f"took more than {limit_s:g} s and was ended"
-    except BaseException:  # Ctrl-C: the command is in another session and did not get it
+    except BaseException:  # an interrupt: the command is in another session and did not get the signal
         _kill(process)
         raise
+    finally:
+        release(process.pid)
     return f"failed with exit code {code}" if code else ""
 
 

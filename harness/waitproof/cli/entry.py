@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 
 from waitproof.cli.failures import errors_in, noted_threads, report_failure
 from waitproof.errors import HarnessError, InputError, Mistake, WaitproofError, nearest
+from waitproof.signals import on_termination
 from waitproof.text import escape, installed_version
 
 __all__ = ["main"]
@@ -58,13 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        with noted_threads() as unexpected:
+        with on_termination(_interrupt), noted_threads() as unexpected:
             code = _run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends with an exit code of its own
         return _exit_code(error)
     return INTERNAL_ERROR if unexpected else code
+
+
+def _interrupt() -> None:
+    """Let SIGTERM and the end of the terminal be what Ctrl-C is; a command may do otherwise."""
+    raise KeyboardInterrupt
 
 
 def _run(arguments: list[str]) -> int:
