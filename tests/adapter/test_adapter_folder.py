@@ -11,8 +11,10 @@ from waitproof.adapter.folder import (
     Need,
     adapters_in,
     find_adapter,
+    given_name,
     parse_adapter,
     read_adapter,
+    unique_names,
 )
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess
@@ -601,3 +603,22 @@ def test_a_folder_is_prepared_again_when_a_file_in_a_folder_of_inputs_has_change
     prepared(spec)
 
     assert (adapter / "result").read_text() == "aa"
+
+
+# --- names ----------------------------------------------------------------------------------------------
+
+
+def test_adapters_of_one_name_get_names_that_no_other_adapter_has() -> None:
+    given = ["sdk", "sdk", "sdk-2", "sdk", "sdk#2", "s\x01", "s\\x01"]
+
+    named = unique_names([AdapterSpec(name, Path(str(n)), ("x",)) for n, name in enumerate(given)])
+
+    assert [spec.name for spec in named] == ["sdk", "sdk#3", "sdk-2", "sdk#4", "sdk#2", "s\x01", "s\\x01#2"]
+    assert [str(spec.folder) for spec in named] == ["0", "1", "2", "3", "4", "5", "6"]
+    assert [given_name(spec.name) for spec in named[:3]] == ["sdk", "sdk", "sdk-2"]
+
+
+def test_no_file_can_give_the_name_of_a_second_adapter() -> None:
+    assert facts("format: 1\nname: sdk#2\ncommand: [a]\n") == [
+        "2:1: 'sdk#2' ends as only the second adapter of one name does"
+    ]

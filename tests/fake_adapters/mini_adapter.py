@@ -130,6 +130,12 @@ class WholeSeconds(MiniAdapter):
         return client.wait(task_id, **options)
 
 
+class TooCoarse(MiniAdapter):
+    """Its helper takes no interval of less than a quarter of an hour."""
+
+    capabilities = {**MiniAdapter.capabilities, "poll_interval_resolution": 900}
+
+
 class TypedAndStrict(MiniAdapter):
     """Its helper has no defaults, and its type for a job's output knows pages and nothing else."""
 
@@ -209,6 +215,17 @@ class NeverGivesUpOneAtATime(NeverGivesUp):
     def get_task(self, client: Any, task_id: Any) -> Any:
         with self.turn:
             return super().get_task(client, task_id)
+
+
+class MuteAtItsDeadline(MiniAdapter):
+    """Its SDK polls for the last time just after its deadline, and the adapter answers nothing more."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return client.wait(task_id, **options)
+        except GaveUp:
+            client.look(task_id)
+            setattr(waitproof_kit._Session, "send", lambda *_: None)  # noqa: B010 - no ping, either
 
 
 class DiesGivingUp(MiniAdapter):

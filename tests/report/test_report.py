@@ -245,6 +245,16 @@ def test_the_newest_of_two_reports_of_one_adapter_counts() -> None:
     assert "FAIL" not in page
 
 
+def test_two_adapters_of_one_name_have_a_column_each() -> None:
+    bad = written(result(verdict("returns-output", Status.FAIL), argument="a/sdk"), exit_code=1)
+    good = written(result(verdict("returns-output", Status.PASS), argument="b/sdk"))
+
+    page = results_page([parse(bad, "r.json"), parse(good, "s.json")])
+
+    assert "| level | requirement | sdk (a/sdk) | sdk (b/sdk) |" in page
+    assert "| MUST | returns-output | FAIL | PASS |" in page
+
+
 # --- progress -----------------------------------------------------------------------------------------
 
 

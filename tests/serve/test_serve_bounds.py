@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import queue
 import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -85,6 +87,97 @@ def test_whatever_can_be_polled_can_be_looked_at_and_deleted(client: httpx.Clien
     assert client.get(location).json()["task_id"] == task_id
     assert client.get(f"{location}/journal").json()["requests"] == []
     assert client.delete(location).status_code == 204
+
+
+def test_an_id_that_is_too_long_for_a_url_is_refused(client: httpx.Client) -> None:
+    assert make(client, "€" * 223).status_code == 422
+    assert make(client, "€" * 222).status_code == 201
+
+
+@pytest.mark.parametrize("action", ["complete", "fail"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (65 * "[" + 65 * "]", "nested more than 64 levels deep"),
+        (900 * '{"a":' + "1" + 900 * "}", "nested more than 64 levels deep"),
+        ('{"text": ["\\ud800"]}', "half of a surrogate pair"),
+        ('{"\\udfff": 1}', "half of a surrogate pair"),
+        ("[1e999]", "JSON has no such number"),
+        ('"${nobody}"', "${nobody} is not a placeholder"),
+    ],
+)
+def test_a_payload_that_could_not_be_sent_is_refused(
+    client: httpx.Client, action: str, value: str, message: str
+) -> None:
+    make(client, "mine")
+    name = {"complete": "result", "fail": "error"}[action]
+
+    answer = client.post(
+        f"{TASKS}/mine/actions/{action}",
+        content=f'{{"{name}": {value}}}',
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert answer.status_code == 422
+    assert answer.json()["message"].startswith(f"{name}: {message}")
+    assert client.get("/api/v2/tasks/mine").json()["status"] == "pending"
+    assert client.get(f"{TASKS}/mine/journal").status_code == 200
+
+
+def test_a_payload_as_deep_as_a_file_may_have_is_sent(client: httpx.Client) -> None:
+    make(client, "mine")
+    deep = json.loads(64 * "[" + 64 * "]")
+
+    assert client.post(f"{TASKS}/mine/actions/complete", json={"result": deep}).status_code == 200
+    assert client.get("/api/v2/tasks/mine").json()["result"] == deep
+
+
+@pytest.mark.parametrize(
+    ("body", "http", "message"),
+    [
+        ('{"result": NaN}', 400, "the body is not JSON: NaN is not JSON"),
+        ('{"result": ' + 60_000 * "[", 400, "the body is nested too deep to be read"),
+        (900 * "[" + 900 * "]", 422, "the body is not a JSON object"),
+        ('{"nobody": ' + 900 * "[" + 900 * "]" + "}", 422, "nobody: there is no such member"),
+    ],
+)
+def test_a_body_that_cannot_be_read_gets_its_message(
+    client: httpx.Client, body: str, http: int, message: str
+) -> None:
+    make(client, "mine")
+
+    answer = client.post(
+        f"{TASKS}/mine/actions/complete", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert (answer.status_code, answer.json()["message"]) == (http, message)
+
+
+def test_a_line_end_in_an_id_begins_no_header(client: httpx.Client) -> None:
+    task = 'task:\n  - {fault: {http: 302, headers: {Location: "/${task_id}"}, text: moved}}\n'
+    made = client.post(TASKS, json={"yaml": task, "task_id": "x\r\nSet-Cookie: a=b"})
+
+    answer = client.get("/api/v2/tasks/x%0D%0ASet-Cookie%3A%20a%3Db")
+
+    assert made.status_code == 201
+    assert answer.headers["Location"] == "/x%0D%0ASet-Cookie: a=b"
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_scenario_whose_file_has_just_gone_is_told_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    shutil.copy(bundled_suite("stream") / "outcomes" / "never-ends.yaml", file)
+    options = ServeOptions(folder=bundled_suite("stream"), scenarios=(file,))
+    with serving(options) as service, httpx.Client(base_url=service.base_url) as client:
+        assert client.get("/_waitproof/scenarios/mine").status_code == 200
+        service.watcher.close()  # which would notice soon
+        file.unlink()
+
+        answer = client.get("/_waitproof/scenarios/mine")
+
+        assert answer.status_code == 404
+        assert answer.json()["message"] == "the file of mine cannot be read: no such file or directory"
+        assert client.get("/api/v2/tasks/mine~1").json()["status"] == "pending"
 
 
 def test_a_stall_and_a_wait_may_be_longer_than_a_scenario_may_say(

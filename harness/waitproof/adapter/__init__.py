@@ -7,6 +7,7 @@ from waitproof.adapter.folder import (
     adapters_in,
     baseline_file,
     find_adapter,
+    given_name,
     read_adapter,
     unique_names,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "clean_environment",
     "close_all",
     "find_adapter",
+    "given_name",
     "languages",
     "new_adapter",
     "prepare",

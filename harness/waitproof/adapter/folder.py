@@ -9,20 +9,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shlex
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError, Mistake, closest
 from waitproof.suite import Document, Format, Model, build, bundled_suite, invalid, is_suite, read_file, shown
+from waitproof.text import escape
 
 __all__ = [
     "BASELINE_NAME",
@@ -32,6 +34,7 @@ __all__ = [
     "adapters_in",
     "baseline_file",
     "find_adapter",
+    "given_name",
     "parse_adapter",
     "read_adapter",
     "resolve_argv",
@@ -42,6 +45,7 @@ FILE_NAME = "adapter.yaml"
 BASELINE_NAME = "deviations.yaml"
 _MOST_NAMES = 5  # in a message
 _INTERPRETERS = {".js": "node", ".mjs": "node", ".php": "php", ".py": "python3", ".rb": "ruby"}
+_NUMBER = re.compile(r"#\d+$")
 
 
 def _words(value: object) -> object:
@@ -56,6 +60,12 @@ def _words(value: object) -> object:
     if value[:1] == [""]:
         raise invalid("a command without a program", expected="[program, argument, ...]")
     return tuple(value)
+
+
+def _given_name(name: str) -> str:
+    if _NUMBER.search(name):
+        raise invalid(f"'{name}' ends as only the second adapter of one name does", fix="write no '#'")
+    return name
 
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -75,7 +85,7 @@ class AdapterFile(Model):
 
     noun: ClassVar[str] = "adapter"
     format: Format
-    name: _Text
+    name: Annotated[_Text, AfterValidator(_given_name)]
     summary: _Text = ""
     needs: tuple[NeedEntry, ...] = ()
     inputs: tuple[_Text, ...] = ()
@@ -282,14 +292,27 @@ def baseline_file(argument: str) -> tuple[str, Path]:
 
 
 def unique_names(specs: Sequence[AdapterSpec]) -> list[AdapterSpec]:
-    """Return the adapters under names that differ: a command given twice is `python3` and `python3-2`."""
-    seen: Counter[str] = Counter()
+    """Return the adapters under names that differ: a command given twice is `python3` and `python3#2`.
+
+    A name that was given stays as it is, and no other adapter gets it.
+    """
+    taken = {escape(spec.name) for spec in specs}  # as reports have them
+    seen: set[str] = set()
     named = []
     for spec in specs:
-        seen[spec.name] += 1
-        number = seen[spec.name]
-        named.append(spec if number == 1 else dataclasses.replace(spec, name=f"{spec.name}-{number}"))
+        name = spec.name
+        if escape(name) in seen:
+            numbered = (f"{spec.name}#{number}" for number in count(2))
+            name = next(each for each in numbered if escape(each) not in taken)
+        seen.add(escape(name))
+        taken.add(escape(name))
+        named.append(dataclasses.replace(spec, name=name))
     return named
+
+
+def given_name(name: str) -> str:
+    """Return what an adapter calls itself that `unique_names` may have given a number."""
+    return _NUMBER.sub("", name)
 
 
 def _similar_folder(path: Path) -> str:

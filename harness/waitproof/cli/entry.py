@@ -18,7 +18,6 @@ from waitproof.text import escape, installed_version
 
 __all__ = ["main"]
 
-INTERNAL_ERROR = 4  # not an ExitCode: no report has it
 COMMANDS = {  # name of its module, except for `serve`: help
     "run": "run the suite against adapters and print their verdicts",
     "list": "list the scenarios and what they prove",
@@ -61,7 +60,7 @@ def _exit_code(error: BaseException) -> int:
     print(escape(str(error)), file=sys.stderr)
     if isinstance(error, InputError):
         return ExitCode.WRONG_USE
-    return INTERNAL_ERROR if isinstance(error, HarnessError) else ExitCode.UNKNOWN
+    return ExitCode.INTERNAL_ERROR if isinstance(error, HarnessError) else ExitCode.UNKNOWN
 
 
 def _parser(command: str) -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from pathlib import Path
 from waitproof.adapter import AdapterSpec
 from waitproof.cli.options import suite_of
 from waitproof.errors import InputError, Mistake
+from waitproof.report import is_stream
 from waitproof.simulate import forecast
 from waitproof.suite import Scenario, Suite, load_suite, narrowed, select
 
@@ -40,7 +41,7 @@ class SuiteRun:
 
     def path(self, requested: Path) -> Path:
         """Return the file of this suite's report: with several suites, `report-stream.json` and so on."""
-        if self.is_only or requested.is_char_device():
+        if self.is_only or is_stream(requested):
             return requested
         return requested.with_name(f"{requested.stem}-{self.suite.name}{requested.suffix}")
 

@@ -2,17 +2,18 @@
 
 Adapters of one suite run side by side, and one suite after the other.
 
-What is not obvious: the run has its own thread, so that Ctrl-C and SIGTERM are noticed at once and every
-verdict known by then is kept.
+What is not obvious: the run has its own thread, so that Ctrl-C and SIGTERM are noticed at once, and every
+verdict known by then is written whatever ends it, before anything is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -116,43 +117,87 @@ def execute(options: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: Wrong use, or a report that could not be written.
     """
+    json_path = {"--json": options.json} if options.json else {}
+    report.clear_paths(requested := {**json_path, **report.requested_paths(options)})
     arguments = [*_without_collections(options.adapters), *options.adapter]
     if not arguments:
         expected = "a folder with an adapter.yaml, or --adapter with a command"
         fix = "waitproof run adapters/reference-client"
         raise InputError(Mistake("waitproof run", "no adapter is named", expected=expected, fix=fix))
-    json_path = {"--json": options.json} if options.json else {}
-    report.check_paths(requested := {**json_path, **report.requested_paths(options)})
     specs = unique_names([find_adapter(argument) for argument in arguments])
     runs = plan(options, specs)
     for each in runs:
-        report.check_paths(each.paths(requested))
+        report.clear_paths(each.paths(requested))
     console = make_console(sys.stdout)
-    baselines = {spec.name: load_baseline(spec.baseline) for spec in specs}
+    baselines = [[load_baseline(spec.baseline) for spec in each.specs] for each in runs]
     level = Level(options.fail_on.upper())
     results: list[RunResult] = []
     mistakes: list[Mistake] = []
-    for each in runs:
+    signals: list[None] = []
+    for each, known in zip(runs, baselines, strict=True):
         with report.commands_off(os.environ, say):
             if not results:
                 prepare_all([spec for run in runs for spec in run.specs], say, again=options.prepare)
             if not each.is_only:
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
-            result = _play(each, options, console, baselines)
-            add_causes(result)
-            raw = report.report_of(result, exit_code=_code([result], options), fail_on=level)
-            merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
+            with _until_written(signals):
+                result, error = _play(each, options, console, known)
+                error = error or _add_causes(result)
+                raw = report.report_of(result, exit_code=_code([result], options), fail_on=level)
+                merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
+                mistakes += report.write_reports(merged, each.paths(requested), raw)
             report.print_report(console, merged, verbose=options.verbose)
             say(_last_line(each, result))
-        mistakes += _write_reports(each, raw, merged, options)
+        report.publish(merged, os.environ, say)
         results.append(result)
-        if result.interrupted:
+        if error is not None:
+            for mistake in mistakes:
+                print(escape(str(mistake)), file=sys.stderr)
+            raise error
+        if result.interrupted or signals:
             break
     if len(results) > 1:
         say(_summary(results))
     if mistakes:
         raise InputError(mistakes)
-    return _code(results, options)
+    return _code(results, options) if len(results) == len(runs) else ExitCode.INTERRUPTED
+
+
+@contextlib.contextmanager
+def _until_written(signals: list[None]) -> Iterator[None]:
+    """Let a first signal wait until the reports are written; a second one ends the program at once."""
+
+    def on_signal() -> None:
+        signals.append(None)
+        if len(signals) > 1:
+            raise KeyboardInterrupt
+
+    with on_termination(on_signal):
+        yield
+
+
+def _add_causes(result: RunResult) -> BaseException | None:
+    """Look for causes, until a signal comes; return the error that ended that, if one did."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with on_termination(stop):
+            add_causes(result)
+    except KeyboardInterrupt:
+        result.interrupted = True
+    except Exception as error:  # noqa: BLE001 - raised once all is written
+        return _noted(result, error)
+    return None
+
+
+def _noted(result: RunResult, error: BaseException) -> BaseException:
+    """Note in a run's result that an error of our own has ended it."""
+    errors = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+    result.error = "\n".join(str(each) or type(each).__name__ for each in errors)
+    result.interrupted = True
+    return error
 
 
 def _code(results: Sequence[RunResult], options: argparse.Namespace) -> ExitCode:
@@ -160,6 +205,7 @@ def _code(results: Sequence[RunResult], options: argparse.Namespace) -> ExitCode
     return exit_code(
         [list(adapter.verdicts()) for adapter in adapters],
         fail_on=Level(options.fail_on.upper()),
+        failed=any(result.error for result in results),
         interrupted=any(result.interrupted for result in results),
         stale=any(adapter.stale for adapter in adapters),
         died=any(adapter.deaths for adapter in adapters),
@@ -183,9 +229,16 @@ def _play(
     run: SuiteRun,
     options: argparse.Namespace,
     console: Console,
-    baselines: Mapping[str, Baseline],
-) -> RunResult:
-    """Play one suite's scenarios with its adapters and show the progress."""
+    baselines: Sequence[Baseline],
+) -> tuple[RunResult, BaseException | None]:
+    """Play one suite's scenarios with its adapters and show the progress.
+
+    Returns:
+        What is known, and the error of the harness that ended the run, if one did.
+
+    Raises:
+        InputError: The run could not begin.
+    """
     listener: report.BarListener | report.LineListener
     on_poll = None
     if console.is_terminal and not console.is_dumb_terminal:
@@ -210,14 +263,14 @@ def _play(
             return _run_in_thread(runner)
 
 
-def _run_in_thread(runner: Runner) -> RunResult:
-    result: Future[RunResult] = Future()
+def _run_in_thread(runner: Runner) -> tuple[RunResult, BaseException | None]:
+    ended: Future[RunResult] = Future()
 
     def body() -> None:
         try:
-            result.set_result(runner.run())
-        except BaseException as error:  # noqa: BLE001 - raised below, in the main thread
-            result.set_exception(error)
+            ended.set_result(runner.run())
+        except BaseException as error:  # noqa: BLE001 - raised in the main thread, once all is written
+            ended.set_exception(error)
 
     thread = threading.Thread(target=body, name="run", daemon=True)
     # In a thread, so that a second Ctrl-C breaks nothing.
@@ -225,7 +278,10 @@ def _run_in_thread(runner: Runner) -> RunResult:
         thread.start()
         while thread.is_alive():
             thread.join(0.2)
-    return result.result()
+    error = ended.exception()
+    if isinstance(error, InputError):
+        raise error
+    return runner.result, error and _noted(runner.result, error)
 
 
 def _last_line(run: SuiteRun, result: RunResult) -> str:
@@ -247,17 +303,3 @@ def _summary(results: Sequence[RunResult]) -> str:
     adapters = sum(len(result.adapters) for result in results)
     seconds = sum(result.seconds for result in results)
     return f"{len(results)} suites with {plural(adapters, 'adapter')} in {seconds:.1f} s"
-
-
-def _write_reports(
-    run: SuiteRun, raw: report.Report, merged: report.Merged, options: argparse.Namespace
-) -> list[Mistake]:
-    """Write every requested report of one suite; return what could not be written, and why."""
-    mistakes: list[Mistake] = []
-    if options.json is not None:
-        try:
-            report.write(raw, run.path(options.json))
-        except InputError as error:  # the other reports are still written
-            mistakes += error.mistakes
-    report.publish(merged, os.environ, say)
-    return mistakes + report.write_reports(merged, run.paths(report.requested_paths(options)))

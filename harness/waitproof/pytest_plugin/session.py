@@ -249,11 +249,12 @@ class _Run(SilentListener):
             for scenario in chosen.scenarios
             for name in scenario.proves
         }
+        self._names = [spec.name for spec in specs]
         self._runner = Runner(
             whole or chosen,
             [spec.launch() for spec in specs],
             scenarios=chosen.scenarios,
-            baselines=baselines,
+            baselines=[baselines[spec.name] for spec in specs],
             knows_suite=whole is not None,
             listener=self,
         )
@@ -283,8 +284,7 @@ class _Run(SilentListener):
 
         None where the adapter is not run here.
         """
-        result = next((each for each in self._runner.result.adapters if each.name == adapter), None)
-        if result is None:
+        if adapter not in self._names:
             return None
         known = entry.known
         covered = [
@@ -293,7 +293,8 @@ class _Run(SilentListener):
         wait(covered)
         if not covered:
             self._thread.join()
-        stale = (each for each in self._runner.stale(result) if each.entry is entry)
+        number = self._names.index(adapter)
+        stale = (each for each in self._runner.stale(number) if each.entry is entry)
         return bool(covered), next(stale, None)
 
     def deaths(self) -> list[str]:

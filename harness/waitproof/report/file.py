@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.report.model import SCHEMA, Report
+from waitproof.report.writing import write_file
 from waitproof.suite import Json
 from waitproof.text import escape
 
-__all__ = ["document", "load", "parse", "report_schema", "shown", "write", "write_file"]
+__all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
 MAX_MISTAKES = 5  # of one file that isn't a report: the first say enough
@@ -58,23 +60,6 @@ def write(report: Report, path: Path) -> None:
     write_file(path, json.dumps(document(report), indent=1) + "\n")
 
 
-def write_file(path: Path, text: str, what: str = "report") -> None:
-    """Write a file in UTF-8; half of a surrogate pair is written out.
-
-    Args:
-        path: The file.
-        text: What it will hold.
-        what: What that is, for the message.
-
-    Raises:
-        InputError: The file cannot be written.
-    """
-    try:
-        path.write_bytes(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(Mistake(str(path), f"the {what} cannot be written: {why(error)}")) from None
-
-
 def load(path: Path) -> Report:
     """Return the report in a file, fit to be shown.
 
@@ -111,7 +96,7 @@ def parse(values: Json, place: str) -> Report:
             )
         )
     try:
-        return _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
+        report = _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
     except ValidationError as error:
         mistakes = [
             Mistake(
@@ -123,6 +108,10 @@ def parse(values: Json, place: str) -> Report:
         raise InputError(mistakes[:MAX_MISTAKES]) from None
     except RecursionError:
         raise InputError(Mistake(place, "the report is nested too deeply to be read")) from None
+    twice = [name for name, number in Counter(each.name for each in report.adapters).items() if number > 1]
+    if twice:
+        raise InputError([Mistake(place, f"several of its adapters are called '{name}'") for name in twice])
+    return report
 
 
 def shown(report: Report) -> Report:

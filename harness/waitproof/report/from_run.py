@@ -65,6 +65,7 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
         started=result.started.isoformat(timespec="seconds"),
         seconds=_rounded(result.seconds),
         interrupted=result.interrupted,
+        error=_shortened(result.error),
         whole=result.whole,
         fail_on=fail_on,
         exit_code=exit_code,

@@ -74,6 +74,10 @@ def _properties(adapter: Adapter) -> Iterator[tuple[str, str]]:
 
 def _cases(report: Merged, adapter: Adapter) -> Iterator[ET.Element]:
     error = adapter.entry.error
+    if adapter.report.interrupted:
+        reason = adapter.report.error or "the run was interrupted: this is what was known by then"
+        problem = _problem("error", Status.ERROR, reason.partition("\n")[0], reason)
+        yield _testcase(adapter.name, "the run comes to its end", problem)
     if error and not adapter.entry.verdicts:
         yield _testcase(adapter.name, "the adapter runs", _problem("error", Status.ERROR, error, error))
     if deaths := death_sentences(adapter.entry):

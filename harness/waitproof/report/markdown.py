@@ -6,6 +6,7 @@ Text that comes from an adapter stays text: it can make no table, tag, link, men
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -29,6 +30,7 @@ _SIGNS = {
     ExitCode.NOT_KEPT: "❌",
     ExitCode.UNKNOWN: "❔",
     ExitCode.INTERRUPTED: "⏹",
+    ExitCode.INTERNAL_ERROR: "💥",
 }
 _STATUS_SIGNS = {Status.FAIL: "❌", Status.WARN: "⚠️", Status.ERROR: "💥", Status.INCONCLUSIVE: "❔"}
 # What makes Markdown of text, and what GitHub finds in text: a mention, a reference, an address.
@@ -177,14 +179,20 @@ def results_page(reports: Sequence[Report], not_run: Sequence[str] = ()) -> str:
     """Return a page that compares SDKs.
 
     Args:
-        reports: Of one suite; of an adapter that is in several of them, the newest counts.
+        reports: Of one suite; of an adapter that is in several of them, the newest counts. Adapters of one
+            name that were started in different ways are different ones.
         not_run: Names of adapters that exist but could not be run.
     """
-    adapters = {
-        entry.name: Adapter(entry.name, report, entry)
+    newest = {
+        (entry.name, entry.argument): (report, entry)
         for report in sorted(reports, key=lambda report: report.started)
         for entry in report.adapters
     }
+    counts = Counter(name for name, _ in newest)
+    adapters: dict[str, Adapter] = {}
+    for (name, argument), (report, entry) in newest.items():
+        shown = name if counts[name] == 1 else f"{name} ({argument})"
+        adapters[shown] = Adapter(shown, report, entry)
     columns = {name: adapters.get(name) for name in [*sorted(adapters), *sorted({*not_run} - {*adapters})]}
     requirements = reports[-1].requirements if reports else ()
     lines = [

@@ -27,7 +27,13 @@ __all__ = ["Adapter", "Merged", "merge_reports", "names_in_a_sentence", "outcome
 
 MAX_NAMES = 3  # in a sentence; the rest is counted
 _Placed: TypeAlias = tuple[Report, str, AdapterEntry]  # an adapter, its report and the report's file
-_EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCode.KEPT)
+_EXIT_ORDER = (
+    ExitCode.INTERNAL_ERROR,
+    ExitCode.INTERRUPTED,
+    ExitCode.NOT_KEPT,
+    ExitCode.UNKNOWN,
+    ExitCode.KEPT,
+)
 
 
 @dataclass(frozen=True)
@@ -257,6 +263,10 @@ def outcome(report: Merged) -> str:
             return "; ".join(_failures(report)) or "The run failed, for a reason that is not shown here"
         case ExitCode.UNKNOWN:
             return f"Nothing failed, but {'; '.join(_open(report)) or 'something could not be judged'}"
+        case ExitCode.INTERNAL_ERROR:
+            reasons = [each.error.partition("\n")[0] for each in report.reports if each.error]
+            why = f", {reasons[0]}" if reasons else ""
+            return f"waitproof itself failed{why}: this is what was known by then"
         case _:
             return "The run was interrupted: this is what was known by then"
 

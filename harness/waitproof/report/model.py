@@ -301,6 +301,8 @@ class Report(Part):
     seconds: Duration
     interrupted: bool = False
     """The run was ended early: the report holds what was known by then."""
+    error: str = ""
+    """Why waitproof itself failed during the run, empty where it did not."""
     whole: bool | None = None
     """Every scenario of the suite was to be played: no -k. null where an older file doesn't say."""
     fail_on: Level = Level.MUST

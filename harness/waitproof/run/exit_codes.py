@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     NOT_KEPT = 1
     WRONG_USE = 2
     UNKNOWN = 3
+    INTERNAL_ERROR = 4
     INTERRUPTED = 130
 
 
@@ -25,6 +26,7 @@ def exit_code(
     adapters: Iterable[Sequence[Verdict]],
     *,
     fail_on: Level = Level.MUST,
+    failed: bool = False,
     interrupted: bool = False,
     stale: bool = False,
     died: bool = False,
@@ -35,6 +37,7 @@ def exit_code(
     Args:
         adapters: The verdicts of each adapter.
         fail_on: MUST, or SHOULD where a WARN fails the run too.
+        failed: The harness itself failed during the run.
         interrupted: The run was cancelled.
         stale: A baseline has an entry that is no longer true.
         died: A process of an adapter died.
@@ -43,6 +46,8 @@ def exit_code(
     failing = {Status.FAIL} if fail_on is Level.MUST else {Status.FAIL, Status.WARN}
     groups = [list(verdicts) for verdicts in adapters]
     verdicts = [verdict for group in groups for verdict in group]
+    if failed:
+        return ExitCode.INTERNAL_ERROR
     if interrupted:
         return ExitCode.INTERRUPTED
     if stale or any(verdict.status in failing and not verdict.excused for verdict in verdicts):

@@ -108,7 +108,8 @@ class RunResult:
     Attributes:
         started: When it began, in UTC.
         seconds: How long it took.
-        interrupted: It was cancelled.
+        interrupted: It was ended early.
+        error: Why the harness itself ended it, "" where it did not.
         strays: Requests that belong to no scenario, or nobody knows to which.
         argument: What its user typed to name the suite, "" for the adapter's or the default.
         scenarios_arguments: What its user typed to name further scenarios.
@@ -119,6 +120,7 @@ class RunResult:
     started: datetime
     seconds: float = 0.0
     interrupted: bool = False
+    error: str = ""
     adapters: list[AdapterResult] = field(default_factory=list)
     strays: tuple[Stray, ...] = ()
     origin_ns: int = 0

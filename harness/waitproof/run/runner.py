@@ -13,11 +13,12 @@ import functools
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from waitproof.adapter import AdapterCommand
-from waitproof.errors import HarnessError
+from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.judge import Ended, JournalEntry, TaskRecord
 from waitproof.mock import ServerProcess
 from waitproof.run.baseline import Baseline, Stale
@@ -30,6 +31,7 @@ from waitproof.run.result import AdapterResult, RunResult, ScenarioResult, Stray
 from waitproof.run.session import AdapterSession
 from waitproof.run.workers import Processes
 from waitproof.suite import Scenario, Suite
+from waitproof.text import escape
 
 __all__ = ["Runner"]
 
@@ -50,7 +52,7 @@ class Runner:
         adapters: Sequence[AdapterCommand],
         *,
         scenarios: Sequence[Scenario] | None = None,
-        baselines: Mapping[str, Baseline] | None = None,
+        baselines: Sequence[Baseline] | None = None,
         knows_suite: bool = True,
         listener: Listener | None = None,
         on_poll: Callable[[LivePoll], None] | None = None,
@@ -61,9 +63,9 @@ class Runner:
 
         Args:
             suite: The contract and all its scenarios.
-            adapters: What to start, prepared; names must differ.
+            adapters: What to start, prepared.
             scenarios: Which to play, all by default.
-            baselines: Known deviations, by the adapter's name.
+            baselines: The known deviations of each adapter, in the order of the adapters; none by default.
             knows_suite: Whether `suite` has every scenario that there is: without that, nobody can say that
                 an entry of a baseline matches nothing.
             listener: Follows the run.
@@ -71,11 +73,15 @@ class Runner:
                 else comes in while it runs, so it must take microseconds and never raise.
             port: Port of the mock server, 0 for one that the system chooses.
             start_limit_s: How long an adapter may take to say hello.
+
+        Raises:
+            InputError: Two adapters have one name, and nobody could tell their verdicts apart.
         """
+        _check_names(adapters)
         self._suite = suite
         self._scenarios = tuple(suite.scenarios if scenarios is None else scenarios)
         self._commands = tuple(adapters)
-        self._baselines = dict(baselines or {})
+        self._baselines = tuple(baselines or [Baseline()] * len(adapters))
         self._knows_suite = knows_suite
         self._listener: Listener = listener or SilentListener()
         self._on_poll = on_poll
@@ -94,9 +100,9 @@ class Runner:
                 command.name,
                 scenarios={each.id: ScenarioResult(each) for each in self._scenarios},
                 argument=command.argument,
-                baseline=self._baseline(command.name).file,
+                baseline=baseline.file,
             )
-            for command in adapters
+            for command, baseline in zip(adapters, self._baselines, strict=True)
         ]
 
     def run(self) -> RunResult:
@@ -115,8 +121,8 @@ class Runner:
         finally:
             self.result.seconds = time.monotonic() - began_s
             self.result.interrupted = self._cancelled.is_set()
-            for adapter in self.result.adapters:
-                adapter.stale = self.stale(adapter)
+            for number, adapter in enumerate(self.result.adapters):
+                adapter.stale = self.stale(number)
         if len(self._errors) > 1:
             raise BaseExceptionGroup("several errors ended the run", self._errors)
         if self._errors:
@@ -132,18 +138,16 @@ class Runner:
         self._cancelled.set()
         self._stop()
 
-    def stale(self, adapter: AdapterResult) -> tuple[Stale, ...]:
-        """Return the entries of an adapter's baseline that are stale, as far as is known by now."""
+    def stale(self, number: int) -> tuple[Stale, ...]:
+        """Return the stale entries of an adapter's baseline as far as is known; `number` counts from 0."""
+        adapter = self.result.adapters[number]
         proves = {scenario.id: scenario.proves for scenario in self._suite.scenarios}
-        return self._baseline(adapter.name).stale(
+        return self._baselines[number].stale(
             list(adapter.verdicts()),
             proves if self._knows_suite else None,
             [requirement.id for requirement in self._suite.contract.requirements],
             adapter=shlex.quote(adapter.argument or adapter.name),
         )
-
-    def _baseline(self, adapter: str) -> Baseline:
-        return self._baselines.get(adapter, Baseline())
 
     # --- phases ---
 
@@ -162,8 +166,10 @@ class Runner:
             in_threads=functools.partial(self._in_threads, server),
         )
         sessions = [
-            AdapterSession(context, command, result, self._baseline(command.name))
-            for command, result in zip(self._commands, self.result.adapters, strict=True)
+            AdapterSession(context, command, result, baseline)
+            for command, result, baseline in zip(
+                self._commands, self.result.adapters, self._baselines, strict=True
+            )
         ]
         try:
             self._phases(server, sessions)
@@ -242,3 +248,10 @@ class Runner:
         if owner is not None and entry.kind == "poll" and entry.ended is Ended.IN_FLIGHT:
             assert self._on_poll is not None
             self._on_poll(LivePoll(*owner, entry.status))
+
+
+def _check_names(adapters: Sequence[AdapterCommand]) -> None:
+    for name, number in Counter(escape(command.name) for command in adapters).items():
+        if number > 1:
+            fact = f"{number} adapters are called '{name}'"
+            raise InputError(Mistake("adapters", fact, fix="give each another 'name' in its adapter.yaml"))

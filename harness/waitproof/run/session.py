@@ -304,10 +304,16 @@ class AdapterSession:
 
     @contextlib.contextmanager
     def _playing(self, trial: Trial, hello: Hello) -> Iterator[None]:
-        """Give a trial whose process cannot be started ERROR verdicts that say why."""
+        """Give a trial whose process cannot be started ERROR verdicts that say why.
+
+        Raises:
+            HarnessError: The server has died, which ends the run and is no verdict.
+        """
         try:
             yield
         except WaitproofError as error:
+            if self._run.server.failure is not None:
+                raise
             if not self._run.stopping.is_set():
                 why = self._result.masked(str(error))
                 trial.close(unplayed(self._run.contract, trial.scenario, Status.ERROR, why, hello))

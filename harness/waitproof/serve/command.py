@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import gc
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ DEFAULT_PORT = 8080
 SIGNAL_PAUSE_S = 0.1  # until a signal is seen, at most
 SWITCH_S = 0.0005  # for which a thread that judges may delay the one that answers polls
 MAX_COUNT = 10**9  # thirty years of seconds
+# A name or an IPv4 address, or an IPv6 address, with brackets or without.
+_HOST = re.compile(r"[^\s/:\[\]]+|\[?[0-9a-fA-F.]*:[0-9a-fA-F.]*:[0-9a-fA-F.:]*(%[^\s/\]]+)?\]?")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +42,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_PORT,
         help="port to listen on, 0 for a free one (default: %(default)s)",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
     parser.add_argument(
         "--allow-host",
+        type=_host,
         action="append",
         default=[],
         metavar="NAME",
@@ -97,6 +103,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="maximum number of requests to keep (default: %(default)s)",
     )
+
+
+def _host(text: str) -> str:
+    """Return a host; "" is a variable of the shell that is not set, and would listen on every address."""
+    if _HOST.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(f"expected a name or an address without a port, not '{text[:100]}'")
 
 
 def _count(text: str) -> int:

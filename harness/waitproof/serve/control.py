@@ -22,7 +22,7 @@ from werkzeug import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 
-from waitproof.errors import InputError, Mistake
+from waitproof.errors import InputError, Mistake, why
 from waitproof.serve import models
 from waitproof.serve.events import stream
 from waitproof.serve.manager import TaskManager
@@ -182,8 +182,15 @@ class Control:
     def get_scenario(self, name: str) -> models.ScenarioText:
         """One scenario with its text; the name is its id, or the last part of it."""
         scenario = self._scenario(name)
-        entry = next(each for each in self._manager.catalog.entries() if each.id == scenario.id)
-        text = entry.path.read_text(encoding="utf-8", errors="replace")
+        entry = next((each for each in self._manager.catalog.entries() if each.id == scenario.id), None)
+        if entry is None:  # noticed since
+            raise Refused(404, Mistake("", f"the file of {scenario.id} has been deleted"))
+        try:
+            text = entry.path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            fact = f"the file of {scenario.id} cannot be read: {why(error)}"
+            fix = "its last good version stays in use until the server notices that it is gone"
+            raise Refused(404, Mistake("", fact, fix=fix)) from None
         return models.ScenarioText.of(entry, yaml=text)
 
     @operation("POST", "/check")

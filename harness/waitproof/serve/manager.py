@@ -16,6 +16,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from urllib.parse import quote
 
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import JournalEntry
@@ -27,6 +28,7 @@ from waitproof.suite import BeginRequest, Catalog, Json, Scenario, Step, TaskIdF
 __all__ = ["ANY_PAGE", "TaskManager"]
 
 ANY_PAGE = {"Access-Control-Allow-Origin": "*"}
+MAX_ID = 2000  # characters of an id in a URL, which not every HTTP library makes much longer
 # Clients resolve such a part of a path, and cannot encode half a character, which JSON can hold.
 _UNUSABLE_ID = re.compile("|[.]|[.][.]|.*[\ud800-\udfff].*", re.DOTALL)
 
@@ -222,8 +224,8 @@ class TaskManager:
                 fact = f"'{task_id}' cannot be a task id of this contract"
                 raise InputError(Mistake("task_id", fact, expected="a whole number")) from None
         text = str(task_id)
-        if _UNUSABLE_ID.fullmatch(text):
-            fix = "choose an id that can be part of a URL"
+        if _UNUSABLE_ID.fullmatch(text) or len(quote(text, safe="")) > MAX_ID:
+            fix = f"choose an id that can be part of a URL, in at most {MAX_ID} characters"
             raise InputError(Mistake("task_id", "a task with this id could not be polled", fix=fix))
         return text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -56,23 +56,35 @@ def parsed(request: Request, model: type[_M]) -> _M:
         fact = f"a body of type '{request.mimetype}' cannot be read"
         raise Refused(415, Mistake("", fact, expected="Content-Type: application/json"))
     try:
-        body = json.loads(data or b"{}")
-    except (ValueError, RecursionError) as error:
+        body = json.loads(data or b"{}", parse_constant=_not_json)
+    except RecursionError:
+        raise Refused(400, Mistake("", "the body is nested too deep to be read")) from None
+    except ValueError as error:
         raise Refused(400, Mistake("", f"the body is not JSON: {error}")) from None
     if not isinstance(body, dict):
-        found = shorten(json.dumps(body), MAX_SHOWN)
-        raise InputError(Mistake("", "the body is not a JSON object", found=found))
+        raise InputError(Mistake("", "the body is not a JSON object", found=_shown(body)))
     try:
         return model.model_validate(body)
     except ValidationError as error:
         raise InputError(list(_mistakes(error, model))) from None
 
 
+def _shown(value: object) -> str:
+    try:
+        return shorten(json.dumps(value), MAX_SHOWN)
+    except RecursionError:
+        return "a value that is nested too deep to be shown"
+
+
+def _not_json(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
 def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:
     """Yield a mistake for each member that is wrong."""
     for each in error.errors(include_url=False):
         place = shorten(".".join(str(part) for part in each["loc"]), MAX_NAME)
-        found = shorten(json.dumps(each["input"]), MAX_SHOWN)
+        found = _shown(each["input"])
         match each["type"]:
             case "extra_forbidden":
                 known = ", ".join(model.model_fields) or "nothing"

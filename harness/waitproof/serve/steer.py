@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from waitproof.errors import InputError, Mistake
-from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, TaskState, check
+from waitproof.suite import Contract, Json, Scenario, StatusMeaning, Step, TaskState, check, unsendable
 
 __all__ = ["STALL_S", "Action", "steering"]
 
@@ -48,7 +48,7 @@ def steering(
             the `seconds` that each poll waits for its answer.
 
     Raises:
-        InputError: The contract has no status for the action, or the payload has an unknown placeholder.
+        InputError: The contract has no status for the action, or the payload cannot be sent.
     """
     if action is Action.ADVANCE:
         return lambda state: _at_step(state, state.steps, min(state.step + 1, len(state.steps) - 1))
@@ -75,12 +75,12 @@ def _step(action: Action, contract: Contract, scenario: Scenario, payload: Mappi
             if contract.ends_the_wait(step.status) and contract.fails(str(step.status)) is fails:
                 return step
     for name, value in payload.items():
+        if fact := unsendable(value):
+            raise InputError(Mistake(name, fact))
         try:
             check([value], TASK_VALUES)
         except ValueError as error:
             raise InputError(Mistake(name, str(error))) from None
-        except RecursionError:
-            raise InputError(Mistake(name, f"'{name}' is nested too deeply")) from None
     return Step.model_validate({"status": status, **payload})
 
 

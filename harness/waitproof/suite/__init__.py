@@ -61,7 +61,7 @@ from waitproof.suite.starting import new_suite
 from waitproof.suite.step import Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, dotted, fill, path_of, placeholders
-from waitproof.suite.yaml import Json, Node, Path
+from waitproof.suite.yaml import Json, Node, Path, unsendable
 
 __all__ = [
     "CONTRACT",
@@ -144,5 +144,6 @@ __all__ = [
     "shown",
     "suite_above",
     "suite_folder",
+    "unsendable",
     "watched_after_s",
 ]

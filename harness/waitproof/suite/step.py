@@ -17,7 +17,7 @@ from waitproof.suite.document import shown
 from waitproof.suite.model import Duration, Model, Wrong, invalid
 from waitproof.suite.yaml import Json, Node
 
-__all__ = ["FOREVER", "Drop", "Fault", "Step"]
+__all__ = ["CONTROL", "FOREVER", "Drop", "Fault", "Step"]
 
 MAX_TIMES = 1_000_000
 FOREVER = 0  # as `times`: a step without end, written `forever`
@@ -25,7 +25,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OF_A_STATUS = {"result", "error", "body", "omit", "encoding", "chunked"}
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # What the server writes itself: anything else there would break the answer's end.
 _SERVERS_OWN = {"content-length": "remove it", "transfer-encoding": "write 'chunked: true' in its place"}
 
@@ -52,7 +52,7 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
             raise invalid(f"{shown(name)} is not a header's name", expected="letters, digits and hyphens")
         if name.lower() in _SERVERS_OWN:
             raise invalid(f"'{name}' is the server's own header", fix=_SERVERS_OWN[name.lower()])
-        if _CONTROL.search(text):
+        if CONTROL.search(text):
             raise invalid(f"'{name}' cannot be {shown(text)}", expected="text without line ends")
     return headers
 

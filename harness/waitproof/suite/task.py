@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from waitproof.suite.contract import Contract
 from waitproof.suite.sending import Response, merged, sent
 from waitproof.suite.shape import StatusMeaning
-from waitproof.suite.step import FOREVER, Step
+from waitproof.suite.step import CONTROL, FOREVER, Step
 from waitproof.suite.template import fill
 from waitproof.suite.yaml import Json
 
@@ -158,9 +158,9 @@ def respond(
         # A connection that is dropped in mid-body breaks off a valid answer: the task is still running.
         shown = step if fault is None else Step(status=contract.status_for(StatusMeaning.KEEP_POLLING) or "")
         body = render_body(contract, shown, values, now_ns=now_ns)
-        headers = merged(contract.answer.headers, {n: str(fill(v, timed)) for n, v in shown.headers.items()})
+        headers = merged(contract.answer.headers, _filled(shown.headers, timed))
         return sent(Response(200, headers, _encode(body)), shown, request)
-    headers = {name: str(fill(value, timed)) for name, value in fault.headers.items()}
+    headers = _filled(fault.headers, timed)
     if fault.text is not None:
         http = 200 if fault.http is None else fault.http
         return Response(
@@ -190,6 +190,14 @@ def render_body(
     }
     body: dict[str, Json] = {**fill(contract.answer.body, more), **fill(step.body, values)}
     return {key: value for key, value in body.items() if key not in step.omit}
+
+
+def _filled(headers: Mapping[str, str], values: Mapping[str, Json]) -> dict[str, str]:
+    """Return headers with their placeholders filled in; a line end in a task's id begins no other header."""
+    return {
+        name: CONTROL.sub(lambda found: f"%{ord(found[0]):02X}", str(fill(text, values)))
+        for name, text in headers.items()
+    }
 
 
 def _encode(value: Json) -> bytes:

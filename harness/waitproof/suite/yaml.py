@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import yaml
 
-__all__ = ["MAX_MISTAKES", "MAX_SHOWN", "Json", "Node", "Path", "Position", "Reader"]
+__all__ = ["MAX_MISTAKES", "MAX_SHOWN", "Json", "Node", "Path", "Position", "Reader", "unsendable"]
 
 Json: TypeAlias = Any  # pydantic's JsonValue copies and checks every payload again; the parser has done that
 Path: TypeAlias = tuple[str | int, ...]  # keys and indices, from the root of a file
@@ -280,6 +280,30 @@ class Reader:
     def _stop(self, at: Position, fact: str, *, fix: str = "") -> NoReturn:
         self.mistakes.append((at, fact, "", fix))
         raise _StoppedError
+
+
+def unsendable(value: Json) -> str:
+    """Return why a value that did not come from a file cannot be sent as JSON, "" if it can.
+
+    What a `Reader` returns can always be sent.
+    """
+    level: list[Json] = [value]
+    for _ in range(MAX_DEPTH):
+        for each in level:
+            if isinstance(each, float) and not math.isfinite(each):
+                return "JSON has no such number"
+            texts = each if isinstance(each, dict) else [each] if isinstance(each, str) else ()
+            if any(_SURROGATE.search(text) for text in texts):
+                return "half of a surrogate pair"
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list | tuple)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return ""
+    return f"nested more than {MAX_DEPTH} levels deep"
 
 
 def _at(event: Any) -> Position:
