@@ -292,8 +292,8 @@ def _last_line(run: SuiteRun, result: RunResult) -> str:
         played = [len({each.scenario for each in adapter.verdicts()}) for adapter in result.adapters]
         done = " to ".join(dict.fromkeys(map(str, (min(played), max(played)))))
         return f"{name}: interrupted after {result.seconds:.1f} s: {done} of {count}{adapters}"
-    number, every = len(run.scenarios), len(result.suite.scenarios)
     if not result.whole:
+        number, every = len(run.scenarios), len(result.suite.scenarios)
         less = ", and not all that they prove," if number == every else ""
         count = f"{number} of {plural(every, 'scenario')}{less}"
     left_out = ""
