@@ -7,7 +7,9 @@ stderr and exits with 2, an error of our own exits with 4; nothing here may end 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -22,6 +24,7 @@ __all__ = ["main"]
 WRONG_USE, UNKNOWN, INTERNAL_ERROR, INTERRUPTED = 2, 3, 4, 130
 
 COMMANDS = {  # name of its module, except for `serve`: help
+    "init": "set a repository up to judge its SDK: adapter, configuration, CI",
     "run": "run the suite against adapters and print their verdicts",
     "list": "list the scenarios and what they prove",
     "explain": "explain a requirement, a scenario or a check",
@@ -35,8 +38,7 @@ COMMANDS = {  # name of its module, except for `serve`: help
     "new": "create a working adapter for a new SDK, or a suite for a new API",
     "schema": "print the JSON Schema of scenarios, contracts or report.json",
 }
-EXAMPLES = {
-    "run": ("run adapters/reference-client --html report.html", "run my-adapter -k outcomes -v"),
+EXAMPLES = {  # of each command; `run` has more to say about its own
     "list": ("list --suite stream",),
     "explain": ("explain stops-at-terminal", "explain outcomes/completed"),
     "lint": ("lint scenarios/stream", "lint my-scenario.yaml --suite stream"),
@@ -47,6 +49,7 @@ EXAMPLES = {
     "baseline": ("baseline update my-adapter --report report.json",),
     "diff": ("diff before.json after.json",),
     "new": ("new adapter python my-adapter", "new suite my-suite"),
+    "init": ("init", "init --language go --suite meilisearch"),
     "schema": ("schema --contract",),
 }
 
@@ -106,7 +109,11 @@ def _exit_code(error: Exception) -> int:
     if not all(isinstance(each, WaitproofError) for each in errors):
         report_failure(error)
         return INTERNAL_ERROR
-    print(*(escape(str(each)) for each in errors), sep="\n\n", file=sys.stderr)
+    from waitproof.report import commands_off  # noqa: PLC0415 - `serve`, which must start quickly, needs none of it
+
+    with commands_off(os.environ, functools.partial(print, file=sys.stderr, flush=True)):
+        # What an adapter wrote is in it.
+        print(*(escape(str(each)) for each in errors), sep="\n\n", file=sys.stderr, flush=True)
     if any(isinstance(each, HarnessError) for each in errors):
         return INTERNAL_ERROR
     return WRONG_USE if any(isinstance(each, InputError) for each in errors) else UNKNOWN
@@ -117,18 +124,19 @@ def _parser(command: str) -> tuple[argparse.ArgumentParser, list[str]]:
     parser = argparse.ArgumentParser(
         prog="waitproof",
         description="Proves that an SDK's wait helper keeps the promises of its documentation.",
-        epilog="To see a command's options: waitproof run --help",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", title="commands (waitproof run --help shows one's options)"
+    )
     known: list[str] = []
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog="\n".join(["examples:", *(f"  waitproof {each}" for each in EXAMPLES[name])]),
+            epilog="\n".join(["examples:", *(f"  waitproof {each}" for each in EXAMPLES.get(name, ()))]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == command:

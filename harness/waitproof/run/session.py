@@ -24,6 +24,8 @@ from waitproof.judge import (
     Trial,
     TrialState,
     Verdict,
+    disproved,
+    is_refused,
     rounds,
     unplayed,
 )
@@ -36,6 +38,7 @@ from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
 from waitproof.run.slots import Slots
+from waitproof.run.slow_start import announced
 from waitproof.run.stage import Stage
 from waitproof.run.workers import WorkerSlot
 from waitproof.simulate import (
@@ -107,7 +110,8 @@ class AdapterSession:
         self._phase("starting")
         slot = self._slots.fresh([])
         try:
-            slot.start()
+            with announced(self._phase, self._run.processes.start_limit_s):
+                slot.start()
         except AdapterError as error:
             if not self._run.stopping.is_set():
                 self._fail(error)
@@ -217,6 +221,7 @@ class AdapterSession:
             self._plan_reruns(each)
         elif not self._is_done:
             self._is_done = True
+            self._settle_refusals()
             self._phase("done")
         return self._reruns
 
@@ -227,6 +232,14 @@ class AdapterSession:
             if trial.verdicts and self._published.get(trial.scenario.id) != (trial.verdicts, trial.state):
                 self._publish(trial)
         return self._round
+
+    def _settle_refusals(self) -> None:
+        """Hold what the adapter refused to do against all that it did."""
+        reasons = disproved({name: trial.observations for name, trial in self._trials.items()})
+        for trial in filter(_has_refusal, self._trials.values()):
+            if trial.scenario.id in reasons:
+                trial.overrule(self._result.masked(reasons[trial.scenario.id]))
+            self._publish(trial)
 
     def _plan_reruns(self, each: Round) -> None:
         after_waits = each.kind is RoundKind.AFTER_WAITS
@@ -334,7 +347,8 @@ class AdapterSession:
 
     def _publish(self, trial: Trial) -> None:
         self._published[trial.scenario.id] = trial.verdicts, trial.state
-        self._report(trial.scenario.id, trial.verdicts, final=trial.state is TrialState.SETTLED)
+        is_final = trial.state is TrialState.SETTLED and (self._is_done or not _has_refusal(trial))
+        self._report(trial.scenario.id, trial.verdicts, final=is_final)
 
     def _fail(self, error: AdapterError) -> None:
         """Give every scenario ERROR verdicts with the same reason."""
@@ -352,6 +366,10 @@ class AdapterSession:
             missing_helper = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
         result.verdicts = self._baseline.excuse(verdicts, lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
+
+
+def _has_refusal(trial: Trial) -> bool:
+    return any(map(is_refused, trial.observations))
 
 
 def _next(queue: deque[_Item]) -> _Item | None:
