@@ -38,8 +38,7 @@ COMMANDS = {  # name of its module, except for `serve`: help
     "new": "create a working adapter for a new SDK, or a suite for a new API",
     "schema": "print the JSON Schema of scenarios, contracts or report.json",
 }
-EXAMPLES = {
-    "run": ("run adapters/reference-client --html report.html", "run my-adapter -k outcomes -v"),
+EXAMPLES = {  # of each command; `run` has more to say about its own
     "list": ("list --suite stream",),
     "explain": ("explain stops-at-terminal", "explain outcomes/completed"),
     "lint": ("lint scenarios/stream", "lint my-scenario.yaml --suite stream"),
@@ -125,18 +124,19 @@ def _parser(command: str) -> tuple[argparse.ArgumentParser, list[str]]:
     parser = argparse.ArgumentParser(
         prog="waitproof",
         description="Proves that an SDK's wait helper keeps the promises of its documentation.",
-        epilog="To see a command's options: waitproof run --help",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", title="commands (waitproof run --help shows one's options)"
+    )
     known: list[str] = []
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog="\n".join(["examples:", *(f"  waitproof {each}" for each in EXAMPLES[name])]),
+            epilog="\n".join(["examples:", *(f"  waitproof {each}" for each in EXAMPLES.get(name, ()))]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == command:
