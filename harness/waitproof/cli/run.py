@@ -22,7 +22,7 @@ from rich.console import Console
 from waitproof import report
 from waitproof.adapter import FILE_NAME, adapters_in, find_adapter, unique_names
 from waitproof.cli.console import make_console, say
-from waitproof.cli.options import add_suite_options, prepare_all
+from waitproof.cli.options import add_prepare_option, add_suite_options, prepare_all
 from waitproof.cli.plan import QUICK_S, SuiteRun, plan
 from waitproof.errors import InputError, Mistake
 from waitproof.run import (
@@ -102,6 +102,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="exit with 0 although the machine was too busy to tell in some scenarios (default: with 3)",
     )
     running = parser.add_argument_group("how it is run")
+    add_prepare_option(running)
     running.add_argument(
         "--clock-jump",
         action="store_true",
@@ -136,7 +137,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     for each, known in zip(runs, baselines, strict=True):
         with report.commands_off(os.environ, say):
             if not results:
-                prepare_all([spec for run in runs for spec in run.specs], say)
+                prepare_all([spec for run in runs for spec in run.specs], say, again=options.prepare)
             if not each.is_only:
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
             with _until_written(signals):
