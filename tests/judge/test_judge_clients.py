@@ -106,8 +106,8 @@ def test_a_key_in_the_query_is_looked_at_too() -> None:
 def test_a_poll_that_an_http_library_repeats_or_redirects_is_not_another_clients() -> None:
     heads = agents("sdk", "library", "sdk", "sdk")
 
-    repeats = {2: {"repeat": True}, 1: {"ended": Ended.DROPPED}}
-    redirected = {2: {"n": 1}}
+    repeats: dict[int, dict[str, Any]] = {2: {"repeat": True}, 1: {"ended": Ended.DROPPED}}
+    redirected: dict[int, dict[str, Any]] = {2: {"n": 1}}
     for special in (repeats, redirected):
         poll = {
             number: {"headers": {**CREDENTIALS, **head}, **special.get(number, {})}
