@@ -292,7 +292,7 @@ def test_two_adapters_stand_side_by_side(mark: Mark, tmp_path: Path, cli: Cli) -
     assert code == 3
     header = re.search(r"^level .*$", out, re.MULTILINE)
     counts = out.splitlines()[-4:-1]
-    assert counts == ["MiniAdapter: 1 PASS", f"{name}: 1 ERROR", f"{name}-2: 1 ERROR"]
+    assert counts == ["MiniAdapter: 1 PASS", f"{name}: 1 ERROR", f"{name}#2: 1 ERROR"]
     assert header is not None
 
 
