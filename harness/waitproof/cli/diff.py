@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from waitproof.report import compare, load, markdown_lines, plain_lines
+from waitproof.cli.console import say
+from waitproof.report import commands_off, compare, load, markdown_lines, plain_lines
 from waitproof.run import ExitCode
 from waitproof.text import escape
 
@@ -23,5 +25,6 @@ def execute(options: argparse.Namespace) -> ExitCode:
     """Print the difference; the exit code says whether something got worse."""
     difference = compare(load(options.old), load(options.new))
     lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
-    print("\n".join(escape(line) for line in lines))
+    with commands_off(os.environ, say):
+        print("\n".join(escape(line) for line in lines))
     return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT
