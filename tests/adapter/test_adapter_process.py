@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from github_runner import FILES, FOLDER
 from waitproof.adapter.answers import AnswersBudget
-from waitproof.adapter.command import AdapterCommand, clean_environment
+from waitproof.adapter.command import AdapterCommand, clean_environment, without_ci
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
 from waitproof.errors import AdapterError, HarnessError
 from waitproof.protocol import Answer, BrokenAdapterError, ExceptionKind, Given, Hello, Raised, Returned
@@ -408,7 +409,8 @@ def test_lone_surrogates_are_data_and_can_be_shown(start: Start) -> None:
 def test_the_environment_is_cleaned_and_the_folder_is_the_adapters(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("http_proxy", "NO_PROXY", "JAVA_TOOL_OPTIONS", "STREAM_API_KEY"):
+    removed = {"http_proxy", "NO_PROXY", "JAVA_TOOL_OPTIONS", "STREAM_API_KEY", "GITHUB_OUTPUT"}
+    for name in removed:
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("KEPT", "1")
     process = start("environment", env={"OWN": "2"}, clean=["STREAM_API_KEY"])
@@ -419,7 +421,7 @@ def test_the_environment_is_cleaned_and_the_folder_is_the_adapters(
     assert isinstance(answer, Answer)
     assert isinstance(answer.outcome, Returned)
     seen = answer.outcome.result
-    assert {"http_proxy", "NO_PROXY", "JAVA_TOOL_OPTIONS", "STREAM_API_KEY"}.isdisjoint(seen)
+    assert removed.isdisjoint(seen)
     assert (seen["KEPT"], seen["OWN"], seen["folder"]) == ("1", "2", str(HOSTILE))
 
 
@@ -427,6 +429,17 @@ def test_what_the_adapters_folder_sets_wins_over_what_is_cleaned() -> None:
     environment = {"PATH": "p", "Https_Proxy": "x", "ALL_PROXY": "x", "JAVA_TOOL_OPTIONS": "x", "KEY": "x"}
 
     assert clean_environment(environment, ["KEY"], {"KEY": "own"}) == {"PATH": "p", "KEY": "own"}
+
+
+def test_an_adapter_gets_nothing_that_controls_its_job() -> None:
+    kept = {"PATH": "p", "GITHUB_ACTIONS": "true", "GITHUB_SHA": "1", "NPM_TOKEN": "given on purpose"}
+    files = {f"GITHUB_{name}": "/tmp/file" for name in FILES}
+    tokens = dict.fromkeys(
+        ["GITHUB_TOKEN", "GH_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"], "x"
+    )
+    newer = {"GITHUB_OF_NEXT_YEAR": f"/runner/_temp/{FOLDER}/next_5f"}
+
+    assert without_ci({**kept, **files, **tokens, **newer}) == kept
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from waitproof.adapter.kept_waiting import starvation
 from waitproof.adapter.kits import languages, new_adapter
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
+from waitproof.adapter.sdk import LocalSdk, find_sdks, install_from
 
 __all__ = [
     "FILE_NAME",
@@ -23,13 +24,16 @@ __all__ = [
     "AdapterProcess",
     "AdapterSpec",
     "AnswersBudget",
+    "LocalSdk",
     "PendingCall",
     "adapters_in",
     "baseline_file",
     "clean_environment",
     "close_all",
     "find_adapter",
+    "find_sdks",
     "given_name",
+    "install_from",
     "languages",
     "new_adapter",
     "prepare",

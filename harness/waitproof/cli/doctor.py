@@ -7,7 +7,7 @@ import os
 
 from waitproof.adapter import find_adapter
 from waitproof.cli.console import say
-from waitproof.cli.options import add_suite_options, prepare_all, suite_of
+from waitproof.cli.options import add_prepare_option, add_suite_options, prepare_all, suite_of
 from waitproof.errors import InputError
 from waitproof.report import commands_off
 from waitproof.run import ExitCode, examine, find_example
@@ -20,6 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("adapter", metavar="ADAPTER", help="a folder with an adapter.yaml, or a command")
     add_suite_options(parser)
+    add_prepare_option(parser)
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
@@ -31,5 +32,5 @@ def execute(options: argparse.Namespace) -> ExitCode:
         raise InputError(mistakes)  # the example's are among them
     example = find_example(contract, suite.scenarios)
     with commands_off(os.environ, say):
-        prepare_all([spec], say)
+        prepare_all([spec], say, again=options.prepare)
         return ExitCode.KEPT if examine(spec.launch(), contract, say, example) else ExitCode.UNKNOWN

@@ -15,9 +15,12 @@ from waitproof.adapter import AdapterSpec
 from waitproof.cli.options import suite_of
 from waitproof.errors import InputError, Mistake
 from waitproof.report import is_stream
-from waitproof.suite import Scenario, Suite, load_suite, select
+from waitproof.simulate import forecast
+from waitproof.suite import Scenario, Suite, load_suite, narrowed, select
 
-__all__ = ["SuiteRun", "plan"]
+__all__ = ["QUICK_S", "SuiteRun", "plan"]
+
+QUICK_S = 15.0  # a scenario that takes as long is not played with --quick
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class SuiteRun:
 
     Attributes:
         scenarios: Those of its scenarios that are to be played.
+        left_out: Those that are selected, and that --quick leaves out.
         is_only: There is no other suite in this command.
     """
 
     suite: Suite
     scenarios: Sequence[Scenario]
     specs: Sequence[AdapterSpec]
+    left_out: Sequence[Scenario]
     is_only: bool
 
     def path(self, requested: Path) -> Path:
@@ -65,13 +70,34 @@ def plan(options: argparse.Namespace, specs: Sequence[AdapterSpec]) -> list[Suit
         )
     suites = {resolved: load_suite(folder, options.scenarios) for resolved, folder in folders.items()}
     _check_names(list(suites.values()))
-    chosen = _select([suite.scenarios for suite in suites.values()], options.patterns)
-    played = [
-        (suite, scenarios, groups[resolved])
-        for (resolved, suite), scenarios in zip(suites.items(), chosen, strict=True)
-        if scenarios
-    ]
+    known = [scenario for suite in suites.values() for scenario in suite.scenarios]
+    selected = {
+        (scenario.id, name)
+        for scenario in select(known, options.patterns, options.exclude)
+        for name in scenario.proves
+    }
+    played = []
+    for resolved, suite in suites.items():
+        chosen = narrowed(suite.scenarios, selected)
+        quick, long = _by_length(suite, chosen) if options.quick else (chosen, ())
+        if quick:
+            played.append((suite, quick, groups[resolved], long))
+    if not played:
+        fact = f"all that is selected takes {QUICK_S:g} s or longer"
+        raise InputError(Mistake("--quick", fact, fix="run it without --quick"))
     return [SuiteRun(*each, is_only=len(played) == 1) for each in played]
+
+
+def _by_length(
+    suite: Suite, scenarios: Sequence[Scenario]
+) -> tuple[tuple[Scenario, ...], tuple[Scenario, ...]]:
+    """Return the scenarios that a run with --quick plays, and those that take too long for it."""
+    quick: list[Scenario] = []
+    long: list[Scenario] = []
+    for scenario in scenarios:
+        is_long = forecast(suite.contract, scenario).length_s >= QUICK_S
+        (long if is_long else quick).append(scenario)
+    return tuple(quick), tuple(long)
 
 
 def _check_names(suites: Sequence[Suite]) -> None:
@@ -81,22 +107,3 @@ def _check_names(suites: Sequence[Suite]) -> None:
         if first != suite.folder:
             fact = f"{first} and {suite.folder} have the same name, '{suite.name}'"
             raise InputError(Mistake("waitproof run", fact, fix="give one of them another 'name'"))
-
-
-def _select(suites: Sequence[Sequence[Scenario]], patterns: Sequence[str]) -> list[tuple[Scenario, ...]]:
-    """Return what the patterns select of each suite; each pattern must match in one of them."""
-    fitting: list[list[str]] = [[] for _ in suites]
-    for pattern in patterns:
-        errors = []
-        for own, scenarios in zip(fitting, suites, strict=True):
-            try:
-                select(scenarios, [pattern])
-                own.append(pattern)
-            except InputError as error:
-                errors.append(error)
-        if len(errors) == len(suites):
-            raise errors[0]
-    return [
-        select(scenarios, own) if own or not patterns else ()
-        for own, scenarios in zip(fitting, suites, strict=True)
-    ]

@@ -22,8 +22,8 @@ from rich.console import Console
 from waitproof import report
 from waitproof.adapter import FILE_NAME, adapters_in, find_adapter, unique_names
 from waitproof.cli.console import make_console, say
-from waitproof.cli.options import add_suite_options, prepare_all
-from waitproof.cli.plan import SuiteRun, plan
+from waitproof.cli.options import add_prepare_option, add_suite_options, prepare_all
+from waitproof.cli.plan import QUICK_S, SuiteRun, plan
 from waitproof.errors import InputError, Mistake
 from waitproof.run import (
     Baseline,
@@ -42,46 +42,73 @@ from waitproof.text import escape, plural
 
 __all__ = ["add_options", "execute"]
 
+_EXAMPLES = """\
+examples:
+  waitproof run my-adapter --quick                         a first look
+  waitproof run my-adapter -k "timeout and not faults"     some scenarios
+  waitproof run my-adapter --html report.html              a page to share
+"""
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
+    parser.usage = "waitproof run [ADAPTER ...] [options]"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EXAMPLES
     parser.add_argument("adapters", nargs="*", metavar="ADAPTER", help="a folder with an adapter.yaml")
-    parser.add_argument(
+    judged = parser.add_argument_group("what is judged, and by what")
+    judged.add_argument(
         "--adapter",
         action="append",
         default=[],
         metavar="X",
         help="a folder with an adapter.yaml, or a command; repeatable",
     )
-    add_suite_options(parser)
-    parser.add_argument(
+    add_suite_options(judged)
+    selecting = parser.add_argument_group("which scenarios")
+    selecting.add_argument(
         "-k",
         action="append",
         default=[],
-        metavar="PATTERN",
+        metavar="EXPR",
         dest="patterns",
-        help="run only scenarios (or scenario:requirement pairs) that match; substring or glob, repeatable",
+        help="run only scenarios and requirements that match: patterns with 'and', 'or', 'not' and "
+        "parentheses; a pattern is a substring or a glob; repeatable",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write report.json to FILE")
-    report.add_options(parser)
-    parser.add_argument(
+    selecting.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="leave out what matches, written as for -k; repeatable",
+    )
+    selecting.add_argument(
+        "--quick", action="store_true", help=f"leave out scenarios that take {QUICK_S:g} s or longer"
+    )
+    reports = parser.add_argument_group("reports")
+    reports.add_argument("--json", type=Path, metavar="FILE", help="write report.json to FILE")
+    report.add_options(reports)
+    reports.add_argument("-v", "--verbose", action="store_true", help="print every requirement and failure")
+    ending = parser.add_argument_group("exit code")
+    ending.add_argument(
         "--fail-on",
         choices=["must", "should"],
         default="must",
         help="the lowest level whose failures make the run exit with 1 (default: must)",
     )
-    parser.add_argument(
+    ending.add_argument(
         "--allow-inconclusive",
         action="store_true",
         help="exit with 0 although the machine was too busy to tell in some scenarios (default: with 3)",
     )
-    parser.add_argument(
+    running = parser.add_argument_group("how it is run")
+    add_prepare_option(running)
+    running.add_argument(
         "--clock-jump",
         action="store_true",
         help="let the adapters' time of day jump on by an hour every 0.4 s (needs libfaketime; Linux)",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="print every requirement and failure")
-    parser.add_argument("--port", type=int, default=0, help="port of the mock server (default: a free one)")
+    running.add_argument("--port", type=int, default=0, help="port of the mock server (default: a free one)")
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
@@ -110,7 +137,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     for each, known in zip(runs, baselines, strict=True):
         with report.commands_off(os.environ, say):
             if not results:
-                prepare_all([spec for run in runs for spec in run.specs], say)
+                prepare_all([spec for run in runs for spec in run.specs], say, again=options.prepare)
             if not each.is_only:
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
             with _until_written(signals):
@@ -120,7 +147,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
                 merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
                 mistakes += report.write_reports(merged, each.paths(requested), raw)
             report.print_report(console, merged, verbose=options.verbose)
-            say(_last_line(result))
+            say(_last_line(each, result))
         report.publish(merged, os.environ, say)
         results.append(result)
         if error is not None:
@@ -257,15 +284,23 @@ def _run_in_thread(runner: Runner) -> tuple[RunResult, BaseException | None]:
     return runner.result, error and _noted(runner.result, error)
 
 
-def _last_line(result: RunResult) -> str:
+def _last_line(run: SuiteRun, result: RunResult) -> str:
     name = result.suite.name
-    if result.interrupted:
-        scenarios = [each for adapter in result.adapters for each in adapter.scenarios.values()]
-        played = sum(bool(each.verdicts) for each in scenarios)
-        return f"{name}: interrupted after {result.seconds:.1f} s: {played} of {len(scenarios)} scenarios"
-    count = len(result.adapters[0].scenarios)
+    count = plural(len(run.scenarios), "scenario")
     adapters = f" with {len(result.adapters)} adapters" if len(result.adapters) > 1 else ""
-    return f"{name}: {plural(count, 'scenario')}{adapters} in {result.seconds:.1f} s"
+    if result.interrupted:
+        played = [len({each.scenario for each in adapter.verdicts()}) for adapter in result.adapters]
+        done = " to ".join(dict.fromkeys(map(str, (min(played), max(played)))))
+        return f"{name}: interrupted after {result.seconds:.1f} s: {done} of {count}{adapters}"
+    if not result.whole:
+        number, every = len(run.scenarios), len(result.suite.scenarios)
+        less = ", and not all that they prove," if number == every else ""
+        count = f"{number} of {plural(every, 'scenario')}{less}"
+    left_out = ""
+    if run.left_out:
+        names = report.names_in_a_sentence([each.id for each in run.left_out])
+        left_out = f"; --quick left out {names}"
+    return f"{name}: {count}{adapters} in {result.seconds:.1f} s{left_out}"
 
 
 def _summary(results: Sequence[RunResult]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from waitproof.report.from_run import report_of
     from waitproof.report.github import commands_off, publish
     from waitproof.report.markdown import results_page
-    from waitproof.report.merge import Merged, merge_reports, outcome
+    from waitproof.report.merge import Merged, merge_reports, names_in_a_sentence, outcome
     from waitproof.report.model import AdapterEntry, Report, RequirementEntry
     from waitproof.report.outputs import add_options, clear_paths, requested_paths, write_reports
     from waitproof.report.progress import BarListener, LineListener
@@ -33,7 +33,7 @@ else:
             "from_run": "report_of",
             "github": "commands_off publish",
             "markdown": "results_page",
-            "merge": "Merged merge_reports outcome",
+            "merge": "Merged merge_reports names_in_a_sentence outcome",
             "model": "AdapterEntry Report RequirementEntry",
             "outputs": "add_options clear_paths requested_paths write_reports",
             "progress": "BarListener LineListener",
@@ -58,6 +58,7 @@ __all__ = [
     "load",
     "markdown_lines",
     "merge_reports",
+    "names_in_a_sentence",
     "outcome",
     "plain_lines",
     "print_report",

@@ -40,8 +40,8 @@ _NAMES = {
 }
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each kind of report to a command."""
+def add_options(parser: argparse._ActionsContainer) -> None:
+    """Add an option for each kind of report to a command, or to a group of its options."""
     for name, (what, _) in _MAKERS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what} to FILE")
 

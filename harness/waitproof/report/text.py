@@ -75,6 +75,8 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
             _print(console, [shorten(stderr, console.width - 1)])
         if adapter.unverified():
             _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
+        if partly := adapter.partly_unsupported():
+            _print(console, [f"{adapter.name}: UNSUPPORTED in some scenarios: {', '.join(partly)}"])
     strays = [stray for each in report.reports for stray in each.strays]
     if strays:
         left_out = sum(each.strays_left_out for each in report.reports)

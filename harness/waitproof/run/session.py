@@ -25,6 +25,8 @@ from waitproof.judge import (
     Trial,
     TrialState,
     Verdict,
+    disproved,
+    is_refused,
     rounds,
     unplayed,
 )
@@ -38,6 +40,7 @@ from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
 from waitproof.run.slots import API_KEY, Slots
+from waitproof.run.slow_start import announced
 from waitproof.run.stage import Stage
 from waitproof.run.workers import WorkerSlot
 from waitproof.simulate import (
@@ -109,7 +112,8 @@ class AdapterSession:
         self._phase("starting")
         slot = self._slots.fresh([])
         try:
-            slot.start()
+            with announced(self._phase, self._run.processes.start_limit_s):
+                slot.start()
         except AdapterError as error:
             if not self._run.stopping.is_set():
                 self._fail(error)
@@ -219,6 +223,7 @@ class AdapterSession:
             self._plan_reruns(each)
         elif not self._is_done:
             self._is_done = True
+            self._settle_refusals()
             self._phase("done")
         return self._reruns
 
@@ -229,6 +234,14 @@ class AdapterSession:
             if trial.verdicts and self._published.get(trial.scenario.id) != (trial.verdicts, trial.state):
                 self._publish(trial)
         return self._round
+
+    def _settle_refusals(self) -> None:
+        """Hold what the adapter refused to do against all that it did."""
+        reasons = disproved({name: trial.observations for name, trial in self._trials.items()})
+        for trial in filter(_has_refusal, self._trials.values()):
+            if trial.scenario.id in reasons:
+                trial.overrule(self._result.masked(reasons[trial.scenario.id]))
+            self._publish(trial)
 
     def _plan_reruns(self, each: Round) -> None:
         after_waits = each.kind is RoundKind.AFTER_WAITS
@@ -336,7 +349,8 @@ class AdapterSession:
 
     def _publish(self, trial: Trial) -> None:
         self._published[trial.scenario.id] = trial.verdicts, trial.state
-        self._report(trial.scenario.id, trial.verdicts, final=trial.state is TrialState.SETTLED)
+        is_final = trial.state is TrialState.SETTLED and (self._is_done or not _has_refusal(trial))
+        self._report(trial.scenario.id, trial.verdicts, final=is_final)
 
     def _fail(self, error: AdapterError) -> None:
         """Give every scenario ERROR verdicts with the same reason."""
@@ -355,6 +369,10 @@ class AdapterSession:
         shown = map(self._result.masked_verdict, verdicts)
         result.verdicts = self._baseline.excuse(tuple(shown), lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
+
+
+def _has_refusal(trial: Trial) -> bool:
+    return any(map(is_refused, trial.observations))
 
 
 def _next(queue: deque[_Item]) -> _Item | None:

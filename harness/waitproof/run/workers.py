@@ -27,7 +27,11 @@ MAX_DEATHS = 3  # in a row, nothing played in between: such an adapter is not st
 
 
 class Processes:
-    """Every process of a run, so that all are closed whatever happens; used from several threads."""
+    """Every process of a run, so that all are closed whatever happens; used from several threads.
+
+    Attributes:
+        start_limit_s: How long an adapter may take to say hello.
+    """
 
     def __init__(self, clean: tuple[str, ...], start_limit_s: float, stopping: threading.Event) -> None:
         """Make a registry without processes.
@@ -38,7 +42,7 @@ class Processes:
             stopping: Set before `stop` is called.
         """
         self._clean = clean
-        self._start_limit_s = start_limit_s
+        self.start_limit_s = start_limit_s
         self._stopping = stopping
         self._lock = threading.Lock()
         self._open: list[AdapterProcess] = []
@@ -56,7 +60,7 @@ class Processes:
         with self._lock:
             answers = self._answers.setdefault(id(command), AnswersBudget())
         process = AdapterProcess(
-            command, clean=self._clean, start_limit_s=self._start_limit_s, answers=answers
+            command, clean=self._clean, start_limit_s=self.start_limit_s, answers=answers
         )
         with self._lock:
             self._open.append(process)
