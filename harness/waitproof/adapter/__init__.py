@@ -11,6 +11,7 @@ from waitproof.adapter.folder import (
     read_adapter,
     unique_names,
 )
+from waitproof.adapter.inputs import input_files
 from waitproof.adapter.kept_waiting import starvation
 from waitproof.adapter.kits import languages, new_adapter
 from waitproof.adapter.preparation import prepare
@@ -28,6 +29,7 @@ __all__ = [
     "close_all",
     "find_adapter",
     "given_name",
+    "input_files",
     "languages",
     "new_adapter",
     "prepare",

@@ -12,6 +12,7 @@ import io
 import sys
 from collections.abc import Sequence
 
+from waitproof.cli.configuration import configure
 from waitproof.errors import HarnessError, InputError, WaitproofError
 from waitproof.signals import discard_output
 from waitproof.text import escape, installed_version
@@ -39,8 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that only knows ASCII is no reason to give up
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = _parser(next((each for each in arguments if each in COMMANDS), "")).parse_args(arguments)
+    command = next((each for each in arguments if each in COMMANDS), "")
+    options = _parser(command).parse_args(arguments)
     try:
+        if command != "run":  # which removes the reports of an earlier run first of all
+            configure(command, options)
         code = int(options.execute(options))
         sys.stdout.flush()
     except (WaitproofError, KeyboardInterrupt, BrokenPipeError) as error:
