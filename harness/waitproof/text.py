@@ -10,6 +10,7 @@ __all__ = ["MASKED", "escape", "installed_version", "mask", "on_one_line", "plur
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, format, surrogate, private use and unassigned characters
 _TAB_WIDTH = 4
 MASKED = "***"
+MIN_START = 6  # characters of a secret that was cut off: fewer help nobody who looks for it
 
 
 def plural(count: int, noun: str) -> str:
@@ -30,10 +31,24 @@ def shorten(text: str, most: int, *, counted: bool = False) -> str:
 
 
 def mask(text: str, secrets: Iterable[str]) -> str:
-    """Return a text with `***` wherever one of these secrets, none of them empty, is in it."""
+    """Return a text with `***` wherever one of these secrets, none of them empty, is in it.
+
+    The start of one counts as well where `shorten` has cut the text off in it.
+    """
     for secret in secrets:
         if secret in text:
             text = text.replace(secret, MASKED)
+        if "…" in text:
+            *cut, last = text.split("…")
+            text = "…".join([*(_masked_end(part, secret) for part in cut), last])
+    return text
+
+
+def _masked_end(text: str, secret: str) -> str:
+    """Return a text with `***` for the start of a secret that it ends with."""
+    for length in range(len(secret) - 1, MIN_START - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + MASKED
     return text
 
 

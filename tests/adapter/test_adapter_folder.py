@@ -398,6 +398,18 @@ def test_preparing_keeps_the_proxies(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "result").read_text() == "http://proxy.invalid"
 
 
+def test_preparing_gets_nothing_that_controls_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_OUTPUT", "GITHUB_ENV", "ACTIONS_RUNTIME_TOKEN"):
+        monkeypatch.setenv(name, "x")
+
+    prepared(spec_of(tmp_path, "import os; open('result', 'w').write(' '.join(os.environ))"))
+
+    names = (tmp_path / "result").read_text().split()
+    assert not {"GITHUB_OUTPUT", "GITHUB_ENV", "ACTIONS_RUNTIME_TOKEN"} & set(names)
+
+
 def test_a_failed_command_shows_the_end_of_its_output_and_is_run_again(tmp_path: Path) -> None:
     spec = spec_of(tmp_path, "print(*range(40), 'no\\tsuch package', sep='\\n'); raise SystemExit(7)")
 
@@ -435,6 +447,15 @@ def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
         f"{tmp_path}/adapter.yaml: its input 'pom.xml' cannot be read: No such file or directory\n"
         "  fix:      correct 'inputs'"
     )
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe"])
+def test_an_input_that_is_no_file_is_refused_and_never_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    message = failure(spec_of(tmp_path, append("a"), inputs=[name]))
+
+    assert message.splitlines()[0].endswith(f"its input '{name}' cannot be read: it is not a file")
 
 
 def test_an_input_whose_name_no_file_can_have_is_an_input_error(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_the_command_line_wins(project: Path) -> None:
         'adapters = ["conformance/my-sdk"]\nsuite = "stream"\nexclude = ["slow"]\nfail-on = "should"\n'
     )
 
-    typed = {"adapters": ["x"], "suite": "algolia", "exclude": ["faults"], "fail_on": "must"}
+    typed: dict[str, Any] = {"adapters": ["x"], "suite": "algolia", "exclude": ["faults"], "fail_on": "must"}
 
     assert configured(**typed) == typed
     assert configured(adapter=["ruby x.rb"], suite="x")["adapter"] == ["ruby x.rb"]

@@ -38,7 +38,7 @@ def test_an_expression_and_an_exclusion_choose_what_is_played(mark: Mark, tmp_pa
     code, out, _ = cli("run", folder, "--suite", MINI, *chosen, "--json", tmp_path / "r.json")
 
     assert code == 0
-    assert out.splitlines()[-1].startswith("mini: 2 scenarios in ")
+    assert out.splitlines()[-1].startswith("mini: 2 of 6 scenarios in ")
     assert played(tmp_path / "r.json") == [
         "outcomes/broken:broken-is-returned",
         "outcomes/completes:returns-output",
@@ -56,7 +56,7 @@ def test_a_quick_run_says_what_it_leaves_out(
     none = cli("run", folder, "--suite", MINI, "-k", "usual-timeout", "--quick")
 
     assert code == 0
-    assert out.splitlines()[-1].startswith("mini: 2 scenarios in ")
+    assert out.splitlines()[-1].startswith("mini: 2 of 6 scenarios in ")
     assert out.splitlines()[-1].endswith("; --quick left out timing/gives-up")
     assert none == (
         2,

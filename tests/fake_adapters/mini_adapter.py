@@ -146,6 +146,33 @@ class TypedAndStrict(MiniAdapter):
         return {**job, "output": {"pages": job["output"].get("pages", 0)}}
 
 
+class HidesWhatFails(MiniAdapter):
+    """Its helper gives up after half of its time, and the adapter then says that it cannot be called so.
+
+    Of one scenario, which it knows by its client's name, it says so without calling the helper.
+    """
+
+    def hello(self) -> dict[str, Any]:
+        bind = waitproof_kit._Session.bind
+
+        def bind_or_refuse(session: Any, message: dict[str, Any]) -> Any:
+            if message["op"] == "wait" and message["client"] == "timing/gives-up":
+                return self.refuse
+            return bind(session, message)
+
+        setattr(waitproof_kit._Session, "bind", bind_or_refuse)  # noqa: B010 - the kit hides the name
+        return super().hello()
+
+    def refuse(self) -> Any:
+        raise waitproof_kit.Unsupported("no overload")
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return client.wait(task_id, **{**options, "timeout": options.get("timeout", 0.6) / 2})
+        except GaveUp:
+            return self.refuse()
+
+
 class LooksOnceMore(MiniAdapter):
     """Asks for the job's state once more when it has ended."""
 

@@ -680,14 +680,6 @@ def test_version_and_help_exit_with_0(capsys: pytest.CaptureFixture[str]) -> Non
         assert capsys.readouterr().out.startswith(start)
 
 
-def test_an_unknown_command_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["ruin"])
-
-    assert ended.value.code == 2
-    assert "invalid choice: 'ruin'" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("command", ["list", "schema"])
 def test_the_reader_of_a_list_may_go_away(command: str) -> None:
     suite = [] if command == "schema" else ["--suite", str(MINI)]

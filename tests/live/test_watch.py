@@ -39,10 +39,10 @@ def test_what_failed_is_run_again_when_a_file_changes_until_ctrl_c(mark: Mark, t
         code = process.wait(LIMIT_S)
         took_s = time.monotonic() - began_s
 
-    assert first[-2].startswith("mini: 2 scenarios in ")
+    assert first[-2].startswith("mini: 2 of 6 scenarios in ")
     assert first[-1] == "watching 1 file; Ctrl-C ends it"
     assert second[0] == "HalfTheTime/adapter.yaml has changed"
-    assert second[-2].startswith("mini: 1 scenario in ")
+    assert second[-2].startswith("mini: 1 of 6 scenarios in ")
     assert broken.startswith(f"{file}:1:1: ")
     assert code == 130
     assert took_s < ENDS_WITHIN_S

@@ -88,6 +88,7 @@ SIDE_BY_SIDE = [
     "NeverGivesUpOneAtATime",
     "DiesGivingUp",
     "DiesAtEveryWait",
+    "HidesWhatFails",
     "LiesAboutElapsed",
     "MuteAtItsDeadline",
     "dies_at_start",
@@ -419,6 +420,37 @@ def test_a_helper_that_never_gives_up_fails_and_holds_up_nothing_else(
     names = {name for name in CORRECT if name.startswith("timing/") and "interval" not in name}
     assert wrong == dict.fromkeys(names, "FAIL")
     assert "was still waiting after 1.70 s" in verdict(adapter, "timing/gives-up:gives-up").seen
+
+
+def test_what_an_adapter_refuses_although_it_can_be_called_is_an_error(side_by_side: Results) -> None:
+    adapter = side_by_side["HidesWhatFails"]
+
+    wrong = {name: status for name, status in statuses(adapter).items() if status != CORRECT[name]}
+    assert wrong == {name: "ERROR" for name in CORRECT if name.startswith("timing/")}
+    refused = (
+        "the adapter reports a wait with no option as unsupported (no overload), but made it in outcomes/"
+    )
+    assert verdict(adapter, "timing/gives-up:gives-up").seen.startswith(refused)
+    assert re.fullmatch(
+        r"the adapter reports that it cannot make the call, but the server saw \d+ polls",
+        verdict(adapter, "timing/gives-up-when-told:gives-up").seen,
+    )
+
+
+def test_a_refusal_is_final_only_when_all_has_been_played(suite: Suite, mark: Mark) -> None:
+    finals: list[tuple[str, bool]] = []
+
+    class Listener(SilentListener):
+        def finished(
+            self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool
+        ) -> None:
+            if scenario.id == "timing/gives-up":
+                finals.append((verdicts[0].status.value, final))
+
+    chosen = select(suite.scenarios, ["timing/gives-up:gives-up", "outcomes/broken", "outcomes/completes"])
+    Runner(suite, [mark.command("HidesWhatFails")], scenarios=chosen, listener=Listener()).run()
+
+    assert finals == [("UNSUPPORTED", False), ("ERROR", True)]
 
 
 @pytest.mark.parametrize("how", SPOILED)

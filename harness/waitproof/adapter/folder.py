@@ -335,7 +335,9 @@ def resolve_argv(words: Sequence[str], folder: Path) -> tuple[str, ...]:
 
     Symbolic links are not followed: a virtual environment is recognized by the link that started it.
     """
-    program, *arguments = (word.replace("{python}", sys.executable) for word in words)
+    # The one executable of `make binary` is no Python that runs a file.
+    python = "python3" if hasattr(sys, "frozen") else sys.executable
+    program, *arguments = (word.replace("{python}", python) for word in words)
     if "/" in program:
         program = str(folder.absolute() / program)  # an absolute one stays as it is
     return (program, *arguments)

@@ -22,9 +22,12 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
+from waitproof.adapter.command import without_ci
 from waitproof.adapter.folder import AdapterSpec, resolve_argv
 from waitproof.adapter.inputs import GENERATED_FILES, digests
 from waitproof.errors import InputError, Mistake
+from waitproof.guardian import guard, release
+from waitproof.signals import on_termination
 from waitproof.text import plural
 
 __all__ = ["prepare"]
@@ -152,25 +155,33 @@ def _prepare(spec: AdapterSpec, on_progress: Callable[[str], None], reason: str,
 
 def _run(argv: tuple[str, ...], folder: Path, log: BinaryIO, limit_s: float) -> str:
     """Run one command and return what went wrong, "" if nothing."""
+    signals: list[None] = []
     try:
-        process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with on_termination(lambda: signals.append(None)):  # while nobody has the process to kill it
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=without_ci(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            guard(process.pid)
     except (OSError, ValueError) as error:
         return f"cannot be started: {error}"
     try:
+        if signals:
+            raise KeyboardInterrupt  # noqa: TRY301 - as if it had come while we wait
         code = process.wait(limit_s)
     except subprocess.TimeoutExpired:
         _kill(process)
         return f"took more than {limit_s:g} s and was ended"
-    except BaseException:  # Ctrl-C: the command is in another session and did not get it
+    except BaseException:  # an interrupt: the command is in another session and did not get the signal
         _kill(process)
         raise
+    finally:
+        release(process.pid)
     return f"failed with exit code {code}" if code else ""
 
 
@@ -182,7 +193,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _failed(folder: Path, command: tuple[str, ...], problem: str) -> Mistake:
     log = folder / _LOG_NAME
-    lines = log.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        lines = file.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
     shown = ("".join(char if char.isprintable() else " " for char in line[:_SHOWN_CHARS]) for line in lines)
     return Mistake(
         str(folder),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from waitproof.adapter import find_adapter
 from waitproof.cli.console import say
 from waitproof.cli.options import add_prepare_option, add_suite_options, no_adapter, prepare_all, suite_of
 from waitproof.errors import InputError
+from waitproof.report import commands_off
 from waitproof.run import ExitCode, examine, find_example
 from waitproof.suite import read_suite
 
@@ -45,5 +47,6 @@ def _examine(argument: str, options: argparse.Namespace) -> ExitCode:
     if contract.example is not None and contract.example not in {each.id for each in suite.scenarios}:
         raise InputError(mistakes)  # the example's are among them
     example = find_example(contract, suite.scenarios)
-    prepare_all([spec], say, again=options.prepare)
-    return ExitCode.KEPT if examine(spec.launch(), contract, say, example) else ExitCode.UNKNOWN
+    with commands_off(os.environ, say):
+        prepare_all([spec], say, again=options.prepare)
+        return ExitCode.KEPT if examine(spec.launch(), contract, say, example) else ExitCode.UNKNOWN

@@ -270,6 +270,10 @@ def _last_line(run: SuiteRun, result: RunResult) -> str:
         done = " to ".join(dict.fromkeys(map(str, (min(played), max(played)))))
         how = "interrupted" if result.interrupted else "stopped at the first failure (-x)"
         return f"{name}: {how} after {result.seconds:.1f} s: {done} of {count}{adapters}"
+    if not result.whole:
+        number, every = len(run.scenarios), len(result.suite.scenarios)
+        less = ", and not all that they prove," if number == every else ""
+        count = f"{number} of {plural(every, 'scenario')}{less}"
     left_out = ""
     if run.left_out:
         names = report.names_in_a_sentence([each.id for each in run.left_out])

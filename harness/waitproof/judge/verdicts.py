@@ -16,6 +16,7 @@ from waitproof.judge.concerns import foreign_to
 from waitproof.judge.follows import explaining, following
 from waitproof.judge.machine import interferences
 from waitproof.judge.observation import NoAnswer, Observation
+from waitproof.judge.refusals import made_anyway
 from waitproof.judge.settle import RULES, Ruling, Settlement, is_decided, settle
 from waitproof.judge.witnesses import contradiction
 from waitproof.judge.words import cut, listed, seconds, timeline_line
@@ -331,6 +332,8 @@ def _find(requirement: Requirement, case: Case) -> Finding:
         for call in observation.calls:
             if isinstance(call.seen, AdapterFault | NoAnswer):
                 return Finding(Mark.ERROR, seen=cut(call.seen.message, MAX_MESSAGE))
+            if made := made_anyway(observation, call):
+                return Finding(Mark.ERROR, seen=made)
             if isinstance(call.seen, Unsupported):
                 return Finding(Mark.UNSUPPORTED, seen=cut(call.seen.reason, MAX_MESSAGE))
             conflict = contradiction(case, call)

@@ -7,7 +7,9 @@ does its file; `load`, `parse` and `shown` return it with every string escaped, 
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +26,7 @@ from waitproof.text import escape
 __all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
+MAX_BYTES, CHUNK_BYTES = 64 << 20, 1 << 20
 MAX_MISTAKES = 5  # of one file that isn't a report: the first say enough
 _EXPECTED = {  # where pydantic's messages name our classes
     "dataclass_type": "input should be an object",
@@ -67,12 +70,29 @@ def load(path: Path) -> Report:
         InputError: It cannot be read, or isn't a report of a schema that this version knows.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(_content(path))
     except OSError as error:
         raise InputError(Mistake(str(path), f"the report cannot be read: {why(error)}")) from None
     except (ValueError, RecursionError) as error:
         raise InputError(Mistake(str(path), f"this isn't JSON: {error}")) from None
     return parse(values, str(path))
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a file, a pipe or a device, if it ends at a size that a report may have.
+
+    Raises:
+        InputError: It is larger.
+        OSError: It cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO that nobody writes to is empty
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "rb") as file:
+        chunks = iter(functools.partial(file.read, CHUNK_BYTES), b"")
+        data = b"".join(itertools.islice(chunks, MAX_BYTES // CHUNK_BYTES + 1))
+    if len(data) > MAX_BYTES:
+        raise InputError(Mistake(str(path), f"this is larger than any report: over {MAX_BYTES:,} bytes"))
+    return data
 
 
 def parse(values: Json, place: str) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TypeAlias
@@ -19,7 +19,7 @@ from waitproof.report.model import (
     VerdictEntry,
     topic_of,
 )
-from waitproof.run import ORDER, ExitCode, tally, unproved
+from waitproof.run import ORDER, ExitCode, partly_unsupported, tally, unproved
 from waitproof.suite import Level
 from waitproof.text import plural
 
@@ -94,6 +94,10 @@ class Adapter:
         """Return the MUST requirements that are UNSUPPORTED in every scenario."""
         return unproved(self.entry.verdicts)
 
+    def partly_unsupported(self) -> list[str]:
+        """Return the MUST requirements that are UNSUPPORTED in some scenarios only."""
+        return partly_unsupported(self.entry.verdicts)
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -130,6 +134,11 @@ class Merged:
     def exit_code(self) -> ExitCode:
         """The exit code that matters most."""
         return min((report.exit_code for report in self.reports), key=_EXIT_ORDER.index)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether one of the runs left out some of its suite's scenarios, as with -k."""
+        return any(report.whole is False for report in self.reports)
 
     @property
     def topics(self) -> list[str]:
@@ -255,6 +264,10 @@ def outcome(report: Merged) -> str:
 
     Names of adapters and requirements are in it as they are.
     """
+    return _reason(report) + ("; only a part of the suite was run" if report.is_part else "")
+
+
+def _reason(report: Merged) -> str:
     match report.exit_code:
         case ExitCode.KEPT:
             return _passed(report)
@@ -276,7 +289,12 @@ def _passed(report: Merged) -> str:
     levels = {Level.MUST, Level.SHOULD} if is_strict else {Level.MUST}
     is_excused = any(verdict.excused and verdict.level in levels for verdict in _verdicts(report.adapters))
     passed = "Every MUST and every SHOULD passed" if is_strict else "Every MUST passed"
-    return passed + (", or its deviation is known" if is_excused else "")
+    partly = {name for adapter in report.adapters for name in adapter.partly_unsupported()}
+    return (
+        passed
+        + (", or its deviation is known" if is_excused else "")
+        + (f"; {len(partly)} {_are(partly)} UNSUPPORTED in some scenarios" if partly else "")
+    )
 
 
 def _failures(report: Merged) -> Iterator[str]:
@@ -313,7 +331,7 @@ def _verdicts(adapters: Iterable[Adapter]) -> Iterator[VerdictEntry]:
     return (verdict for adapter in adapters for verdict in adapter.entry.verdicts)
 
 
-def _are(things: Sequence[object]) -> str:
+def _are(things: Collection[object]) -> str:
     return "is" if len(things) == 1 else "are"
 
 

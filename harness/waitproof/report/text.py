@@ -75,16 +75,19 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
             _print(console, [shorten(stderr, console.width - 1)])
         if adapter.unverified():
             _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
+        if partly := adapter.partly_unsupported():
+            _print(console, [f"{adapter.name}: UNSUPPORTED in some scenarios: {', '.join(partly)}"])
     strays = [stray for each in report.reports for stray in each.strays]
     if strays:
-        _print(console, [_strays_line(strays)])
+        left_out = sum(each.strays_left_out for each in report.reports)
+        _print(console, [_strays_line(strays, left_out)])
     slowest = _slowest(report)
     if slowest:
         _print(console, [f"slowest: {', '.join(slowest)}"])
 
 
-def _strays_line(strays: Sequence[StrayEntry]) -> str:
-    """Return how many requests were strays, and which came most often."""
+def _strays_line(strays: Sequence[StrayEntry], left_out: int) -> str:
+    """Return how many requests were strays, and which of those that are listed came most often."""
     kinds: dict[str, list[StrayEntry]] = {}
     for each in strays:
         kinds.setdefault(f"{each.method} {each.target.partition('?')[0]}", []).append(each)
@@ -96,7 +99,9 @@ def _strays_line(strays: Sequence[StrayEntry]) -> str:
         details.append(f"on connections of {', '.join(near[:MAX_NEAR])}{more}")
     note = f" ({'; '.join(details)})" if details else ""
     count_of = f"{len(alike)} x {most}" if len(strays) > 1 else most
-    return f"{plural(len(strays), 'request')} could not be assigned to a scenario: {count_of}{note}"
+    return (
+        f"{plural(len(strays) + left_out, 'request')} could not be assigned to a scenario: {count_of}{note}"
+    )
 
 
 def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:

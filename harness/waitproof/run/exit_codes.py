@@ -8,7 +8,7 @@ from enum import IntEnum
 from waitproof.judge import Status, Verdict
 from waitproof.suite import Level
 
-__all__ = ["ExitCode", "exit_code", "unproved"]
+__all__ = ["ExitCode", "exit_code", "partly_unsupported", "unproved"]
 
 
 class ExitCode(IntEnum):
@@ -59,8 +59,18 @@ def exit_code(
 
 def unproved(verdicts: Iterable[Verdict]) -> list[str]:
     """Return the MUST requirements that are UNSUPPORTED wherever they occur: they are not verified."""
+    return sorted(name for name, found in _musts(verdicts).items() if found == {Status.UNSUPPORTED})
+
+
+def partly_unsupported(verdicts: Iterable[Verdict]) -> list[str]:
+    """Return the MUST requirements that are UNSUPPORTED in some scenarios, and were judged in others."""
+    others = _musts(verdicts).items()
+    return sorted(name for name, found in others if Status.UNSUPPORTED in found and len(found) > 1)
+
+
+def _musts(verdicts: Iterable[Verdict]) -> dict[str, set[Status]]:
     seen: dict[str, set[Status]] = {}
     for verdict in verdicts:
         if verdict.level is Level.MUST and not verdict.excused:
             seen.setdefault(verdict.requirement, set()).add(verdict.status)
-    return sorted(name for name, statuses in seen.items() if statuses == {Status.UNSUPPORTED})
+    return seen

@@ -195,6 +195,7 @@ class Runner:
         for command, result in zip(self._commands, self.result.adapters, strict=True):
             note_endings(result, self._processes.endings(command))
         claimed = {serial for session in sessions for serial in session.claimed}
+        self.result.strays_left_out = server.unnamed_left_out
         with contextlib.suppress(HarnessError):  # a dead server has none, and its failure is raised
             self.result.strays = tuple(
                 Stray(each, self._scenarios_on(server, each.connection))

@@ -24,7 +24,7 @@ from werkzeug.routing import Map, Rule
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.serve import models
-from waitproof.serve.events import stream
+from waitproof.serve.events import EventStreams
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.operations import OPERATIONS, PREFIX, Operation, operation
 from waitproof.serve.request import Refused, check_site, parsed
@@ -56,7 +56,7 @@ class Control:
         """Make the application of a server; `closing`, set when it is about to stop, ends the events."""
         self._manager = manager
         self._waits = waits
-        self._closing = closing
+        self._streams = EventStreams(manager, waits, closing)
         files = ", ".join(repr(path.name) for path in _PAGE.iterdir() if path.suffix in _TYPES)
         page = partial(_page_file, name="index.html")
         rules = [
@@ -151,15 +151,14 @@ class Control:
         manager = self._manager
         return openapi(OPERATIONS, manager.server.base_url, manager.catalog.example)
 
-    @operation("GET", "/events", query=_FIND)
+    @operation("GET", "/events", query=_FIND, refusals=(503,))
     def events(self, find: str) -> Response:
         """What changes, as server-sent events.
 
         The event `tasks` is a `Changes`: first the newest 200 tasks, then what changes among them. The event
-        `broken` is a list of `Scenario`: those whose files cannot be read.
+        `broken` is a list of `Scenario`: those whose files cannot be read. At most 64 streams may be open.
         """
-        changes = stream(self._manager, self._waits, self._closing, find)
-        response = Response(changes, content_type="text/event-stream; charset=utf-8")
+        response = Response(self._streams.open(find), content_type="text/event-stream; charset=utf-8")
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
@@ -214,7 +213,8 @@ class Control:
     def list_tasks(self) -> models.Tasks:
         """The newest 500 tasks, the newest first."""
         self._waits.judge_all()
-        views = [task.view() for task in self._manager.newest(MAX_LISTED)]
+        newest = self._manager.newest(MAX_LISTED)
+        views = [task.view(newest=models.MAX_POLLS_LISTED) for task in newest]
         tasks = [models.Task.of(view, max_polls=models.MAX_POLLS_LISTED) for view in views if view]
         return models.Tasks(tasks=tasks, count=len(self._manager.ids()))
 

@@ -80,6 +80,7 @@ def html_page(report: Merged) -> str:
         ],
         excused=[(number, adapter) for number, adapter in enumerate(report.adapters) if adapter.excused()],
         strays=[stray for each in report.reports for stray in each.strays],
+        stray_count=sum(len(each.strays) + each.strays_left_out for each in report.reports),
         max_strays=MAX_STRAYS,
         max_stale_open=MAX_STALE_OPEN,
         plural=plural,
