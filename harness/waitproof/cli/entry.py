@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from waitproof.cli.configuration import configure
 from waitproof.cli.failures import errors_in, noted_threads, report_failure
 from waitproof.errors import HarnessError, InputError, Mistake, WaitproofError, nearest
 from waitproof.signals import on_termination
@@ -88,6 +89,8 @@ def _run(arguments: list[str]) -> int:
     if unknown:
         named = [each for each in unknown if each.startswith("-")]  # the others may be what these were given
         raise InputError([_unknown(word, each, known) for each in named or unknown])
+    if word != "run":  # which removes the reports of an earlier run first of all
+        configure(word, options)
     code = int(options.execute(options))
     sys.stdout.flush()
     return code
