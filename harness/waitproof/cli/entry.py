@@ -13,8 +13,10 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
+from waitproof.cli.configuration import configure
 from waitproof.cli.failures import errors_in, noted_threads, report_failure
 from waitproof.errors import HarnessError, InputError, Mistake, WaitproofError, nearest
+from waitproof.signals import on_termination
 from waitproof.text import escape, installed_version
 
 __all__ = ["main"]
@@ -37,11 +39,10 @@ COMMANDS = {  # name of its module, except for `serve`: help
     "new": "create a working adapter for a new SDK, or a suite for a new API",
     "schema": "print the JSON Schema of scenarios, contracts or report.json",
 }
-EXAMPLES = {
-    "run": ("run adapters/reference-client --html report.html", "run my-adapter -k outcomes -v"),
+EXAMPLES = {  # of each command; `run` has more to say about its own
     "list": ("list --suite stream",),
     "explain": ("explain stops-at-terminal", "explain outcomes/completed"),
-    "lint": ("lint scenarios/stream", "lint my-scenario.yaml --suite stream"),
+    "lint": ("lint my-suite", "lint my-scenario.yaml --suite my-suite"),
     "doctor": ("doctor my-adapter",),
     "serve": ("serve --judge", "serve --suite my-suite --port 8080"),
     "prove": ("prove --suite my-suite --simulated",),
@@ -58,13 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        with noted_threads() as unexpected:
+        with on_termination(_interrupt), noted_threads() as unexpected:
             code = _run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends with an exit code of its own
         return _exit_code(error)
     return INTERNAL_ERROR if unexpected else code
+
+
+def _interrupt() -> None:
+    """Let SIGTERM and the end of the terminal be what Ctrl-C is; a command may do otherwise."""
+    raise KeyboardInterrupt
 
 
 def _run(arguments: list[str]) -> int:
@@ -83,6 +89,8 @@ def _run(arguments: list[str]) -> int:
     if unknown:
         named = [each for each in unknown if each.startswith("-")]  # the others may be what these were given
         raise InputError([_unknown(word, each, known) for each in named or unknown])
+    if word != "run":  # which removes the reports of an earlier run first of all
+        configure(word, options)
     code = int(options.execute(options))
     sys.stdout.flush()
     return code
@@ -119,18 +127,19 @@ def _parser(command: str) -> tuple[argparse.ArgumentParser, list[str]]:
     parser = argparse.ArgumentParser(
         prog="waitproof",
         description="Proves that an SDK's wait helper keeps the promises of its documentation.",
-        epilog="To see a command's options: waitproof run --help",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", title="commands (waitproof run --help shows one's options)"
+    )
     known: list[str] = []
     for name, summary in COMMANDS.items():
         subparser = commands.add_parser(
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog="\n".join(["examples:", *(f"  waitproof {each}" for each in EXAMPLES[name])]),
+            epilog="\n".join(["examples:", *(f"  waitproof {each}" for each in EXAMPLES.get(name, ()))]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == command:

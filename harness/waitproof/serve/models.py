@@ -331,7 +331,7 @@ class Task(_Model):
             now_s=_seconds(view.now_ns - view.origin_ns),
             count=view.count,
             polls=[Poll.of(entry, view.origin_ns) for entry in polls],
-            others=len(view.others),
+            others=view.other_count,
             verdicts={status.value: count for status, count in view.counts.items()},
             version=view.version,
         )

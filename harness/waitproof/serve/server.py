@@ -30,6 +30,7 @@ _T = TypeVar("_T", Answer, ErrorAnswer)
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
 CONTROL_PATHS = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)
+IPV4_LOOPBACK = ("127.0.0.1", "localhost")  # Node takes `localhost` for ::1
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -104,6 +105,7 @@ def serving(
         _for_browsers(catalog.contract),
         host=options.host,
         port=options.port,
+        more_hosts=["::1"] if options.host in IPV4_LOOPBACK else [],
         on_entry=manager.on_entry,
         journal_limit=options.journal,
         task_factory=manager,
