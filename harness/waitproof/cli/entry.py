@@ -41,7 +41,7 @@ COMMANDS = {  # name of its module, except for `serve`: help
 EXAMPLES = {  # of each command; `run` has more to say about its own
     "list": ("list --suite stream",),
     "explain": ("explain stops-at-terminal", "explain outcomes/completed"),
-    "lint": ("lint scenarios/stream", "lint my-scenario.yaml --suite stream"),
+    "lint": ("lint my-suite", "lint my-scenario.yaml --suite my-suite"),
     "doctor": ("doctor my-adapter",),
     "serve": ("serve --judge", "serve --suite my-suite --port 8080"),
     "prove": ("prove --suite my-suite --simulated",),

@@ -120,7 +120,7 @@ class EventStreams:
                 return
 
     def _frame(self, text: str) -> _Frame:
-        """Return what there is to see; made anew only if nobody has made it lately."""
+        """Return what there is to see; made again only if nobody has made it lately."""
         with self._lock:
             frame = self._frames.get(text)
             began_s = time.monotonic()
