@@ -13,7 +13,6 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-from waitproof.cli.configuration import configure
 from waitproof.cli.failures import errors_in, noted_threads, report_failure
 from waitproof.errors import HarnessError, InputError, Mistake, WaitproofError, nearest
 from waitproof.signals import on_termination
@@ -90,6 +89,8 @@ def _run(arguments: list[str]) -> int:
         named = [each for each in unknown if each.startswith("-")]  # the others may be what these were given
         raise InputError([_unknown(word, each, known) for each in named or unknown])
     if word != "run":  # which removes the reports of an earlier run first of all
+        from waitproof.cli.configuration import configure  # noqa: PLC0415 - `--version` needs none of it
+
         configure(word, options)
     code = int(options.execute(options))
     sys.stdout.flush()

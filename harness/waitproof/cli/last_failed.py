@@ -21,12 +21,11 @@ _FILES = {
     ".gitignore": "# Made by waitproof.\n*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n# Made by waitproof; it can be removed.\n",
 }
-_OPEN = {Status.FAIL, Status.ERROR, Status.INCONCLUSIVE}
 
 
 def failing(fail_on: str) -> set[Status]:
-    """Return the statuses of what failed or could not be judged; WARN where `fail_on` is "should"."""
-    return _OPEN | ({Status.WARN} if fail_on == "should" else set())
+    """Return the statuses of what failed, WARN where `fail_on` is "should"."""
+    return {Status.FAIL, Status.ERROR} | ({Status.WARN} if fail_on == "should" else set())
 
 
 class LastFailed:

@@ -30,6 +30,7 @@ from waitproof.cli.plan import SuiteRun, only_failed, plan
 from waitproof.cli.run_options import add_options
 from waitproof.cli.watch import watch
 from waitproof.errors import InputError, Mistake
+from waitproof.judge import Status
 from waitproof.run import (
     Baseline,
     ExitCode,
@@ -109,7 +110,10 @@ def _run(options: argparse.Namespace, arguments: Sequence[str], on_prepared: Cal
         report.publish(merged, os.environ, say)
         results.append(result)
         for spec, adapter in zip(each.specs, result.adapters, strict=True):
-            state.note(spec, each.suite.name, adapter.verdicts(), failing(options.fail_on))
+            statuses = failing(options.fail_on) | {
+                Status.INCONCLUSIVE
+            }  # which a busy machine may have caused
+            state.note(spec, each.suite.name, adapter.verdicts(), statuses)
         state.save()
         if error is not None:
             for mistake in mistakes:
