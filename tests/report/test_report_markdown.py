@@ -9,8 +9,9 @@ from markdown_it import MarkdownIt
 from waitproof.judge import Status
 from waitproof.report.badge import badge
 from waitproof.report.github import commands_off, publish, workflow_commands
-from waitproof.report.markdown import MAX_BYTES, markdown_summary, markdown_text
+from waitproof.report.markdown import MAX_BYTES, markdown_summary
 from waitproof.run import Death, RunResult
+from waitproof.text import markdown_text
 
 HARM = "a|b `c` <b>&amp; *x* _y_ [z](http://e.test) ![i](x) @you #12 GH-3 www.e.test ~~s~~ $m$ \\| \n\n# h"
 

@@ -12,6 +12,7 @@ from waitproof.adapter.folder import (
     read_adapter,
     unique_names,
 )
+from waitproof.adapter.inputs import input_files
 from waitproof.adapter.kept_waiting import starvation
 from waitproof.adapter.kits import languages, new_adapter
 from waitproof.adapter.preparation import prepare
@@ -33,6 +34,7 @@ __all__ = [
     "find_adapter",
     "find_sdks",
     "given_name",
+    "input_files",
     "install_from",
     "languages",
     "new_adapter",

@@ -118,18 +118,20 @@ class RunResult:
         started: When it began, in UTC.
         seconds: How long it took.
         interrupted: It was ended early.
+        stopped: It ended with the first failure, as was asked: what was not settled by then has no verdicts.
         error: Why the harness itself ended it, "" where it did not.
         strays: Requests that belong to no scenario, or nobody knows to which.
         strays_left_out: How many more of them there were.
         argument: What its user typed to name the suite, "" for the adapter's or the default.
         scenarios_arguments: What its user typed to name further scenarios.
-        whole: Every scenario of the suite was to be played, with all that it proves.
+        whole: Every scenario of the suite was to be played, with all that it proves, and none was left out.
     """
 
     suite: Suite
     started: datetime
     seconds: float = 0.0
     interrupted: bool = False
+    stopped: bool = False
     error: str = ""
     adapters: list[AdapterResult] = field(default_factory=list)
     strays: tuple[Stray, ...] = ()

@@ -1,4 +1,4 @@
-"""The control API: tasks made, looked at and steered over HTTP, as JSON; and the page that uses it.
+"""The control API: tasks made, looked at and steered over HTTP, as JSON; the page and the module that use it.
 
 `operation` enters a method into the table of operations, with the models of what it reads and answers. The
 routes are made from the table, and so is the OpenAPI description, when it is asked for. The API serves the
@@ -42,6 +42,9 @@ _FIND = {"find": ("Only tasks with this text in their id or scenario.", {"type":
 _NEWEST = {"newest": ("How many at most.", {"type": "integer", "minimum": 1, "maximum": 999_999_999})}
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _PAGE = Path(__file__).parent / "page"
+_CLIENT = Path(__file__).parent / "client"
+# By the names that TypeScript looks for beside a module, and beside one that somebody has renamed.
+_CLIENT_FILES = {"client.mjs": "client.mjs", "client.d.mts": "client.d.mts", "client.d.ts": "client.d.mts"}
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -61,6 +64,10 @@ class Control:
         page = partial(_page_file, name="index.html")
         rules = [
             Rule("/", endpoint=page, methods=["GET"]),
+            *(
+                Rule(f"{PREFIX}/{name}", endpoint=partial(_client_file, name=file), methods=["GET"])
+                for name, file in _CLIENT_FILES.items()
+            ),
             Rule(f"{PREFIX}/page/<any({files}):name>", endpoint=_page_file, methods=["GET"]),
         ]
         for each in OPERATIONS:
@@ -335,6 +342,11 @@ def _page_file(_request: Request, name: str) -> Response:
     response = Response(path.read_bytes(), content_type=f"{_TYPES[path.suffix]}; charset=utf-8")
     response.headers["Content-Security-Policy"] = _POLICY
     return response
+
+
+def _client_file(_request: Request, name: str) -> Response:
+    kind = "text/javascript" if name.endswith(".mjs") else "application/typescript"
+    return Response((_CLIENT / name).read_bytes(), content_type=f"{kind}; charset=utf-8")
 
 
 def _json(answer: BaseModel | dict[str, Any], http: int = 200) -> Response:
