@@ -15,7 +15,7 @@ SDKS := adapters/getstream-python adapters/getstream-python-async adapters/getst
   $(wildcard adapters/meilisearch-*)
 SDKS_ALGOLIA := $(wildcard adapters/algoliasearch-*)
 
-.PHONY: help run test lint types unit live suite sdks results refound prove schema clean
+.PHONY: help run test lint types unit live suite sdks results refound prove schema binary lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -82,6 +82,20 @@ schema: $(STAMP) ## regenerate the schemas in scenarios/ and docs/reference/cont
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json
 	$(BIN)/waitproof schema --contract > scenarios/contract.schema.json
 	$(BIN)/python tests/helpers/contract_page.py
+
+# It is made of an installed package, in an environment of its own, so that nothing else gets into it.
+binary: $(STAMP) ## make build/binary/waitproof, one executable for Linux that needs no Python, and test it
+	@rm -rf build/binary && $(PYTHON) -m venv build/binary/.venv
+	@build/binary/.venv/bin/python -m pip install --quiet --disable-pip-version-check '.[binary]'
+	@build/binary/.venv/bin/pyinstaller packaging/program.py --name waitproof --onefile --strip --log-level ERROR \
+	  --collect-all waitproof --recursive-copy-metadata waitproof --exclude-module waitproof.pytest_plugin \
+	  --distpath build/binary --workpath build/binary/work --specpath build/binary/work
+	@$(BIN)/python -m pytest -q tests/live/test_binary.py
+
+lock: $(STAMP) ## renew action/requirements.txt, the packages that the GitHub Action installs, with their hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml | $(BIN)/uv pip compile --quiet --universal --generate-hashes \
+	  --python-version 3.11 --upgrade --custom-compile-command 'make lock' -o action/requirements.txt pyproject.toml -
 
 clean: ## remove what setting up has made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the suite, writes the reports and the step's outputs, and ends with 0 whatever the verdict: the reports must be
-# uploaded first. Everything that users typed arrives in WAITPROOF_*, and goes on as one word each, never as shell.
+# Runs the suite, writes the reports and the exit code, and ends with 0 whatever the verdict: the reports must be uploaded
+# first. Everything that users typed arrives in WAITPROOF_*, and goes on as one word each, never as shell.
 # Works with the bash 3.2 of macOS.
 set -euo pipefail
 
@@ -27,16 +27,6 @@ only_line() {
   printf '%s\n' "${lines[0]}"
 }
 
-file_of() {
-  case "$1" in
-    json) echo "$report/report.json" ;;
-    html) echo "$report/report.html" ;;
-    markdown) echo "$report/report.md" ;;
-    junit) echo "$report/junit.xml" ;;
-    badge) echo "$report/badge.json" ;;
-  esac
-}
-
 suite=""
 read_lines "$WAITPROOF_SUITE"
 if [ "${#lines[@]}" != 0 ]; then suite="$(only_line suite "$WAITPROOF_SUITE")"; fi
@@ -52,27 +42,20 @@ read_lines "$WAITPROOF_PATTERNS"
 for line in ${lines[@]+"${lines[@]}"}; do arguments+=("-k$line"); done
 
 mkdir -p -- "$report"
-for form in $WAITPROOF_FORMS; do
-  file="$(file_of "$form")"
+for pair in $WAITPROOF_FILES; do
+  file="$report/${pair#*=}"
   rm -f -- "$file" # of an earlier step: nobody must take it for this one's
-  arguments+=("--$form=$file")
+  arguments+=("--${pair%%=*}=$file")
 done
 
-# It switches the runner's commands off while it prints what an SDK said, and marks what needs attention after that.
+# It switches the runner's commands off while it prints what an SDK said, and marks what needs attention after that. All
+# of it goes through one pipe, in its order. The summary is written by the next step.
 code=0
-"$bin/waitproof" run "${arguments[@]}" || code=$?
+env -u GITHUB_STEP_SUMMARY "$bin/waitproof" run "${arguments[@]}" 2>&1 || code=$?
 
-verdict="$("$bin/python" "$GITHUB_ACTION_PATH/action/verdict.py" "$(file_of json)" "$code")"
-{
-  echo "exit-code=$code"
-  echo "verdict=$verdict"
-  echo "report=$report"
-  for form in $WAITPROOF_FORMS; do
-    file="$(file_of "$form")"
-    if [ -f "$file" ]; then echo "$form=$file"; fi
-  done
-} >>"$GITHUB_OUTPUT"
-
-if [ ! -f "$(file_of json)" ]; then # else the run has written the job's summary
-  printf '%s\n' "**waitproof**: $verdict" >>"$GITHUB_STEP_SUMMARY"
-fi
+# The adapters have ended. They are never told the names of these files; whatever one has found and written is dropped.
+for name in ENV OUTPUT PATH STATE STEP_SUMMARY; do
+  file="GITHUB_$name"
+  if [ -n "${!file:-}" ]; then : >"${!file}"; fi
+done
+echo "exit-code=$code" >"$GITHUB_OUTPUT"

@@ -3,13 +3,15 @@
     python benchmarks/soak.py                                # 50 rounds of everything; some hours
     python benchmarks/soak.py --times 3 -k overrides/ --only ticker --only model
     python benchmarks/soak.py --simulated                    # 50 rounds of everything; some minutes
+    python benchmarks/soak.py --only model --only equivalent --share 9 --stop adapter --stop mock
 
 Every core is kept busy by processes of this program's own, and now and then an adapter's processes are
-stopped for 300 ms, as a laptop does that swaps. In the simulator, where a round takes seconds, the machine is
-another one in each round and in each run alone: how late sleeps end, the server reads and the harness reads
-are drawn, and so are the stops. In each round correct clients (the model client, sync and async, and every
-equivalent) play the selected scenarios, and then the defects of time play the scenarios that must catch
-them. Under any load:
+stopped for 300 ms, as a laptop does that swaps; with `--stop` also the mock server or the harness itself,
+now and then for 3 s. `--share 9` plays the model clients and, in turn, a ninth of the others in each round.
+In the simulator, where a round takes seconds, the machine is another one in each round and in each run
+alone: how late sleeps end, the server reads and the harness reads are drawn, and so are the stops. In each
+round correct clients (the model client, sync and async, and every equivalent) play the selected scenarios,
+and then the defects of time play the scenarios that must catch them. Under any load:
 
 - no correct client may get a FAIL or a WARN (INCONCLUSIVE is honest, and counted);
 - a defect must not get PASS in all of the scenarios in which the simulator, which has no load, sees it
@@ -25,13 +27,13 @@ import argparse
 import contextlib
 import os
 import random
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from waitproof.defects import Bench, Defect, Ending, Library, Line, library, weigh
 from waitproof.judge import MAX_RERUNS, Status, Verdict, checks
@@ -40,6 +42,8 @@ from waitproof.simulate import Conditions, Stop
 from waitproof.suite import Scenario, Suite, bundled_suite, load_suite, select
 
 STOP_S = 0.3  # a stop of this length is invisible to the server, and longer than any tolerance
+LONG_STOP_S = 3.0  # one in ten of those of the mock and of the harness
+KINDS = {"adapter": 8, "mock": 1, "harness": 1}  # what may be stopped, and how often relative to the others
 BETWEEN_STOPS_S = (0.2, 2.0)
 SPIN = "while True: pass"
 
@@ -66,23 +70,26 @@ def busy_cores(count: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stopping(runner: Runner, seed: int) -> Iterator[Counter[str]]:
-    """Stop one of a run's adapter processes, with its children, at random moments; count the stops."""
+def stopping(runner: Runner, kinds: Sequence[str], seed: int) -> Iterator[Counter[str]]:
+    """Stop one of a run's processes, an adapter's with its children, at random moments; count the stops."""
     chance, over, counts = random.Random(seed), threading.Event(), Counter[str]()
 
     def body() -> None:
         while not over.wait(chance.uniform(*BETWEEN_STOPS_S)):
+            kind = chance.choices(kinds, [KINDS[each] for each in kinds])[0]
             groups = runner.process_groups()
-            if not groups:
+            found = {"adapter": [-group for group in groups], "mock": mocks(groups), "harness": [os.getpid()]}
+            if not found[kind]:
                 continue
-            group = chance.choice(groups)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGSTOP)
-                try:
-                    over.wait(STOP_S)
-                finally:
-                    os.killpg(group, signal.SIGCONT)
-                counts["stops"] += 1
+            for_s = LONG_STOP_S if kind != "adapter" and chance.random() < 0.1 else STOP_S
+            # Another process does it: one that has stopped cannot go on by itself.
+            arguments = [str(chance.choice(found[kind])), str(for_s)]
+            subprocess.run(
+                ["sh", "-c", 'kill -STOP -- "$1"; sleep "$2"; kill -CONT -- "$1"', "stop", *arguments],
+                stderr=subprocess.DEVNULL,
+                check=False,  # it may just have ended
+            )
+            counts[kind] += 1
 
     thread = threading.Thread(target=body, name="stops")
     thread.start()
@@ -93,14 +100,27 @@ def stopping(runner: Runner, seed: int) -> Iterator[Counter[str]]:
         thread.join()
 
 
+def mocks(groups: Sequence[int]) -> list[int]:
+    """Return the processes that this one has started for its runner, and that are no adapters'."""
+    told = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+    )
+    pids = [int(each.split()[0]) for each in told.stdout.splitlines() if "waitproof.mock" in each]
+    return [pid for pid in pids if pid not in groups]
+
+
 def run(
-    suite: Suite, clients: Sequence[Defect], scenarios: Sequence[Scenario], seed: int
-) -> tuple[dict[str, list[Verdict]], int]:
-    """Run clients live under stops; return their verdicts by name, and how many stops there were."""
+    suite: Suite,
+    clients: Sequence[Defect],
+    scenarios: Sequence[Scenario],
+    seed: int,
+    kinds: Sequence[str] = ("adapter",),
+) -> tuple[dict[str, list[Verdict]], Counter[str]]:
+    """Run clients live under stops; return their verdicts by name, and how often what was stopped."""
     runner = Runner(suite, [live_command(suite, client) for client in clients], scenarios=scenarios)
-    with stopping(runner, seed) as counts:
+    with stopping(runner, kinds, seed) as counts:
         result = runner.run()
-    return {adapter.name: list(adapter.verdicts()) for adapter in result.adapters}, counts["stops"]
+    return {adapter.name: list(adapter.verdicts()) for adapter in result.adapters}, counts
 
 
 def weather(seed: int, late_s: Sequence[float]) -> Conditions:
@@ -127,12 +147,13 @@ def weather(seed: int, late_s: Sequence[float]) -> Conditions:
 
 def simulate(
     suite: Suite, clients: Sequence[Defect], scenarios: Sequence[Scenario], seed: int
-) -> tuple[dict[str, list[Verdict]], int]:
+) -> tuple[dict[str, list[Verdict]], Counter[str]]:
     """Do the same in the simulator; how many stops there were is said of one client's first run."""
     alone = [weather(seed + number, LATE_ALONE_S) for number in range(1, 1 + MAX_RERUNS)]
     runs = [weather(seed, LATE_S), *alone]
     bench = Bench(suite, *runs)
-    return {each.name: bench.simulate(each, scenarios) for each in clients}, len(runs[0].stops)
+    counts = Counter(everything=len(runs[0].stops))
+    return {each.name: bench.simulate(each, scenarios) for each in clients}, counts
 
 
 def timing_defects(suite: Suite, known: Library, scenarios: Sequence[Scenario]) -> dict[str, Line]:
@@ -158,7 +179,7 @@ class Tally:
         self.runs_alone = 0
         self.wrong: list[str] = []
         self.missed: list[str] = []
-        self.stops = 0
+        self.stops: Counter[str] = Counter()
         self.defect_statuses: Counter[str] = Counter()
 
     def add_correct(self, name: str, verdicts: Sequence[Verdict]) -> None:
@@ -192,7 +213,7 @@ class Tally:
         """Return the counts."""
         return (
             f"correct clients {dict(self.statuses)}, {self.runs_alone} isolated re-runs "
-            f"settled {dict(self.settled)}, {self.stops} stops, "
+            f"settled {dict(self.settled)}, stops {dict(self.stops)}, "
             f"defects {dict(self.defect_statuses)}, wrong {len(self.wrong)}, missed {len(self.missed)}"
         )
 
@@ -209,6 +230,8 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="only clients whose name contains this")
     parser.add_argument("--busy", type=int, default=os.cpu_count() or 1, help="busy processes")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--share", type=int, default=1, help="play one client in so many in each round")
+    parser.add_argument("--stop", action="append", choices=KINDS, help="what is stopped; default: adapter")
     parser.add_argument("--simulated", action="store_true", help="in the simulator, without a process")
     options = parser.parse_args()
 
@@ -221,14 +244,17 @@ def main() -> int:
     known = library(suite.contract)
     correct = [client for name, client in known.equivalents.items() if is_meant(name)]
     lines = {n: line for n, line in timing_defects(suite, known, scenarios).items() if is_meant(n)}
-    play = simulate if options.simulated else run
+    play = simulate if options.simulated else partial(run, kinds=options.stop or ("adapter",))
     tally = Tally(tells_settled=not options.simulated)
     for number in range(1, options.times + 1):
         began_s = time.monotonic()
         seed = options.seed + 1000 * number
         with busy_cores(0 if options.simulated else options.busy):
-            if correct:
-                seen, stops = play(suite, correct, scenarios, seed)
+            in_turn = [client for client in correct if not client.name.startswith("model")]
+            chosen_clients = [each for each in correct if each not in in_turn]
+            chosen_clients += in_turn[number % options.share :: options.share]
+            if chosen_clients:
+                seen, stops = play(suite, chosen_clients, scenarios, seed)
                 tally.stops += stops
                 for name, verdicts in seen.items():
                     tally.add_correct(name, verdicts)

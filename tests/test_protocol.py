@@ -22,6 +22,7 @@ from waitproof.protocol import (
     Unsupported,
     as_row,
     check_answer,
+    check_log_line,
     read_answer,
     read_hello,
     write_hello,
@@ -148,6 +149,39 @@ def test_a_line_that_does_not_begin_with_a_brace_is_log(line: bytes) -> None:
     assert read_answer(line) == LogLine(line.rstrip(b"\r\n").decode("utf-8", "replace"))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'.{"id":"3","outcome":"returned"}',
+        b' {"id": "3", "outcome": "raised"}',
+        b'\0\0{"outcome":"returned", "id" :\t"3"}',
+        '{"id": "3", "outcome": "returned"}'.encode("utf-16-be"),
+        b'\x1b[0m[{"id":"3","outcome":"cancelled"}]',
+        b'{"id":"1"}{"id":"3","outcome"'[1:],
+    ],
+)
+def test_a_log_line_that_holds_an_answer_is_refused_while_its_call_is_in_flight(line: bytes) -> None:
+    check_log_line(line, ["4"])
+    with pytest.raises(BrokenAdapterError) as caught:
+        check_log_line(line, ["2", "3"])
+
+    assert caught.value.mistake.fact == 'the answer to call "3" does not begin its line, or is not in UTF-8'
+    assert caught.value.mistake.found == as_row(line)
+
+
+@pytest.mark.parametrize(
+    "line", [b'sent {"id":"3"}', b'"outcome" of id 3', b"", b'{"op":"hello"}', b"\xff\xfe"]
+)
+def test_a_log_line_without_an_answer_is_let_through(line: bytes) -> None:
+    check_log_line(line, ["3"])
+
+
+def test_a_hello_behind_other_text_is_refused_at_once() -> None:
+    check_log_line(b"loading", None)
+    with pytest.raises(BrokenAdapterError, match="the answer to hello does not begin its line"):
+        check_log_line(b'loading...{"op": "hello", "protocol": 1}', None)
+
+
 def test_a_lone_surrogate_is_data() -> None:
     assert read_answer(answered(outcome="returned", result="\ud800")) == Answer(
         "17", Returned(Given.RESULT, result="\ud800")
@@ -208,6 +242,7 @@ def test_a_lone_surrogate_is_data() -> None:
         (answered(outcome="unsupported"), "the answer to call \"17\" has no 'reason'"),
         (answered(outcome="adapter_error"), "the answer to call \"17\" has no 'message'"),
         (answered(outcome="returned", elapsed=-1), "the answer to call \"17\" has 'elapsed': -1"),
+        (answered(outcome="returned", elapsed=1e300), "the answer to call \"17\" has 'elapsed': 1e+300"),
         (answered(outcome="returned", elapsed=True), "the answer to call \"17\" has 'elapsed': true"),
         (answered(outcome="returned", elapsed=None), "the answer to call \"17\" has 'elapsed': null"),
         (
@@ -339,6 +374,20 @@ def test_a_hello_keeps_its_capabilities_and_ignores_unknown_ones() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("member", "value", "expected"),
+    [
+        ("timeout_resolution", 1e308, "seconds, from 1e-09 to 3600"),
+        ("poll_interval_resolution", -1, "seconds, from 1e-09 to 3600"),
+        ("max_concurrency", 2**63, f"a whole number, from 0 to {2**63 - 1}"),
+    ],
+)
+def test_a_number_out_of_its_range_is_refused_with_the_range(
+    member: str, value: float, expected: str
+) -> None:
+    assert f"\n  expected: {expected}" in hello_message(capabilities={member: value})
+
+
 def test_a_hello_of_another_protocol_says_what_to_do() -> None:
     with pytest.raises(BrokenAdapterError) as caught:
         read_hello(b'{"op":"hello","protocol":2}')
@@ -364,6 +413,22 @@ def test_a_hello_of_another_protocol_says_what_to_do() -> None:
         ({"capabilities": {"operations": [1]}}, "hello's capabilities has 'operations': [1]"),
         ({"capabilities": {"max_concurrency": -1}}, "hello's capabilities has 'max_concurrency': -1"),
         ({"capabilities": {"timeout_resolution": 0}}, "hello's capabilities has 'timeout_resolution': 0"),
+        (
+            {"capabilities": {"timeout_resolution": 1e-10}},
+            "hello's capabilities has 'timeout_resolution': 1e-10",
+        ),
+        (
+            {"capabilities": {"timeout_resolution": 1e308}},
+            "hello's capabilities has 'timeout_resolution': 1e+308",
+        ),
+        (
+            {"capabilities": {"poll_interval_resolution": 10**400}},
+            f"hello's capabilities has 'poll_interval_resolution': 1{'0' * 59}…",
+        ),
+        (
+            {"capabilities": {"max_concurrency": 2**63}},
+            "hello's capabilities has 'max_concurrency': 9223372036854775808",
+        ),
         (
             {"capabilities": {"options": ["timeoout"]}},
             'hello\'s capabilities has the unknown option "timeoout"',

@@ -18,9 +18,19 @@ def main() -> int:
     if sys.argv[1:2] == ["serve"]:
         gc.disable()  # until it serves: nothing that is imported is garbage
         os.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"  # it would look through every installed package for one
+    from waitproof.streams import guard_streams, lost_output  # noqa: PLC0415
+
+    guard_streams()
     from waitproof.cli import main as run  # noqa: PLC0415
 
-    return run()
+    try:
+        code = run()
+    except SystemExit as ended:  # of the parser, after --help and the like
+        code = ended.code if isinstance(ended.code, int) else 0
+    if (lost := lost_output()) != "":
+        sys.stderr.write(f"stdout: it cannot be written: {lost}\n")
+        return code or 2
+    return code
 
 
 if __name__ == "__main__":

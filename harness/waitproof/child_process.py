@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol, Self
 
+from waitproof.guardian import guard, release
 from waitproof.lines import Digest, LineSplitter, LineTooLongError, Tail
 
 __all__ = ["ChildOwner", "ChildProcess", "LineTooLongError", "Owner", "exit_text"]
@@ -115,6 +116,7 @@ class ChildProcess:
             start_new_session=True,  # a terminal sends Ctrl-C to a whole group, and we decide who ends
         )
         self.pid = self._process.pid
+        guard(self.pid)
         stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
         assert stdin is not None and stdout is not None and stderr is not None  # noqa: PT018 - for mypy
         self._stdin, self._stdout, self._stderr = self._pipes = stdin, stdout, stderr
@@ -251,6 +253,7 @@ class ChildProcess:
         is_expected, is_expected_to_end = self._closing, self._input_ended
         with self._signal_lock:
             self._signal_group(signal.SIGKILL)  # children that it left behind
+            release(self.pid)
             code = self.exit_code = self._process.wait()
             self.died = not is_expected_to_end or (code < 0 and -code not in self._signals)
             self._exited.set()

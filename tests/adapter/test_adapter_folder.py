@@ -11,8 +11,10 @@ from waitproof.adapter.folder import (
     Need,
     adapters_in,
     find_adapter,
+    given_name,
     parse_adapter,
     read_adapter,
+    unique_names,
 )
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess
@@ -60,9 +62,9 @@ def append(text: str) -> str:
     return f"open('result', 'a').write({text!r})"
 
 
-def prepared(spec: AdapterSpec, limit_s: float = 30.0) -> list[str]:
+def prepared(spec: AdapterSpec, *, again: bool = False, limit_s: float = 30.0) -> list[str]:
     lines: list[str] = []
-    prepare(spec, lines.append, limit_s=limit_s)
+    prepare(spec, lines.append, again=again, limit_s=limit_s)
     return lines
 
 
@@ -258,17 +260,20 @@ def test_what_is_neither_folder_nor_program_gets_the_nearest_adapter(
     monkeypatch.chdir(tmp_path)
 
     assert refusal("adapters/phq") == (
-        "adapter: no such folder or program\n"
-        "  found:    adapters/phq\n"
-        "  fix:      did you mean 'adapters/php'?"
+        "adapters/phq: there is no such folder or program\n  fix:      did you mean 'adapters/php'?"
     )
     assert refusal("adapters/php/adapter.yaml") == (
-        "adapter: no such folder or program\n"
-        "  found:    adapters/php/adapter.yaml\n"
-        "  fix:      name its folder: 'adapters/php'"
+        "adapters/php/adapter.yaml: this is a file in an adapter's folder\n"
+        "  fix:      name its folder: adapters/php"
     )
+    assert refusal("nosuch") == (
+        "nosuch: there is no such folder or program\n  fix:      the adapters here: adapters/php"
+    )
+    (tmp_path / "adapters/ruby").mkdir()
+    (tmp_path / "adapters/ruby/adapter.yaml").touch()
+    assert refusal("rubi").endswith("\n  fix:      did you mean 'adapters/ruby'?")
     assert refusal("no-such-program -v") == (
-        "adapter: no such program: 'no-such-program'\n"
+        "no-such-program: there is no such program\n"
         "  found:    no-such-program -v\n"
         "  fix:      install it, or put it on PATH"
     )
@@ -279,6 +284,41 @@ def test_what_is_neither_folder_nor_program_gets_the_nearest_adapter(
         "adapter: it names neither a folder nor a program\n"
         "  fix:      --adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
     )
+
+
+def test_where_there_is_no_adapter_the_command_that_creates_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert refusal("nosuch") == (
+        "nosuch: there is no such folder or program\n  fix:      'waitproof new adapter' creates one"
+    )
+
+
+def test_a_file_that_cannot_be_run_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my adapter.py").touch()
+    (tmp_path / "own").touch()
+
+    assert refusal("my adapter.py") == (
+        "my adapter.py: the file is not executable\n  fix:      chmod +x './my adapter.py'; "
+        """or name what runs it: --adapter 'python3 '"'"'my adapter.py'"'"''"""
+    )
+    assert refusal("./own --fast") == (
+        "own: the file is not executable\n"
+        "  fix:      chmod +x ./own; or name what runs it: --adapter 'PROGRAM own'"
+    )
+
+
+def test_a_program_in_the_working_directory_needs_no_dot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my adapter").touch(0o755)
+
+    assert find_adapter("my adapter").command == ("./my adapter",)
+    assert find_adapter("'my adapter' --fast").command == ("./my adapter", "--fast")
 
 
 def test_each_missing_program_is_one_line(tmp_path: Path) -> None:
@@ -309,7 +349,7 @@ def test_a_folder_is_prepared_once(tmp_path: Path) -> None:
 
     assert [line.partition(": ")[0] for line in first] == [str(tmp_path)] * 2
     assert first[1].endswith(""": '{python}' -S -c 'print('"'"'said'"'"')'""")
-    assert second == []
+    assert second == [f"{tmp_path}: prepared earlier; --prepare repeats it"]
     assert (tmp_path / "result").read_text() == "a"
     assert (tmp_path / ".prepare.log").read_text().splitlines()[-1] == "said"
 
@@ -358,6 +398,18 @@ def test_preparing_keeps_the_proxies(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "result").read_text() == "http://proxy.invalid"
 
 
+def test_preparing_gets_nothing_that_controls_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_OUTPUT", "GITHUB_ENV", "ACTIONS_RUNTIME_TOKEN"):
+        monkeypatch.setenv(name, "x")
+
+    prepared(spec_of(tmp_path, "import os; open('result', 'w').write(' '.join(os.environ))"))
+
+    names = (tmp_path / "result").read_text().split()
+    assert not {"GITHUB_OUTPUT", "GITHUB_ENV", "ACTIONS_RUNTIME_TOKEN"} & set(names)
+
+
 def test_a_failed_command_shows_the_end_of_its_output_and_is_run_again(tmp_path: Path) -> None:
     spec = spec_of(tmp_path, "print(*range(40), 'no\\tsuch package', sep='\\n'); raise SystemExit(7)")
 
@@ -395,6 +447,15 @@ def test_a_missing_input_is_an_input_error(tmp_path: Path) -> None:
         f"{tmp_path}/adapter.yaml: its input 'pom.xml' cannot be read: No such file or directory\n"
         "  fix:      correct 'inputs'"
     )
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe"])
+def test_an_input_that_is_no_file_is_refused_and_never_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    message = failure(spec_of(tmp_path, append("a"), inputs=[name]))
+
+    assert message.splitlines()[0].endswith(f"its input '{name}' cannot be read: it is not a file")
 
 
 def test_an_input_whose_name_no_file_can_have_is_an_input_error(tmp_path: Path) -> None:
@@ -462,6 +523,92 @@ def test_a_folder_that_holds_adapters_is_told_from_one_that_lacks_its_file(tmp_p
     )
 
 
+def test_without_inputs_a_folder_is_prepared_again_when_anything_in_it_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "main.go").write_text("1")
+    spec = spec_of(tmp_path, "open('made', 'w')")
+    prepared(spec)
+
+    (tmp_path / "main.go").write_text("2")
+    changed = prepared(spec)[0]
+    (tmp_path / "lib" / "more.go").write_text("")
+    new = prepared(spec)[0]
+    (tmp_path / "lib" / "more.go").unlink()
+    (tmp_path / "main.go").unlink()
+    gone = prepared(spec)[0]
+    for name in ("node_modules/x.js", ".build/adapter", "target/x.class", "__pycache__/x.pyc", "adapter.log"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "deviations.yaml").touch()
+    same = prepared(spec)
+
+    assert changed == f"{tmp_path}: prepared again: main.go has changed"
+    assert new == f"{tmp_path}: prepared again: lib/more.go is new"
+    assert gone == f"{tmp_path}: prepared again: main.go is gone, and 1 other change"
+    assert same == [f"{tmp_path}: prepared earlier; --prepare repeats it"]
+
+
+def test_what_no_one_can_read_in_a_folder_does_not_keep_it_from_being_prepared(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe")
+    spec = spec_of(tmp_path, append("a"))
+
+    prepared(spec)
+    prepared(spec)
+
+    assert (tmp_path / "result").read_text() == "a"
+
+
+def test_a_folder_can_be_prepared_again_although_nothing_has_changed(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, append("a"))
+    prepared(spec)
+
+    lines = prepared(spec, again=True)
+
+    assert lines[0] == f"{tmp_path}: prepared again: --prepare"
+    assert (tmp_path / "result").read_text() == "aa"
+
+
+def test_a_stamp_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path, append("a"))
+    for stamp in (b"\xff", b"[1]", b"[" * 100_000, b'{"place": 1}'):
+        (tmp_path / ".prepared").write_bytes(stamp)
+        prepared(spec)
+
+    assert (tmp_path / "result").read_text() == "aaaa"
+
+
+def test_an_input_can_be_a_glob(tmp_path: Path) -> None:
+    adapter, sdk = tmp_path / "adapter", tmp_path / "sdk"
+    (sdk / "src" / "deep").mkdir(parents=True)
+    (sdk / "node_modules").mkdir()
+    adapter.mkdir()
+    (sdk / "src" / "deep" / "wait.ts").write_text("1")
+    (sdk / "node_modules" / "x.ts").write_text("1")
+    spec = spec_of(adapter, append("a"), inputs=["../sdk/**/*.ts"])
+
+    prepared(spec)
+    (sdk / "README.md").write_text("new")
+    (sdk / "node_modules" / "x.ts").write_text("2")
+    prepared(spec)
+    (sdk / "src" / "deep" / "wait.ts").write_text("2")
+    lines = prepared(spec)
+
+    assert (adapter / "result").read_text() == "aa"
+    assert lines[0] == f"{adapter}: prepared again: ../sdk/src/deep/wait.ts has changed"
+
+
+def test_an_input_that_matches_nothing_or_is_a_device_is_an_input_error(tmp_path: Path) -> None:
+    assert failure(spec_of(tmp_path, append("a"), inputs=["src/*.ts"])) == (
+        f"{tmp_path}/adapter.yaml: its input 'src/*.ts' cannot be read: no file matches\n"
+        "  fix:      correct 'inputs'"
+    )
+    assert failure(spec_of(tmp_path, append("a"), inputs=["/dev/zero"])) == (
+        f"{tmp_path}/adapter.yaml: its input '/dev/zero' cannot be read: it is not a file\n"
+        "  fix:      correct 'inputs'"
+    )
+
+
 def test_a_folder_is_prepared_again_when_a_file_in_a_folder_of_inputs_has_changed(tmp_path: Path) -> None:
     adapter, sdk = tmp_path / "adapter", tmp_path / "sdk"
     (sdk / "src").mkdir(parents=True)
@@ -477,3 +624,22 @@ def test_a_folder_is_prepared_again_when_a_file_in_a_folder_of_inputs_has_change
     prepared(spec)
 
     assert (adapter / "result").read_text() == "aa"
+
+
+# --- names ----------------------------------------------------------------------------------------------
+
+
+def test_adapters_of_one_name_get_names_that_no_other_adapter_has() -> None:
+    given = ["sdk", "sdk", "sdk-2", "sdk", "sdk#2", "s\x01", "s\\x01"]
+
+    named = unique_names([AdapterSpec(name, Path(str(n)), ("x",)) for n, name in enumerate(given)])
+
+    assert [spec.name for spec in named] == ["sdk", "sdk#3", "sdk-2", "sdk#4", "sdk#2", "s\x01", "s\\x01#2"]
+    assert [str(spec.folder) for spec in named] == ["0", "1", "2", "3", "4", "5", "6"]
+    assert [given_name(spec.name) for spec in named[:3]] == ["sdk", "sdk", "sdk-2"]
+
+
+def test_no_file_can_give_the_name_of_a_second_adapter() -> None:
+    assert facts("format: 1\nname: sdk#2\ncommand: [a]\n") == [
+        "2:1: 'sdk#2' ends as only the second adapter of one name does"
+    ]

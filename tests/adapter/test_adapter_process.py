@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waitproof.adapter.command import AdapterCommand, clean_environment
+from github_runner import FILES, FOLDER
+from waitproof.adapter.answers import AnswersBudget
+from waitproof.adapter.command import AdapterCommand, clean_environment, without_ci
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
 from waitproof.errors import AdapterError, HarnessError
 from waitproof.protocol import Answer, BrokenAdapterError, ExceptionKind, Given, Hello, Raised, Returned
@@ -407,7 +409,8 @@ def test_lone_surrogates_are_data_and_can_be_shown(start: Start) -> None:
 def test_the_environment_is_cleaned_and_the_folder_is_the_adapters(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("http_proxy", "NO_PROXY", "JAVA_TOOL_OPTIONS", "STREAM_API_KEY"):
+    removed = {"http_proxy", "NO_PROXY", "JAVA_TOOL_OPTIONS", "STREAM_API_KEY", "GITHUB_OUTPUT"}
+    for name in removed:
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("KEPT", "1")
     process = start("environment", env={"OWN": "2"}, clean=["STREAM_API_KEY"])
@@ -418,7 +421,7 @@ def test_the_environment_is_cleaned_and_the_folder_is_the_adapters(
     assert isinstance(answer, Answer)
     assert isinstance(answer.outcome, Returned)
     seen = answer.outcome.result
-    assert {"http_proxy", "NO_PROXY", "JAVA_TOOL_OPTIONS", "STREAM_API_KEY"}.isdisjoint(seen)
+    assert removed.isdisjoint(seen)
     assert (seen["KEPT"], seen["OWN"], seen["folder"]) == ("1", "2", str(HOSTILE))
 
 
@@ -426,6 +429,17 @@ def test_what_the_adapters_folder_sets_wins_over_what_is_cleaned() -> None:
     environment = {"PATH": "p", "Https_Proxy": "x", "ALL_PROXY": "x", "JAVA_TOOL_OPTIONS": "x", "KEY": "x"}
 
     assert clean_environment(environment, ["KEY"], {"KEY": "own"}) == {"PATH": "p", "KEY": "own"}
+
+
+def test_an_adapter_gets_nothing_that_controls_its_job() -> None:
+    kept = {"PATH": "p", "GITHUB_ACTIONS": "true", "GITHUB_SHA": "1", "NPM_TOKEN": "given on purpose"}
+    files = {f"GITHUB_{name}": "/tmp/file" for name in FILES}
+    tokens = dict.fromkeys(
+        ["GITHUB_TOKEN", "GH_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"], "x"
+    )
+    newer = {"GITHUB_OF_NEXT_YEAR": f"/runner/_temp/{FOLDER}/next_5f"}
+
+    assert without_ci({**kept, **files, **tokens, **newer}) == kept
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
@@ -500,3 +514,36 @@ def test_nothing_is_left_open_when_an_adapter_is_closed(start: Start) -> None:
 
     assert len(os.listdir("/dev/fd")) == descriptors
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("adapters/")]
+
+
+# --- the memory of its answers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "costs"),
+    [
+        (b'{"id":"1"}', 10 + 64),
+        (b'"[[],[]]"', 9 + 4 * 64),
+        ('"\u00e9"'.encode(), 4 * 4),
+        (b'"\\u00e9"', 8 * 4),
+    ],
+)
+def test_an_answer_takes_its_text_and_its_items_and_more_beyond_ascii(line: bytes, costs: int) -> None:
+    budget = AnswersBudget(costs)
+
+    budget.take(line)
+
+    with pytest.raises(BrokenAdapterError, match="its answers take more than 0 MiB of memory together"):
+        budget.take(line)
+
+
+def test_processes_of_an_adapter_share_what_their_answers_may_take(start: Start) -> None:
+    answers = AnswersBudget(2_000)
+    calls: list[PendingCall] = []
+    for _ in range(2):
+        process = start("well_behaved", answers=answers)
+        greet(process)
+        calls += [done(process.send("ping")) for _ in range(10)]
+
+    assert [call.error for call in calls[:10]] == [None] * 10
+    assert "its answers take more than 0 MiB of memory together" in str(calls[-1].error)

@@ -130,6 +130,12 @@ class WholeSeconds(MiniAdapter):
         return client.wait(task_id, **options)
 
 
+class TooCoarse(MiniAdapter):
+    """Its helper takes no interval of less than a quarter of an hour."""
+
+    capabilities = {**MiniAdapter.capabilities, "poll_interval_resolution": 900}
+
+
 class TypedAndStrict(MiniAdapter):
     """Its helper has no defaults, and its type for a job's output knows pages and nothing else."""
 
@@ -138,6 +144,58 @@ class TypedAndStrict(MiniAdapter):
             raise waitproof_kit.Unsupported("the helper has no defaults")
         job = client.wait(task_id, **options)
         return {**job, "output": {"pages": job["output"].get("pages", 0)}}
+
+
+class HidesWhatFails(MiniAdapter):
+    """Its helper gives up after half of its time, and the adapter then says that it cannot be called so.
+
+    Of one scenario, which it knows by its client's name, it says so without calling the helper.
+    """
+
+    def hello(self) -> dict[str, Any]:
+        bind = waitproof_kit._Session.bind
+
+        def bind_or_refuse(session: Any, message: dict[str, Any]) -> Any:
+            if message["op"] == "wait" and message["client"] == "timing/gives-up":
+                return self.refuse
+            return bind(session, message)
+
+        setattr(waitproof_kit._Session, "bind", bind_or_refuse)  # noqa: B010 - the kit hides the name
+        return super().hello()
+
+    def refuse(self) -> Any:
+        raise waitproof_kit.Unsupported("no overload")
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return client.wait(task_id, **{**options, "timeout": options.get("timeout", 0.6) / 2})
+        except GaveUp:
+            return self.refuse()
+
+
+class FillsTheGaps(MiniAdapter):
+    """Its SDK looks half as often as it should, and the adapter looks in between, as another client."""
+
+    def connect(self, base_url: str, api_key: str, api_secret: str) -> Client:
+        self.filler = Client(base_url, api_key)
+        self.filler._headers["User-Agent"] = "filler"
+        return super().connect(base_url, api_key, api_secret)
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        interval = options.get("poll_interval", 0.1)
+        over = threading.Event()
+
+        def fill() -> None:
+            over.wait(interval)
+            while not over.is_set():
+                self.filler.look(task_id)
+                over.wait(2 * interval)
+
+        threading.Thread(target=fill).start()
+        try:
+            return client.wait(task_id, **{**options, "poll_interval": 2 * interval})
+        finally:
+            over.set()
 
 
 class LooksOnceMore(MiniAdapter):
@@ -209,6 +267,17 @@ class NeverGivesUpOneAtATime(NeverGivesUp):
     def get_task(self, client: Any, task_id: Any) -> Any:
         with self.turn:
             return super().get_task(client, task_id)
+
+
+class MuteAtItsDeadline(MiniAdapter):
+    """Its SDK polls for the last time just after its deadline, and the adapter answers nothing more."""
+
+    def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
+        try:
+            return client.wait(task_id, **options)
+        except GaveUp:
+            client.look(task_id)
+            setattr(waitproof_kit._Session, "send", lambda *_: None)  # noqa: B010 - no ping, either
 
 
 class DiesGivingUp(MiniAdapter):

@@ -41,11 +41,13 @@ class Mark:
     def command(self, mode: str, *arguments: str, name: str = "") -> AdapterCommand:
         return AdapterCommand(name or mode, tuple(self.argv(mode, *arguments)), FAKES, ENV)
 
-    def folder(self, parent: Path, mode: str, *arguments: str, deviations: Sequence[object] = ()) -> Path:
+    def folder(
+        self, parent: Path, mode: str, *arguments: str, name: str = "", deviations: Sequence[object] = ()
+    ) -> Path:
         """Write an adapter's folder and return it."""
         folder = parent / mode
         folder.mkdir()
-        spec = {"format": 1, "name": mode, "command": self.argv(mode, *arguments), "env": ENV}
+        spec = {"format": 1, "name": name or mode, "command": self.argv(mode, *arguments), "env": ENV}
         (folder / "adapter.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
         if deviations:
             known = {"format": 1, "deviations": list(deviations)}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 from observations import FOREVER, HELLO, STREAM, TIMED_OUT, TIMEOUT, Play, hello, observe, raised, scenario
-from waitproof.judge import Status
+from waitproof.judge import Status, Verdict
 from waitproof.judge.observation import Observation, StillWaiting
 from waitproof.judge.policy import rounds
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.protocol import Hello
-from waitproof.suite.contract import Contract, Requirement
+from waitproof.suite.contract import Contract, Level, Requirement
 from waitproof.suite.scenario import Scenario
 
 
@@ -69,6 +69,15 @@ def test_what_is_settled_by_its_first_run_is_not_re_run() -> None:
     assert kinds(plan) == [(RoundKind.SCHEDULED, 2)]
     assert [each.state for each in trials] == [TrialState.SETTLED] * 2
     assert [each.verdicts[0].status for each in trials] == [Status.PASS] * 2
+
+
+def test_what_cannot_be_played_is_in_no_round() -> None:
+    closed, played = trial(TWO), trial(WAIT)
+    closed.close([Verdict("two", "turns", Level.MUST, Status.UNSUPPORTED)])
+
+    plan = play([closed, played], ASYNC, {"late": [run(2.1)]})
+
+    assert kinds(plan) == [(RoundKind.SCHEDULED, 1)]
 
 
 def test_a_suspicion_is_re_run_in_isolation_until_it_is_settled() -> None:

@@ -1,57 +1,78 @@
-"""action.yml, step by step as the runner takes them: a bash for each script, files for outputs and summary.
+"""action.yml, step by step as the runner takes them: a bash for each script, and files of commands.
 
-What the runner itself does (setting up Python, installing, uploading) is left out: `.github/workflows/ci.yml`
-uses the action as a whole.
+What other people's actions do (setting up Python, uploading) is left out: `.github/workflows/ci.yml` uses the
+action as a whole.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env
+from fakes import ENV, LIMIT_S, MINI, ROOT, Mark, clean_env, running
+from github_runner import FOLDER, FileCommandError, commands_in, pairs_in, paths_in
 
 TEXT = (ROOT / "action.yml").read_text(encoding="utf-8")
 ACTION = yaml.safe_load(TEXT)
+PART = "only a part of the suite was run"
 WORKFLOWS = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
 
 
 @dataclass
 class Job:
-    """A job that uses the action once.
+    """A job that uses the action once; each step gets new files, as the runner makes them.
 
     Attributes:
+        env: What the steps have set for those after them, PATH included.
         outputs: Of each step, by its id.
         ended: The exit code of each step that was run, by its name.
-        said: What each of them printed.
+        printed: What each of them printed.
+        mistakes: What the runner could not read in a step's files, by its name.
+        summary: The job's page.
     """
 
     folder: Path
     inputs: dict[str, str]
+    env: dict[str, str] = field(default_factory=dict)
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     ended: dict[str, int] = field(default_factory=dict)
-    said: dict[str, str] = field(default_factory=dict)
+    printed: dict[str, str] = field(default_factory=dict)
+    mistakes: dict[str, str] = field(default_factory=dict)
     summary: str = ""
 
     @property
     def log(self) -> str:
-        return "".join(self.said.values())
+        return "".join(self.printed.values())
 
-    def run(self, *names: str) -> Job:
-        """Take these steps; each is taken whatever became of those before it, as `always()` has it."""
+    @property
+    def failed(self) -> bool:
+        return any(self.ended.values()) or bool(self.mistakes)
+
+    def run(self, *more: str) -> Job:
+        """Take the steps after the installation, and those named; other people's actions are left out."""
         for step in ACTION["runs"]["steps"]:
-            if step["name"] in names:
+            is_wanted = step["name"] in {*more, "Run the suite", "Write the outputs", "Verdict"}
+            if is_wanted and self.takes(step):
                 self._step(step)
         return self
+
+    def takes(self, step: dict[str, Any]) -> bool:
+        """Say whether the runner takes a step: its condition, else that all before it have passed."""
+        if "if" not in step:
+            return not self.failed
+        always, *conditions = step["if"].split(" && ")
+        assert always == "always()"
+        return all(self.value(each.removesuffix(" != ''")) for each in conditions)
 
     def value(self, expression: str) -> str:
         """Return what `inputs.x` or `steps.y.outputs.z` stands for."""
@@ -60,14 +81,24 @@ class Job:
             return self.inputs.get(path[0], str(ACTION["inputs"][path[0]].get("default", "")))
         return self.outputs.get(path[0], {}).get(path[2], "")
 
+    def filled(self, text: str) -> str:
+        return re.sub(r"\$\{\{ *(.*?) *\}\}", lambda found: self.value(found[1]), text)
+
+    @property
+    def results(self) -> dict[str, str]:
+        """Return the outputs of the action itself, without those that are empty."""
+        values = {name: self.filled(each["value"]) for name, each in ACTION["outputs"].items()}
+        return {name: value for name, value in values.items() if value}
+
     def _step(self, step: dict[str, Any]) -> None:
-        files = {name: self.folder / f"{name}-{step['name']}" for name in ("OUTPUT", "STEP_SUMMARY")}
+        commands = self.folder / "temp" / FOLDER
+        shutil.rmtree(commands, ignore_errors=True)  # of the step before
+        commands.mkdir()
+        names = {"OUTPUT": "set_output", "ENV": "set_env", "PATH": "add_path", "STATE": "save_state"}
+        names["STEP_SUMMARY"] = "step_summary"
+        files = {name: commands / f"{prefix}_{uuid.uuid4()}" for name, prefix in names.items()}
         for file in files.values():
             file.touch()
-        filled = {
-            name: re.sub(r"\$\{\{ *(.*?) *\}\}", lambda found: self.value(found[1]), str(value))
-            for name, value in step["env"].items()
-        }
         script = self.folder / "script.sh"
         script.write_text(step["run"], encoding="utf-8")
         env = clean_env(
@@ -75,8 +106,8 @@ class Job:
             GITHUB_ACTION_PATH=str(ROOT),
             GITHUB_ACTIONS="true",
             **{f"GITHUB_{name}": str(file) for name, file in files.items()},
-            **{**filled, **({"WAITPROOF_FORMS": known_forms()} if "WAITPROOF_FORMS" in filled else {})},
         )
+        env |= {**self.env, **{name: self.filled(str(value)) for name, value in step["env"].items()}}
         ended = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
             cwd=self.folder,
@@ -88,26 +119,21 @@ class Job:
             check=False,
         )
         self.ended[step["name"]] = ended.returncode
-        self.said[step["name"]] = ended.stdout
-        self.summary += files["STEP_SUMMARY"].read_text(encoding="utf-8")
-        lines = files["OUTPUT"].read_text(encoding="utf-8").splitlines()
-        self.outputs[step.get("id", "")] = dict(line.split("=", 1) for line in lines)
+        self.printed[step["name"]] = ended.stdout
+        self._read(step, {name: file.read_text(encoding="utf-8") for name, file in files.items()})
 
-
-@functools.cache
-def known_forms() -> str:
-    """Return the action's forms of reports that `waitproof run` of this tree can write."""
-    (step,) = [each for each in ACTION["runs"]["steps"] if each.get("id") == "run"]
-    told = subprocess.run(
-        [sys.executable, "-m", "waitproof", "run", "--help"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        check=True,
-    ).stdout
-    forms = [form for form in step["env"]["WAITPROOF_FORMS"].split() if f"--{form} FILE" in told]
-    assert "json" in forms
-    return " ".join(forms)
+    def _read(self, step: dict[str, Any], texts: dict[str, str]) -> None:
+        """Do what the runner does with the files of a step that has ended."""
+        outputs = self.outputs.setdefault(step.get("id", ""), {})
+        for name, values in (("OUTPUT", outputs), ("ENV", self.env), ("STATE", {})):
+            try:
+                for key, value in pairs_in(texts[name]):
+                    values[key] = value
+            except FileCommandError as error:
+                self.mistakes[step["name"]] = str(error)
+        for path in paths_in(texts["PATH"]):
+            self.env["PATH"] = f"{path}:{self.env.get('PATH', os.environ['PATH'])}"
+        self.summary += texts["STEP_SUMMARY"]
 
 
 def installed(folder: Path) -> Path:
@@ -128,7 +154,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder, mark = installed(tmp_path_factory.mktemp("kept")), Mark()
     one = mark.folder(folder, "MiniAdapter")
     inputs = {"adapter": f"  {one}\n\n", "suite": f"{MINI}\n", "patterns": "outcomes/*\n*:usual-timeout\n"}
-    job = Job(folder, inputs).run("Run the suite", "Verdict")
+    job = Job(folder, inputs).run()
     mark.assert_gone()
     return job
 
@@ -138,7 +164,7 @@ def lenient(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """The job of an SDK that breaks a SHOULD, where only a MUST fails it."""
     folder, mark = installed(tmp_path_factory.mktemp("lenient")), Mark()
     inputs = {"adapter": str(mark.folder(folder, "NoKey")), "suite": str(MINI), "patterns": "*:sends-its-key"}
-    job = Job(folder, inputs).run("Run the suite", "Verdict")
+    job = Job(folder, inputs).run()
     mark.assert_gone()
     return job
 
@@ -146,14 +172,15 @@ def lenient(tmp_path_factory: pytest.TempPathFactory) -> Job:
 def test_a_kept_suite_ends_with_0_and_leaves_its_reports(kept: Job) -> None:
     folder, job = kept.folder, kept
 
-    assert job.ended == {"Run the suite": 0, "Verdict": 0}
-    outputs = job.outputs["run"]
-    verdict = "Every MUST passed (MiniAdapter: 7 PASS, 1 INFO)"
+    assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 0}
+    assert (job.mistakes, job.env) == ({}, {})
+    outputs = job.results
+    verdict = f"Every MUST passed; {PART} (MiniAdapter: 7 PASS, 1 INFO)"
     assert (outputs["exit-code"], outputs["verdict"]) == ("0", verdict)
     assert f"waitproof: {verdict}\n" in job.log
     assert job.summary.count("| MiniAdapter |") == 1
     assert json.loads((folder / outputs["badge"]).read_text())["schemaVersion"] == 1
-    assert set(known_forms().split()) <= set(outputs)
+    assert set(outputs) == set(ACTION["outputs"])
     report = json.loads((folder / outputs["json"]).read_text())
     assert {each["id"] for each in report["adapters"][0]["scenarios"]} == {
         "outcomes/begun",
@@ -164,19 +191,23 @@ def test_a_kept_suite_ends_with_0_and_leaves_its_reports(kept: Job) -> None:
 
 
 def test_a_broken_must_fails_the_last_step_alone(folder: Path, mark: Mark) -> None:
-    adapters = [mark.folder(folder, mode) for mode in ("MiniAdapter", "HalfTheTime")]
-    inputs = {"adapter": "\n".join(map(str, adapters)), "suite": str(MINI), "patterns": "*:own-timeout"}
+    adapters = [mark.folder(folder, mode) for mode in ("MiniAdapter", "WrongPath")]
+    inputs = {
+        "adapter": "\n".join(map(str, adapters)),
+        "suite": str(MINI),
+        "patterns": "completes:returns-output",
+    }
 
-    job = Job(folder, inputs).run("Run the suite", "Verdict")
+    job = Job(folder, inputs).run()
 
-    assert job.ended == {"Run the suite": 0, "Verdict": 1}
-    verdict = "1 requirement failed (MiniAdapter: 1 PASS; HalfTheTime: 1 FAIL)"
-    assert job.outputs["run"]["verdict"] == verdict
-    assert (folder / job.outputs["run"]["json"]).is_file()
+    assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 1}
+    verdict = f"1 requirement failed; {PART} (MiniAdapter: 1 PASS; WrongPath: 1 FAIL)"
+    assert job.results["verdict"] == verdict
+    assert (folder / job.results["json"]).is_file()
 
 
 def test_a_should_fails_the_job_where_it_is_asked_to(lenient: Job, folder: Path) -> None:
-    strict = Job(folder, {**lenient.inputs, "fail-on": "should"}).run("Run the suite", "Verdict")
+    strict = Job(folder, {**lenient.inputs, "fail-on": "should"}).run()
 
     assert (lenient.ended["Verdict"], strict.ended["Verdict"]) == (0, 1)
 
@@ -185,11 +216,10 @@ def test_wrong_use_is_told_and_the_report_of_an_earlier_step_is_not_taken_for_it
     (folder / "waitproof-report").mkdir()
     (folder / "waitproof-report" / "report.json").write_text("{}")
 
-    job = Job(folder, {"adapter": "no/such/adapter"}).run("Run the suite", "Verdict")
+    job = Job(folder, {"adapter": "no/such/adapter"}).run()
 
-    assert job.ended == {"Run the suite": 0, "Verdict": 2}
-    outputs = job.outputs["run"]
-    assert outputs == {"exit-code": "2", "verdict": "wrong use: see the log", "report": "waitproof-report"}
+    assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 2}
+    assert job.results == {"exit-code": "2", "verdict": "wrong use: see the log"}
     assert "adapter: no such folder or program" in job.log
     assert job.summary == "**waitproof**: wrong use: see the log\n"
 
@@ -199,32 +229,77 @@ def test_no_input_is_ever_shell(name: str, folder: Path, mark: Mark) -> None:
     good = {"adapter": str(mark.folder(folder, "MiniAdapter")), "suite": str(MINI), "patterns": "broken"}
     hostile = "$(touch spoiled) `touch spoiled`; touch spoiled #'\""
 
-    job = Job(folder, {**good, name: hostile}).run("Run the suite")
+    job = Job(folder, {**good, name: hostile}).run()
 
     assert job.ended["Run the suite"] == 0
-    assert job.outputs["run"]["exit-code"] == ("0" if name == "report" else "2")
+    assert job.results["exit-code"] == ("0" if name == "report" else "2")
     assert [path for path in folder.rglob("spoiled*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("report", ["", "a\nexit-code=0"])
 def test_an_input_of_one_line_cannot_be_two_outputs(report: str, folder: Path) -> None:
-    job = Job(folder, {"adapter": "x", "report": report}).run("Run the suite", "Verdict")
+    job = Job(folder, {"adapter": "x", "report": report}).run()
 
-    assert job.ended["Run the suite"] == 2
-    assert job.outputs["run"] == {}
+    assert job.ended == {"Run the suite": 2}
+    assert job.results == {}
     assert "the input 'report' needs one line" in job.log
 
 
-def test_what_an_sdk_prints_is_no_command_to_the_runner(kept: Job) -> None:
-    lines = kept.said["Run the suite"].splitlines()
+def annotation_titles(log: str) -> list[str]:
+    """Return the titles of the annotations in a log, in which nothing else is a command."""
+    commands = commands_in(log)
+    assert {each.name for each in commands} <= {"error", "warning"}
+    return [each.line.partition(",title=")[2].partition("::")[0] for each in commands]
 
-    told = [line for line in lines if "MiniAdapter" in line and not line.startswith("::")]
-    assert told
-    starts = [n for n, line in enumerate(lines) if line.startswith("::stop-commands::")]
-    ends = [lines.index(f"::{lines[n].removeprefix('::stop-commands::')}::") for n in starts]
-    for line in told:
-        number = lines.index(line)
-        assert any(start < number < end for start, end in zip(starts, ends, strict=True)), line
+
+def test_an_adapter_cannot_forge_its_jobs_verdict(folder: Path, mark: Mark) -> None:
+    adapter = mark.folder(folder, "forges")
+    inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "completes:returns-output"}
+
+    job = Job(folder, inputs).run()
+
+    assert (folder / "temp" / "named").read_text() == ""  # waitproof has named no file to it
+    assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 1}
+    assert (job.mistakes, job.env) == ({}, {})  # what it wrote to those that it found is gone
+    assert (job.results["exit-code"], job.results["verdict"]) == (
+        "1",
+        f"1 requirement failed; {PART} (forges: 1 FAIL)",
+    )
+    assert job.results["json"] == "waitproof-report/report.json"
+    assert job.summary.startswith("## waitproof")
+    assert "set-output name=exit-code" in job.log
+    assert annotation_titles(job.log) == ["FAIL outcomes/completes%3Areturns-output (forges)"]
+
+
+def test_a_preparation_that_fails_forges_nothing_either(folder: Path, mark: Mark) -> None:
+    adapter = mark.folder(folder, "forges")
+    file = adapter / "adapter.yaml"
+    command = ["env", f"PYTHONPATH={ENV['PYTHONPATH']}", *mark.argv("forges"), "prepare"]
+    file.write_text(f"{file.read_text()}prepare: [{json.dumps(command)}]\n")
+
+    job = Job(folder, {"adapter": str(adapter), "suite": str(MINI)}).run()
+
+    assert (folder / "temp" / "named").read_text() == ""
+    assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 2}
+    assert (job.mistakes, job.env) == ({}, {})
+    assert job.results == {"exit-code": "2", "verdict": "wrong use: see the log"}
+    assert "::set-output name=exit-code::0" in job.log
+    assert annotation_titles(job.log) == []
+
+
+def test_a_name_in_the_verdict_is_neither_a_command_nor_another_output(folder: Path, mark: Mark) -> None:
+    adapter = mark.folder(folder, "WrongPath")
+    file = adapter / "adapter.yaml"
+    spec = {**yaml.safe_load(file.read_text()), "name": "a\n::error::b ##[error]c\nexit-code=0"}
+    file.write_text(yaml.safe_dump(spec))
+
+    job = Job(
+        folder, {"adapter": str(adapter), "suite": str(MINI), "patterns": "completes:returns-output"}
+    ).run()
+
+    verdict = f"1 requirement failed; {PART} (a ::error::b ## [error]c exit-code=0: 1 FAIL)"
+    assert (job.results["exit-code"], job.results["verdict"]) == ("1", verdict)
+    assert len(annotation_titles(job.log)) == 1
 
 
 def test_the_summary_is_written_once_and_failures_are_annotations(lenient: Job) -> None:
@@ -237,25 +312,64 @@ def test_what_needs_attention_is_annotated_where_commands_are_on_again(folder: P
     adapter = mark.folder(folder, "HalfTheTime", deviations=known)
     inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "broken\n*:own-timeout"}
 
-    job = Job(folder, inputs).run("Run the suite")
+    job = Job(folder, inputs).run()
 
-    lines = job.log.splitlines()
-    token = lines[0].removeprefix("::stop-commands::")
-    marks = [line.partition(",title=")[0] for line in lines[lines.index(f"::{token}::") + 1 :]]
+    marks = [each.line.partition(",title=")[0] for each in commands_in(job.log)]
     assert marks[0] == f"::error file={adapter / 'deviations.yaml'},line=2"
     assert marks[1].endswith("/timing/gives-up-when-told.yaml,line=3")
-    assert job.outputs["run"]["verdict"].startswith("1 requirement failed; 1 known deviation is stale (")
+    assert job.results["verdict"].startswith("1 requirement failed; 1 known deviation is stale; ")
+
+
+def test_only_what_is_in_the_lock_file_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "temp").mkdir()
+    python = tmp_path / "python"  # a stand-in: CI's job `action` really installs
+    environment = 'mkdir -p "$4/bin"; cp "$0" "$4/bin/python"; exit'
+    python.write_text(f'#!/bin/sh\n[ "$2" = venv ] && {{ {environment}; }}\necho "$@" >>"{tmp_path}/asked"\n')
+    python.chmod(0o755)
+    job = Job(tmp_path, {"adapter": "x"}, outputs={"python": {"python-path": str(python)}})
+
+    job.run("Install waitproof")
+
+    assert job.ended["Install waitproof"] == 0
+    pip = "-m pip install --quiet --disable-pip-version-check"
+    assert (tmp_path / "asked").read_text().splitlines()[:2] == [
+        f"{pip} --require-hashes --only-binary=:all: -r {ROOT}/action/requirements.txt",
+        f"{pip} --no-index --no-deps --no-build-isolation {ROOT}",
+    ]
+
+
+def test_the_other_commands_hide_an_adapters_commands_too(folder: Path, mark: Mark) -> None:
+    adapter = mark.folder(folder, "well_behaved")
+    file = adapter / "adapter.yaml"
+    command = [sys.executable, "-c", r"print('::error::x\n##[error]x'); exit(1)"]
+    spec = {**yaml.safe_load(file.read_text()), "name": "##[error]x", "prepare": [command]}
+    file.write_text(yaml.safe_dump(spec))
+
+    with running("doctor", str(adapter), GITHUB_ACTIONS="true") as process:
+        out, err = process.communicate(timeout=LIMIT_S)
+    file.write_text(yaml.safe_dump({**spec, "prepare": []}))
+    with running(
+        "run", str(adapter), "--suite", str(MINI), "-k", "broken", "--json", "r.json", cwd=folder
+    ) as it:
+        it.communicate(timeout=LIMIT_S)
+    with running("diff", "r.json", "r.json", cwd=folder, GITHUB_ACTIONS="true") as process:
+        difference, _ = process.communicate(timeout=LIMIT_S)
+
+    assert "::error::x" in err
+    assert "##[error]x" in difference
+    assert [commands_in(each) for each in (out, err, difference)] == [[], [], []]
 
 
 def test_reports_are_uploaded_whatever_the_verdict_and_the_job_fails_after_that() -> None:
     names = [step["name"] for step in ACTION["runs"]["steps"]]
     by_name = {step["name"]: step for step in ACTION["runs"]["steps"]}
 
-    assert names[-3:] == ["Run the suite", "Keep the reports", "Verdict"]
-    for name in names[-2:]:
+    assert names[-4:] == ["Run the suite", "Write the outputs", "Keep the reports", "Verdict"]
+    for name in names[-3:]:
         assert by_name[name]["if"].startswith("always() && ")
+    assert by_name[names[-4]]["env"]["WAITPROOF_FILES"] == by_name[names[-3]]["env"]["WAITPROOF_FILES"]
     outputs = {
-        name: re.fullmatch(r"\$\{\{ steps\.run\.outputs\.([a-z-]+) \}\}", each["value"])
+        name: re.fullmatch(r"\$\{\{ steps\.results\.outputs\.([a-z-]+) \}\}", each["value"])
         for name, each in ACTION["outputs"].items()
     }
     assert all(found is not None and found[1] == name for name, found in outputs.items())

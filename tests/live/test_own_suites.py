@@ -79,9 +79,9 @@ def test_each_adapter_of_a_run_is_judged_by_its_own_suite(mark: Mark, home: Path
     assert (code, err) == (0, "")
     assert [line for line in out.splitlines() if line.startswith(("ours", "mini", "2 suites"))] == [
         "ours: one",
-        next(line for line in out.splitlines() if line.startswith("ours: 1 scenario in ")),
+        next(line for line in out.splitlines() if line.startswith("ours: 1 of ")),
         "mini: two",
-        next(line for line in out.splitlines() if line.startswith("mini: 1 scenario in ")),
+        next(line for line in out.splitlines() if line.startswith("mini: 1 of 6 scenarios in ")),
         next(line for line in out.splitlines() if line.startswith("2 suites with 2 adapters in ")),
     ]
     assert not (home / "r.json").exists()
@@ -111,7 +111,7 @@ def test_a_suite_that_is_named_is_every_adapters(mark: Mark, home: Path) -> None
     code, out, err = waitproof("run", "one", "two", "--suite", "mini", "-k", "completes", cwd=home)
 
     assert (code, err) == (0, "")
-    assert "mini: 1 scenario with 2 adapters in " in out
+    assert "mini: 1 of 6 scenarios with 2 adapters in " in out
 
 
 def test_loose_scenarios_need_one_suite(mark: Mark, home: Path) -> None:

@@ -141,6 +141,23 @@ def test_adapters_are_matched_by_name_and_two_alone_whatever_they_are_called() -
     assert [each.name for each in compare(report(name="old"), report(name="new")).adapters] == ["new"]
 
 
+def test_adapters_of_one_name_are_matched_by_their_folders() -> None:
+    def run(*named: tuple[str, str, Status]) -> Report:
+        entries = [adapter(name, verdict("a:r", status), version="1") for name, _, status in named]
+        arguments = [argument for _, argument, _ in named]
+        return of(*(replace(each, argument=typed) for each, typed in zip(entries, arguments, strict=True)))
+
+    good, bad = ("a", Status.PASS), ("b", Status.FAIL)
+    both = run(("sdk", *good), ("sdk#2", *bad))
+
+    assert not compare(both, run(("sdk", *bad), ("sdk#2", *good))).has_regression
+    assert compare(both, run(("sdk", "a", Status.FAIL), ("sdk#2", *bad))).has_regression
+    alone = compare(both, run(("sdk", *bad)))
+    assert ([each.changes for each in alone.adapters], alone.only_old) == ([()], ("sdk",))
+    twice = run(("sdk", *good), ("sdk#2", "a", Status.FAIL))
+    assert not compare(twice, twice).has_regression
+
+
 def test_reports_that_cannot_be_compared_are_wrong_use() -> None:
     a, b, c = (adapter(name) for name in "abc")
 

@@ -228,7 +228,7 @@ def test_a_page_of_results_has_every_sdk_its_departures_and_their_source() -> No
     assert "| level | requirement | sdk | sdk-of-elsewhere |" in page
     assert "| MUST | returns-output | WARN 1 of 2 |  |" in page
     assert (
-        "- WARN in `outcomes/completes`: expected the call returns 2; it returned &lt;b>\\|3. "
+        "- WARN in `outcomes/completes`: expected the call returns 2; it returned &#60;b&#62;&#124;3. "
         f"Why: It rounds. [Source]({link}).\n"
     ) in page
 
@@ -243,6 +243,16 @@ def test_the_newest_of_two_reports_of_one_adapter_counts() -> None:
 
     assert "| MUST | returns-output | PASS |" in page
     assert "FAIL" not in page
+
+
+def test_two_adapters_of_one_name_have_a_column_each() -> None:
+    bad = written(result(verdict("returns-output", Status.FAIL), argument="a/sdk"), exit_code=1)
+    good = written(result(verdict("returns-output", Status.PASS), argument="b/sdk"))
+
+    page = results_page([parse(bad, "r.json"), parse(good, "s.json")])
+
+    assert "| level | requirement | sdk (a/sdk) | sdk (b/sdk) |" in page
+    assert "| MUST | returns-output | FAIL | PASS |" in page
 
 
 # --- progress -----------------------------------------------------------------------------------------

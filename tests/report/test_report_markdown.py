@@ -9,8 +9,9 @@ from markdown_it import MarkdownIt
 from waitproof.judge import Status
 from waitproof.report.badge import badge
 from waitproof.report.github import commands_off, publish, workflow_commands
-from waitproof.report.markdown import MAX_BYTES, markdown_summary, markdown_text
+from waitproof.report.markdown import MAX_BYTES, markdown_summary
 from waitproof.run import Death, RunResult
+from waitproof.text import markdown_text
 
 HARM = "a|b `c` <b>&amp; *x* _y_ [z](http://e.test) ![i](x) @you #12 GH-3 www.e.test ~~s~~ $m$ \\| \n\n# h"
 
@@ -270,6 +271,40 @@ def test_a_badge_of_several_adapters_has_the_colour_of_the_worst() -> None:
         "message": "1 of 2 SDKs pass every MUST",
         "color": "red",
     }
+
+
+def test_a_badge_counts_the_musts_that_are_unsupported_in_some_scenarios() -> None:
+    partly = [
+        verdict("returns-output", Status.PASS),
+        verdict("returns-output", Status.UNSUPPORTED, "outcomes/begun"),
+        verdict("gives-up", Status.PASS, "timing/gives-up"),
+    ]
+    known = [*partly, verdict("returns-output", Status.FAIL, "outcomes/broken", excused="known")]
+
+    shown = [json.loads(badge(merged(result(*verdicts)))) for verdicts in (partly, known)]
+
+    assert [(each["message"], each["color"]) for each in shown] == [
+        ("1 of 2 MUST, 1 partly unsupported", "green"),
+        ("1 of 2 MUST, 1 excused", "green"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "color"),
+    [
+        (Status.PASS, "1 of 1 MUST, in a part of the suite", "lightgrey"),
+        (Status.FAIL, "1 of 1 MUST failed, in a part of the suite", "red"),
+    ],
+)
+def test_a_part_never_gets_the_badge_of_the_whole(status: Status, message: str, color: str) -> None:
+    part = result(verdict("returns-output", status))
+    part.whole = False
+
+    one = json.loads(badge(merged(part)))
+    two = json.loads(badge(merged(part, result(verdict("returns-output", Status.PASS), name="other"))))
+
+    assert (one["message"], one["color"]) == (message, color)
+    assert (two["message"].partition(", ")[2], two["color"]) == ("in a part of the suite", color)
 
 
 def test_a_badge_of_an_interrupted_run_is_grey() -> None:

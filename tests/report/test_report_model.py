@@ -144,7 +144,7 @@ def test_a_number_that_this_version_does_not_know_is_refused(number: Any) -> Non
     ("harm", "message"),
     [
         ({"adapters": [{}]}, "r.json: adapters.0.name: field required"),
-        ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3 or 130"),
+        ({"exit_code": 7}, "r.json: exit_code: input should be 0, 1, 2, 3, 4 or 130"),
         ({"exit_code": 2}, "r.json: exit_code: value error, wrong use leaves no report"),
         ({"suite": 5}, "r.json: suite: input should be a valid string"),
         ({"seconds": float("nan")}, "r.json: seconds: input should be a finite number"),
@@ -213,6 +213,16 @@ def test_adapters_of_one_name_get_their_version_if_that_differs_else_their_file(
     assert versions.notes == (
         "several adapters are called 'sdk': they are shown as 'sdk (1.0)' of a.json, 'sdk (2.0)' of b.json",
     )
+
+
+def test_a_report_in_which_two_adapters_have_one_name_is_refused() -> None:
+    values = document()
+    forged = {**values, "adapters": [*values["adapters"], {**values["adapters"][0], "verdicts": []}]}
+
+    with pytest.raises(InputError) as caught:
+        parse(forged, "r.json")
+
+    assert str(caught.value) == "r.json: several of its adapters are called 'sdk'"
 
 
 def test_reports_of_two_suites_cannot_be_merged() -> None:

@@ -77,6 +77,27 @@ def test_a_should_counts_if_it_makes_the_run_fail(code: int, verdicts: list[Any]
     assert outcome(merged(result(*verdicts), exit_code=code, fail_on=Level.SHOULD)) == sentence
 
 
+def test_musts_that_are_unsupported_in_some_scenarios_are_counted() -> None:
+    partly = [KEPT, verdict("returns-output", Status.UNSUPPORTED, "outcomes/begun")]
+
+    assert outcome(merged(result(*partly))) == "Every MUST passed; 1 is UNSUPPORTED in some scenarios"
+
+
+@pytest.mark.parametrize(
+    ("code", "verdicts", "sentence"),
+    [
+        (0, [KEPT], "Every MUST passed; only a part of the suite was run"),
+        (1, [FAILED], "1 requirement failed; only a part of the suite was run"),
+    ],
+)
+def test_a_part_of_a_suite_is_called_that(code: int, verdicts: list[Any], sentence: str) -> None:
+    part = result(*verdicts)
+    part.whole = False
+
+    assert outcome(merged(part, exit_code=code)) == sentence
+    assert outcome(merged(result(KEPT, name="other"), part, exit_code=code)) == sentence
+
+
 def test_several_adapters_that_could_not_be_run_are_named() -> None:
     runs = [result(name=name, hello=None, error="dead") for name in "abcde"]
 

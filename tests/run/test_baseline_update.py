@@ -315,3 +315,30 @@ def test_a_folder_that_is_none_is_wrong_use(tmp_path: Path, capsys: pytest.Captu
     told = capsys.readouterr().err
     assert "python x.py: no such folder; a baseline is in an adapter's folder" in told
     assert "the folder has no adapter.yaml" in told
+
+
+def named(name: str, argument: Path, status: str) -> dict[str, Any]:
+    verdict = {"scenario": "a/b", "requirement": "late", "level": "MUST", "status": status}
+    return {"name": name, "argument": str(argument), "verdicts": [verdict]}
+
+
+def test_no_baseline_gets_the_deviations_of_another_adapter_of_its_name(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "adapter.yaml").write_text("format: 1\nname: x\ncommand: [nothing]\n")
+    file = tmp_path / "report.json"
+    argv = ["baseline", "update", str(folder), "--report", str(file)]
+
+    written(file, adapters=[named("x", other, "FAIL"), named("x#2", folder, "PASS")])
+    assert main(argv) == 0
+    assert not (folder / "deviations.yaml").exists()
+
+    written(file, adapters=[named("x", other, "FAIL")])
+    assert main(argv) == 2
+    assert f"{file}: the report has nothing about the adapter 'x'" in capsys.readouterr().err
+
+    written(file, adapters=[named("x", Path("gone"), "FAIL"), named("x#2", Path("gone, too"), "PASS")])
+    assert main(argv) == 2
+    assert f"{file}: 2 adapters of the report are called 'x'" in capsys.readouterr().err

@@ -78,7 +78,7 @@ def test_one_adapter_does_not_prove_a_requirement_for_another() -> None:
 
 
 def test_exit_codes_are_the_documented_numbers() -> None:
-    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 130]
+    assert [int(code) for code in ExitCode] == [0, 1, 2, 3, 4, 130]
 
 
 def test_a_must_is_unproved_where_it_is_unsupported_wherever_it_stands() -> None:

@@ -164,6 +164,9 @@ class Cancellable(Process):
         self.answers = answers
         self.waits: list[PendingCall] = []
 
+    def logged_since(self, from_ns: int) -> tuple[str, ...]:
+        return ()
+
     def send(self, op: str, **members: Any) -> PendingCall:
         call = PendingCall(op, Op(op), {"op": op, **members})
         call.sent_ns = time.monotonic_ns()

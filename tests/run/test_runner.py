@@ -15,7 +15,16 @@ from waitproof.adapter.command import AdapterCommand
 from waitproof.errors import InputError
 from waitproof.judge import Status, StillWaiting, Verdict
 from waitproof.mock.process import ServerProcess
-from waitproof.run import AdapterResult, LivePoll, Runner, RunResult, SilentListener, parse_baseline, player
+from waitproof.run import (
+    AdapterResult,
+    Baseline,
+    LivePoll,
+    Runner,
+    RunResult,
+    SilentListener,
+    parse_baseline,
+    player,
+)
 from waitproof.suite.files import Suite, bundled_suite, load_suite
 from waitproof.suite.scenario import Scenario
 from waitproof.suite.selection import select
@@ -79,10 +88,15 @@ SIDE_BY_SIDE = [
     "NeverGivesUpOneAtATime",
     "DiesGivingUp",
     "DiesAtEveryWait",
+    "FillsTheGaps",
+    "HidesWhatFails",
     "LiesAboutElapsed",
+    "MuteAtItsDeadline",
     "dies_at_start",
     "hundred_log_lines",
 ]
+
+SPOILED = {"dot": ".", "nul": r"\x00\x00", "utf16": r"\x00{\x00"}  # how its answers to waits begin
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +117,10 @@ def side_by_side(suite: Suite, order: Order) -> Results:
     missing = AdapterCommand("missing", ("/no/such/program",), Path("/"))
     with pytest.MonkeyPatch.context() as patch:
         # An adapter that does not answer is given up sooner than a person would wait.
-        patch.setattr("waitproof.simulate.script.ANSWER_LIMIT_S", 0.6)
+        patch.setattr("waitproof.simulate.script.ANSWER_LIMIT_S", 1.0)
         commands = [*(mark.command(mode) for mode in SIDE_BY_SIDE), missing]
+        commands += [mark.command("garbles", how, name=how) for how in (*SPOILED, "lost", "chatty")]
+        commands += [mark.command("garbles", "chatty", "NeverGivesUp", name="chatty, forever")]
         result = Runner(suite, commands, listener=Listener()).run()
     mark.assert_gone()
     return {adapter.name: adapter for adapter in result.adapters}
@@ -202,6 +218,18 @@ def test_durations_are_scaled_to_whole_seconds_for_a_helper_that_takes_no_others
     assert observation.tasks[0].polls[1].arrived_s >= 0.98
 
 
+def test_a_helper_too_coarse_for_a_scenario_is_unsupported_there_and_plays_the_rest(
+    suite: Suite, mark: Mark
+) -> None:
+    (adapter,) = run(suite, mark.command("TooCoarse"), only=["outcomes/broken", "outcomes/completes"])
+
+    assert {name: status for name, status in statuses(adapter).items() if status != "INFO"} == {
+        "outcomes/broken:broken-is-returned": "UNSUPPORTED",
+        "outcomes/completes:returns-output": "PASS",
+        "outcomes/completes:sends-its-key": "PASS",
+    }
+
+
 def test_without_a_wait_helper_everything_that_waits_is_unsupported(
     side_by_side: Results,
 ) -> None:
@@ -231,10 +259,22 @@ def test_a_baseline_excuses_a_verdict_of_its_own_adapter(suite: Suite, mark: Mar
     commands = [mark.command("HalfTheTime", name="a"), mark.command("HalfTheTime", name="b")]
 
     result = Runner(
-        suite, commands, scenarios=select(suite.scenarios, ["*:own-timeout"]), baselines={"a": baseline}
+        suite,
+        commands,
+        scenarios=select(suite.scenarios, ["*:own-timeout"]),
+        baselines=[baseline, Baseline()],
     ).run()
 
     assert [[v.excused for v in adapter.verdicts()] for adapter in result.adapters] == [["known"], [""]]
+
+
+def test_adapters_of_one_name_are_refused_before_anything_starts(suite: Suite, mark: Mark) -> None:
+    with pytest.raises(InputError) as caught:
+        Runner(suite, [mark.command("MiniAdapter", name="a"), mark.command("HalfTheTime", name="a")])
+
+    assert str(caught.value) == (
+        "adapters: 2 adapters are called 'a'\n  fix:      give each another 'name' in its adapter.yaml"
+    )
 
 
 def test_each_poll_is_reported_with_its_adapter_and_scenario(suite: Suite, mark: Mark) -> None:
@@ -380,7 +420,87 @@ def test_a_helper_that_never_gives_up_fails_and_holds_up_nothing_else(
     wrong.pop("together/two-take-turns:returns-output", None)  # UNSUPPORTED by one of them
     names = {name for name in CORRECT if name.startswith("timing/") and "interval" not in name}
     assert wrong == dict.fromkeys(names, "FAIL")
-    assert "was still waiting after 1.30 s" in verdict(adapter, "timing/gives-up:gives-up").seen
+    assert "was still waiting after 1.70 s" in verdict(adapter, "timing/gives-up:gives-up").seen
+
+
+def test_what_an_adapter_refuses_although_it_can_be_called_is_an_error(side_by_side: Results) -> None:
+    adapter = side_by_side["HidesWhatFails"]
+
+    wrong = {name: status for name, status in statuses(adapter).items() if status != CORRECT[name]}
+    assert wrong == {name: "ERROR" for name in CORRECT if name.startswith("timing/")}
+    refused = (
+        "the adapter reports a wait with no option as unsupported (no overload), but made it in outcomes/"
+    )
+    assert verdict(adapter, "timing/gives-up:gives-up").seen.startswith(refused)
+    assert re.fullmatch(
+        r"the adapter reports that it cannot make the call, but the server saw \d+ polls",
+        verdict(adapter, "timing/gives-up-when-told:gives-up").seen,
+    )
+
+
+def test_an_adapter_that_polls_in_place_of_its_sdk_is_an_error(side_by_side: Results) -> None:
+    adapter = side_by_side["FillsTheGaps"]
+
+    found = statuses(adapter)
+    polled_twice = {name for name in CORRECT if name.startswith(("timing/", "together/two-take-turns:r"))}
+    assert {found[name] for name in polled_twice} <= {"ERROR", "FAIL", "INCONCLUSIVE"}
+    assert verdict(adapter, "timing/gives-up:gives-up").seen.startswith(
+        "polls of one wait came from two HTTP clients: no User-Agent on connection "
+    )
+
+
+def test_a_refusal_is_final_only_when_all_has_been_played(suite: Suite, mark: Mark) -> None:
+    finals: list[tuple[str, bool]] = []
+
+    class Listener(SilentListener):
+        def finished(
+            self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool
+        ) -> None:
+            if scenario.id == "timing/gives-up":
+                finals.append((verdicts[0].status.value, final))
+
+    chosen = select(suite.scenarios, ["timing/gives-up:gives-up", "outcomes/broken", "outcomes/completes"])
+    Runner(suite, [mark.command("HidesWhatFails")], scenarios=chosen, listener=Listener()).run()
+
+    assert finals == [("UNSUPPORTED", False), ("ERROR", True)]
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_an_answer_behind_other_text_is_an_error_that_names_the_line(side_by_side: Results, how: str) -> None:
+    adapter = side_by_side[how]
+
+    assert statuses(adapter) == ALL_BUT_ONE
+    lines = verdict(adapter, "outcomes/completes:returns-output").seen.splitlines()
+    assert re.fullmatch(
+        rf'{how}: the answer to call "\d+" does not begin its line, or is not in UTF-8', lines[0]
+    )
+    assert lines[1].startswith(f"  found:    {SPOILED[how]}")
+
+
+def test_a_line_in_the_place_of_an_answer_is_an_error_that_names_it(side_by_side: Results) -> None:
+    adapter = side_by_side["lost"]
+
+    assert statuses(adapter) == ALL_BUT_ONE
+    seen = verdict(adapter, "outcomes/completes:returns-output").seen
+    assert re.fullmatch(
+        r"no answer to call \d+ within \S+ s, and a line on stdout is not an answer: heap averted", seen
+    )
+
+
+def test_lines_beside_the_answers_change_no_verdict(side_by_side: Results) -> None:
+    assert statuses(side_by_side["chatty"]) == CORRECT
+    assert statuses(side_by_side["chatty, forever"]) == statuses(side_by_side["NeverGivesUp"])
+
+
+def test_a_last_poll_at_the_deadline_does_not_show_that_the_helper_goes_on(side_by_side: Results) -> None:
+    adapter = side_by_side["MuteAtItsDeadline"]
+
+    wrong = {name: status for name, status in statuses(adapter).items() if status != CORRECT[name]}
+    assert wrong == {name: "ERROR" for name in CORRECT if name.startswith("timing/")}
+    assert re.fullmatch(
+        r"no answer to call \d+ within 1.7 s; the process is alive",
+        verdict(adapter, "timing/gives-up:gives-up").seen,
+    )
 
 
 def test_once_waits_have_hung_to_the_end_later_ones_are_given_up_early(

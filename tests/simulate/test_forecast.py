@@ -169,6 +169,10 @@ def test_no_lane_ends_after_the_horizon_and_no_two_fit_into_one(lengths: list[in
         ([wait("1s", "90s")], 1.0, 1.0, 1),
         ([wait("1s", "7s")], 60.0, 60.0, None),
         ([wait("1ms", "1s")], 1.0, 1.0, None),
+        ([wait("1ms", "7s")], 1e-9, 1e-9, 1),
+        ([wait("200ms", "5s")], 7e-9, 7e-9, 1),
+        ([wait("200ms", "5s")], 3600.0, 3600.0, None),
+        ([wait("200ms", "5s")], 3599.999983, 1e-6, None),
     ],
 )
 def test_durations_are_multiplied_until_the_options_fit_the_sdks_resolution(

@@ -18,13 +18,14 @@ SCENARIOS = (
 )
 
 
-def selected(*patterns: str) -> dict[str, tuple[str, ...]]:
-    return {each.id: each.proves for each in select(SCENARIOS, patterns)}
+def selected(*patterns: str, exclude: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    chosen = select(SCENARIOS, patterns, exclude)
+    return {each.id: each.proves for each in chosen}
 
 
-def refusal(*patterns: str) -> str:
+def refusal(*patterns: str, exclude: tuple[str, ...] = ()) -> str:
     with pytest.raises(InputError) as caught:
-        select(SCENARIOS, patterns)
+        select(SCENARIOS, patterns, exclude)
     return str(caught.value)
 
 
@@ -65,9 +66,9 @@ def test_a_pattern_is_a_part_of_or_a_glob_for_a_scenario_or_its_requirement(
 
 
 def test_a_narrowed_scenario_stays_itself_and_the_original_stays_whole() -> None:
-    (narrowed,) = select(SCENARIOS, ["completes:returns-result"])
+    (one,) = select(SCENARIOS, ["completes:returns-result"])
 
-    assert (narrowed.id, narrowed.task, narrowed.calls) == (
+    assert (one.id, one.task, one.calls) == (
         "outcomes/completes",
         SCENARIOS[1].task,
         SCENARIOS[1].calls,
@@ -97,3 +98,82 @@ def test_a_part_begins_where_a_word_begins() -> None:
     chosen = select([scenario("defaults/a", "r"), scenario("faults/b", "r")], ["faults"])
 
     assert [each.id for each in chosen] == ["faults/b"]
+
+
+ALL = {each.id: each.proves for each in SCENARIOS}
+COMPLETES = {"outcomes/completes": ("returns-result", "no-poll-after")}
+FAILS = {"outcomes/fails": ("raises-task",)}
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("completes or fails", COMPLETES | FAILS),
+        ("outcomes and not fails", COMPLETES),
+        ("not (completes or fails)", {"defaults/polls-every-second": ALL["defaults/polls-every-second"]}),
+        ("not not fails", FAILS),
+        ("fails or completes and no-poll-after", FAILS | {"outcomes/completes": ("no-poll-after",)}),
+        ("(fails or completes) and no-poll-after", {"outcomes/completes": ("no-poll-after",)}),
+        (
+            "not no-poll-after",
+            {**FAILS, "outcomes/completes": ("returns-result",)}
+            | {"defaults/polls-every-second": ("default-interval",)},
+        ),
+        ("outcomes/* and not *:no-poll-after", FAILS | {"outcomes/completes": ("returns-result",)}),
+        ("OUTCOMES and Fails", FAILS),
+    ],
+)
+def test_an_expression_means_what_it_means_to_pytest(
+    expression: str, expected: dict[str, tuple[str, ...]]
+) -> None:
+    assert selected(expression) == expected
+
+
+def test_several_expressions_add_up_and_exclusions_win() -> None:
+    assert selected("completes", "fails") == COMPLETES | FAILS
+    assert selected("outcomes", exclude=("fails",)) == COMPLETES
+    assert selected(exclude=("defaults", "completes and no-poll-after")) == FAILS | {
+        "outcomes/completes": ("returns-result",)
+    }
+
+
+@pytest.mark.parametrize(
+    ("expression", "fact", "expected"),
+    [
+        ("", "something is missing at the end", "a pattern, 'not' or '('"),
+        ("fails and", "something is missing at the end", "a pattern, 'not' or '('"),
+        ("fails completes", "'completes' is in the wrong place", "'and', 'or' or the end"),
+        ("(fails", "something is missing at the end", "')'"),
+        ("fails)", "')' is in the wrong place", "'and', 'or' or the end"),
+        ("not", "something is missing at the end", "a pattern, 'not' or '('"),
+        ("and", "'and' is in the wrong place", "a pattern, 'not' or '('"),
+    ],
+)
+def test_an_expression_that_cannot_be_read_says_what_was_expected(
+    expression: str, fact: str, expected: str
+) -> None:
+    found = f"\n  found:    {expression}" if expression else ""
+    assert refusal(expression) == f"-k: {fact}{found}\n  expected: {expected}"
+
+
+def test_an_expression_can_be_nested_to_any_depth_that_a_person_writes() -> None:
+    assert selected("(" * 40 + "fails" + ")" * 40) == FAILS
+    assert refusal("not " * 5000 + "fails").startswith("-k: the expression is nested too deeply\n")
+
+
+def test_each_pattern_of_an_expression_must_match_something() -> None:
+    assert refusal("not faills and complets", exclude=("outcoms",)) == (
+        "-k: no scenario and no requirement matches 'faills'\n  fix:      did you mean 'fails'?\n\n"
+        "-k: no scenario and no requirement matches 'complets'\n  fix:      did you mean 'completes'?\n\n"
+        "--exclude: no scenario and no requirement matches 'outcoms'\n  fix:      did you mean 'outcomes'?"
+    )
+
+
+def test_a_selection_of_nothing_is_a_mistake() -> None:
+    assert refusal("fails and completes") == (
+        "-k: no scenario and no requirement matches 'fails and completes'\n"
+        "  fix:      'waitproof list' shows all scenarios"
+    )
+    assert refusal("fails", exclude=("outcomes",)) == (
+        "--exclude: everything that 'fails' selects is excluded by 'outcomes'"
+    )

@@ -11,7 +11,14 @@ from waitproof.child_process import ChildProcess, Owner
 from waitproof.errors import Mistake
 from waitproof.protocol import BrokenAdapterError
 
-__all__ = ["AdapterCommand", "clean_environment", "start_child"]
+__all__ = ["AdapterCommand", "clean_environment", "start_child", "without_ci"]
+
+# GitHub's runner takes a job's outputs, variables and PATH from the files these name.
+_CI_NAMES = {"GITHUB_TOKEN", "GH_TOKEN"} | {
+    f"GITHUB_{each}"
+    for each in ("ARTIFACTS", "ARTIFACTS_LIST", "ENV", "OUTPUT", "PATH", "STATE", "STEP_SUMMARY")
+}
+_CI_FOLDER = "_runner_file_commands"  # where those files are: for any that a newer runner adds
 
 
 @dataclass(frozen=True)
@@ -39,18 +46,27 @@ def clean_environment(
     """Return an adapter's environment.
 
     Args:
-        environment: What is inherited, less every `*_proxy` in any case, JAVA_TOOL_OPTIONS (the JVM
-            announces it on stderr, and it changes any program) and `clean`.
+        environment: What is inherited, less what `without_ci` removes, every `*_proxy` in any case,
+            JAVA_TOOL_OPTIONS (the JVM announces it on stderr, and it changes any program) and `clean`.
         clean: More names to remove: the SDK's own settings, as the contract lists them.
         extra: What the adapter's folder sets; it wins.
     """
     removed = {"JAVA_TOOL_OPTIONS", *clean}
     kept = {
         name: value
-        for name, value in environment.items()
+        for name, value in without_ci(environment).items()
         if name not in removed and not name.lower().endswith("_proxy")
     }
     return {**kept, **extra}
+
+
+def without_ci(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what controls a job in GitHub Actions: files of commands, tokens."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name not in _CI_NAMES and not name.startswith("ACTIONS_") and _CI_FOLDER not in value
+    }
 
 
 def start_child(command: AdapterCommand, environment: Mapping[str, str], owner: Owner) -> ChildProcess:

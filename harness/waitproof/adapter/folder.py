@@ -9,28 +9,32 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import shlex
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from waitproof.adapter.command import AdapterCommand
-from waitproof.errors import InputError, Mistake, nearest
+from waitproof.errors import InputError, Mistake, closest
 from waitproof.suite import Document, Format, Model, build, bundled_suite, invalid, is_suite, read_file, shown
+from waitproof.text import escape
 
 __all__ = [
+    "BASELINE_NAME",
     "FILE_NAME",
     "AdapterSpec",
     "Need",
     "adapters_in",
     "baseline_file",
     "find_adapter",
+    "given_name",
     "parse_adapter",
     "read_adapter",
     "resolve_argv",
@@ -38,7 +42,10 @@ __all__ = [
 ]
 
 FILE_NAME = "adapter.yaml"
-_BASELINE_NAME = "deviations.yaml"
+BASELINE_NAME = "deviations.yaml"
+_MOST_NAMES = 5  # in a message
+_INTERPRETERS = {".js": "node", ".mjs": "node", ".php": "php", ".py": "python3", ".rb": "ruby"}
+_NUMBER = re.compile(r"#\d+$")
 
 
 def _words(value: object) -> object:
@@ -53,6 +60,12 @@ def _words(value: object) -> object:
     if value[:1] == [""]:
         raise invalid("a command without a program", expected="[program, argument, ...]")
     return tuple(value)
+
+
+def _given_name(name: str) -> str:
+    if _NUMBER.search(name):
+        raise invalid(f"'{name}' ends as only the second adapter of one name does", fix="write no '#'")
+    return name
 
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -72,7 +85,7 @@ class AdapterFile(Model):
 
     noun: ClassVar[str] = "adapter"
     format: Format
-    name: _Text
+    name: Annotated[_Text, AfterValidator(_given_name)]
     summary: _Text = ""
     needs: tuple[NeedEntry, ...] = ()
     inputs: tuple[_Text, ...] = ()
@@ -98,7 +111,8 @@ class AdapterSpec:
     Attributes:
         folder: Its folder as the user named it, and the working directory of all its commands.
         command: The program to start and its arguments, with `{python}` still in them.
-        inputs: Files, relative to the folder, after whose change it is prepared again.
+        inputs: Files, folders and globs, relative to the folder, after whose change it is prepared again;
+            empty for everything in the folder.
         prepare: Commands to run beforehand, one after another.
         suite: What its SDK is judged by: a bundled suite's name, or a folder relative to the adapter's.
         env: Variables of the adapter alone; the commands of `prepare` do not get them.
@@ -157,6 +171,17 @@ def find_adapter(argument: str) -> AdapterSpec:
     """
     if argument and Path(argument).is_dir():
         return dataclasses.replace(read_adapter(Path(argument)), argument=argument)
+    is_file = argument and Path(argument).is_file()
+    words = [_program(Path(argument))] if is_file else _command_words(argument)
+    return AdapterSpec(Path(words[0]).name, Path.cwd(), tuple(words), argument=argument)
+
+
+def _command_words(argument: str) -> list[str]:
+    """Return the program and the arguments of a command as it was typed.
+
+    Raises:
+        InputError: It cannot be read, or there is no such program.
+    """
     try:
         words = shlex.split(argument)
     except ValueError as error:
@@ -165,10 +190,32 @@ def find_adapter(argument: str) -> AdapterSpec:
         fix = "--adapter FOLDER, or --adapter 'PROGRAM ARGUMENT...'"
         raise InputError(Mistake("adapter", "it names neither a folder nor a program", fix=fix))
     if shutil.which(words[0]) is None:
-        fact = "no such folder or program" if len(words) == 1 else f"no such program: '{words[0]}'"
-        fix = _similar_folder(Path(argument)) if len(words) == 1 else "install it, or put it on PATH"
-        raise InputError(Mistake("adapter", fact, found=argument, fix=fix))
-    return AdapterSpec(Path(words[0]).name, Path.cwd(), tuple(words), argument=argument)
+        if Path(words[0]).is_file():
+            return [_program(Path(words[0])), *words[1:]]
+        if len(words) == 1:
+            fix = _similar_folder(Path(argument)) or "'waitproof new adapter' creates one"
+            raise InputError(Mistake(argument, "there is no such folder or program", fix=fix))
+        fix = "install it, or put it on PATH"
+        raise InputError(Mistake(words[0], "there is no such program", found=argument, fix=fix))
+    return words
+
+
+def _program(file: Path) -> str:
+    """Return a file as a program to start: no search along PATH finds it.
+
+    Raises:
+        InputError: It is no program; the message says what to name in place of it.
+    """
+    folder = file.parent
+    if (folder / FILE_NAME).is_file():
+        fix = f"name its folder: {shlex.quote(str(folder))}"
+        raise InputError(Mistake(str(file), "this is a file in an adapter's folder", fix=fix))
+    path = str(file) if "/" in str(file) else f"./{file}"
+    if not os.access(file, os.X_OK):
+        command = shlex.join([_INTERPRETERS.get(file.suffix, "PROGRAM"), str(file)])
+        fix = f"{shlex.join(['chmod', '+x', path])}; or name what runs it: --adapter {shlex.quote(command)}"
+        raise InputError(Mistake(str(file), "the file is not executable", fix=fix))
+    return path
 
 
 def read_adapter(folder: Path) -> AdapterSpec:
@@ -186,10 +233,10 @@ def read_adapter(folder: Path) -> AdapterSpec:
     spec = parse_adapter(read_file(file), str(file))
     spec.suite_folder()  # raises where there is none
     if spec.baseline is None:
-        usual = folder / _BASELINE_NAME
+        usual = folder / BASELINE_NAME
         return dataclasses.replace(spec, baseline=usual) if usual.is_file() else spec
     if not spec.baseline.is_file():
-        fix = f"write it, or leave the key out: {_BASELINE_NAME} is found by itself"
+        fix = f"write it, or leave the key out: {BASELINE_NAME} is found by itself"
         raise InputError(Mistake(str(file), f"its baseline {spec.baseline} is missing", fix=fix))
     return spec
 
@@ -241,26 +288,46 @@ def baseline_file(argument: str) -> tuple[str, Path]:
     if not (folder / FILE_NAME).is_file():
         read_adapter(folder)  # says why there is none
     spec = parse_adapter(read_file(folder / FILE_NAME), str(folder / FILE_NAME))
-    return spec.name, spec.baseline or folder / _BASELINE_NAME
+    return spec.name, spec.baseline or folder / BASELINE_NAME
 
 
 def unique_names(specs: Sequence[AdapterSpec]) -> list[AdapterSpec]:
-    """Return the adapters under names that differ: a command given twice is `python3` and `python3-2`."""
-    seen: Counter[str] = Counter()
+    """Return the adapters under names that differ: a command given twice is `python3` and `python3#2`.
+
+    A name that was given stays as it is, and no other adapter gets it.
+    """
+    taken = {escape(spec.name) for spec in specs}  # as reports have them
+    seen: set[str] = set()
     named = []
     for spec in specs:
-        seen[spec.name] += 1
-        number = seen[spec.name]
-        named.append(spec if number == 1 else dataclasses.replace(spec, name=f"{spec.name}-{number}"))
+        name = spec.name
+        if escape(name) in seen:
+            numbered = (f"{spec.name}#{number}" for number in count(2))
+            name = next(each for each in numbered if escape(each) not in taken)
+        seen.add(escape(name))
+        taken.add(escape(name))
+        named.append(dataclasses.replace(spec, name=name))
     return named
 
 
+def given_name(name: str) -> str:
+    """Return what an adapter calls itself that `unique_names` may have given a number."""
+    return _NUMBER.sub("", name)
+
+
 def _similar_folder(path: Path) -> str:
-    if path.name == FILE_NAME and path.is_file():
-        return f"name its folder: '{path.parent}'"
+    """Return which of the adapters nearby may be meant by a path, "" if there are none."""
+    found: dict[str, str] = {}  # by what may have been typed
     with contextlib.suppress(OSError):
-        return nearest(str(path), [str(file.parent) for file in path.parent.glob(f"*/{FILE_NAME}")])
-    return ""
+        for folder in (path.parent, Path("adapters"), Path()):
+            for each in adapters_in(folder):
+                found.setdefault(str(each), str(each))
+                found.setdefault(each.name, str(each))
+    close = found.get(path.name) or found.get(closest(str(path), found), "")
+    if close:
+        return f"did you mean '{close}'?"
+    names = [*dict.fromkeys(found.values())][:_MOST_NAMES]
+    return f"the adapters here: {', '.join(names)}" if names else ""
 
 
 def resolve_argv(words: Sequence[str], folder: Path) -> tuple[str, ...]:
@@ -268,7 +335,9 @@ def resolve_argv(words: Sequence[str], folder: Path) -> tuple[str, ...]:
 
     Symbolic links are not followed: a virtual environment is recognized by the link that started it.
     """
-    program, *arguments = (word.replace("{python}", sys.executable) for word in words)
+    # The one executable of `make binary` is no Python that runs a file.
+    python = "python3" if hasattr(sys, "frozen") else sys.executable
+    program, *arguments = (word.replace("{python}", python) for word in words)
     if "/" in program:
         program = str(folder.absolute() / program)  # an absolute one stays as it is
     return (program, *arguments)

@@ -1,14 +1,14 @@
-"""Preparing an adapter: checks that its programs are there and runs its `prepare` commands, once.
+"""Preparing an adapter: checks that its programs are there and runs its `prepare` commands if they are due.
 
 A stamp in the folder says what was prepared, a log holds the commands' output, and a lock file lets one run
-at a time prepare. A missing program or a failed command is an `InputError`.
+at a time prepare; `inputs` says what the stamp holds of files. A missing program or a failed command is an
+`InputError`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import shlex
@@ -22,16 +22,18 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from waitproof.adapter.folder import FILE_NAME, AdapterSpec, resolve_argv
+from waitproof.adapter.command import without_ci
+from waitproof.adapter.folder import AdapterSpec, resolve_argv
+from waitproof.adapter.inputs import GENERATED_FILES, digests
 from waitproof.errors import InputError, Mistake
+from waitproof.guardian import guard, release
+from waitproof.signals import on_termination
+from waitproof.text import plural
 
-__all__ = ["GENERATED_FILES", "prepare"]
+__all__ = ["prepare"]
 
-_MADE = {".git", ".venv", "__pycache__", "node_modules"}  # in a folder of inputs: not what people write
-_STAMP_NAME = ".prepared"
-_LOG_NAME = ".prepare.log"
-_LOCK_NAME = ".prepare.lock"
-GENERATED_FILES = (_STAMP_NAME, _LOG_NAME, _LOCK_NAME)
+_STAMP_NAME, _LOG_NAME, _LOCK_NAME = GENERATED_FILES
+_FIRST = "it was not prepared before"
 _COMMAND_LIMIT_S = 15 * 60.0  # a first Maven or Gradle build downloads a lot
 _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 15
@@ -39,7 +41,11 @@ _SHOWN_CHARS = 100
 
 
 def prepare(
-    spec: AdapterSpec, on_progress: Callable[[str], None], *, limit_s: float = _COMMAND_LIMIT_S
+    spec: AdapterSpec,
+    on_progress: Callable[[str], None],
+    *,
+    again: bool = False,
+    limit_s: float = _COMMAND_LIMIT_S,
 ) -> None:
     """Check that an adapter's programs are there, and run its `prepare` commands if anything has changed.
 
@@ -47,7 +53,8 @@ def prepare(
 
     Args:
         spec: The adapter.
-        on_progress: Called with one line before anything that may take long.
+        on_progress: Called with one line before anything that may take long, and where nothing is done.
+        again: Run the commands although nothing has changed.
         limit_s: How long each command may run, in seconds.
 
     Raises:
@@ -60,54 +67,50 @@ def prepare(
     ]
     if missing:
         raise InputError(missing)
-    if not spec.prepare or _is_prepared(spec):
+    if not spec.prepare:
+        return
+    if not again and not _what_changed(spec):
+        on_progress(f"{spec.folder}: prepared earlier; --prepare repeats it")
         return
     try:
         with _locked(spec, on_progress, limit_s * len(spec.prepare)):
-            if not _is_prepared(spec):
-                _prepare(spec, on_progress, limit_s)
+            if reason := "--prepare" if again else _what_changed(spec):
+                _prepare(spec, on_progress, reason, limit_s)
     except OSError as error:
         raise InputError(Mistake(str(spec.folder), f"the folder cannot be prepared: {error}")) from None
 
 
-def _is_prepared(spec: AdapterSpec) -> bool:
-    try:
-        stamp = (spec.folder / _STAMP_NAME).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        stamp = ""
+def _what_changed(spec: AdapterSpec) -> str:
+    """Return why an adapter must be prepared, "" if it need not be."""
+    file = spec.folder / _STAMP_NAME
+    stamp: object = None
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        if file.is_file():
+            stamp = json.loads(file.read_bytes())
+    if not isinstance(stamp, dict):
+        return _FIRST
     program = resolve_argv(spec.command, spec.folder)[0]
-    return stamp == _fingerprint(spec) and ("/" not in program or Path(program).exists())
+    if "/" in program and not Path(program).exists():
+        return f"{program} is missing"
+    facts = _facts(spec)
+    changed = [name for name in {**facts, **stamp} if facts.get(name) != stamp.get(name)]
+    if not changed:
+        return ""
+    name = changed[0]
+    what = "is new" if name not in stamp else "is gone" if name not in facts else "has changed"
+    more = f", and {plural(len(changed) - 1, 'other change')}" if len(changed) > 1 else ""
+    return f"{name} {what}{more}"
 
 
-def _fingerprint(spec: AdapterSpec) -> str:
-    """Return a digest of everything known that the result of `prepare` depends on."""
-    facts = {
-        "folder": str(spec.folder.absolute()),  # a virtual environment cannot be moved
-        "needs": [dataclasses.astuple(need) for need in spec.needs],
-        "prepare": spec.prepare,
-        "python": [sys.version, sys.executable],
-        "inputs": {name: _digest(spec.folder, name) for name in spec.inputs},
+def _facts(spec: AdapterSpec) -> dict[str, str]:
+    """Return everything known that the result of `prepare` depends on, by what messages call it."""
+    others = {
+        "its place": str(spec.folder.absolute()),  # a virtual environment cannot be moved
+        "'needs'": json.dumps([dataclasses.astuple(need) for need in spec.needs]),
+        "'prepare'": json.dumps(spec.prepare),
+        "waitproof's Python": f"{sys.version} {sys.executable}",
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(folder: Path, name: str) -> str:
-    """Return the digest of a file, or of all files in a folder but those that its tools make."""
-    try:
-        top = folder / name
-        if not top.is_dir():
-            return hashlib.sha256(top.read_bytes()).hexdigest()
-        digest = hashlib.sha256()
-        for parent, folders, files in os.walk(top):
-            folders[:] = sorted(set(folders) - _MADE)
-            for each in sorted(files):
-                file = Path(parent, each)
-                digest.update(f"{file.relative_to(top)}\0".encode(errors="surrogateescape"))
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
-        return digest.hexdigest()
-    except (OSError, ValueError) as error:  # a ValueError where the name holds a NUL
-        fact = f"its input '{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
-        raise InputError(Mistake(str(folder / FILE_NAME), fact, fix="correct 'inputs'")) from None
+    return {**others, **digests(spec)}
 
 
 @contextlib.contextmanager
@@ -129,8 +132,10 @@ def _locked(spec: AdapterSpec, on_progress: Callable[[str], None], limit_s: floa
         lock.release()
 
 
-def _prepare(spec: AdapterSpec, on_progress: Callable[[str], None], limit_s: float) -> None:
+def _prepare(spec: AdapterSpec, on_progress: Callable[[str], None], reason: str, limit_s: float) -> None:
     stamp = spec.folder / _STAMP_NAME
+    if reason != _FIRST:
+        on_progress(f"{spec.folder}: prepared again: {reason}")
     stamp.unlink(missing_ok=True)  # from here to the end the folder is half prepared
     with (spec.folder / _LOG_NAME).open("wb") as log:
         for command in spec.prepare:
@@ -142,31 +147,41 @@ def _prepare(spec: AdapterSpec, on_progress: Callable[[str], None], limit_s: flo
             if problem:
                 raise InputError(_failed(spec.folder, command, problem))
     new = stamp.with_name(f"{_STAMP_NAME}.new")
-    new.write_text(_fingerprint(spec), encoding="utf-8")
+    new.write_text(
+        json.dumps(_facts(spec), indent=1) + "\n", encoding="utf-8"
+    )  # what `prepare` has made is in it
     new.replace(stamp)
 
 
 def _run(argv: tuple[str, ...], folder: Path, log: BinaryIO, limit_s: float) -> str:
     """Run one command and return what went wrong, "" if nothing."""
+    signals: list[None] = []
     try:
-        process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        with on_termination(lambda: signals.append(None)):  # while nobody has the process to kill it
+            process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=without_ci(os.environ),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            guard(process.pid)
     except (OSError, ValueError) as error:
         return f"cannot be started: {error}"
     try:
+        if signals:
+            raise KeyboardInterrupt  # noqa: TRY301 - as if it had come while we wait
         code = process.wait(limit_s)
     except subprocess.TimeoutExpired:
         _kill(process)
         return f"took more than {limit_s:g} s and was ended"
-    except BaseException:  # Ctrl-C: the command is in another session and did not get it
+    except BaseException:  # an interrupt: the command is in another session and did not get the signal
         _kill(process)
         raise
+    finally:
+        release(process.pid)
     return f"failed with exit code {code}" if code else ""
 
 
@@ -178,7 +193,9 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _failed(folder: Path, command: tuple[str, ...], problem: str) -> Mistake:
     log = folder / _LOG_NAME
-    lines = log.read_bytes()[-_TAIL_BYTES:].decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        lines = file.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
     shown = ("".join(char if char.isprintable() else " " for char in line[:_SHOWN_CHARS]) for line in lines)
     return Mistake(
         str(folder),

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from waitproof.adapter.answers import AnswersBudget
 from waitproof.adapter.command import AdapterCommand, clean_environment, start_child
 from waitproof.child_process import ChildOwner, LineTooLongError, exit_text
 from waitproof.errors import AdapterError, HarnessError, Mistake
@@ -30,6 +31,7 @@ from waitproof.protocol import (
     Op,
     as_row,
     check_answer,
+    check_log_line,
     line_too_long,
     read_answer,
     read_hello,
@@ -92,7 +94,12 @@ class AdapterProcess(ChildOwner):
     """A running adapter; also a context manager that closes it."""
 
     def __init__(
-        self, command: AdapterCommand, *, clean: Collection[str] = (), start_limit_s: float = 30.0
+        self,
+        command: AdapterCommand,
+        *,
+        clean: Collection[str] = (),
+        start_limit_s: float = 30.0,
+        answers: AnswersBudget | None = None,
     ) -> None:
         """Start the adapter.
 
@@ -100,17 +107,19 @@ class AdapterProcess(ChildOwner):
             command: What to start.
             clean: Names of variables to remove, besides those of every `clean_environment`.
             start_limit_s: How long after its start the adapter may take to answer hello.
+            answers: What its answers may take, together with those of other processes; by default its own.
 
         Raises:
             AdapterError: The program cannot be started.
         """
         self.command = command
+        self._answers = answers or AnswersBudget()
         self._lock = threading.Lock()
         self._ids = 0
         self._pending: dict[str, PendingCall] = {}
         self._failure: AdapterError | HarnessError | None = None
         self._closing = False
-        self._log: list[str] = []
+        self._log: list[tuple[int, str]] = []  # when each line had come
         self._last_client = ""
         self._clients_in_flight: tuple[str, ...] = ()  # when the process died
         self._hello_sent = False
@@ -130,7 +139,12 @@ class AdapterProcess(ChildOwner):
     def log_lines(self) -> tuple[str, ...]:
         """Lines of stdout that were not objects, the oldest first; at most a hundred, each shortened."""
         with self._lock:
-            return tuple(self._log)
+            return tuple(line for _, line in self._log)
+
+    def logged_since(self, from_ns: int) -> tuple[str, ...]:
+        """Return those that have come since a time of the monotonic clock, in nanoseconds."""
+        with self._lock:
+            return tuple(line for received_ns, line in self._log if received_ns >= from_ns)
 
     def printed(self) -> tuple[str, ...]:
         """Return the last lines that it wrote to stdout, answers left out, and to stderr."""
@@ -244,12 +258,13 @@ class AdapterProcess(ChildOwner):
                 self._greeted.set()
                 return
         else:
+            self._answers.take(line)
             answer = read_answer(line)
             if isinstance(answer, Answer):
                 self._take_call(answer, line).succeed(answer, received_ns)
                 return
             message = answer
-        self._add_to_log(message, line)
+        self._add_to_log(message, line, received_ns)
 
     def on_trouble(self, error: Exception) -> None:
         """Fail: a line broke the protocol, or a pipe broke."""
@@ -304,9 +319,12 @@ class AdapterProcess(ChildOwner):
             raise
         return call
 
-    def _add_to_log(self, message: LogLine, line: bytes) -> None:
+    def _add_to_log(self, message: LogLine, line: bytes, received_ns: int) -> None:
         with self._lock:
-            self._log.append(shorten(message.text, _MAX_LOG_CHARS))
+            in_flight = None if self._hello is None else tuple(self._pending)
+        check_log_line(line, in_flight)
+        with self._lock:
+            self._log.append((received_ns, shorten(message.text, _MAX_LOG_CHARS)))
             too_many = len(self._log) >= _MAX_LOG_LINES
         if too_many:
             fact = f"printed {_MAX_LOG_LINES} lines to stdout that are not answers"

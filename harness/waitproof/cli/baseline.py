@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
-from waitproof.adapter import baseline_file
+from waitproof.adapter import FILE_NAME, baseline_file, given_name
 from waitproof.cli.console import say
+from waitproof.cli.options import no_adapter
 from waitproof.errors import InputError, Mistake
-from waitproof.report import Report, load, write_file
+from waitproof.report import AdapterEntry, Report, load, write_file
 from waitproof.run import ExitCode, Problem, Run, Update, update
 from waitproof.suite import read_file
 
@@ -25,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     updating = kinds.add_parser(
         "update", help="add new deviations to deviations.yaml, remove entries that now pass"
     )
-    updating.add_argument("adapters", nargs="+", metavar="ADAPTER", help="folder with an adapter.yaml")
+    updating.add_argument("adapters", nargs="*", metavar="ADAPTER", help="folder with an adapter.yaml")
     updating.add_argument(
         "--report",
         action="append",
@@ -45,6 +46,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Update each adapter's file and print what changed."""
+    if not options.adapters:
+        raise no_adapter("waitproof baseline update")
+    if options.report is None:
+        options.report = _configured_report(options)
     if options.report is None:
         run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
         fix = f"{run}; then the same command with --report report.json"
@@ -60,15 +65,18 @@ def execute(options: argparse.Namespace) -> ExitCode:
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
 
+def _configured_report(options: argparse.Namespace) -> list[Path] | None:
+    """Return the report.json that a run writes by the configuration, None without one."""
+    found = options.configuration
+    file = found and found.values.get("reports", {}).get("json")
+    return [file] if file and file.exists() else None
+
+
 def _update_of(argument: str, reports: Sequence[Report], options: argparse.Namespace) -> tuple[Path, Update]:
     name, file = baseline_file(argument)
-    played = {each.name: (report, each) for report in reports for each in report.adapters}
-    if name not in played:
-        fact = f"the report has nothing about the adapter '{name}'"
-        fix = shlex.join(["waitproof", "run", argument, "--json", str(options.report[0])])
-        places = ", ".join(map(str, options.report))
-        raise InputError(Mistake(places, fact, expected=", ".join(played), fix=fix))
-    report, adapter = played[name]
+    if options.configuration:
+        file = options.configuration.baseline_of(Path(argument)) or file
+    report, adapter = _played(argument, name, reports, options.report)
     run = Run(
         report.started[:10],
         adapter.named_sdk,
@@ -78,6 +86,36 @@ def _update_of(argument: str, reports: Sequence[Report], options: argparse.Names
     )
     before = read_file(file) if os.path.lexists(file) else None
     return file, update(before, str(file), run, date.today(), wide=options.wide)
+
+
+def _played(
+    argument: str, name: str, reports: Sequence[Report], files: Sequence[Path]
+) -> tuple[Report, AdapterEntry]:
+    """Return what the reports have about an adapter: of that name, and not of another folder's.
+
+    Raises:
+        InputError: They have nothing, or it is not clear which of several adapters it is.
+    """
+    played = [(report, each) for report in reports for each in report.adapters]
+    found = [each for each in played if given_name(each[1].name) == name and _may_be(each[1], argument)]
+    found = [each for each in found if _is_folder(each[1].argument, argument)] or found
+    if len(found) == 1:
+        return found[0]
+    fact = f"{len(found)} adapters of the report are called '{name}'"
+    if not found:
+        fact = f"the report has nothing about the adapter '{name}'"
+    fix = shlex.join(["waitproof", "run", argument, "--json", str(files[0])])
+    expected = ", ".join(dict.fromkeys(each.name for _, each in played))
+    raise InputError(Mistake(", ".join(map(str, files)), fact, expected=expected, fix=fix))
+
+
+def _may_be(adapter: AdapterEntry, argument: str) -> bool:
+    """Say whether an adapter was not another folder's; what its user typed may be relative to elsewhere."""
+    return not Path(adapter.argument, FILE_NAME).is_file() or _is_folder(adapter.argument, argument)
+
+
+def _is_folder(argument: str, other: str) -> bool:
+    return argument != "" and Path(argument).resolve() == Path(other).resolve()
 
 
 def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from waitproof.report import compare, load, markdown_lines, plain_lines
+from waitproof.cli.console import say
+from waitproof.report import commands_off, compare, load, markdown_lines, plain_lines
 from waitproof.run import ExitCode
 from waitproof.text import escape
 
@@ -22,6 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> ExitCode:
     """Print the difference; the exit code says whether something got worse."""
     difference = compare(load(options.old), load(options.new))
-    lines = markdown_lines(difference) if options.markdown else plain_lines(difference)
-    print("\n".join(escape(line) for line in lines))
+    if options.markdown:  # for a file, rather than for a log
+        print("\n".join(escape(line) for line in markdown_lines(difference)))
+    else:
+        with commands_off(os.environ, say):
+            say("\n".join(plain_lines(difference)))
     return ExitCode.NOT_KEPT if difference.has_regression else ExitCode.KEPT

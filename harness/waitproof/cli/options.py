@@ -10,10 +10,17 @@ from waitproof.adapter import AdapterSpec, prepare
 from waitproof.errors import InputError, Mistake
 from waitproof.suite import DEFAULT_SUITE, suite_folder
 
-__all__ = ["add_suite_options", "prepare_all", "suite_arguments", "suite_of"]
+__all__ = [
+    "add_prepare_option",
+    "add_suite_options",
+    "no_adapter",
+    "prepare_all",
+    "suite_arguments",
+    "suite_of",
+]
 
 
-def add_suite_options(parser: argparse.ArgumentParser) -> None:
+def add_suite_options(parser: argparse._ActionsContainer) -> None:
     """Add `--suite` and `--scenarios`."""
     parser.add_argument(
         "--suite",
@@ -29,6 +36,22 @@ def add_suite_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with more scenario files for the suite, or one such file; repeatable",
     )
+
+
+def add_prepare_option(parser: argparse._ActionsContainer) -> None:
+    """Add `--prepare`."""
+    parser.add_argument(
+        "--prepare",
+        action="store_true",
+        help="run the commands under 'prepare' of adapter.yaml, also if nothing has changed",
+    )
+
+
+def no_adapter(command: str) -> InputError:
+    """Return the mistake that neither the command line nor a configuration names an adapter."""
+    expected = "a folder with an adapter.yaml, or 'adapters' in waitproof.toml"
+    fix = f"{command} FOLDER; 'waitproof new adapter' creates one"
+    return InputError(Mistake(command, "no adapter is named", expected=expected, fix=fix))
 
 
 def suite_of(options: argparse.Namespace, spec: AdapterSpec | None = None) -> Path:
@@ -48,8 +71,13 @@ def suite_arguments(options: argparse.Namespace) -> list[str]:
     return [*named, *(word for each in options.scenarios for word in ("--scenarios", str(each)))]
 
 
-def prepare_all(specs: Sequence[AdapterSpec], say: Callable[[str], None]) -> None:
+def prepare_all(specs: Sequence[AdapterSpec], say: Callable[[str], None], *, again: bool) -> None:
     """Prepare every adapter, and report all that cannot be prepared at once.
+
+    Args:
+        specs: The adapters.
+        say: Prints a line.
+        again: Prepare those in which nothing has changed, too.
 
     Raises:
         InputError: At least one of them cannot be prepared.
@@ -57,7 +85,7 @@ def prepare_all(specs: Sequence[AdapterSpec], say: Callable[[str], None]) -> Non
     mistakes: list[Mistake] = []
     for spec in specs:
         try:
-            prepare(spec, say)
+            prepare(spec, say, again=again)
         except InputError as error:
             mistakes += error.mistakes
     if mistakes:

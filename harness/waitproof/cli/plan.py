@@ -7,16 +7,22 @@ is a run with its own reports.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from waitproof.adapter import AdapterSpec
+from waitproof.cli.last_failed import LastFailed
 from waitproof.cli.options import suite_of
 from waitproof.errors import InputError, Mistake
-from waitproof.suite import Scenario, Suite, load_suite, select
+from waitproof.report import is_stream
+from waitproof.simulate import forecast
+from waitproof.suite import Scenario, Suite, load_suite, narrowed, select
 
-__all__ = ["SuiteRun", "plan"]
+__all__ = ["QUICK_S", "SuiteRun", "only_failed", "plan"]
+
+QUICK_S = 15.0  # a scenario that takes as long is not played with --quick
 
 
 @dataclass(frozen=True)
@@ -25,17 +31,19 @@ class SuiteRun:
 
     Attributes:
         scenarios: Those of its scenarios that are to be played.
+        left_out: Those that are selected, and that --quick leaves out.
         is_only: There is no other suite in this command.
     """
 
     suite: Suite
     scenarios: Sequence[Scenario]
     specs: Sequence[AdapterSpec]
+    left_out: Sequence[Scenario]
     is_only: bool
 
     def path(self, requested: Path) -> Path:
         """Return the file of this suite's report: with several suites, `report-stream.json` and so on."""
-        if self.is_only or requested.is_char_device():
+        if self.is_only or is_stream(requested):
             return requested
         return requested.with_name(f"{requested.stem}-{self.suite.name}{requested.suffix}")
 
@@ -64,13 +72,50 @@ def plan(options: argparse.Namespace, specs: Sequence[AdapterSpec]) -> list[Suit
         )
     suites = {resolved: load_suite(folder, options.scenarios) for resolved, folder in folders.items()}
     _check_names(list(suites.values()))
-    chosen = _select([suite.scenarios for suite in suites.values()], options.patterns)
-    played = [
-        (suite, scenarios, groups[resolved])
-        for (resolved, suite), scenarios in zip(suites.items(), chosen, strict=True)
-        if scenarios
-    ]
+    exclude_place = options.configured.get("exclude", "--exclude")
+    known = [scenario for suite in suites.values() for scenario in suite.scenarios]
+    selected = {
+        (scenario.id, name)
+        for scenario in select(known, options.patterns, options.exclude, exclude_place=exclude_place)
+        for name in scenario.proves
+    }
+    played = []
+    for resolved, suite in suites.items():
+        chosen = narrowed(suite.scenarios, selected)
+        quick, long = _by_length(suite, chosen) if options.quick else (chosen, ())
+        if quick:
+            played.append((suite, quick, groups[resolved], long))
+    if not played:
+        fact = f"all that is selected takes {QUICK_S:g} s or longer"
+        raise InputError(Mistake("--quick", fact, fix="run it without --quick"))
     return [SuiteRun(*each, is_only=len(played) == 1) for each in played]
+
+
+def only_failed(runs: list[SuiteRun], state: LastFailed, say: Callable[[str], None]) -> list[SuiteRun]:
+    """Return the runs with only what failed when it was last run; as they are where that is nothing."""
+    found = []
+    for run in runs:
+        selected = {(scenario.id, name) for scenario in run.scenarios for name in scenario.proves}
+        failed = {spec.name: state.pairs(spec, run.suite.name) & selected for spec in run.specs}
+        if specs := [spec for spec in run.specs if failed[spec.name]]:
+            scenarios = narrowed(run.scenarios, set().union(*failed.values()))
+            found.append(dataclasses.replace(run, scenarios=scenarios, specs=specs))
+    if not found:
+        say("--last-failed: nothing that is selected failed last time, so all of it is run")
+        return runs
+    return [dataclasses.replace(run, is_only=len(found) == 1) for run in found]
+
+
+def _by_length(
+    suite: Suite, scenarios: Sequence[Scenario]
+) -> tuple[tuple[Scenario, ...], tuple[Scenario, ...]]:
+    """Return the scenarios that a run with --quick plays, and those that take too long for it."""
+    quick: list[Scenario] = []
+    long: list[Scenario] = []
+    for scenario in scenarios:
+        is_long = forecast(suite.contract, scenario).length_s >= QUICK_S
+        (long if is_long else quick).append(scenario)
+    return tuple(quick), tuple(long)
 
 
 def _check_names(suites: Sequence[Suite]) -> None:
@@ -80,22 +125,3 @@ def _check_names(suites: Sequence[Suite]) -> None:
         if first != suite.folder:
             fact = f"{first} and {suite.folder} have the same name, '{suite.name}'"
             raise InputError(Mistake("waitproof run", fact, fix="give one of them another 'name'"))
-
-
-def _select(suites: Sequence[Sequence[Scenario]], patterns: Sequence[str]) -> list[tuple[Scenario, ...]]:
-    """Return what the patterns select of each suite; each pattern must match in one of them."""
-    fitting: list[list[str]] = [[] for _ in suites]
-    for pattern in patterns:
-        errors = []
-        for own, scenarios in zip(fitting, suites, strict=True):
-            try:
-                select(scenarios, [pattern])
-                own.append(pattern)
-            except InputError as error:
-                errors.append(error)
-        if len(errors) == len(suites):
-            raise errors[0]
-    return [
-        select(scenarios, own) if own or not patterns else ()
-        for own, scenarios in zip(fitting, suites, strict=True)
-    ]

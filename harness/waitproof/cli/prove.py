@@ -12,7 +12,7 @@ from waitproof.cli.console import say
 from waitproof.cli.options import add_suite_options, suite_of
 from waitproof.defects import Line, library, markdown, not_caught, reasons, sentence_of, summary
 from waitproof.errors import InputError, Mistake
-from waitproof.report import write_file
+from waitproof.report import clear_paths, write_file
 from waitproof.run import ExitCode, prove_live, prove_simulated
 from waitproof.suite import load_suite
 
@@ -48,6 +48,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: The suite cannot be read, or no name matches.
     """
+    if options.markdown is not None:
+        clear_paths({"--markdown": options.markdown})
     suite = load_suite(suite_of(options), options.scenarios)
     known = library(suite.contract)
     clients = {**known.defects, **known.equivalents}

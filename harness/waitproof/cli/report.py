@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from waitproof import report
-from waitproof.errors import InputError
+from waitproof.errors import InputError, Mistake
 from waitproof.run import ExitCode
 from waitproof.text import escape
 
@@ -47,17 +47,21 @@ def execute(options: argparse.Namespace) -> ExitCode:
     """Write the requested files; without any, print the page of results."""
     paths = report.requested_paths(options)
     results = {} if options.results is None else {"--results": options.results}
-    report.check_paths({**results, **paths}, read=options.reports)
+    report.clear_paths({**results, **paths}, read=options.reports)
     reports = [report.load(path) for path in options.reports]
     merged = report.merge_reports(reports, [str(path) for path in options.reports])
+    mistakes: list[Mistake] = []
     if paths:
         for note in merged.notes:
             print(escape(note), file=sys.stderr)
-        mistakes = report.write_reports(merged.only(options.adapter), paths)
-        if mistakes:
-            raise InputError(mistakes)
-    if options.results is not None:
-        report.write_file(options.results, report.results_page(reports, options.not_run), "page")
-    elif not paths:
+        mistakes += report.write_reports(merged.only(options.adapter), paths)
+    if options.results is None and not paths:
         print(report.results_page(reports, options.not_run), end="")
+    elif options.results is not None:
+        try:
+            report.write_file(options.results, report.results_page(reports, options.not_run), "page")
+        except InputError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise InputError(mistakes)
     return ExitCode.KEPT

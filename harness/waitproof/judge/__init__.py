@@ -4,7 +4,8 @@
 deadline's; `outcomes`, `exceptions`, `handover`, `timing`, `limits`, `traffic`, `cancellation`, `tokens`,
 `secrets`, `endings` and `records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the
 re-runs that `policy` asks for. `groups` holds the suspicions of several scenarios against each other,
-`follows` tells a failure from those that follow from it. `by_journal` judges a client that has no adapter.
+`follows` tells a failure from those that follow from it, and `refusals` holds what an adapter cannot call
+against what it has called. `by_journal` judges a client that has no adapter.
 `observation` and `journal` are what was seen, and `words` puts it into text.
 """
 
@@ -36,6 +37,7 @@ from waitproof.judge.observation import (
     TaskRecord,
 )
 from waitproof.judge.policy import rounds
+from waitproof.judge.refusals import disproved, is_refused
 from waitproof.judge.returns import result_returned
 from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
@@ -72,10 +74,12 @@ __all__ = [
     "cancellation",
     "checks",
     "describe",
+    "disproved",
     "endings",
     "exceptions",
     "foreign_to",
     "handover",
+    "is_refused",
     "is_suspicious",
     "journal_verdicts",
     "json_equal",

@@ -29,6 +29,7 @@ def rounds(contract: Contract, trials: Sequence[Trial], hello: Hello) -> Iterato
     round; its trials may be none. The trials of a round may be settled by what those of the next one come to.
     """
     as_introduced = hello
+    trials = [trial for trial in trials if trial.state is TrialState.NEW]  # the others cannot be played
     first: list[Trial] = []
     if hello.capabilities.non_blocking:
         first = [each for each in trials if _proves_interleaving(contract, each.scenario)]

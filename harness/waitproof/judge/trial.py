@@ -6,12 +6,14 @@ A table of what each event does to a trial's state; `rule` is `release` with a r
     NEW           SUSPICIOUS or …   -                 SETTLED
     SUSPICIOUS    … SETTLED         … SETTLED         SETTLED
     SETTLED       an error          SETTLED           an error
+
+`overrule` changes no state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from waitproof.judge.observation import Observation
@@ -148,6 +150,13 @@ class Trial:
         self._check_open()
         self.verdicts = tuple(verdicts)
         self._is_closed = True
+
+    def overrule(self, reason: str) -> None:
+        """Make whatever is UNSUPPORTED an error of the adapter, for this reason."""
+        self.verdicts = tuple(
+            replace(each, status=Status.ERROR, seen=reason) if each.status is Status.UNSUPPORTED else each
+            for each in self.verdicts
+        )
 
     def _judge(self) -> None:
         seen = self._contract, self.scenario, self.observations

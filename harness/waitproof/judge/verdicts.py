@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.clients import second_client
 from waitproof.judge.concerns import foreign_to
 from waitproof.judge.follows import explaining, following
 from waitproof.judge.machine import interferences
 from waitproof.judge.observation import NoAnswer, Observation
+from waitproof.judge.refusals import made_anyway
 from waitproof.judge.settle import RULES, Ruling, Settlement, is_decided, settle
 from waitproof.judge.witnesses import contradiction
 from waitproof.judge.words import cut, listed, seconds, timeline_line
@@ -331,12 +333,16 @@ def _find(requirement: Requirement, case: Case) -> Finding:
         for call in observation.calls:
             if isinstance(call.seen, AdapterFault | NoAnswer):
                 return Finding(Mark.ERROR, seen=cut(call.seen.message, MAX_MESSAGE))
+            if made := made_anyway(observation, call):
+                return Finding(Mark.ERROR, seen=made)
             if isinstance(call.seen, Unsupported):
                 return Finding(Mark.UNSUPPORTED, seen=cut(call.seen.reason, MAX_MESSAGE))
             conflict = contradiction(case, call)
             if conflict is not None:
                 return conflict
     finding = check.run(case, requirement)
+    if finding.mark is Mark.KEPT and (second := second_client(case)):
+        return Finding(Mark.ERROR, seen=second)
     if finding.mark is not Mark.BROKEN or check.timed:
         return finding
     return _unless_interfered(check, requirement, case, finding)

@@ -1,6 +1,14 @@
 """The adapter protocol: its values, reading what an adapter writes, and writing what it reads."""
 
-from waitproof.protocol.read import MAX_DEPTH, as_row, check_answer, line_too_long, read_answer, read_hello
+from waitproof.protocol.read import (
+    MAX_DEPTH,
+    as_row,
+    check_answer,
+    check_log_line,
+    line_too_long,
+    read_answer,
+    read_hello,
+)
 from waitproof.protocol.values import (
     MAX_LINE_BYTES,
     OPTIONS,
@@ -45,6 +53,7 @@ __all__ = [
     "Unsupported",
     "as_row",
     "check_answer",
+    "check_log_line",
     "line_too_long",
     "read_answer",
     "read_hello",

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 from pydantic import Field, TypeAdapter, ValidationError
 
 from waitproof.errors import nearest
-from waitproof.protocol.values import OPTIONS, ExceptionKind, JsonObject, Text
+from waitproof.protocol.values import (
+    MAX_COUNT,
+    MAX_RESOLUTION_S,
+    MIN_RESOLUTION_S,
+    OPTIONS,
+    ExceptionKind,
+    JsonObject,
+    Text,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -28,6 +36,7 @@ __all__ = [
     "validated",
 ]
 
+MAX_ELAPSED_S = 1e12  # even the microseconds of a call that takes a week, reported as seconds, are a number
 SHOWN_CHARS = 120  # of a line, in a message: enough for the id and the outcome, and it fits a terminal
 
 
@@ -66,7 +75,7 @@ class Call:
     """What every answer to a call has."""
 
     outcome: Any
-    elapsed: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] = 0.0
+    elapsed: Annotated[float, Field(strict=True, ge=0, le=MAX_ELAPSED_S)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,13 +85,15 @@ class ExceptionMember:
     exception: dict[str, Any]
 
 
+_COUNT = f"a whole number, from 0 to {MAX_COUNT}"
+_RESOLUTION = f"seconds, from {MIN_RESOLUTION_S:g} to {MAX_RESOLUTION_S:g}"
 _EXPECTED = {  # by the key of the member, where it isn't a string
     "sdk": "an object with name, version, language and runtime",
     "capabilities": "an object",
     "exception": "an object with kind, type, message and fields",
     "fields": "an object",
     "message": "a string or null",
-    "elapsed": "seconds, 0 or more",
+    "elapsed": f"seconds, from 0 to {MAX_ELAPSED_S:g}",
     "wait": "true or false",
     "get_task": "true or false",
     "non_blocking": "true or false",
@@ -96,11 +107,11 @@ _EXPECTED = {  # by the key of the member, where it isn't a string
     "options": "a list of strings",
     "required_options": "a list of strings",
     "variants": "a list of strings",
-    "max_concurrency": "a whole number, 0 or more",
-    "native_stack_frames": "a whole number, 0 or more",
+    "max_concurrency": _COUNT,
+    "native_stack_frames": _COUNT,
     "copies": "an object; for each way to copy it, true or a text",
-    "poll_interval_resolution": "seconds, more than 0",
-    "timeout_resolution": "seconds, more than 0",
+    "poll_interval_resolution": _RESOLUTION,
+    "timeout_resolution": _RESOLUTION,
 }
 _WORDS: dict[str, tuple[str, tuple[str, ...]]] = {  # by the key of the member that has some of these
     "options": ("option", OPTIONS),

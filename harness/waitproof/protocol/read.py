@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
 
@@ -44,9 +45,19 @@ from waitproof.protocol.values import (
     Unsupported,
 )
 
-__all__ = ["MAX_DEPTH", "as_row", "check_answer", "line_too_long", "read_answer", "read_hello"]
+__all__ = [
+    "MAX_DEPTH",
+    "as_row",
+    "check_answer",
+    "check_log_line",
+    "line_too_long",
+    "read_answer",
+    "read_hello",
+]
 
 MAX_DEPTH = 200  # scenarios end at 64; far below the depth at which Python's own encoder gives up
+_ID = re.compile(rb'"id"\s*:\s*"(\d{1,20})"')
+_HELLO = re.compile(rb'"op"\s*:\s*"hello"')
 _OUTCOMES = ("returned", "raised", "cancelled", "unsupported", "adapter_error")
 
 _R = TypeVar("_R")
@@ -79,6 +90,35 @@ def read_answer(line: bytes) -> Answer | LogLine:
         BrokenAdapterError: The line is an object, but not an answer as the protocol defines it.
     """
     return _read(line, _answer)
+
+
+def check_log_line(line: bytes, in_flight: Collection[str] | None) -> None:
+    """Refuse a line that would pass for a log, although it holds an answer that somebody waits for.
+
+    Text may come before the answer, and NUL bytes between its characters: that is UTF-16.
+
+    Args:
+        line: One line of stdout.
+        in_flight: The ids of the calls without an answer; None before hello has been answered.
+
+    Raises:
+        BrokenAdapterError: It holds an answer to one of them, or to hello.
+    """
+    text = line.replace(b"\0", b"")
+    if in_flight is None:
+        held = ["hello"] if _HELLO.search(text) else []
+    elif b'"outcome"' in text:
+        ids = [found[1].decode("ascii", "replace") for found in _ID.finditer(text)]
+        held = [f"call {quoted(each)}" for each in ids if each in in_flight]
+    else:
+        held = []
+    if held:
+        fault = FaultError(
+            f"the answer to {held[0]} does not begin its line, or is not in UTF-8",
+            expected="one JSON object a line, in UTF-8, and nothing before it",
+            fix="print anything else to stderr, and end what is printed with a line feed",
+        )
+        raise _failure(fault, line)
 
 
 def _read(line: bytes, read: Callable[[JsonObject], _R]) -> _R | LogLine:

@@ -16,7 +16,10 @@ from waitproof.errors import AdapterError, Mistake
 from waitproof.lines import MAX_LINE_BYTES
 
 __all__ = [
+    "MAX_COUNT",
     "MAX_LINE_BYTES",
+    "MAX_RESOLUTION_S",
+    "MIN_RESOLUTION_S",
     "OPTIONS",
     "PROTOCOL_VERSION",
     "AdapterFault",
@@ -43,8 +46,10 @@ OPTIONS: tuple[Option, ...] = ("poll_interval", "timeout", "max_polls")
 
 JsonObject: TypeAlias = dict[str, Any]
 Text: TypeAlias = InstanceOf[str]  # pydantic's own check refuses lone surrogates, which an SDK may well send
-_Count: TypeAlias = Annotated[int, Field(strict=True, ge=0)]
-_Resolution: TypeAlias = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+MAX_COUNT = 2**63 - 1  # some runtimes say "any number" with the largest that they have
+MIN_RESOLUTION_S, MAX_RESOLUTION_S = 1e-9, 3600.0  # clocks count nanoseconds; nobody waits in days
+_Count: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
+_Resolution: TypeAlias = Annotated[float, Field(strict=True, ge=MIN_RESOLUTION_S, le=MAX_RESOLUTION_S)]
 
 
 class Op(StrEnum):

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from waitproof.adapter import given_name
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status
 from waitproof.report.deaths import death_sentences
-from waitproof.report.markdown import markdown_text
 from waitproof.report.model import AdapterEntry, Report, VerdictEntry
-from waitproof.text import on_one_line, plural, shorten
+from waitproof.text import markdown_code, markdown_text, on_one_line, plural, shorten
 
 __all__ = ["AdapterDiff", "Change", "Diff", "Kind", "compare", "markdown_lines", "plain_lines"]
 
@@ -118,7 +118,8 @@ class Diff:
 def compare(old: Report, new: Report) -> Diff:
     """Return what changed.
 
-    Adapters are matched by their names; where each run has exactly one, these two are compared.
+    Adapters are matched by their names, and those of one name also by what their user typed; where each run
+    has exactly one, these two are compared.
 
     Raises:
         InputError: The runs are of two suites, or have no adapter in common.
@@ -126,20 +127,31 @@ def compare(old: Report, new: Report) -> Diff:
     if old.suite != new.suite:
         fact = f"the reports are of two suites, '{old.suite}' and '{new.suite}'"
         raise InputError(Mistake("diff", fact, expected="two runs of one suite"))
-    before = {each.name: each for each in old.adapters}
-    after = {each.name: each for each in new.adapters}
-    if len(before) == len(after) == 1:
+    if len(old.adapters) == len(new.adapters) == 1:
         return Diff((_adapter(old, new, old.adapters[0], new.adapters[0]),))
-    names = [name for name in after if name in before]
-    if not names:
-        found = f"{', '.join(before) or 'none'}; {', '.join(after) or 'none'}"
+    before, after = _by_identity(old, new), _by_identity(new, old)
+    keys = [key for key in after if key in before]
+    if not keys:
+        found = "; ".join(", ".join(each.name for each in run.adapters) or "none" for run in (old, new))
         fix = "give them the same name in adapter.yaml"
         raise InputError(Mistake("diff", "no adapter is in both reports", found, fix=fix))
     return Diff(
-        tuple(_adapter(old, new, before[name], after[name]) for name in names),
-        tuple(name for name in before if name not in after),
-        tuple(name for name in after if name not in before),
+        tuple(_adapter(old, new, before[key], after[key]) for key in keys),
+        tuple(each.name for key, each in before.items() if key not in after),
+        tuple(each.name for key, each in after.items() if key not in before),
     )
+
+
+def _by_identity(report: Report, other: Report) -> dict[tuple[str, str, int], AdapterEntry]:
+    """Return a run's adapters by what tells each from its namesakes in either run."""
+    found: dict[tuple[str, str, int], AdapterEntry] = {}
+    for adapter in report.adapters:
+        name = given_name(adapter.name)
+        counts = [sum(given_name(each.name) == name for each in run.adapters) for run in (report, other)]
+        argument = adapter.argument if max(counts) > 1 else ""
+        number = sum(key[:2] == (name, argument) for key in found)
+        found[name, argument, number] = adapter
+    return found
 
 
 def _adapter(old: Report, new: Report, was: AdapterEntry, now: AdapterEntry) -> AdapterDiff:
@@ -224,7 +236,7 @@ def _grouped(changes: Iterator[Change]) -> Iterator[Change]:
 def plain_lines(diff: Diff) -> Iterator[str]:
     """Yield the changes as lines for a terminal."""
     for adapter in diff.adapters:
-        yield f"{adapter.name}: {adapter.old} -> {adapter.new}"
+        yield f"{on_one_line(adapter.name)}: {adapter.old} -> {adapter.new}"
         if adapter.error:
             yield f"  could not be run: {_short(adapter.error)}"
         elif not (adapter.changes or adapter.deaths):
@@ -238,8 +250,8 @@ def plain_lines(diff: Diff) -> Iterator[str]:
                 yield f"    {_difference(change)} {change.requirement} ({change.level}) in {names}{seen}"
         if adapter.excused[0] != adapter.excused[1]:
             yield f"  excused: {adapter.excused[0]} -> {adapter.excused[1]}"
-    yield from (f"{name}: only in the older run" for name in diff.only_old)
-    yield from (f"{name}: only in the newer run" for name in diff.only_new)
+    yield from (f"{on_one_line(name)}: only in the older run" for name in diff.only_old)
+    yield from (f"{on_one_line(name)}: only in the newer run" for name in diff.only_new)
     yield _summary(diff)
 
 
@@ -258,9 +270,9 @@ def markdown_lines(diff: Diff) -> Iterator[str]:
             yield from (f"**{kind.value.capitalize()}**", "")
             for change in found:
                 seen = f": {markdown_text(_short(change.seen))}" if change.seen else ""
-                names = _names(change.scenarios, _code)
+                names = _names(change.scenarios, markdown_code)
                 difference = markdown_text(_difference(change, "→"))
-                yield f"- {_code(change.requirement)} ({change.level}): {difference} in {names}{seen}"
+                yield f"- {markdown_code(change.requirement)} ({change.level}): {difference} in {names}{seen}"
             yield ""
         if adapter.excused[0] != adapter.excused[1]:
             yield from (f"Excused: {adapter.excused[0]} → {adapter.excused[1]}", "")
@@ -291,7 +303,3 @@ def _summary(diff: Diff) -> str:
 
 def _short(text: str) -> str:
     return shorten(on_one_line(text), MAX_SEEN)
-
-
-def _code(text: str) -> str:
-    return f"`{on_one_line(text).replace('`', chr(39))}`"

@@ -7,7 +7,10 @@ does its file; `load`, `parse` and `shown` return it with every string escaped, 
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+import os
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +19,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.report.model import SCHEMA, Report
+from waitproof.report.writing import write_file
 from waitproof.suite import Json
 from waitproof.text import escape
 
-__all__ = ["document", "load", "parse", "report_schema", "shown", "write", "write_file"]
+__all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
+MAX_BYTES, CHUNK_BYTES = 64 << 20, 1 << 20
 MAX_MISTAKES = 5  # of one file that isn't a report: the first say enough
 _EXPECTED = {  # where pydantic's messages name our classes
     "dataclass_type": "input should be an object",
@@ -58,23 +63,6 @@ def write(report: Report, path: Path) -> None:
     write_file(path, json.dumps(document(report), indent=1) + "\n")
 
 
-def write_file(path: Path, text: str, what: str = "report") -> None:
-    """Write a file in UTF-8; half of a surrogate pair is written out.
-
-    Args:
-        path: The file.
-        text: What it will hold.
-        what: What that is, for the message.
-
-    Raises:
-        InputError: The file cannot be written.
-    """
-    try:
-        path.write_bytes(text.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(Mistake(str(path), f"the {what} cannot be written: {why(error)}")) from None
-
-
 def load(path: Path) -> Report:
     """Return the report in a file, fit to be shown.
 
@@ -82,12 +70,29 @@ def load(path: Path) -> Report:
         InputError: It cannot be read, or isn't a report of a schema that this version knows.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(_content(path))
     except OSError as error:
         raise InputError(Mistake(str(path), f"the report cannot be read: {why(error)}")) from None
     except (ValueError, RecursionError) as error:
         raise InputError(Mistake(str(path), f"this isn't JSON: {error}")) from None
     return parse(values, str(path))
+
+
+def _content(path: Path) -> bytes:
+    """Return what is in a file, a pipe or a device, if it ends at a size that a report may have.
+
+    Raises:
+        InputError: It is larger.
+        OSError: It cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO that nobody writes to is empty
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "rb") as file:
+        chunks = iter(functools.partial(file.read, CHUNK_BYTES), b"")
+        data = b"".join(itertools.islice(chunks, MAX_BYTES // CHUNK_BYTES + 1))
+    if len(data) > MAX_BYTES:
+        raise InputError(Mistake(str(path), f"this is larger than any report: over {MAX_BYTES:,} bytes"))
+    return data
 
 
 def parse(values: Json, place: str) -> Report:
@@ -111,7 +116,7 @@ def parse(values: Json, place: str) -> Report:
             )
         )
     try:
-        return _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
+        report = _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
     except ValidationError as error:
         mistakes = [
             Mistake(
@@ -123,6 +128,10 @@ def parse(values: Json, place: str) -> Report:
         raise InputError(mistakes[:MAX_MISTAKES]) from None
     except RecursionError:
         raise InputError(Mistake(place, "the report is nested too deeply to be read")) from None
+    twice = [name for name, number in Counter(each.name for each in report.adapters).items() if number > 1]
+    if twice:
+        raise InputError([Mistake(place, f"several of its adapters are called '{name}'") for name in twice])
+    return report
 
 
 def shown(report: Report) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TypeAlias
@@ -19,15 +19,21 @@ from waitproof.report.model import (
     VerdictEntry,
     topic_of,
 )
-from waitproof.run import ORDER, ExitCode, tally, unproved
+from waitproof.run import ORDER, ExitCode, partly_unsupported, tally, unproved
 from waitproof.suite import Level
-from waitproof.text import plural
+from waitproof.text import on_one_line, plural
 
 __all__ = ["Adapter", "Merged", "merge_reports", "names_in_a_sentence", "outcome"]
 
 MAX_NAMES = 3  # in a sentence; the rest is counted
 _Placed: TypeAlias = tuple[Report, str, AdapterEntry]  # an adapter, its report and the report's file
-_EXIT_ORDER = (ExitCode.INTERRUPTED, ExitCode.NOT_KEPT, ExitCode.UNKNOWN, ExitCode.KEPT)
+_EXIT_ORDER = (
+    ExitCode.INTERNAL_ERROR,
+    ExitCode.INTERRUPTED,
+    ExitCode.NOT_KEPT,
+    ExitCode.UNKNOWN,
+    ExitCode.KEPT,
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,10 @@ class Adapter:
         """Return the MUST requirements that are UNSUPPORTED in every scenario."""
         return unproved(self.entry.verdicts)
 
+    def partly_unsupported(self) -> list[str]:
+        """Return the MUST requirements that are UNSUPPORTED in some scenarios only."""
+        return partly_unsupported(self.entry.verdicts)
+
 
 @dataclass(frozen=True)
 class Merged:
@@ -124,6 +134,11 @@ class Merged:
     def exit_code(self) -> ExitCode:
         """The exit code that matters most."""
         return min((report.exit_code for report in self.reports), key=_EXIT_ORDER.index)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether one of the runs left out some of its suite's scenarios, as with -k."""
+        return any(report.whole is False for report in self.reports)
 
     @property
     def topics(self) -> list[str]:
@@ -209,6 +224,9 @@ def _undescribed(report: Report) -> Iterator[ScenarioEntry]:
 
 def _distinct(entries: Sequence[_Placed]) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
     """Return the adapters, each with its own name, and a note for each name that several had."""
+    entries = [
+        (report, place, replace(entry, name=on_one_line(entry.name))) for report, place, entry in entries
+    ]
     namesakes: dict[str, list[_Placed]] = {}
     for each in entries:
         namesakes.setdefault(each[2].name, []).append(each)
@@ -249,6 +267,10 @@ def outcome(report: Merged) -> str:
 
     Names of adapters and requirements are in it as they are.
     """
+    return _reason(report) + ("; only a part of the suite was run" if report.is_part else "")
+
+
+def _reason(report: Merged) -> str:
     match report.exit_code:
         case ExitCode.KEPT:
             return _passed(report)
@@ -257,6 +279,10 @@ def outcome(report: Merged) -> str:
             return "; ".join(_failures(report)) or "The run failed, for a reason that is not shown here"
         case ExitCode.UNKNOWN:
             return f"Nothing failed, but {'; '.join(_open(report)) or 'something could not be judged'}"
+        case ExitCode.INTERNAL_ERROR:
+            reasons = [each.error.partition("\n")[0] for each in report.reports if each.error]
+            why = f", {reasons[0]}" if reasons else ""
+            return f"waitproof itself failed{why}: this is what was known by then"
         case _:
             return "The run was interrupted: this is what was known by then"
 
@@ -266,7 +292,12 @@ def _passed(report: Merged) -> str:
     levels = {Level.MUST, Level.SHOULD} if is_strict else {Level.MUST}
     is_excused = any(verdict.excused and verdict.level in levels for verdict in _verdicts(report.adapters))
     passed = "Every MUST and every SHOULD passed" if is_strict else "Every MUST passed"
-    return passed + (", or its deviation is known" if is_excused else "")
+    partly = {name for adapter in report.adapters for name in adapter.partly_unsupported()}
+    return (
+        passed
+        + (", or its deviation is known" if is_excused else "")
+        + (f"; {len(partly)} {_are(partly)} UNSUPPORTED in some scenarios" if partly else "")
+    )
 
 
 def _failures(report: Merged) -> Iterator[str]:
@@ -303,7 +334,7 @@ def _verdicts(adapters: Iterable[Adapter]) -> Iterator[VerdictEntry]:
     return (verdict for adapter in adapters for verdict in adapter.entry.verdicts)
 
 
-def _are(things: Sequence[object]) -> str:
+def _are(things: Collection[object]) -> str:
     return "is" if len(things) == 1 else "are"
 
 

@@ -301,6 +301,8 @@ class Report(Part):
     seconds: Duration
     interrupted: bool = False
     """The run was ended early: the report holds what was known by then."""
+    error: str = ""
+    """Why waitproof itself failed during the run, empty where it did not."""
     whole: bool | None = None
     """Every scenario of the suite was to be played: no -k. null where an older file doesn't say."""
     fail_on: Level = Level.MUST
@@ -311,6 +313,8 @@ class Report(Part):
     adapters: tuple[AdapterEntry, ...]
     strays: tuple[StrayEntry, ...] = ()
     """Requests that could not be assigned to a scenario."""
+    strays_left_out: Index = 0
+    """How many more of them there were."""
 
     @property
     def is_complete(self) -> bool:

@@ -1,7 +1,7 @@
 """The options that `run` and `report` share, and writing the reports that they request.
 
-An edge: it names files and writes them. Paths are checked before a run, and a report that cannot be
-written doesn't prevent the others.
+An edge: it names files and writes them. Paths are checked before a run, and what an earlier run has left
+there is removed; a report that cannot be written doesn't prevent the others.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from waitproof.errors import InputError, Mistake
+from waitproof.errors import InputError, Mistake, why
 from waitproof.report.badge import badge
-from waitproof.report.file import write_file
+from waitproof.report.file import write
 from waitproof.report.html import html_page
 from waitproof.report.junit import junit_xml
 from waitproof.report.markdown import markdown_summary
 from waitproof.report.merge import Merged
+from waitproof.report.model import Report
+from waitproof.report.writing import is_stream, remove_file, target_of, write_file
 
-__all__ = ["add_options", "check_paths", "requested_paths", "write_reports"]
+__all__ = ["add_options", "clear_paths", "requested_paths", "write_reports"]
 
 _MAKERS: Mapping[str, tuple[str, Callable[[Merged], str]]] = {
     "html": ("an HTML report", html_page),
@@ -38,8 +40,8 @@ _NAMES = {
 }
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add an option for each kind of report to a command."""
+def add_options(parser: argparse._ActionsContainer) -> None:
+    """Add an option for each kind of report to a command, or to a group of its options."""
     for name, (what, _) in _MAKERS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"write {what} to FILE")
 
@@ -50,42 +52,65 @@ def requested_paths(options: argparse.Namespace) -> dict[str, Path]:
     return {option: path for option, path in requested.items() if path is not None}
 
 
-def check_paths(requested: Mapping[str, Path], read: Sequence[Path] = ()) -> None:
-    """Check before a run, rather than after it, that each report can be written.
+def clear_paths(requested: Mapping[str, Path], read: Sequence[Path] = ()) -> None:
+    """Remove the reports of an earlier run, so that none looks like this one's, however this one ends.
+
+    Every path is also checked, rather than after the run.
 
     Args:
         requested: The files by option.
         read: Files that are read, and must not be overwritten.
 
     Raises:
-        InputError: With every path that can't be used for a report.
+        InputError: With every path that can't be used for a report; nothing is removed there.
     """
     mistakes: list[Mistake] = []
-    taken = {path.resolve(): "one of the reports to read" for path in read}
+    taken = {os.path.realpath(path): "one of the reports to read" for path in read}
     for option, path in requested.items():
-        folder = path.absolute().parent
-        if path.is_dir():
-            mistakes.append(Mistake(option, f"{path} is a folder", fix=f"{option} {path / _NAMES[option]}"))
-        elif not folder.is_dir():
-            fix = shlex.join(["mkdir", "-p", str(folder)])
-            mistakes.append(Mistake(option, f"the folder of {path} does not exist", fix=fix))
-        elif not os.access(path if path.exists() else folder, os.W_OK):
-            mistakes.append(Mistake(option, f"{path} cannot be written: permission denied"))
-        elif path.resolve() in taken and not path.is_char_device():
-            fact = f"{path} is already {taken[path.resolve()]}"
-            mistakes.append(Mistake(option, fact, fix="name another file"))
-        taken[path.resolve()] = f"the file of {option}"
+        try:
+            mistake = _mistake(option, path, taken)
+            if mistake is None:
+                remove_file(path)
+        except OSError as error:
+            mistake = Mistake(option, f"{path} cannot be written: {why(error)}")
+        mistakes += [] if mistake is None else [mistake]
+        taken[os.path.realpath(path)] = f"the file of {option}"
     if mistakes:
         raise InputError(mistakes)
 
 
-def write_reports(report: Merged, requested: Mapping[str, Path]) -> list[Mistake]:
-    """Write each requested report, and return a mistake for each that could not be written."""
+def _mistake(option: str, path: Path, taken: Mapping[str, str]) -> Mistake | None:
+    if is_stream(path):
+        return None
+    folder = target_of(path).parent
+    if path.is_dir():
+        return Mistake(option, f"{path} is a folder", fix=f"{option} {path / _NAMES[option]}")
+    if not folder.is_dir():
+        fix = shlex.join(["mkdir", "-p", str(folder)])
+        return Mistake(option, f"the folder of {path} does not exist", fix=fix)
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        return Mistake(option, f"{path} cannot be written: permission denied")
+    if (owner := taken.get(os.path.realpath(path))) is not None:
+        return Mistake(option, f"{path} is already {owner}", fix="name another file")
+    return None
+
+
+def write_reports(report: Merged, requested: Mapping[str, Path], raw: Report | None = None) -> list[Mistake]:
+    """Write each requested report, and return a mistake for each that could not be written.
+
+    Args:
+        report: What they are made from.
+        requested: The files by option; streams, whose readers may let us wait, come last.
+        raw: What report.json is made from, where `--json` is among the options.
+    """
     mistakes: list[Mistake] = []
-    for option, path in requested.items():
-        _, make = _MAKERS[option.removeprefix("--")]
+    for option, path in sorted(requested.items(), key=lambda item: is_stream(item[1])):
         try:
-            write_file(path, make(report))
+            if raw is not None and option == "--json":
+                write(raw, path)
+            else:
+                _, make = _MAKERS[option.removeprefix("--")]
+                write_file(path, make(report))
         except InputError as error:
             mistakes += error.mistakes
     return mistakes

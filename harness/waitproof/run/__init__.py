@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from waitproof.lazy import lazy
 from waitproof.run.baseline import Baseline, Deviation, Entry, Problem, Stale, load_baseline, parse_baseline
 from waitproof.run.baseline_update import Run, Update, update
-from waitproof.run.exit_codes import ExitCode, exit_code, unproved
+from waitproof.run.exit_codes import ExitCode, exit_code, partly_unsupported, unproved
 from waitproof.run.listener import Listener, LivePoll, SilentListener
 from waitproof.run.result import AdapterResult, Death, RunResult, ScenarioResult, Stray
 from waitproof.run.tallies import ORDER, count, sentence, tally, worst
@@ -65,6 +65,7 @@ __all__ = [
     "live_command",
     "load_baseline",
     "parse_baseline",
+    "partly_unsupported",
     "prove_live",
     "prove_simulated",
     "sentence",

@@ -27,11 +27,13 @@ from waitproof.protocol import (
 )
 from waitproof.run.example import PAYLOAD, Example
 from waitproof.run.player import new_task_id
+from waitproof.run.slow_start import announced
 from waitproof.simulate import needed_options
 from waitproof.suite import Contract, Json, Returns, Scenario, StatusMeaning, Step, fill
 
 __all__ = ["examine"]
 
+START_LIMIT_S = 30.0
 LIMIT_S = 15.0  # for one call whose task needs less than a second
 GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a busy machine fit in
 EXIT_LIMIT_S = 5.0
@@ -78,12 +80,12 @@ def examine(
     passed = True
     with ServerProcess(contract) as server:
         try:
-            process = AdapterProcess(command, clean=contract.environment)
+            process = AdapterProcess(command, clean=contract.environment, start_limit_s=START_LIMIT_S)
         except AdapterError as error:
             say(f"WRONG start: {error}")
             return False
         try:
-            for step in _Examination(process, contract, server, example).steps():
+            for step in _Examination(process, contract, server, example, say).steps():
                 passed &= not step.wrong
                 word = "WRONG" if step.wrong else "note " if step.fix or step.is_note else "ok   "
                 say(f"{word} {step.name}: {step.summary}")
@@ -111,17 +113,19 @@ class _Examination:
         contract: Contract,
         server: ServerProcess,
         example: Scenario | None,
+        say: Callable[[str], None],
     ) -> None:
         self._process = process
+        self._say = say
         self._contract = contract
         self._server = server
         self._example = Example(contract, example)
         self._options: dict[str, Json] = {}  # of a wait that is not about options
 
     def steps(self) -> Iterator[_Step]:
-        hello = self._process.hello(
-            base_url=self._server.base_url, api_key="waitproof-key", api_secret="doctor-" * 6
-        )
+        url = self._server.base_url
+        with announced(lambda text: self._say(f"      start: {text}"), START_LIMIT_S):
+            hello = self._process.hello(base_url=url, api_key="waitproof-key", api_secret="doctor-" * 6)
         capabilities = hello.capabilities
         self._options = needed_options(self._contract, capabilities)
         yield _Step("hello", f"{hello.sdk_name} {hello.sdk_version}, {hello.language}, {hello.runtime}")

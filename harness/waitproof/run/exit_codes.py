@@ -8,7 +8,7 @@ from enum import IntEnum
 from waitproof.judge import Status, Verdict
 from waitproof.suite import Level
 
-__all__ = ["ExitCode", "exit_code", "unproved"]
+__all__ = ["ExitCode", "exit_code", "partly_unsupported", "unproved"]
 
 
 class ExitCode(IntEnum):
@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     NOT_KEPT = 1
     WRONG_USE = 2
     UNKNOWN = 3
+    INTERNAL_ERROR = 4
     INTERRUPTED = 130
 
 
@@ -25,6 +26,7 @@ def exit_code(
     adapters: Iterable[Sequence[Verdict]],
     *,
     fail_on: Level = Level.MUST,
+    failed: bool = False,
     interrupted: bool = False,
     stale: bool = False,
     died: bool = False,
@@ -35,6 +37,7 @@ def exit_code(
     Args:
         adapters: The verdicts of each adapter.
         fail_on: MUST, or SHOULD where a WARN fails the run too.
+        failed: The harness itself failed during the run.
         interrupted: The run was cancelled.
         stale: A baseline has an entry that is no longer true.
         died: A process of an adapter died.
@@ -43,6 +46,8 @@ def exit_code(
     failing = {Status.FAIL} if fail_on is Level.MUST else {Status.FAIL, Status.WARN}
     groups = [list(verdicts) for verdicts in adapters]
     verdicts = [verdict for group in groups for verdict in group]
+    if failed:
+        return ExitCode.INTERNAL_ERROR
     if interrupted:
         return ExitCode.INTERRUPTED
     if stale or any(verdict.status in failing and not verdict.excused for verdict in verdicts):
@@ -54,8 +59,18 @@ def exit_code(
 
 def unproved(verdicts: Iterable[Verdict]) -> list[str]:
     """Return the MUST requirements that are UNSUPPORTED wherever they occur: they are not verified."""
+    return sorted(name for name, found in _musts(verdicts).items() if found == {Status.UNSUPPORTED})
+
+
+def partly_unsupported(verdicts: Iterable[Verdict]) -> list[str]:
+    """Return the MUST requirements that are UNSUPPORTED in some scenarios, and were judged in others."""
+    others = _musts(verdicts).items()
+    return sorted(name for name, found in others if Status.UNSUPPORTED in found and len(found) > 1)
+
+
+def _musts(verdicts: Iterable[Verdict]) -> dict[str, set[Status]]:
     seen: dict[str, set[Status]] = {}
     for verdict in verdicts:
         if verdict.level is Level.MUST and not verdict.excused:
             seen.setdefault(verdict.requirement, set()).add(verdict.status)
-    return sorted(name for name, statuses in seen.items() if statuses == {Status.UNSUPPORTED})
+    return seen

@@ -29,6 +29,7 @@ from waitproof.judge import (
 from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import AdapterFault, Capabilities, Hello, Unsupported
 from waitproof.run.patience import SHORT_WARM_LIMIT_S, Patience, Wait
+from waitproof.run.unanswered import LAST_POLL_SLACK_S, Ping, what_became
 from waitproof.simulate import PlannedCall, Send, Watch, drive, needed_options, new_task, play_steps
 from waitproof.suite import Contract, Scenario, StatusMeaning, Step, TaskIdFormat, WaitOptions
 
@@ -183,8 +184,7 @@ class Player:
     ) -> None:
         """Wait until every call has its answer or is given up."""
         began_s = time.monotonic()
-        ping: PendingCall | None = None  # one is enough for all the calls
-        ping_until_s = 0.0
+        ping = Ping(process, 0.0 if self._cancelled.is_set() else PING_LIMIT_S)
         self._cancel_when_due(process, batch)
         for each in batch:
             if each.pending is None:
@@ -200,11 +200,9 @@ class Player:
             else:
                 if not as_in and each.planned.call.wait is not None:
                     self._patience.hung(scenario.id, self._so_far(each, began_s, step))
-                if ping is None:
-                    ping = process.send("ping")
-                    ping_until_s = time.monotonic() + PING_LIMIT_S
+                ping.send()
                 waited = StillWaiting((each.decided_ns / 1e9 - began_s) if as_in else step.limit_s, as_in)
-                each.seen = self._given_up(process, each, waited, ping, ping_until_s)
+                each.seen = self._given_up(process, each, waited, step.due_s, ping)
             each.seen = self._unless_not_cancelled(each, each.seen)
 
     def _cancel_when_due(self, process: AdapterProcess, batch: Sequence[_Sent]) -> None:
@@ -267,26 +265,14 @@ class Player:
         return [entry for entry in entries if entry.kind == "poll" and entry.arrived_ns >= sent_ns]
 
     def _given_up(
-        self,
-        process: AdapterProcess,
-        sent: _Sent,
-        waited: StillWaiting,
-        ping: PendingCall,
-        ping_until_s: float,
+        self, process: AdapterProcess, sent: _Sent, waited: StillWaiting, due_s: float, ping: Ping
     ) -> Seen:
-        """Tell a helper that goes on forever from an adapter that has stopped answering."""
         assert sent.pending is not None
+        is_wait = sent.planned.call.wait is not None
         sent_ns = sent.pending.sent_ns or 0
-        if sent.planned.call.wait is not None:
-            lasts_s = sent.planned.call.wait.lasts_s(self._contract.defaults)
-            deadline_ns = sent_ns + int(lasts_s * 1e9)
-            if any(poll.answered_ns is None or poll.arrived_ns > deadline_ns for poll in self._polls(sent)):
-                return waited
-        answered = ping.wait(0.0 if self._cancelled.is_set() else max(0.0, ping_until_s - time.monotonic()))
-        if answered and ping.answer is not None:
-            return waited
-        fact = f"no answer to call {sent.pending.id} within {waited.waited_s:.3g} s; the process is "
-        return NoAnswer(fact + ("alive" if process.alive else "gone"))
+        lag_s = self._server.worst_lag_s(sent_ns, time.monotonic_ns())
+        over_ns = sent_ns + int((due_s + LAST_POLL_SLACK_S + lag_s) * 1e9)
+        return what_became(process, sent.pending, waited, self._polls(sent) if is_wait else (), over_ns, ping)
 
     # --- what was seen ---
 

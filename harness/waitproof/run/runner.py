@@ -13,23 +13,25 @@ import functools
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from waitproof.adapter import AdapterCommand
-from waitproof.errors import HarnessError
-from waitproof.judge import Ended, JournalEntry, TaskRecord
+from waitproof.errors import HarnessError, InputError, Mistake
+from waitproof.judge import Ended, JournalEntry, Status, TaskRecord
 from waitproof.mock import ServerProcess
 from waitproof.run.baseline import Baseline, Stale
 from waitproof.run.budget import Budget
 from waitproof.run.context import RunContext
 from waitproof.run.endings import note_endings
-from waitproof.run.listener import Listener, LivePoll, SilentListener
+from waitproof.run.listener import FirstFailure, Listener, LivePoll, SilentListener
 from waitproof.run.rerun import QUIET_WAITS, play_together
 from waitproof.run.result import AdapterResult, RunResult, ScenarioResult, Stray
 from waitproof.run.session import AdapterSession
 from waitproof.run.workers import Processes
 from waitproof.suite import Scenario, Suite
+from waitproof.text import escape
 
 __all__ = ["Runner"]
 
@@ -50,34 +52,40 @@ class Runner:
         adapters: Sequence[AdapterCommand],
         *,
         scenarios: Sequence[Scenario] | None = None,
-        baselines: Mapping[str, Baseline] | None = None,
+        baselines: Sequence[Baseline] | None = None,
         knows_suite: bool = True,
         listener: Listener | None = None,
         on_poll: Callable[[LivePoll], None] | None = None,
         port: int = 0,
+        stop_at: Collection[Status] = (),
         start_limit_s: float = START_LIMIT_S,
     ) -> None:
         """Make a runner that has started nothing yet.
 
         Args:
             suite: The contract and all its scenarios.
-            adapters: What to start, prepared; names must differ.
+            adapters: What to start, prepared.
             scenarios: Which to play, all by default.
-            baselines: Known deviations, by the adapter's name.
+            baselines: The known deviations of each adapter, in the order of the adapters; none by default.
             knows_suite: Whether `suite` has every scenario that there is: without that, nobody can say that
                 an entry of a baseline matches nothing.
             listener: Follows the run.
             on_poll: Called for each poll as it arrives, by the thread that reads from the server: nothing
                 else comes in while it runs, so it must take microseconds and never raise.
             port: Port of the mock server, 0 for one that the system chooses.
+            stop_at: Statuses of verdicts the first of which ends the run, once it is final and not excused.
             start_limit_s: How long an adapter may take to say hello.
+
+        Raises:
+            InputError: Two adapters have one name, and nobody could tell their verdicts apart.
         """
+        _check_names(adapters)
         self._suite = suite
         self._scenarios = tuple(suite.scenarios if scenarios is None else scenarios)
         self._commands = tuple(adapters)
-        self._baselines = dict(baselines or {})
+        self._baselines = tuple(baselines or [Baseline()] * len(adapters))
         self._knows_suite = knows_suite
-        self._listener: Listener = listener or SilentListener()
+        self._first_failure = FirstFailure(listener or SilentListener(), stop_at, self._stop_early)
         self._on_poll = on_poll
         self._port = port
         self._stopping = threading.Event()
@@ -94,9 +102,9 @@ class Runner:
                 command.name,
                 scenarios={each.id: ScenarioResult(each) for each in self._scenarios},
                 argument=command.argument,
-                baseline=self._baseline(command.name).file,
+                baseline=baseline.file,
             )
-            for command in adapters
+            for command, baseline in zip(adapters, self._baselines, strict=True)
         ]
 
     def run(self) -> RunResult:
@@ -115,8 +123,10 @@ class Runner:
         finally:
             self.result.seconds = time.monotonic() - began_s
             self.result.interrupted = self._cancelled.is_set()
-            for adapter in self.result.adapters:
-                adapter.stale = self.stale(adapter)
+            if self.result.stopped:
+                self._forget_unsettled()
+            for number, adapter in enumerate(self.result.adapters):
+                adapter.stale = self.stale(number)
         if len(self._errors) > 1:
             raise BaseExceptionGroup("several errors ended the run", self._errors)
         if self._errors:
@@ -132,18 +142,28 @@ class Runner:
         self._cancelled.set()
         self._stop()
 
-    def stale(self, adapter: AdapterResult) -> tuple[Stale, ...]:
-        """Return the entries of an adapter's baseline that are stale, as far as is known by now."""
+    def _stop_early(self) -> None:
+        self.result.stopped = True
+        threading.Thread(target=self._stop, daemon=True).start()  # a listener must not block
+
+    def _forget_unsettled(self) -> None:
+        """Take back verdicts that a re-run, which was not made, could have changed."""
+        for adapter in self.result.adapters:
+            for name, played in adapter.scenarios.items():
+                if (adapter.name, name) not in self._first_failure.final:
+                    played.verdicts = ()
+                    self.result.whole = False
+
+    def stale(self, number: int) -> tuple[Stale, ...]:
+        """Return the stale entries of an adapter's baseline as far as is known; `number` counts from 0."""
+        adapter = self.result.adapters[number]
         proves = {scenario.id: scenario.proves for scenario in self._suite.scenarios}
-        return self._baseline(adapter.name).stale(
+        return self._baselines[number].stale(
             list(adapter.verdicts()),
             proves if self._knows_suite else None,
             [requirement.id for requirement in self._suite.contract.requirements],
             adapter=shlex.quote(adapter.argument or adapter.name),
         )
-
-    def _baseline(self, adapter: str) -> Baseline:
-        return self._baselines.get(adapter, Baseline())
 
     # --- phases ---
 
@@ -155,15 +175,17 @@ class Runner:
             processes=self._processes,
             budget=self._budget,
             quiet_budget=self._quiet_budget,
-            listener=self._listener,
+            listener=self._first_failure,
             stopping=self._stopping,
             fixed_ids=threading.Lock(),
             on_tasks=self._own,
             in_threads=functools.partial(self._in_threads, server),
         )
         sessions = [
-            AdapterSession(context, command, result, self._baseline(command.name))
-            for command, result in zip(self._commands, self.result.adapters, strict=True)
+            AdapterSession(context, command, result, baseline)
+            for command, result, baseline in zip(
+                self._commands, self.result.adapters, self._baselines, strict=True
+            )
         ]
         try:
             self._phases(server, sessions)
@@ -173,6 +195,7 @@ class Runner:
         for command, result in zip(self._commands, self.result.adapters, strict=True):
             note_endings(result, self._processes.endings(command))
         claimed = {serial for session in sessions for serial in session.claimed}
+        self.result.strays_left_out = server.unnamed_left_out
         with contextlib.suppress(HarnessError):  # a dead server has none, and its failure is raised
             self.result.strays = tuple(
                 Stray(each, self._scenarios_on(server, each.connection))
@@ -242,3 +265,10 @@ class Runner:
         if owner is not None and entry.kind == "poll" and entry.ended is Ended.IN_FLIGHT:
             assert self._on_poll is not None
             self._on_poll(LivePoll(*owner, entry.status))
+
+
+def _check_names(adapters: Sequence[AdapterCommand]) -> None:
+    for name, number in Counter(escape(command.name) for command in adapters).items():
+        if number > 1:
+            fact = f"{number} adapters are called '{name}'"
+            raise InputError(Mistake("adapters", fact, fix="give each another 'name' in its adapter.yaml"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -24,18 +25,22 @@ from waitproof.judge import (
     Trial,
     TrialState,
     Verdict,
+    disproved,
+    is_refused,
     rounds,
     unplayed,
 )
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
 from waitproof.run.clock_jump import reason_against
+from waitproof.run.confidential import environment_secrets
 from waitproof.run.context import Lane, RunContext
 from waitproof.run.player import Player
 from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
-from waitproof.run.slots import Slots
+from waitproof.run.slots import API_KEY, Slots
+from waitproof.run.slow_start import announced
 from waitproof.run.stage import Stage
 from waitproof.run.workers import WorkerSlot
 from waitproof.simulate import (
@@ -83,7 +88,7 @@ class AdapterSession:
         self._secret = secrets.token_hex(24)
         self._slots = Slots(run, command, self._player, self._secret, self._is_played)
         self._stage = Stage(run, result, self._player, self._slots, self._secret, self._started)
-        self._result.secrets.add(self._secret)
+        self._result.secrets |= {self._secret, API_KEY, *environment_secrets(os.environ, command.env)}
         self._trials: dict[str, Trial] = {}
         self._forecasts: dict[str, Forecast] = {}
         self._rounds: Iterator[Round] = iter(())
@@ -107,7 +112,8 @@ class AdapterSession:
         self._phase("starting")
         slot = self._slots.fresh([])
         try:
-            slot.start()
+            with announced(self._phase, self._run.processes.start_limit_s):
+                slot.start()
         except AdapterError as error:
             if not self._run.stopping.is_set():
                 self._fail(error)
@@ -217,6 +223,7 @@ class AdapterSession:
             self._plan_reruns(each)
         elif not self._is_done:
             self._is_done = True
+            self._settle_refusals()
             self._phase("done")
         return self._reruns
 
@@ -227,6 +234,14 @@ class AdapterSession:
             if trial.verdicts and self._published.get(trial.scenario.id) != (trial.verdicts, trial.state):
                 self._publish(trial)
         return self._round
+
+    def _settle_refusals(self) -> None:
+        """Hold what the adapter refused to do against all that it did."""
+        reasons = disproved({name: trial.observations for name, trial in self._trials.items()})
+        for trial in filter(_has_refusal, self._trials.values()):
+            if trial.scenario.id in reasons:
+                trial.overrule(self._result.masked(reasons[trial.scenario.id]))
+            self._publish(trial)
 
     def _plan_reruns(self, each: Round) -> None:
         after_waits = each.kind is RoundKind.AFTER_WAITS
@@ -302,10 +317,16 @@ class AdapterSession:
 
     @contextlib.contextmanager
     def _playing(self, trial: Trial, hello: Hello) -> Iterator[None]:
-        """Give a trial whose process cannot be started ERROR verdicts that say why."""
+        """Give a trial whose process cannot be started ERROR verdicts that say why.
+
+        Raises:
+            HarnessError: The server has died, which ends the run and is no verdict.
+        """
         try:
             yield
         except WaitproofError as error:
+            if self._run.server.failure is not None:
+                raise
             if not self._run.stopping.is_set():
                 why = self._result.masked(str(error))
                 trial.close(unplayed(self._run.contract, trial.scenario, Status.ERROR, why, hello))
@@ -328,7 +349,8 @@ class AdapterSession:
 
     def _publish(self, trial: Trial) -> None:
         self._published[trial.scenario.id] = trial.verdicts, trial.state
-        self._report(trial.scenario.id, trial.verdicts, final=trial.state is TrialState.SETTLED)
+        is_final = trial.state is TrialState.SETTLED and (self._is_done or not _has_refusal(trial))
+        self._report(trial.scenario.id, trial.verdicts, final=is_final)
 
     def _fail(self, error: AdapterError) -> None:
         """Give every scenario ERROR verdicts with the same reason."""
@@ -344,8 +366,13 @@ class AdapterSession:
         if hello is not None and not hello.capabilities.wait:
             requirements = self._run.contract.requirements
             missing_helper = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
-        result.verdicts = self._baseline.excuse(verdicts, lacked=missing_helper)
+        shown = map(self._result.masked_verdict, verdicts)
+        result.verdicts = self._baseline.excuse(tuple(shown), lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
+
+
+def _has_refusal(trial: Trial) -> bool:
+    return any(map(is_refused, trial.observations))
 
 
 def _next(queue: deque[_Item]) -> _Item | None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from waitproof.adapter import AdapterCommand, AdapterProcess, close_all
+from waitproof.adapter import AdapterCommand, AdapterProcess, AnswersBudget, close_all
 from waitproof.errors import AdapterError
 from waitproof.run.endings import Ending, ending_of
 from waitproof.suite import WaitOptions
@@ -27,7 +27,11 @@ MAX_DEATHS = 3  # in a row, nothing played in between: such an adapter is not st
 
 
 class Processes:
-    """Every process of a run, so that all are closed whatever happens; used from several threads."""
+    """Every process of a run, so that all are closed whatever happens; used from several threads.
+
+    Attributes:
+        start_limit_s: How long an adapter may take to say hello.
+    """
 
     def __init__(self, clean: tuple[str, ...], start_limit_s: float, stopping: threading.Event) -> None:
         """Make a registry without processes.
@@ -38,10 +42,11 @@ class Processes:
             stopping: Set before `stop` is called.
         """
         self._clean = clean
-        self._start_limit_s = start_limit_s
+        self.start_limit_s = start_limit_s
         self._stopping = stopping
         self._lock = threading.Lock()
         self._open: list[AdapterProcess] = []
+        self._answers: dict[int, AnswersBudget] = {}  # by the identity of the adapter's command
         self._endings: list[tuple[AdapterCommand, Ending]] = []  # of those ended by `close`
 
     def open(self, command: AdapterCommand) -> AdapterProcess:
@@ -52,7 +57,11 @@ class Processes:
         """
         if self._stopping.is_set():
             raise AdapterError(f"{command.name}: not started, because the run is ending")
-        process = AdapterProcess(command, clean=self._clean, start_limit_s=self._start_limit_s)
+        with self._lock:
+            answers = self._answers.setdefault(id(command), AnswersBudget())
+        process = AdapterProcess(
+            command, clean=self._clean, start_limit_s=self.start_limit_s, answers=answers
+        )
         with self._lock:
             self._open.append(process)
         if self._stopping.is_set():

@@ -29,6 +29,7 @@ from waitproof.suite import (
 __all__ = ["Forecast", "ends_its_process", "forecast", "is_timed", "pack", "scale_for", "scaled", "watch_s"]
 
 MAX_SCALED_S = 60.0  # no scenario may make a run longer than the documented default timeout does
+FINEST_S = 1e-6  # whatever takes steps of that takes every duration of a scenario
 MAX_POLLS = 100_000  # of a forecast: an interval of a millisecond over minutes
 
 
@@ -133,7 +134,7 @@ def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities
             *((each, capabilities.poll_interval_resolution) for each in _lengths_s(call.wait)),
             (call.wait.timeout, capabilities.timeout_resolution),
         )
-        if value is not None and value != NO_TIMEOUT_S
+        if value is not None and value != NO_TIMEOUT_S and resolution >= FINEST_S
     ]
     factor = math.lcm(*((_exact(value) / _exact(step)).denominator for value, step in options))
     if factor == 1:
@@ -141,10 +142,10 @@ def scale_for(contract: Contract, scenario: Scenario, capabilities: Capabilities
     # A timeout of days holds up nobody where the task ends after seconds.
     length_s = forecast(contract, scenario).length_s
     lasting = [length_s if value > max(length_s, MAX_SCALED_S) else value for value, _ in options]
-    if factor * max(lasting) > MAX_SCALED_S:
+    if factor * Fraction(max(lasting)) > MAX_SCALED_S:
         return None
     durations = [each for step in scenario.task for each in (step.delay, step.for_, step.close_after)]
-    if factor * max(each or 0.0 for each in durations) > MAX_DURATION_S:
+    if factor * Fraction(max(each or 0.0 for each in durations)) > MAX_DURATION_S:
         return None
     default_s = contract.defaults.timeout
     are_defaults = (call.wait is not None and call.wait.timeout is None for call in scenario.calls)
@@ -204,4 +205,4 @@ def scaled(scenario: Scenario, factor: int) -> Scenario:
 
 
 def _exact(value_s: float) -> Fraction:
-    return Fraction(value_s).limit_denominator(1_000_000)
+    return Fraction(value_s).limit_denominator(round(1 / FINEST_S))

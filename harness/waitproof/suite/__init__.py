@@ -4,8 +4,8 @@ A suite is a folder with one contract (`contract`) and its scenarios (`scenario`
 `document` collects its mistakes, `model` validates it, and `crosscheck` compares it with its contract and
 with the judge's checks, which are registered in `checks`. `template` fills in placeholders, `task` says what
 the server answers to the next poll, and `sending` how that travels. Only `files` and `catalog` touch the file
-system: a suite that is read once, and scenarios that are read again when their files change. `select` finds
-scenarios by pattern.
+system: a suite that is read once, and scenarios that are read again when their files change. `selection`
+finds scenarios by pattern.
 """
 
 from waitproof.suite.catalog import SCENARIO_HEADER, SEPARATOR, Catalog, Change, Entry, one_line
@@ -53,7 +53,7 @@ from waitproof.suite.scenario import (
     watched_after_s,
 )
 from waitproof.suite.schema import ROOT, contract_keys, contract_schema
-from waitproof.suite.selection import select
+from waitproof.suite.selection import narrowed, select
 from waitproof.suite.sending import Response
 from waitproof.suite.shape import Conditions, Returns, StatusMeaning
 from waitproof.suite.sources import ScenarioFile, Source, loose_files
@@ -127,6 +127,7 @@ __all__ = [
     "load_suite",
     "loose_files",
     "name_from",
+    "narrowed",
     "new_suite",
     "one_line",
     "path_of",
