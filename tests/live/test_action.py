@@ -191,13 +191,17 @@ def test_a_kept_suite_ends_with_0_and_leaves_its_reports(kept: Job) -> None:
 
 
 def test_a_broken_must_fails_the_last_step_alone(folder: Path, mark: Mark) -> None:
-    adapters = [mark.folder(folder, mode) for mode in ("MiniAdapter", "HalfTheTime")]
-    inputs = {"adapter": "\n".join(map(str, adapters)), "suite": str(MINI), "patterns": "*:own-timeout"}
+    adapters = [mark.folder(folder, mode) for mode in ("MiniAdapter", "WrongPath")]
+    inputs = {
+        "adapter": "\n".join(map(str, adapters)),
+        "suite": str(MINI),
+        "patterns": "completes:returns-output",
+    }
 
     job = Job(folder, inputs).run()
 
     assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 1}
-    verdict = f"1 requirement failed; {PART} (MiniAdapter: 1 PASS; HalfTheTime: 1 FAIL)"
+    verdict = f"1 requirement failed; {PART} (MiniAdapter: 1 PASS; WrongPath: 1 FAIL)"
     assert job.results["verdict"] == verdict
     assert (folder / job.results["json"]).is_file()
 
@@ -250,7 +254,7 @@ def annotation_titles(log: str) -> list[str]:
 
 def test_an_adapter_cannot_forge_its_jobs_verdict(folder: Path, mark: Mark) -> None:
     adapter = mark.folder(folder, "forges")
-    inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "*:own-timeout"}
+    inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "completes:returns-output"}
 
     job = Job(folder, inputs).run()
 
@@ -264,7 +268,7 @@ def test_an_adapter_cannot_forge_its_jobs_verdict(folder: Path, mark: Mark) -> N
     assert job.results["json"] == "waitproof-report/report.json"
     assert job.summary.startswith("## waitproof")
     assert "set-output name=exit-code" in job.log
-    assert annotation_titles(job.log) == ["FAIL timing/gives-up-when-told%3Aown-timeout (forges)"]
+    assert annotation_titles(job.log) == ["FAIL outcomes/completes%3Areturns-output (forges)"]
 
 
 def test_a_preparation_that_fails_forges_nothing_either(folder: Path, mark: Mark) -> None:
@@ -284,12 +288,14 @@ def test_a_preparation_that_fails_forges_nothing_either(folder: Path, mark: Mark
 
 
 def test_a_name_in_the_verdict_is_neither_a_command_nor_another_output(folder: Path, mark: Mark) -> None:
-    adapter = mark.folder(folder, "HalfTheTime")
+    adapter = mark.folder(folder, "WrongPath")
     file = adapter / "adapter.yaml"
     spec = {**yaml.safe_load(file.read_text()), "name": "a\n::error::b ##[error]c\nexit-code=0"}
     file.write_text(yaml.safe_dump(spec))
 
-    job = Job(folder, {"adapter": str(adapter), "suite": str(MINI), "patterns": "*:own-timeout"}).run()
+    job = Job(
+        folder, {"adapter": str(adapter), "suite": str(MINI), "patterns": "completes:returns-output"}
+    ).run()
 
     verdict = f"1 requirement failed; {PART} (a ::error::b ## [error]c exit-code=0: 1 FAIL)"
     assert (job.results["exit-code"], job.results["verdict"]) == ("1", verdict)

@@ -12,11 +12,12 @@ ours, the server is no longer running, and every method that asks for tasks or r
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -141,24 +142,32 @@ class TaskServer(HTTPServer):
         """
         self._checked().create(task_id, steps, token=token, n=n, begun_by=begun_by)
 
-    def add(self, scenario: str | Scenario, task_id: str | int | None = None) -> str | int:
+    def add(
+        self, scenario: str | Mapping[str, Any] | Scenario, task_id: str | int | None = None
+    ) -> str | int:
         """Create a task of a scenario, and return its id.
 
         Args:
-            scenario: A scenario, else the id of one of the catalog's, or the last part of it.
+            scenario: A scenario, else the id of one of the catalog's, or the last part of it, else what would
+                be in its file, of which `task` is enough: `{"task": [{"status": "running"}, …]}`.
             task_id: The task's id, None for a new one: `completes-after-3-polls~1`.
 
         Raises:
-            InputError: There is no such scenario, or this server was made with a contract alone.
+            InputError: There is no such scenario, it has mistakes, or this server was made with a contract
+                alone.
         """
         state = self._checked()
-        if isinstance(scenario, str):
+        if not isinstance(scenario, Scenario):
             if self._catalog is None:
                 fact = "this server has only a contract, so it knows no scenario by name"
-                raise InputError(
-                    Mistake(scenario, fact, fix="pass the scenario itself, or make it with a catalog")
-                )
-            scenario = self._catalog.get(scenario)
+                fix = "pass the scenario itself, or make it with a catalog"
+                raise InputError(Mistake(str(scenario), fact, fix=fix))
+            if isinstance(scenario, str):
+                scenario = self._catalog.get(scenario)
+            else:  # JSON is YAML, except that YAML has no pairs of surrogates
+                text = json.dumps(scenario, ensure_ascii=False)
+                text = re.sub("[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
+                scenario = self._catalog.inline(text)
         if task_id is None:
             number = next(self._numbers)
             is_number = state.contract.task_id is TaskIdFormat.INTEGER

@@ -55,12 +55,22 @@ class SuiteFile(pytest.File):
         self.folder = folder
         self._scenario = scenario
 
+    @property
+    def is_split(self) -> bool:
+        """Whether pytest-xdist runs a part of this session's tests here, and others elsewhere."""
+        return hasattr(self.config, "workerinput")
+
     def collect(self) -> Iterable[pytest.Item]:
         """Yield the items.
 
         Raises:
-            CollectError: The file or its contract has mistakes.
+            CollectError: The file or its contract has mistakes, or pytest-xdist would split the run.
         """
+        if self.is_split:
+            raise self.CollectError(
+                "waitproof plays all waits of a suite in one schedule, which pytest-xdist would split: "
+                "run the suite without -n (all its waits are in flight at once anyway)"
+            )
         session = self.config.stash[SESSION]
         try:
             source = session.source(self.folder)
@@ -68,7 +78,6 @@ class SuiteFile(pytest.File):
             scenarios = [(file, source.read(file)) for file in files]
         except InputError as error:
             raise self.CollectError(str(error)) from None
-        session.refuse_xdist()
         for file, scenario in scenarios:
             for spec in session.specs_of(self.folder):
                 for name in scenario.proves:
