@@ -31,9 +31,9 @@ MAX_STREAMS = 64  # each has a thread: a few pages for everybody who works with 
 MAX_LIVE = 200  # tasks whose changes are sent: more rows than anybody looks at
 PAUSE_S = 0.1  # ten updates a second look live, and cost little
 MAX_SHARE = 0.1  # of the time that frames may take from those who poll
+MAX_REST_S = 1.0  # even if a busy machine lets one take long
 RETRY_MS = 1000  # until a browser connects again; its default is three times that
 PING_EVERY = 100  # pauses without news, until a comment shows that the connection is alive
-MAX_ROWS = 4 * MAX_LIVE  # that are kept for other searches
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class EventStreams:
         self._lock = threading.Lock()
         self._watching: Counter[str] = Counter()  # streams by the text that they search for
         self._frames: dict[str, _Frame] = {}
-        self._rows: dict[int, _Row] = {}
+        self._rows: dict[int, _Row] = {}  # of all frames
+        self._tail = -1, ""  # by the manager's version
         self._rests_until_s = 0.0
 
     def open(self, text: str) -> Generator[bytes]:
@@ -126,9 +127,9 @@ class EventStreams:
             began_s = time.monotonic()
             if frame is not None and began_s < max(self._rests_until_s, frame.made_s + PAUSE_S):
                 return frame
-            computed_s = time.thread_time()
             frame = self._frames[text] = self._made(text, frame, began_s)
-            self._rests_until_s = began_s + (time.thread_time() - computed_s) / MAX_SHARE
+            ended_s = time.monotonic()
+            self._rests_until_s = ended_s + min(MAX_REST_S, (ended_s - began_s) / MAX_SHARE)
             return frame
 
     def _made(self, text: str, before: _Frame | None, now_s: float) -> _Frame:
@@ -144,15 +145,16 @@ class EventStreams:
                 view = task.view(newest=models.MAX_POLLS_LISTED)
                 if view is None:
                     continue
-                shown = models.Task.of(view, max_polls=models.MAX_POLLS_LISTED).model_dump(mode="json")
-                row = self._rows[task.number] = _Row(view.version, view.task_id, json.dumps(shown))
+                listed = models.Task.of(view, max_polls=models.MAX_POLLS_LISTED).model_dump(mode="json")
+                row = self._rows[task.number] = _Row(view.version, view.task_id, json.dumps(listed))
             rows[task.number] = row
-        if len(self._rows) > MAX_ROWS:
-            self._rows = dict(rows)
-        tally = Counter(task.progress for task in self._manager.tasks())
-        progress = {each: tally[each] for each in Progress}
-        tail = f'"count": {tally.total()}, "progress": {json.dumps(progress)}}}'
-        return _Frame(version, now_s, rows, tail, broken)
+        shown = {number for each in self._frames.values() for number in each.rows} | rows.keys()
+        self._rows = {number: row for number, row in self._rows.items() if number in shown}
+        if self._tail[0] != version:
+            tally = Counter(task.progress for task in self._manager.tasks())
+            progress = {each: tally[each] for each in Progress}
+            self._tail = version, f'"count": {tally.total()}, "progress": {json.dumps(progress)}}}'
+        return _Frame(version, now_s, rows, self._tail[1], broken)
 
 
 class _Listener:

@@ -204,11 +204,7 @@ class TaskManager:
     def newest(self, most: int, text: str = "") -> list[ServedTask]:
         """Return the newest tasks that have a text in their id or scenario, in upper or lower case."""
         part = text.casefold()
-        matching = (
-            task
-            for task in self.tasks()
-            if part in str(task.task_id).casefold() or part in task.scenario.id.casefold()
-        )
+        matching = (task for task in self.tasks() if part in task.found_by)
         return list(itertools.islice(matching, most))
 
     def _new_id(self) -> str | int:

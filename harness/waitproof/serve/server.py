@@ -57,6 +57,19 @@ class ServeOptions:
     journal: int = DEFAULT_JOURNAL
     scenarios: tuple[Path, ...] = ()
 
+    @property
+    def more_hosts(self) -> tuple[str, ...]:
+        """The addresses to listen on beside `host`, where this machine has them."""
+        return ("::1",) if self.host in IPV4_LOOPBACK else ()
+
+    @property
+    def names(self) -> set[str]:
+        """The names that a Host header may have."""
+        return {
+            *LOCAL_NAMES,
+            *(TaskServer.format_host(each).lower() for each in (self.host, *self.allowed_hosts)),
+        }
+
 
 @dataclass(frozen=True)
 class Service:
@@ -99,17 +112,15 @@ def serving(
     )
     waits = Waits(manager, on_over)
     watcher = Watcher(manager, waits, on_change)
-    names = {*LOCAL_NAMES, TaskServer.format_host(options.host).lower()}
-    names |= {name.lower() for name in options.allowed_hosts}
     server = manager.server = TaskServer(
         _for_browsers(catalog.contract),
         host=options.host,
         port=options.port,
-        more_hosts=["::1"] if options.host in IPV4_LOOPBACK else [],
+        more_hosts=options.more_hosts,
         on_entry=manager.on_entry,
         journal_limit=options.journal,
         task_factory=manager,
-        allowed_hosts=names,
+        allowed_hosts=options.names,
         max_body_bytes=MAX_BODY_BYTES,
         off_record=CONTROL_PATHS,
     )

@@ -113,6 +113,7 @@ class ServedTask:
         self.number = number
         self.task_id = task_id
         self.scenario = scenario
+        self.found_by = f"{task_id}\n{scenario.id}".casefold()
         self.options = options
         self.intervals = options.intervals(contract.defaults)
         self.interval_s = options.interval_s(contract.defaults)
