@@ -220,7 +220,7 @@ def test_wrong_use_is_told_and_the_report_of_an_earlier_step_is_not_taken_for_it
 
     assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 2}
     assert job.results == {"exit-code": "2", "verdict": "wrong use: see the log"}
-    assert "adapter: no such folder or program" in job.log
+    assert "no/such/adapter: there is no such folder or program" in job.log
     assert job.summary == "**waitproof**: wrong use: see the log\n"
 
 

@@ -150,7 +150,7 @@ def test_an_adapter_that_is_not_there_is_told_once_and_before_collection(project
     result = run(project, "mini/outcomes/broken.yaml", "--adapter", "no/such/folder")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: adapter: no such folder or program"])
+    result.stderr.fnmatch_lines(["ERROR: no/such/folder: there is no such folder or program"])
 
 
 def test_xdist_is_refused_once_and_with_the_fix(project: pytest.Pytester, mark: Mark) -> None:
