@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import pytest
 from waitproof.serve import events
 from waitproof.serve.request import Refused
 from waitproof.serve.server import ServeOptions, Service, serving
-from waitproof.serve.task import ServedTask, TaskView
+from waitproof.serve.task import Limits, ServedTask, TaskView
 from waitproof.suite.files import bundled_suite
 
 OPTIONS = ServeOptions(folder=bundled_suite("stream"))
@@ -106,6 +107,47 @@ def test_a_reader_that_takes_its_time_gets_one_event_for_all_changes(service: Se
 
     assert [task["task_id"] for task in told["tasks"]] == [f"task-{n}" for n in (4, 3, 2, 1, 0)]
     assert (told["gone"], told["all"], told["count"]) == (["first"], False, 5)
+
+
+def test_tasks_that_were_dropped_are_counted() -> None:
+    with serving(replace(OPTIONS, limits=Limits(tasks=2, finished_s=0, idle_s=3600))) as service:
+        streams = events.EventStreams(service.manager, service.waits, service.watcher.closing)
+        for name in ("first", "second", "third"):
+            add(service, name)
+        service.manager.delete("second")  # by hand
+        stream = streams.open("")
+        next(stream)
+        told = data_of(next(stream))
+
+    assert ([task["task_id"] for task in told["tasks"]], told["forgotten"]) == (["third"], 1)
+
+
+def test_searches_do_not_throw_away_each_others_rows(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views: list[str | int] = []
+    view = ServedTask.view
+
+    def counted(task: ServedTask, newest: int | None = None) -> TaskView | None:
+        views.append(task.task_id)
+        return view(task, newest)
+
+    monkeypatch.setattr(events, "MAX_LIVE", 1)
+    monkeypatch.setattr(ServedTask, "view", counted)
+    streams = events.EventStreams(service.manager, service.waits, service.watcher.closing)
+    names = [f"task-{letter}" for letter in "abcdefgh"]
+    opened = [streams.open(name) for name in names]
+    for name in names:
+        add(service, name)
+    for stream in opened:
+        next(stream)
+        data_of(next(stream))
+        next(stream)
+    add(service, "another")
+    for stream in opened:
+        data_of(next(stream))
+
+    assert sorted(map(str, views)) == names
 
 
 def test_a_list_shows_the_newest_polls_and_counts_all(service: Service) -> None:

@@ -153,7 +153,8 @@ class EventStreams:
         if self._tail[0] != version:
             tally = Counter(task.progress for task in self._manager.tasks())
             progress = {each: tally[each] for each in Progress}
-            self._tail = version, f'"count": {tally.total()}, "progress": {json.dumps(progress)}}}'
+            tail = {"count": tally.total(), "progress": progress, "forgotten": self._manager.forgotten}
+            self._tail = version, json.dumps(tail).removeprefix("{")
         return _Frame(version, now_s, rows, self._tail[1], broken)
 
 

@@ -352,6 +352,9 @@ class Changes(_Model):
     all: Annotated[bool, Field(description="These are all there are; the first event.")]
     count: Annotated[int, Field(description="How many tasks there are.")]
     progress: Annotated[dict[Progress, int], Field(description="How many have made which progress.")]
+    forgotten: Annotated[
+        int, Field(description="How many tasks have been dropped to stay within the limits.")
+    ]
 
 
 class Verdict(_Model):
