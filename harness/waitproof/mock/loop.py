@@ -92,15 +92,10 @@ class Loop:
         self.handler = handler
         self.send_limit_s = send_limit_s
         self.is_stopping = False
-<<<<<<< HEAD
+        self._on_shortage = on_shortage
         self._listeners = tuple(listeners)
         for listener in self._listeners:
             listener.setblocking(False)
-=======
-        self._on_shortage = on_shortage
-        self._listener = listener
-        self._listener.setblocking(False)
->>>>>>> ends17
         self._heads = Heads()
         self._max_body_bytes = max_body_bytes
         self._request_limit_s = request_limit_s
