@@ -1,4 +1,4 @@
-"""Shows a token of its environment, and the key of hello, wherever it can say something."""
+"""Shows two secrets of its environment, and the key of hello, wherever it can say something."""
 
 import json
 import os
@@ -7,9 +7,9 @@ import sys
 from hostile_kit import HELLO, read, write
 
 hello = read()
-token = os.environ["SOME_TOKEN"]
+token = f"{os.environ['SOME_TOKEN']} {os.environ['OTHER_SECRET']}"
 secret = f"{token} {hello['api_key']} {hello['api_secret']}"
-sys.stderr.write(f"warning: {secret}\n{'.' * 1980} {token * 2}\n")
+sys.stderr.write(f"warning: {secret}\n{'.' * 1980} {os.environ['SOME_TOKEN'] * 2}\n")
 sys.stderr.flush()
 write(f"log: {secret}")
 sdk = {"name": token, "version": hello["api_secret"], "language": "python", "runtime": token}

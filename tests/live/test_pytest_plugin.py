@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env
+from github_runner import commands_in
 from waitproof import pytest_plugin as plugin
+from waitproof.pytest_plugin.items import printable
 
 BROKEN = "mini/outcomes/broken.yaml::broken-is-returned[{}]"
 
@@ -332,6 +334,14 @@ def test_an_adapter_that_dies_is_an_error_in_setup(session: Session) -> None:
 def test_escapes_of_an_adapter_do_not_reach_the_terminal(session: Session) -> None:
     assert "\x1b" not in session.out
     assert r"\u001b[2J\ud800 [bold]" in session.out
+
+
+def test_nothing_of_an_adapter_is_a_workflow_command() -> None:
+    text = "a ::b::\n  ::error::c\n::add-mask::d ##[error]e\n##[group]f"
+
+    assert commands_in(text) != []
+    assert commands_in(printable(text)) == []
+    assert printable(text) == "a ::b::\n  \\::error::c\n\\::add-mask::d #\\#[error]e\n#\\#[group]f"
 
 
 def test_what_fails_or_errs_fails_the_session(session: Session) -> None:

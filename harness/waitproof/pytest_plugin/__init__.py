@@ -177,8 +177,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ours = config.stash.get(SESSION, None)
     lines = [] if ours is None else ours.deaths()
     if lines:
-        from waitproof.text import escape  # noqa: PLC0415 - see the module's docstring
+        from waitproof.pytest_plugin.items import printable  # noqa: PLC0415 - see the module's docstring
 
         terminalreporter.section("processes of adapters that died", red=True)
         for line in lines:
-            terminalreporter.write_line(escape(line))
+            terminalreporter.write_line(printable(line))
