@@ -15,7 +15,7 @@ SDKS := adapters/getstream-python adapters/getstream-python-async adapters/getst
   $(wildcard adapters/meilisearch-*)
 SDKS_ALGOLIA := $(wildcard adapters/algoliasearch-*)
 
-.PHONY: help run test lint types unit live suite sdks results refound prove schema binary lock clean
+.PHONY: help run test lint types unit live suite sdks results refound prove fuzz faults schema binary lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -77,6 +77,13 @@ refound: $(STAMP) ## show that the suites find bugs that shipped, in the release
 
 prove: $(STAMP) ## show that the suite catches every defect, simulated and then live (a quarter of an hour)
 	$(BIN)/waitproof prove --simulated --live
+
+FUZZ_S ?= 600
+fuzz: $(STAMP) ## give each reader of files, requests and answers wrong input for FUZZ_S seconds (600)
+	ulimit -v 6000000; WAITPROOF_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz -n $(WORKERS)
+
+faults: $(STAMP) ## let system calls fail at random in 500 runs: no wrong verdict, no hang (a quarter of an hour)
+	$(BIN)/python benchmarks/faults.py
 
 schema: $(STAMP) ## regenerate the schemas in scenarios/ and docs/reference/contract.md from the model
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json

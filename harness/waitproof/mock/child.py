@@ -10,7 +10,6 @@ nobody could tell a server that never answers from an SDK that never asks.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -59,15 +58,19 @@ class _Outbox:
 
     def _write(self) -> None:
         is_open = True
-        with contextlib.suppress(OSError):  # the harness has gone: the end of stdin will say so
-            while is_open:
-                batch = [self._queue.get()]
-                while len(batch) < BATCH and not self._queue.empty():
-                    batch.append(self._queue.get())
-                is_open = None not in batch
-                data = b"".join(_line(item) for item in batch if item is not None)
+        while is_open:
+            batch = [self._queue.get()]
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get())
+            is_open = None not in batch
+            data = b"".join(_line(item) for item in batch if item is not None)
+            try:
                 while data:
                     data = data[os.write(self._descriptor, data) :]
+            except BrokenPipeError:  # the harness has gone: the end of stdin will say so
+                return
+            except OSError as error:
+                _end(error)
 
 
 class _Server:
@@ -91,8 +94,13 @@ class _Server:
         self._listener = listen(host, port)
         self.port: int = self._listener.getsockname()[1]
         self.state = ServerState(contract, Journal(JOURNAL_LIMIT, on_entry=on_entry), None, None)
+<<<<<<< HEAD
         handler = RequestHandler(self.state, how_lost=self._how_lost, on_error=traceback.print_exception)
         self._loop = Loop([self._listener], handler)
+=======
+        handler = RequestHandler(self.state, how_lost=self._how_lost, on_error=_end)
+        self._loop = Loop(self._listener, handler, on_shortage=_end)
+>>>>>>> ends17
         self._thread = threading.Thread(target=self._serve, name="mock server", daemon=True)
         self._thread.start()
 
@@ -108,9 +116,14 @@ class _Server:
     def _serve(self) -> None:
         try:
             self._loop.run()
-        except Exception:  # noqa: BLE001 - whatever it is, nothing is served any more
-            traceback.print_exc()
-            os._exit(LOOP_ENDED)  # the main thread waits for stdin, and cannot be woken
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is served any more
+            _end(error)
+
+
+def _end(error: Exception) -> None:
+    """End the process: an answer that we could not give must not count against the SDK."""
+    traceback.print_exception(error)
+    os._exit(LOOP_ENDED)  # the main thread waits for stdin, and cannot be woken
 
 
 def main() -> int:

@@ -133,7 +133,8 @@ class Connection:
             sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
-        except OSError:
+        except OSError as error:
+            self._loop.failed(error)
             self.close()
             then(False)
             return
@@ -225,7 +226,8 @@ class Connection:
             return self.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
             return None
-        except OSError:
+        except OSError as error:
+            self._loop.failed(error)
             return b""
 
     def on_ready(self) -> None:
@@ -289,7 +291,8 @@ class Connection:
             sent = self.sock.send(self._rest)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError as error:
+            self._loop.failed(error)
             self._give_up()
             return
         self._rest = self._rest[sent:]

@@ -11,6 +11,7 @@ connection or of the handler ends that connection alone; any other one ends the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import heapq
 import itertools
 import selectors
@@ -38,6 +39,8 @@ MAX_CANCELLED = 1000  # timers that are kept until their time has come
 # What select() can watch; epoll and kqueue have no such limit.
 MAX_CONNECTIONS = 480 if sys.platform == "win32" else sys.maxsize
 
+# What says that a client, or the way to it, has gone, or that our side has closed already.
+_LEFT = {errno.ENOTCONN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EBADF, errno.EINVAL}
 _IDLE, _RECEIVING, _SERVING = State.IDLE, State.RECEIVING, State.SERVING  # looked up for every request
 
 
@@ -74,6 +77,7 @@ class Loop:
         max_body_bytes: int = MAX_BODY_BYTES,
         request_limit_s: float = REQUEST_LIMIT_S,
         send_limit_s: float = SEND_LIMIT_S,
+        on_shortage: Callable[[OSError], None] = lambda _error: None,
     ) -> None:
         """Make a loop that does not run yet.
 
@@ -83,13 +87,20 @@ class Loop:
             max_body_bytes: Larger requests are refused.
             request_limit_s: How long a request may take from its first byte to its last.
             send_limit_s: How long a client may take nothing of its answer.
+            on_shortage: Called before a connection is dropped for which this machine lacks memory, say.
         """
         self.handler = handler
         self.send_limit_s = send_limit_s
         self.is_stopping = False
+<<<<<<< HEAD
         self._listeners = tuple(listeners)
         for listener in self._listeners:
             listener.setblocking(False)
+=======
+        self._on_shortage = on_shortage
+        self._listener = listener
+        self._listener.setblocking(False)
+>>>>>>> ends17
         self._heads = Heads()
         self._max_body_bytes = max_body_bytes
         self._request_limit_s = request_limit_s
@@ -106,6 +117,11 @@ class Loop:
         self._connections: set[Connection] = set()
         self._threads: set[threading.Thread] = set()
         self._is_over = False
+
+    def failed(self, error: OSError) -> None:
+        """Note that a socket failed: if not because its client has left, it is this machine's fault."""
+        if not isinstance(error, ConnectionError | TimeoutError) and error.errno not in _LEFT:
+            self._on_shortage(error)
 
     # --- for any thread
 
@@ -309,7 +325,8 @@ class Loop:
                 sock, _ = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
-            except OSError:  # no file descriptor is left, or no memory
+            except OSError as error:  # no file descriptor is left, or no memory
+                self.failed(error)
                 break
             self._add(sock)
         else:
@@ -326,7 +343,8 @@ class Loop:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             connection.watch(selectors.EVENT_READ)
-        except OSError:  # it has gone already, or the selector is full
+        except OSError as error:  # it has gone already, or the selector is full
+            self.failed(error)
             connection.close()
         if self.is_stopping:
             connection.close()

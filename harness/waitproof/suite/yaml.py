@@ -153,6 +153,7 @@ class Reader:
         self.mistakes: list[tuple[Position, str, str, str]] = []
         for forbidden in islice(_FORBIDDEN.finditer(text), MAX_MISTAKES + 1):
             self._forbidden(text, forbidden.start())
+        self._has_replaced = bool(self.mistakes)  # the replacement may also be what the author wrote
         self.text = _FORBIDDEN.sub(_REPLACEMENT, text)
 
     def read(self) -> Node | None:
@@ -265,7 +266,8 @@ class Reader:
             fix = f'quote it if it is text: "{text}"' if fact else ""
         if fact:
             self._add(event, fact, expected=expected, fix=fix)
-        return Node(value, *_at(event), is_wrong=bool(fact or event.tag or _REPLACEMENT in text))
+        is_cut = self._has_replaced and _REPLACEMENT in text
+        return Node(value, *_at(event), is_wrong=bool(fact or event.tag or is_cut))
 
     def _forbidden(self, text: str, index: int) -> None:
         before = re.split("\r\n?|\n", text[:index])
