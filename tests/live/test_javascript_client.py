@@ -152,6 +152,10 @@ await said(add({ task: [{ stauts: "pending" }] }));
 await said(polls("nobody"));
 await said(connect(`${process.env.WAITPROOF_URL}/`).add("never-ends", { taskId: "a/b ~" }).then(polls));
 console.log((await polls("a/b ~")).length);
+const odd = "\\x00\\x85\\u2028😀";
+const taskId = await add({ task: [{ status: "completed", result: odd }] });
+const task = await (await fetch(`${process.env.WAITPROOF_URL}/api/v2/tasks/${taskId}`)).json();
+console.log(task.result === odd);
 """
 
     lines = run(tmp_path, service, code).splitlines()
@@ -159,4 +163,4 @@ console.log((await polls("a/b ~")).length);
     assert lines[0] == "inline:1:11: a step has no key 'stauts'"
     assert "  fix: did you mean 'status'?" in lines
     assert "no task has the id nobody" in lines
-    assert lines[-1] == "0"
+    assert lines[-2:] == ["0", "true"]

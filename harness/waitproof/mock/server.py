@@ -149,7 +149,7 @@ class TaskServer(HTTPServer):
 
         Args:
             scenario: A scenario, else the id of one of the catalog's, or the last part of it, else what would
-                be in its file, of which `task` is enough: `{"task": [{"status": "running"}, …]}`.
+                be in its file, of which `task` is enough: `{"task": [{"status": …}, …]}`.
             task_id: The task's id, None for a new one: `completes-after-3-polls~1`.
 
         Raises:

@@ -197,8 +197,8 @@ def _recorded(
     with recording(recorder, catalog, settings) as server:
         terminal.write(
             [
-                f"Passes every request on to {escape(url)}, and writes the tasks of {catalog.contract.title}",
-                f"to {escape(str(options.record_to))}/ when they have ended. Point your client at:",
+                f"Records tasks of {catalog.contract.title} that end, in {escape(str(options.record_to))}/.",
+                f"Every request goes to {escape(url)}; point your client at the base URL.",
                 "",
                 f"  base URL  {server.base_url}   (Ctrl-C stops it)",
                 *proxy_hint("127.0.0.1" if settings.host in {"127.0.0.1", "localhost"} else settings.host),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -56,7 +56,7 @@ def parsed(request: Request, model: type[_M]) -> _M:
         fact = f"a body of type '{request.mimetype}' cannot be read"
         raise Refused(415, Mistake("", fact, expected="Content-Type: application/json"))
     try:
-        body = json.loads(data or b"{}", parse_constant=_not_json)
+        body = json.loads(data or b"{}")
     except RecursionError:
         raise Refused(400, Mistake("", "the body is nested too deep to be read")) from None
     except ValueError as error:
@@ -74,10 +74,6 @@ def _shown(value: object) -> str:
         return shorten(json.dumps(value), MAX_SHOWN)
     except RecursionError:
         return "a value that is nested too deep to be shown"
-
-
-def _not_json(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
 
 
 def _mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[Mistake]:

@@ -23,7 +23,7 @@ export function connect(url = globalThis.process?.env?.WAITPROOF_URL || servedFr
     baseUrl,
 
     async add(task, options = {}) {
-      const body = typeof task === "string" ? { scenario: task } : { yaml: JSON.stringify(task) };
+      const body = typeof task === "string" ? { scenario: task } : { yaml: yamlOf(task) };
       if (options.taskId !== undefined) body.task_id = options.taskId;
       if (options.wait !== undefined) body.wait = options.wait;
       return (await api("POST", "/tasks", body)).task_id;
@@ -45,6 +45,12 @@ export function connect(url = globalThis.process?.env?.WAITPROOF_URL || servedFr
 
 function pathOf(taskId) {
   return `/tasks/${encodeURIComponent(String(taskId))}`;
+}
+
+/** JSON is YAML, except for a few characters that YAML takes only as escapes. */
+function yamlOf(task) {
+  const escape = (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(task).replace(/[\x7f-\x9f\u2028\u2029\ufeff]/g, escape);
 }
 
 function servedFrom() {
