@@ -37,9 +37,9 @@ REFERENCE = [ADAPTERS / "reference-client", ADAPTERS / "reference-client-async"]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Without --adapter: the reference client, and the kit of every language that is on this machine."""
-    if not config.option.adapter:
-        config.option.adapter = [str(folder) for folder in [*REFERENCE, *_kits()]]
+    """Where no adapter is named: the reference client, and the kits of the languages on this machine."""
+    if not config.option.waitproof_adapter:
+        config.option.waitproof_adapter = [str(folder) for folder in [*REFERENCE, *_kits()]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

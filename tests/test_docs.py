@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from waitproof.adapter.folder import parse_adapter
 from waitproof.cli import main
 from waitproof.defects import library
 from waitproof.run import parse_baseline
@@ -93,6 +94,13 @@ def test_every_baseline_shown_is_one(page: Path) -> None:
         if "deviation:" in text:
             head = "" if text.startswith("format:") else "format: 1\ndeviations:\n"
             assert parse_baseline(head + text, page.name, date(2026, 11, 24)).entries
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_adapter_shown_is_one(page: Path) -> None:
+    for text in blocks(page, "yaml"):
+        if "\ncommand:" in text:
+            assert parse_adapter(text, "adapter.yaml").command
 
 
 def test_every_defect_and_scenario_named_in_the_log_of_reports_is_one() -> None:

@@ -46,7 +46,6 @@ ALLOWED = {
     "harness/waitproof/run/session.py": [r'_phase\("running"\)'],
     "harness/waitproof/run/player.py": ["`pending` None"],
     "harness/waitproof/simulate/clock.py": ['"waiting"'],
-    "harness/waitproof/serve/events.py": ['"stream"'],
     "harness/waitproof/serve/page/actions.js": ["done: "],
     "harness/waitproof/serve/page/timeline.js": ['done: "completed"', '"failed"'],
 }

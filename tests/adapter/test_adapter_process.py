@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from github_runner import FILES, FOLDER
+from waitproof.adapter.answers import AnswersBudget
 from waitproof.adapter.command import AdapterCommand, clean_environment, without_ci
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
 from waitproof.errors import AdapterError, HarnessError
@@ -513,3 +514,36 @@ def test_nothing_is_left_open_when_an_adapter_is_closed(start: Start) -> None:
 
     assert len(os.listdir("/dev/fd")) == descriptors
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("adapters/")]
+
+
+# --- the memory of its answers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "costs"),
+    [
+        (b'{"id":"1"}', 10 + 64),
+        (b'"[[],[]]"', 9 + 4 * 64),
+        ('"\u00e9"'.encode(), 4 * 4),
+        (b'"\\u00e9"', 8 * 4),
+    ],
+)
+def test_an_answer_takes_its_text_and_its_items_and_more_beyond_ascii(line: bytes, costs: int) -> None:
+    budget = AnswersBudget(costs)
+
+    budget.take(line)
+
+    with pytest.raises(BrokenAdapterError, match="its answers take more than 0 MiB of memory together"):
+        budget.take(line)
+
+
+def test_processes_of_an_adapter_share_what_their_answers_may_take(start: Start) -> None:
+    answers = AnswersBudget(2_000)
+    calls: list[PendingCall] = []
+    for _ in range(2):
+        process = start("well_behaved", answers=answers)
+        greet(process)
+        calls += [done(process.send("ping")) for _ in range(10)]
+
+    assert [call.error for call in calls[:10]] == [None] * 10
+    assert "its answers take more than 0 MiB of memory together" in str(calls[-1].error)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mini_adapter import HalfTheTime
+from mini_adapter import MiniAdapter
 from mini_sdk import GaveUp
 from waitproof_kit import run
 
@@ -40,17 +40,14 @@ def forge() -> None:
     Path(os.environ["RUNNER_TEMP"], "named").write_text(" ".join(named), encoding="utf-8")
 
 
-class Forges(HalfTheTime):
-    """Gives up after half of its timeout."""
+class Forges(MiniAdapter):
+    """Its every wait fails."""
 
     def wait(self, client: Any, task_id: Any, **options: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             stream.write(COMMANDS)
             stream.flush()
-        try:
-            return super().wait(client, task_id, **options)
-        except GaveUp:
-            raise GaveUp(COMMANDS) from None
+        raise GaveUp(COMMANDS)
 
 
 forge()

@@ -24,6 +24,7 @@ from github_runner import FOLDER, FileCommandError, commands_in, pairs_in, paths
 
 TEXT = (ROOT / "action.yml").read_text(encoding="utf-8")
 ACTION = yaml.safe_load(TEXT)
+PART = "only a part of the suite was run"
 WORKFLOWS = [ROOT / "action.yml", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
 
 
@@ -174,7 +175,7 @@ def test_a_kept_suite_ends_with_0_and_leaves_its_reports(kept: Job) -> None:
     assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 0}
     assert (job.mistakes, job.env) == ({}, {})
     outputs = job.results
-    verdict = "Every MUST passed (MiniAdapter: 7 PASS, 1 INFO)"
+    verdict = f"Every MUST passed; {PART} (MiniAdapter: 7 PASS, 1 INFO)"
     assert (outputs["exit-code"], outputs["verdict"]) == ("0", verdict)
     assert f"waitproof: {verdict}\n" in job.log
     assert job.summary.count("| MiniAdapter |") == 1
@@ -190,13 +191,17 @@ def test_a_kept_suite_ends_with_0_and_leaves_its_reports(kept: Job) -> None:
 
 
 def test_a_broken_must_fails_the_last_step_alone(folder: Path, mark: Mark) -> None:
-    adapters = [mark.folder(folder, mode) for mode in ("MiniAdapter", "HalfTheTime")]
-    inputs = {"adapter": "\n".join(map(str, adapters)), "suite": str(MINI), "patterns": "*:own-timeout"}
+    adapters = [mark.folder(folder, mode) for mode in ("MiniAdapter", "WrongPath")]
+    inputs = {
+        "adapter": "\n".join(map(str, adapters)),
+        "suite": str(MINI),
+        "patterns": "completes:returns-output",
+    }
 
     job = Job(folder, inputs).run()
 
     assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 1}
-    verdict = "1 requirement failed (MiniAdapter: 1 PASS; HalfTheTime: 1 FAIL)"
+    verdict = f"1 requirement failed; {PART} (MiniAdapter: 1 PASS; WrongPath: 1 FAIL)"
     assert job.results["verdict"] == verdict
     assert (folder / job.results["json"]).is_file()
 
@@ -215,7 +220,7 @@ def test_wrong_use_is_told_and_the_report_of_an_earlier_step_is_not_taken_for_it
 
     assert job.ended == {"Run the suite": 0, "Write the outputs": 0, "Verdict": 2}
     assert job.results == {"exit-code": "2", "verdict": "wrong use: see the log"}
-    assert "adapter: no such folder or program" in job.log
+    assert "no/such/adapter: there is no such folder or program" in job.log
     assert job.summary == "**waitproof**: wrong use: see the log\n"
 
 
@@ -249,7 +254,7 @@ def annotation_titles(log: str) -> list[str]:
 
 def test_an_adapter_cannot_forge_its_jobs_verdict(folder: Path, mark: Mark) -> None:
     adapter = mark.folder(folder, "forges")
-    inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "*:own-timeout"}
+    inputs = {"adapter": str(adapter), "suite": str(MINI), "patterns": "completes:returns-output"}
 
     job = Job(folder, inputs).run()
 
@@ -258,12 +263,12 @@ def test_an_adapter_cannot_forge_its_jobs_verdict(folder: Path, mark: Mark) -> N
     assert (job.mistakes, job.env) == ({}, {})  # what it wrote to those that it found is gone
     assert (job.results["exit-code"], job.results["verdict"]) == (
         "1",
-        "1 requirement failed (forges: 1 FAIL)",
+        f"1 requirement failed; {PART} (forges: 1 FAIL)",
     )
     assert job.results["json"] == "waitproof-report/report.json"
     assert job.summary.startswith("## waitproof")
     assert "set-output name=exit-code" in job.log
-    assert annotation_titles(job.log) == ["FAIL timing/gives-up-when-told%3Aown-timeout (forges)"]
+    assert annotation_titles(job.log) == ["FAIL outcomes/completes%3Areturns-output (forges)"]
 
 
 def test_a_preparation_that_fails_forges_nothing_either(folder: Path, mark: Mark) -> None:
@@ -283,14 +288,16 @@ def test_a_preparation_that_fails_forges_nothing_either(folder: Path, mark: Mark
 
 
 def test_a_name_in_the_verdict_is_neither_a_command_nor_another_output(folder: Path, mark: Mark) -> None:
-    adapter = mark.folder(folder, "HalfTheTime")
+    adapter = mark.folder(folder, "WrongPath")
     file = adapter / "adapter.yaml"
     spec = {**yaml.safe_load(file.read_text()), "name": "a\n::error::b ##[error]c\nexit-code=0"}
     file.write_text(yaml.safe_dump(spec))
 
-    job = Job(folder, {"adapter": str(adapter), "suite": str(MINI), "patterns": "*:own-timeout"}).run()
+    job = Job(
+        folder, {"adapter": str(adapter), "suite": str(MINI), "patterns": "completes:returns-output"}
+    ).run()
 
-    verdict = "1 requirement failed (a ::error::b ## [error]c exit-code=0: 1 FAIL)"
+    verdict = f"1 requirement failed; {PART} (a ::error::b ## [error]c exit-code=0: 1 FAIL)"
     assert (job.results["exit-code"], job.results["verdict"]) == ("1", verdict)
     assert len(annotation_titles(job.log)) == 1
 
@@ -310,7 +317,7 @@ def test_what_needs_attention_is_annotated_where_commands_are_on_again(folder: P
     marks = [each.line.partition(",title=")[0] for each in commands_in(job.log)]
     assert marks[0] == f"::error file={adapter / 'deviations.yaml'},line=2"
     assert marks[1].endswith("/timing/gives-up-when-told.yaml,line=3")
-    assert job.results["verdict"].startswith("1 requirement failed; 1 known deviation is stale (")
+    assert job.results["verdict"].startswith("1 requirement failed; 1 known deviation is stale; ")
 
 
 def test_only_what_is_in_the_lock_file_is_installed(tmp_path: Path) -> None:

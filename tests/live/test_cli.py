@@ -292,7 +292,7 @@ def test_two_adapters_stand_side_by_side(mark: Mark, tmp_path: Path, cli: Cli) -
     assert code == 3
     header = re.search(r"^level .*$", out, re.MULTILINE)
     counts = out.splitlines()[-4:-1]
-    assert counts == ["MiniAdapter: 1 PASS", f"{name}: 1 ERROR", f"{name}-2: 1 ERROR"]
+    assert counts == ["MiniAdapter: 1 PASS", f"{name}: 1 ERROR", f"{name}#2: 1 ERROR"]
     assert header is not None
 
 
@@ -386,8 +386,8 @@ def test_a_run_without_an_adapter_says_how_to_name_one(cli: Cli) -> None:
         2,
         "",
         "waitproof run: no adapter is named\n"
-        "  expected: a folder with an adapter.yaml, or --adapter with a command\n"
-        "  fix:      waitproof run adapters/reference-client\n",
+        "  expected: a folder with an adapter.yaml, or 'adapters' in waitproof.toml\n"
+        "  fix:      waitproof run FOLDER; 'waitproof new adapter' creates one\n",
     )
 
 
@@ -395,7 +395,8 @@ def test_an_adapter_that_is_not_there_is_named(cli: Cli) -> None:
     assert cli("run", "no/such/folder", "--suite", MINI) == (
         2,
         "",
-        "adapter: no such folder or program\n  found:    no/such/folder\n",
+        "no/such/folder: there is no such folder or program\n"
+        "  fix:      'waitproof new adapter' creates one\n",
     )
 
 
@@ -403,7 +404,7 @@ def test_a_program_that_is_not_there_is_named(cli: Cli) -> None:
     assert cli("run", "--adapter", "no-such-program --flag", "--suite", MINI) == (
         2,
         "",
-        "adapter: no such program: 'no-such-program'\n"
+        "no-such-program: there is no such program\n"
         "  found:    no-such-program --flag\n"
         "  fix:      install it, or put it on PATH\n",
     )

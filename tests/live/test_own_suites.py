@@ -306,5 +306,5 @@ def test_a_suite_without_an_adapter_is_wrong_use(project: pytest.Pytester, optio
 
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     assert done.errlines[0] == (
-        f"ERROR: {option}: no adapter is named: add --adapter with its folder or its command"
+        f"ERROR: {option}: no adapter is named: add --waitproof-adapter with its folder or its command"
     )

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fakes import LIMIT_S, MINI, Mark, clean_env
+from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env
+from github_runner import commands_in
+from waitproof import pytest_plugin as plugin
+from waitproof.pytest_plugin.items import printable
 
 BROKEN = "mini/outcomes/broken.yaml::broken-is-returned[{}]"
 
@@ -68,6 +73,39 @@ def test_without_an_adapter_nothing_is_collected(project: pytest.Pytester) -> No
     assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
+def test_the_adapter_option_has_a_short_name_too(project: pytest.Pytester, mark: Mark) -> None:
+    folder = mark.folder(project.path, "MiniAdapter")
+    argv = ("mini", "--collect-only", "-q", "-k", "broken")
+
+    results = [
+        run(project, *words, *argv)
+        for words in (("--waitproof-adapter", folder), ("--adapter", folder), (f"--adapter={folder}",))
+    ]
+
+    assert [each.outlines[0] for each in results] == [BROKEN.format("MiniAdapter")] * 3
+
+
+def test_a_project_may_have_an_adapter_option_itself(project: pytest.Pytester, mark: Mark) -> None:
+    folder = mark.folder(project.path, "MiniAdapter")
+    project.makeconftest("def pytest_addoption(parser): parser.addoption('--adapter')")
+    project.makepyfile("def test_mine(request): assert request.config.getoption('--adapter') == 'usb'")
+
+    result = run(project, "--adapter", "usb", "--waitproof-adapter", folder, "-k", "mine or broken")
+
+    result.assert_outcomes(passed=2, deselected=13)
+
+
+def test_the_short_name_takes_no_conftest_of_the_tests_away(project: pytest.Pytester, mark: Mark) -> None:
+    folder = mark.folder(project.mkdir("elsewhere"), "MiniAdapter")
+    (project.mkdir("tests") / "conftest.py").write_text(
+        "def pytest_addoption(parser): parser.addoption('--mine', action='store_true')"
+    )
+
+    result = run(project, "--adapter", folder, "--mine", "--collect-only", "-q", "-k", "broken")
+
+    assert result.outlines[0] == BROKEN.format("MiniAdapter")
+
+
 def test_adapters_of_the_ini_file_are_used_where_none_is_named(project: pytest.Pytester, mark: Mark) -> None:
     mark.folder(project.path, "MiniAdapter")
     project.makeini("[pytest]\nwaitproof_adapters = MiniAdapter\n")
@@ -114,22 +152,25 @@ def test_an_adapter_that_is_not_there_is_told_once_and_before_collection(project
     result = run(project, "mini/outcomes/broken.yaml", "--adapter", "no/such/folder")
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: adapter: no such folder or program"])
+    result.stderr.fnmatch_lines(["ERROR: no/such/folder: there is no such folder or program"])
 
 
-def test_xdist_is_refused_with_the_fix(project: pytest.Pytester, mark: Mark) -> None:
+def test_xdist_is_refused_once_and_with_the_fix(project: pytest.Pytester, mark: Mark) -> None:
     pytest.importorskip("xdist")
     folder = mark.folder(project.path, "MiniAdapter")
 
-    result = run_apart(project, "-p", "xdist.plugin", "mini/outcomes", "--adapter", folder, "-n", "1")
+    result = run_apart(project, "-p", "xdist.plugin", "mini", "--adapter", folder, "-n", "2")
 
     assert result.ret != 0
+    assert lines(result).count("which pytest-xdist would split") == 1
     assert "run the suite without -n (all its waits are in flight at once anyway)" in lines(result)
-    assert "passed" not in lines(result)
+    result.assert_outcomes(errors=1)
 
 
-def test_xdist_may_split_what_is_no_suite(pytester: pytest.Pytester) -> None:
+def test_xdist_may_split_what_is_no_suite(pytester: pytest.Pytester, mark: Mark) -> None:
     pytest.importorskip("xdist")
+    mark.folder(pytester.path, "MiniAdapter")
+    pytester.makeini("[pytest]\nwaitproof_adapters = MiniAdapter\n")
     pytester.makepyfile("def test_one(): pass")
 
     run_apart(pytester, "-p", "xdist.plugin", "-n", "1").assert_outcomes(passed=1)
@@ -295,6 +336,14 @@ def test_escapes_of_an_adapter_do_not_reach_the_terminal(session: Session) -> No
     assert r"\u001b[2J\ud800 [bold]" in session.out
 
 
+def test_nothing_of_an_adapter_is_a_workflow_command() -> None:
+    text = "a ::b::\n  ::error::c\n::add-mask::d ##[error]e\n##[group]f"
+
+    assert commands_in(text) != []
+    assert commands_in(printable(text)) == []
+    assert printable(text) == "a ::b::\n  \\::error::c\n\\::add-mask::d #\\#[error]e\n#\\#[group]f"
+
+
 def test_what_fails_or_errs_fails_the_session(session: Session) -> None:
     assert session.code == pytest.ExitCode.TESTS_FAILED
 
@@ -327,12 +376,35 @@ def test_a_failure_shows_the_promise_what_was_seen_and_the_way_to_see_it_again_a
             "  expected:    a timeout after 0.50 s: 0.43 s or more",
             "  seen:        the call raised GaveUp after 0.2? s",
             "  polls:       0.00 queued   0.0? queued *",
-            re.sub(r"[][]", "?", f"  again:       pytest '{item}' --adapter {folder}"),
+            re.sub(r"[][]", "?", f"  again:       pytest '{item}' --waitproof-adapter {folder}"),
             re.sub(r"[][]", "?", f"FAILED {item} *"),
         ]
     )
     assert "Traceback" not in lines(result)
     assert "pytest_plugin.py" not in lines(result)
+
+
+@pytest.mark.parametrize("start", ["sub/folder", ".."])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_the_command_to_see_it_again_works_from_where_pytest_was_started(
+    start: str, *, is_named: bool, project: pytest.Pytester, mark: Mark
+) -> None:
+    mark.folder(project.path, "WrongPath")
+    project.makeini("[pytest]\n" + ("" if is_named else "waitproof_adapters = WrongPath\n"))
+    (project.path / "sub" / "folder").mkdir(parents=True)
+    here = project.path / start
+    above = Path(os.path.relpath(project.path, here))
+    words: list[str | Path] = ["--adapter", above / "WrongPath"] if is_named else []
+    project.makeconftest("import os\ndef pytest_runtest_setup(): os.chdir('/')")
+    os.chdir(here)  # which `pytester` undoes
+
+    result = run(project, above / "mini/outcomes/completes.yaml", "-k", "returns-output", *words)
+    (again,) = [line.split()[1:] for line in result.outlines if line.startswith("  again:")]
+    os.chdir(here)
+    repeated = run(project, *shlex.split(" ".join(again))[1:])
+
+    result.assert_outcomes(failed=1, deselected=2)
+    repeated.assert_outcomes(failed=1)
 
 
 def test_the_first_failure_ends_a_run_with_x(project: pytest.Pytester, mark: Mark) -> None:
@@ -389,3 +461,45 @@ def test_a_process_that_died_fails_a_session_whose_items_all_pass(
     assert died.ret == pytest.ExitCode.TESTS_FAILED
     assert "CrashesOnce: a process was killed by SIGSEGV during " in lines(died)
     assert (well.ret, "killed" in lines(well)) == (pytest.ExitCode.OK, False)
+
+
+# --- what the plugin offers, and what it costs ----------------------------------------------------------
+
+
+class OfferedOptions:
+    """A parser that only remembers what the plugin adds to it."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def getgroup(self, *_: str) -> OfferedOptions:
+        return self
+
+    def addoption(self, *names: str, **_: object) -> None:
+        self.names.update(names)
+
+    def addini(self, name: str, *_: str, **__: object) -> None:
+        self.names.add(name)
+
+
+def test_the_reference_lists_every_option_ini_option_and_fixture(pytester: pytest.Pytester) -> None:
+    options: Any = OfferedOptions()
+    plugin.pytest_addoption(options)
+    listed = run(pytester, "--fixtures").outlines
+    fixtures = {line.split()[0] for line in listed if "pytest_plugin/__init__.py" in line}
+    text = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+
+    shown = re.findall(
+        r"^\| `([^` ]+)[^`]*`(?:, `([^` ]+)[^`]*`)? \|", text.partition("## In pytest")[2], re.M
+    )
+
+    assert fixtures == {"task_server", "task_server_suite"}
+    assert {name for names in shown for name in names if name} == {*options.names, *fixtures, "--adapter"}
+
+
+def test_a_session_that_needs_nothing_of_the_plugin_imports_nothing_else_of_waitproof() -> None:
+    code = "import waitproof.pytest_plugin, sys; print(*sorted(m for m in sys.modules if 'waitproof' in m))"
+
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, encoding="utf-8", check=True)
+
+    assert done.stdout.split() == ["waitproof", "waitproof.lazy", "waitproof.pytest_plugin"]

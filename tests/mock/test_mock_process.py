@@ -245,6 +245,26 @@ def test_a_forgotten_task_is_unknown_and_its_entries_stay(shared: ServerProcess)
     assert len(shared.entries(60)) == 1
 
 
+def test_a_flood_of_strays_is_kept_up_to_a_size_and_the_rest_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mock_process, "MAX_UNNAMED_BYTES", 10_000)
+    with ServerProcess(CONTRACT_MODEL) as server:
+        client = connect(server)
+        for number in range(30):
+            client.request("GET", f"/stray/{number}")
+            client.getresponse().read()
+        client.close()
+        server.settle()
+
+        kept = server.unnamed()
+
+        assert 5 < len(kept) < 10
+        assert [each.target for each in kept] == [f"/stray/{number}" for number in range(len(kept))]
+        assert server.unnamed_left_out == 30 - len(kept)
+        assert len({id(each.headers) for each in kept}) == 1
+
+
 def test_strays_name_the_nearest_route() -> None:
     with ServerProcess(CONTRACT_MODEL) as server:
         poll(server, 1, "/v1/job/{}")

@@ -49,6 +49,58 @@ def test_an_operation_begins_the_task_that_its_body_names(task_server: TaskServe
     assert poll(task_server, begun["task_id"]) == "completed"
 
 
+def test_a_task_may_be_written_in_the_test(task_server: TaskServer) -> None:
+    result = {
+        "name": '\U0001f600 \u2028 \x7f \\ " \n',
+        "deep": [{"a": None}],
+        "again": [steps := [1.5, True], steps],
+    }
+    task_id = task_server.add(
+        {"task": [{"status": "running"}, {"status": "completed", "result": result}]},
+    )
+
+    url = f"{task_server.base_url}/api/v2/tasks/{task_id}"
+    assert [requests.get(url, timeout=5).json()["status"] for _ in range(2)] == ["running", "completed"]
+    assert requests.get(url, timeout=5).json()["result"] == result
+
+
+def test_a_task_that_is_written_wrong_is_refused_with_the_place(task_server: TaskServer) -> None:
+    with pytest.raises(InputError) as caught:
+        task_server.add({"task": [{"statu": "completed"}]})
+
+    (mistake,) = caught.value.mistakes
+    assert (mistake.place, mistake.fix) == ("inline:1:12", "did you mean 'status'?")
+
+
+def test_no_client_of_a_test_uses_a_proxy_for_the_server(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import os, pytest, requests
+
+        @pytest.fixture(autouse=True)
+        def proxy(monkeypatch):
+            for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+                monkeypatch.setenv(name, "http://127.0.0.1:1")
+            monkeypatch.setenv("no_proxy", "example.com")
+            yield
+            assert "127.0.0.1" not in os.environ["no_proxy"]
+
+        def test_poll(task_server):
+            task_id = task_server.add({"task": [{"status": "completed"}]})
+            url = f"{task_server.base_url}/api/v2/tasks/{task_id}"
+            assert requests.get(url, timeout=5).json()["status"] == "completed"
+            assert os.environ["NO_PROXY"] == "example.com,127.0.0.1,localhost"
+
+        def test_none(monkeypatch, request):
+            monkeypatch.setenv("no_proxy", "*")
+            request.getfixturevalue("task_server")
+            assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == "*"
+        """
+    )
+
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
+
+
 def test_an_unknown_scenario_is_refused_with_the_nearest(task_server: TaskServer) -> None:
     with pytest.raises(InputError, match="similar names: completes-after-3-polls"):
         task_server.add("completes-after-3-pols")

@@ -228,7 +228,7 @@ def test_a_page_of_results_has_every_sdk_its_departures_and_their_source() -> No
     assert "| level | requirement | sdk | sdk-of-elsewhere |" in page
     assert "| MUST | returns-output | WARN 1 of 2 |  |" in page
     assert (
-        "- WARN in `outcomes/completes`: expected the call returns 2; it returned &lt;b>\\|3. "
+        "- WARN in `outcomes/completes`: expected the call returns 2; it returned &#60;b&#62;&#124;3. "
         f"Why: It rounds. [Source]({link}).\n"
     ) in page
 

@@ -9,8 +9,9 @@ from markdown_it import MarkdownIt
 from waitproof.judge import Status
 from waitproof.report.badge import badge
 from waitproof.report.github import commands_off, publish, workflow_commands
-from waitproof.report.markdown import MAX_BYTES, markdown_summary, markdown_text
+from waitproof.report.markdown import MAX_BYTES, markdown_summary
 from waitproof.run import Death, RunResult
+from waitproof.text import markdown_text
 
 HARM = "a|b `c` <b>&amp; *x* _y_ [z](http://e.test) ![i](x) @you #12 GH-3 www.e.test ~~s~~ $m$ \\| \n\n# h"
 
@@ -304,6 +305,17 @@ def test_a_part_never_gets_the_badge_of_the_whole(status: Status, message: str, 
 
     assert (one["message"], one["color"]) == (message, color)
     assert (two["message"].partition(", ")[2], two["color"]) == ("in a part of the suite", color)
+
+
+@pytest.mark.parametrize("code", [3, 4])
+def test_a_badge_of_a_run_that_left_something_open_is_grey(code: int) -> None:
+    good = [result(verdict("returns-output", Status.PASS), name=name) for name in "ab"]
+
+    one = json.loads(badge(merged(good[0], exit_code=code)))
+    two = json.loads(badge(merged(*good, exit_code=code)))
+
+    assert (one["message"], one["color"]) == ("not verified", "lightgrey")
+    assert (two["message"], two["color"]) == ("2 of 2 SDKs pass every MUST", "lightgrey")
 
 
 def test_a_badge_of_an_interrupted_run_is_grey() -> None:

@@ -88,6 +88,7 @@ SIDE_BY_SIDE = [
     "NeverGivesUpOneAtATime",
     "DiesGivingUp",
     "DiesAtEveryWait",
+    "FillsTheGaps",
     "HidesWhatFails",
     "LiesAboutElapsed",
     "MuteAtItsDeadline",
@@ -434,6 +435,17 @@ def test_what_an_adapter_refuses_although_it_can_be_called_is_an_error(side_by_s
     assert re.fullmatch(
         r"the adapter reports that it cannot make the call, but the server saw \d+ polls",
         verdict(adapter, "timing/gives-up-when-told:gives-up").seen,
+    )
+
+
+def test_an_adapter_that_polls_in_place_of_its_sdk_is_an_error(side_by_side: Results) -> None:
+    adapter = side_by_side["FillsTheGaps"]
+
+    found = statuses(adapter)
+    polled_twice = {name for name in CORRECT if name.startswith(("timing/", "together/two-take-turns:r"))}
+    assert {found[name] for name in polled_twice} <= {"ERROR", "FAIL", "INCONCLUSIVE"}
+    assert verdict(adapter, "timing/gives-up:gives-up").seen.startswith(
+        "polls of one wait came from two HTTP clients: no User-Agent on connection "
     )
 
 

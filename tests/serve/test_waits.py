@@ -72,6 +72,7 @@ def wait(
         max_polls=None,
         requests=tuple(entries),
         count=len(entries),
+        other_count=0,
         origin_ns=int(began_s * SECOND),
         now_ns=int((began_s + at[-1] + 2 + 60) * SECOND),
         verdicts=(),

@@ -1,5 +1,6 @@
 """One SDK's program: its folder, its preparation, its process, and the kits to write one."""
 
+from waitproof.adapter.answers import AnswersBudget
 from waitproof.adapter.command import AdapterCommand, clean_environment
 from waitproof.adapter.folder import (
     FILE_NAME,
@@ -11,6 +12,7 @@ from waitproof.adapter.folder import (
     read_adapter,
     unique_names,
 )
+from waitproof.adapter.inputs import input_files
 from waitproof.adapter.kept_waiting import starvation
 from waitproof.adapter.kits import languages, new_adapter
 from waitproof.adapter.preparation import prepare
@@ -22,6 +24,7 @@ __all__ = [
     "AdapterCommand",
     "AdapterProcess",
     "AdapterSpec",
+    "AnswersBudget",
     "LocalSdk",
     "PendingCall",
     "adapters_in",
@@ -31,6 +34,7 @@ __all__ = [
     "find_adapter",
     "find_sdks",
     "given_name",
+    "input_files",
     "install_from",
     "languages",
     "new_adapter",

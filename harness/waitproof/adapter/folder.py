@@ -326,8 +326,8 @@ def _similar_folder(path: Path) -> str:
     close = found.get(path.name) or found.get(closest(str(path), found), "")
     if close:
         return f"did you mean '{close}'?"
-    names = [*dict.fromkeys(found.values())][:_MOST_NAMES]
-    return f"the adapters here: {', '.join(names)}" if names else ""
+    names = [*dict.fromkeys(found.values())]
+    return f"the adapters here: {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else ""
 
 
 def resolve_argv(words: Sequence[str], folder: Path) -> tuple[str, ...]:

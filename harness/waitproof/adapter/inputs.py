@@ -11,32 +11,29 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from waitproof.adapter.folder import BASELINE_NAME, FILE_NAME, AdapterSpec
 from waitproof.errors import InputError, Mistake
 
-__all__ = ["digests", "input_files"]
+__all__ = ["GENERATED_FILES", "digests", "input_files"]
 
+GENERATED_FILES = (".prepared", ".prepare.log", ".prepare.lock")  # what preparing writes into the folder
 _MADE = {  # folders that tools make, hidden ones aside
     "__pycache__", "bin", "build", "dist", "node_modules", "obj", "target", "venv",
 }  # fmt: skip
 _MADE_FILES = (".pyc", ".log")
 
 
-def digests(spec: AdapterSpec, generated: Collection[str]) -> dict[str, str]:
+def digests(spec: AdapterSpec) -> dict[str, str]:
     """Return a digest of each file that the result of `prepare` depends on, by its name.
-
-    Args:
-        spec: The adapter.
-        generated: Names of files that preparing writes into the adapter's folder.
 
     Raises:
         InputError: An input is missing or cannot be read.
     """
     found = {}
-    for name in input_files(spec, generated):
+    for name in input_files(spec):
         try:
             found[name] = _digest(spec.folder / name)
         except (OSError, ValueError) as error:  # a ValueError where the name holds a NUL
@@ -46,14 +43,18 @@ def digests(spec: AdapterSpec, generated: Collection[str]) -> dict[str, str]:
     return found
 
 
-def input_files(spec: AdapterSpec, generated: Collection[str] = ()) -> list[str]:
+def input_files(spec: AdapterSpec) -> list[str]:
     """Return the names of these files, relative to the adapter's folder.
 
     Raises:
         InputError: An input is missing or cannot be read.
     """
     if not spec.inputs:
-        own = {FILE_NAME, BASELINE_NAME, *generated}  # `prepare` and `needs` are looked at by themselves
+        own = {
+            FILE_NAME,
+            BASELINE_NAME,
+            *GENERATED_FILES,
+        }  # the stamp has `prepare` and `needs`
         if spec.baseline is not None:
             own.add(os.path.relpath(spec.baseline, spec.folder))
         return [name for name in _in_folder(spec.folder, "") if name not in own]

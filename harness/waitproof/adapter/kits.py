@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 
 from waitproof.adapter.api import about, api_file
-from waitproof.adapter.preparation import GENERATED_FILES
+from waitproof.adapter.inputs import GENERATED_FILES
 from waitproof.errors import InputError, Mistake, nearest, why
 from waitproof.suite import Contract
 

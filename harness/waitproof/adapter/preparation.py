@@ -24,18 +24,15 @@ from filelock import FileLock, Timeout
 
 from waitproof.adapter.command import without_ci
 from waitproof.adapter.folder import AdapterSpec, resolve_argv
-from waitproof.adapter.inputs import digests
+from waitproof.adapter.inputs import GENERATED_FILES, digests
 from waitproof.errors import InputError, Mistake
 from waitproof.guardian import guard, release
 from waitproof.signals import on_termination
 from waitproof.text import plural
 
-__all__ = ["GENERATED_FILES", "prepare"]
+__all__ = ["prepare"]
 
-_STAMP_NAME = ".prepared"
-_LOG_NAME = ".prepare.log"
-_LOCK_NAME = ".prepare.lock"
-GENERATED_FILES = (_STAMP_NAME, _LOG_NAME, _LOCK_NAME)
+_STAMP_NAME, _LOG_NAME, _LOCK_NAME = GENERATED_FILES
 _FIRST = "it was not prepared before"
 _COMMAND_LIMIT_S = 15 * 60.0  # a first Maven or Gradle build downloads a lot
 _TAIL_BYTES = 16 * 1024
@@ -113,7 +110,7 @@ def _facts(spec: AdapterSpec) -> dict[str, str]:
         "'prepare'": json.dumps(spec.prepare),
         "waitproof's Python": f"{sys.version} {sys.executable}",
     }
-    return {**others, **digests(spec, GENERATED_FILES)}
+    return {**others, **digests(spec)}
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from waitproof.adapter.answers import AnswersBudget
 from waitproof.adapter.command import AdapterCommand, clean_environment, start_child
 from waitproof.child_process import ChildOwner, LineTooLongError, exit_text
 from waitproof.errors import AdapterError, HarnessError, Mistake
@@ -93,7 +94,12 @@ class AdapterProcess(ChildOwner):
     """A running adapter; also a context manager that closes it."""
 
     def __init__(
-        self, command: AdapterCommand, *, clean: Collection[str] = (), start_limit_s: float = 30.0
+        self,
+        command: AdapterCommand,
+        *,
+        clean: Collection[str] = (),
+        start_limit_s: float = 30.0,
+        answers: AnswersBudget | None = None,
     ) -> None:
         """Start the adapter.
 
@@ -101,11 +107,13 @@ class AdapterProcess(ChildOwner):
             command: What to start.
             clean: Names of variables to remove, besides those of every `clean_environment`.
             start_limit_s: How long after its start the adapter may take to answer hello.
+            answers: What its answers may take, together with those of other processes; by default its own.
 
         Raises:
             AdapterError: The program cannot be started.
         """
         self.command = command
+        self._answers = answers or AnswersBudget()
         self._lock = threading.Lock()
         self._ids = 0
         self._pending: dict[str, PendingCall] = {}
@@ -250,6 +258,7 @@ class AdapterProcess(ChildOwner):
                 self._greeted.set()
                 return
         else:
+            self._answers.take(line)
             answer = read_answer(line)
             if isinstance(answer, Answer):
                 self._take_call(answer, line).succeed(answer, received_ns)

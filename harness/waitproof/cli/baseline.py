@@ -11,6 +11,7 @@ from pathlib import Path
 
 from waitproof.adapter import FILE_NAME, baseline_file, given_name
 from waitproof.cli.console import say
+from waitproof.cli.options import no_adapter
 from waitproof.errors import InputError, Mistake
 from waitproof.report import AdapterEntry, Report, load, write_file
 from waitproof.run import ExitCode, Problem, Run, Update, update
@@ -25,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     updating = kinds.add_parser(
         "update", help="add new deviations to deviations.yaml, remove entries that now pass"
     )
-    updating.add_argument("adapters", nargs="+", metavar="ADAPTER", help="folder with an adapter.yaml")
+    updating.add_argument("adapters", nargs="*", metavar="ADAPTER", help="folder with an adapter.yaml")
     updating.add_argument(
         "--report",
         action="append",
@@ -45,6 +46,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Update each adapter's file and print what changed."""
+    if not options.adapters:
+        raise no_adapter("waitproof baseline update")
+    if options.report is None:
+        options.report = _configured_report(options)
     if options.report is None:
         run = shlex.join(["waitproof", "run", *options.adapters, "--json", "report.json"])
         fix = f"{run}; then the same command with --report report.json"
@@ -60,8 +65,17 @@ def execute(options: argparse.Namespace) -> ExitCode:
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
 
+def _configured_report(options: argparse.Namespace) -> list[Path] | None:
+    """Return the report.json that a run writes by the configuration, None without one."""
+    found = options.configuration
+    file = found and found.values.get("reports", {}).get("json")
+    return [file] if file and file.exists() else None
+
+
 def _update_of(argument: str, reports: Sequence[Report], options: argparse.Namespace) -> tuple[Path, Update]:
     name, file = baseline_file(argument)
+    if options.configuration:
+        file = options.configuration.baseline_of(Path(argument)) or file
     report, adapter = _played(argument, name, reports, options.report)
     run = Run(
         report.started[:10],

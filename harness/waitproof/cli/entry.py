@@ -41,7 +41,7 @@ COMMANDS = {  # name of its module, except for `serve`: help
 EXAMPLES = {  # of each command; `run` has more to say about its own
     "list": ("list --suite stream",),
     "explain": ("explain stops-at-terminal", "explain outcomes/completed"),
-    "lint": ("lint scenarios/stream", "lint my-scenario.yaml --suite stream"),
+    "lint": ("lint my-suite", "lint my-scenario.yaml --suite my-suite"),
     "doctor": ("doctor my-adapter",),
     "serve": ("serve --judge", "serve --suite my-suite --port 8080"),
     "prove": ("prove --suite my-suite --simulated",),
@@ -88,6 +88,10 @@ def _run(arguments: list[str]) -> int:
     if unknown:
         named = [each for each in unknown if each.startswith("-")]  # the others may be what these were given
         raise InputError([_unknown(word, each, known) for each in named or unknown])
+    if word != "run":  # which removes the reports of an earlier run first of all
+        from waitproof.cli.configuration import configure  # noqa: PLC0415 - `--version` needs none of it
+
+        configure(word, options)
     code = int(options.execute(options))
     sys.stdout.flush()
     return code

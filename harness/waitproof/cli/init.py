@@ -164,6 +164,7 @@ jobs:
       WAITPROOF: waitproof=={version} # what pip installs: a version, or the path of a wheel or of a checkout
     steps:
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
+        with: {{persist-credentials: false}}
       - uses: actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0
         with: {{python-version: "3.12"}}
       - run: python -m venv "$RUNNER_TEMP/waitproof"

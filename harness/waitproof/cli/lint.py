@@ -8,7 +8,7 @@ from pathlib import Path
 from waitproof.cli.options import add_suite_options, suite_of
 from waitproof.errors import InputError, Mistake
 from waitproof.run import ExitCode, impossible_expectations
-from waitproof.suite import Suite, lint_file, lint_suite
+from waitproof.suite import Suite, lint_file, lint_suite, suite_above
 from waitproof.text import plural
 
 __all__ = ["add_options", "execute"]
@@ -26,11 +26,15 @@ def execute(options: argparse.Namespace) -> ExitCode:
     """Print a line for each path; raise with all mistakes of all of them."""
     mistakes: list[Mistake] = []
     lines: list[str] = []
-    folder = None if options.suite is None else suite_of(options)
+    is_typed = "suite" not in options.configured
+    named = None if options.suite is None else suite_of(options)
+    loose = () if options.paths and "scenarios" in options.configured else options.scenarios
     for path in options.paths or [suite_of(options)]:
+        # The configuration's suite is for files that are in no other one.
+        folder = named if is_typed or suite_above(path.absolute()) is None else None
         try:
             if path.is_dir():
-                suite, found = lint_suite(path, options.scenarios)
+                suite, found = lint_suite(path, loose)
                 mistakes += found or impossible_expectations(suite)
                 lines.append(f"{path}: {_count(suite)}")
             else:

@@ -10,6 +10,7 @@ from waitproof.cli.options import add_suite_options, suite_of
 from waitproof.errors import InputError
 from waitproof.run import ExitCode
 from waitproof.suite import read_suite
+from waitproof.text import plural
 
 __all__ = ["add_options", "execute"]
 
@@ -24,7 +25,11 @@ def execute(options: argparse.Namespace) -> ExitCode:
         console.print(scenario.id, style="bold", markup=False, highlight=False)
         console.print(f"    {scenario.summary}", markup=False, highlight=False, soft_wrap=True)
         console.print(f"    proves {', '.join(scenario.proves)}", style="dim", markup=False, soft_wrap=True)
-    head = f"{len(suite.scenarios)} scenarios prove {len(suite.contract.requirements)} requirements"
+    proved = {name for scenario in suite.scenarios for name in scenario.proves}
+    every = plural(len(suite.contract.requirements), "requirement")
+    what = every if len(proved) == len(suite.contract.requirements) else f"{len(proved)} of {every}"
+    is_one = len(suite.scenarios) == 1
+    head = f"{plural(len(suite.scenarios), 'scenario')} {'proves' if is_one else 'prove'} {what}"
     for name in suite.left_out:
         console.print(f"left out: {name}, because this suite promises nothing that it proves", markup=False)
     console.print(head, markup=False, highlight=False)

@@ -10,7 +10,14 @@ from waitproof.adapter import AdapterSpec, prepare
 from waitproof.errors import InputError, Mistake
 from waitproof.suite import DEFAULT_SUITE, suite_folder
 
-__all__ = ["add_prepare_option", "add_suite_options", "prepare_all", "suite_arguments", "suite_of"]
+__all__ = [
+    "add_prepare_option",
+    "add_suite_options",
+    "no_adapter",
+    "prepare_all",
+    "suite_arguments",
+    "suite_of",
+]
 
 
 def add_suite_options(parser: argparse._ActionsContainer) -> None:
@@ -38,6 +45,13 @@ def add_prepare_option(parser: argparse._ActionsContainer) -> None:
         action="store_true",
         help="run the commands under 'prepare' of adapter.yaml, also if nothing has changed",
     )
+
+
+def no_adapter(command: str) -> InputError:
+    """Return the mistake that neither the command line nor a configuration names an adapter."""
+    expected = "a folder with an adapter.yaml, or 'adapters' in waitproof.toml"
+    fix = f"{command} FOLDER; 'waitproof new adapter' creates one"
+    return InputError(Mistake(command, "no adapter is named", expected=expected, fix=fix))
 
 
 def suite_of(options: argparse.Namespace, spec: AdapterSpec | None = None) -> Path:

@@ -7,18 +7,20 @@ is a run with its own reports.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from waitproof.adapter import AdapterSpec
+from waitproof.cli.last_failed import LastFailed
 from waitproof.cli.options import suite_of
 from waitproof.errors import InputError, Mistake
 from waitproof.report import is_stream
 from waitproof.simulate import forecast
 from waitproof.suite import Scenario, Suite, load_suite, narrowed, select
 
-__all__ = ["QUICK_S", "SuiteRun", "plan"]
+__all__ = ["QUICK_S", "SuiteRun", "only_failed", "plan"]
 
 QUICK_S = 15.0  # a scenario that takes as long is not played with --quick
 
@@ -70,10 +72,11 @@ def plan(options: argparse.Namespace, specs: Sequence[AdapterSpec]) -> list[Suit
         )
     suites = {resolved: load_suite(folder, options.scenarios) for resolved, folder in folders.items()}
     _check_names(list(suites.values()))
+    exclude_place = options.configured.get("exclude", "--exclude")
     known = [scenario for suite in suites.values() for scenario in suite.scenarios]
     selected = {
         (scenario.id, name)
-        for scenario in select(known, options.patterns, options.exclude)
+        for scenario in select(known, options.patterns, options.exclude, exclude_place=exclude_place)
         for name in scenario.proves
     }
     played = []
@@ -86,6 +89,21 @@ def plan(options: argparse.Namespace, specs: Sequence[AdapterSpec]) -> list[Suit
         fact = f"all that is selected takes {QUICK_S:g} s or longer"
         raise InputError(Mistake("--quick", fact, fix="run it without --quick"))
     return [SuiteRun(*each, is_only=len(played) == 1) for each in played]
+
+
+def only_failed(runs: list[SuiteRun], state: LastFailed, say: Callable[[str], None]) -> list[SuiteRun]:
+    """Return the runs with only what failed when it was last run; as they are where that is nothing."""
+    found = []
+    for run in runs:
+        selected = {(scenario.id, name) for scenario in run.scenarios for name in scenario.proves}
+        failed = {spec.name: state.pairs(spec, run.suite.name) & selected for spec in run.specs}
+        if specs := [spec for spec in run.specs if failed[spec.name]]:
+            scenarios = narrowed(run.scenarios, set().union(*failed.values()))
+            found.append(dataclasses.replace(run, scenarios=scenarios, specs=specs))
+    if not found:
+        say("--last-failed: nothing that is selected failed last time, so all of it is run")
+        return runs
+    return [dataclasses.replace(run, is_only=len(found) == 1) for run in found]
 
 
 def _by_length(

@@ -10,21 +10,27 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 from rich.console import Console
 
 from waitproof import report
-from waitproof.adapter import FILE_NAME, adapters_in, find_adapter, unique_names
+from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter, unique_names
+from waitproof.cli.configuration import configure
 from waitproof.cli.console import make_console, say
-from waitproof.cli.options import add_prepare_option, add_suite_options, prepare_all
-from waitproof.cli.plan import QUICK_S, SuiteRun, plan
+from waitproof.cli.last_failed import LastFailed, failing
+from waitproof.cli.options import no_adapter, prepare_all
+from waitproof.cli.plan import SuiteRun, only_failed, plan
+from waitproof.cli.run_options import add_options
+from waitproof.cli.watch import watch
 from waitproof.errors import InputError, Mistake
+from waitproof.judge import Status
 from waitproof.run import (
     Baseline,
     ExitCode,
@@ -42,74 +48,6 @@ from waitproof.text import escape, plural
 
 __all__ = ["add_options", "execute"]
 
-_EXAMPLES = """\
-examples:
-  waitproof run my-adapter --quick                         a first look
-  waitproof run my-adapter -k "timeout and not faults"     some scenarios
-  waitproof run my-adapter --html report.html              a page to share
-"""
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the command's options."""
-    parser.usage = "waitproof run [ADAPTER ...] [options]"
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _EXAMPLES
-    parser.add_argument("adapters", nargs="*", metavar="ADAPTER", help="a folder with an adapter.yaml")
-    judged = parser.add_argument_group("what is judged, and by what")
-    judged.add_argument(
-        "--adapter",
-        action="append",
-        default=[],
-        metavar="X",
-        help="a folder with an adapter.yaml, or a command; repeatable",
-    )
-    add_suite_options(judged)
-    selecting = parser.add_argument_group("which scenarios")
-    selecting.add_argument(
-        "-k",
-        action="append",
-        default=[],
-        metavar="EXPR",
-        dest="patterns",
-        help="run only scenarios and requirements that match: patterns with 'and', 'or', 'not' and "
-        "parentheses; a pattern is a substring or a glob; repeatable",
-    )
-    selecting.add_argument(
-        "--exclude",
-        action="append",
-        default=[],
-        metavar="EXPR",
-        help="leave out what matches, written as for -k; repeatable",
-    )
-    selecting.add_argument(
-        "--quick", action="store_true", help=f"leave out scenarios that take {QUICK_S:g} s or longer"
-    )
-    reports = parser.add_argument_group("reports")
-    reports.add_argument("--json", type=Path, metavar="FILE", help="write report.json to FILE")
-    report.add_options(reports)
-    reports.add_argument("-v", "--verbose", action="store_true", help="print every requirement and failure")
-    ending = parser.add_argument_group("exit code")
-    ending.add_argument(
-        "--fail-on",
-        choices=["must", "should"],
-        default="must",
-        help="the lowest level whose failures make the run exit with 1 (default: must)",
-    )
-    ending.add_argument(
-        "--allow-inconclusive",
-        action="store_true",
-        help="exit with 0 although the machine was too busy to tell in some scenarios (default: with 3)",
-    )
-    running = parser.add_argument_group("how it is run")
-    add_prepare_option(running)
-    running.add_argument(
-        "--clock-jump",
-        action="store_true",
-        help="let the adapters' time of day jump on by an hour every 0.4 s (needs libfaketime; Linux)",
-    )
-    running.add_argument("--port", type=int, default=0, help="port of the mock server (default: a free one)")
-
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Run, print and write everything requested.
@@ -117,15 +55,35 @@ def execute(options: argparse.Namespace) -> ExitCode:
     Raises:
         InputError: Wrong use, or a report that could not be written.
     """
-    json_path = {"--json": options.json} if options.json else {}
-    report.clear_paths(requested := {**json_path, **report.requested_paths(options)})
+    report.clear_paths(_requested(options))
+    configure("run", options)
+    for option, path in _requested(options).items():
+        if option.removeprefix("--") in options.configured:
+            with contextlib.suppress(OSError):  # `clear_paths` says what is wrong
+                path.parent.mkdir(parents=True, exist_ok=True)
+    options.fail_on = options.fail_on or "must"
     arguments = [*_without_collections(options.adapters), *options.adapter]
     if not arguments:
-        expected = "a folder with an adapter.yaml, or --adapter with a command"
-        fix = "waitproof run adapters/reference-client"
-        raise InputError(Mistake("waitproof run", "no adapter is named", expected=expected, fix=fix))
-    specs = unique_names([find_adapter(argument) for argument in arguments])
-    runs = plan(options, specs)
+        raise no_adapter("waitproof run")
+    if options.watch:
+        ignored = _requested(options).values()
+        return watch(options, arguments, ignored, lambda prepared: _run(options, arguments, prepared))
+    return _run(options, arguments, lambda: None)
+
+
+def _requested(options: argparse.Namespace) -> dict[str, Path]:
+    """Return the files of all requested reports, by option."""
+    return {**({"--json": options.json} if options.json else {}), **report.requested_paths(options)}
+
+
+def _run(options: argparse.Namespace, arguments: Sequence[str], on_prepared: Callable[[], None]) -> ExitCode:
+    """Run once; `on_prepared` is called when all adapters are prepared."""
+    report.clear_paths(requested := _requested(options))
+    specs = [_with_baseline(find_adapter(argument), options) for argument in arguments]
+    runs = plan(options, unique_names(specs))
+    state = LastFailed(options.configuration.folder if options.configuration else Path())
+    if options.last_failed:
+        runs = only_failed(runs, state, say)
     for each in runs:
         report.clear_paths(each.paths(requested))
     console = make_console(sys.stdout)
@@ -138,6 +96,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
         with report.commands_off(os.environ, say):
             if not results:
                 prepare_all([spec for run in runs for spec in run.specs], say, again=options.prepare)
+                on_prepared()
             if not each.is_only:
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
             with _until_written(signals):
@@ -150,17 +109,24 @@ def execute(options: argparse.Namespace) -> ExitCode:
             say(_last_line(each, result))
         report.publish(merged, os.environ, say)
         results.append(result)
+        for spec, adapter in zip(each.specs, result.adapters, strict=True):
+            statuses = failing(options.fail_on) | {
+                Status.INCONCLUSIVE
+            }  # which a busy machine may have caused
+            state.note(spec, each.suite.name, adapter.verdicts(), statuses)
+        state.save()
         if error is not None:
             for mistake in mistakes:
                 print(escape(str(mistake)), file=sys.stderr)
             raise error
-        if result.interrupted or signals:
+        if result.interrupted or result.stopped or signals:
             break
     if len(results) > 1:
         say(_summary(results))
     if mistakes:
         raise InputError(mistakes)
-    return _code(results, options) if len(results) == len(runs) else ExitCode.INTERRUPTED
+    is_whole = len(results) == len(runs) or results[-1].stopped
+    return _code(results, options) if is_whole else ExitCode.INTERRUPTED
 
 
 @contextlib.contextmanager
@@ -198,6 +164,20 @@ def _noted(result: RunResult, error: BaseException) -> BaseException:
     result.error = "\n".join(str(each) or type(each).__name__ for each in errors)
     result.interrupted = True
     return error
+
+
+def _with_baseline(spec: AdapterSpec, options: argparse.Namespace) -> AdapterSpec:
+    """Return an adapter with the baseline that the configuration names for it, if it names one.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    found = options.configuration and options.configuration.baseline_of(spec.folder)
+    if found and not found.is_file():
+        fix = "write it, or leave the key out: deviations.yaml in the adapter's folder is found by itself"
+        place = options.configuration.places["baseline"]
+        raise InputError(Mistake(place, f"the baseline {found} is missing", fix=fix))
+    return dataclasses.replace(spec, baseline=found) if found else spec
 
 
 def _code(results: Sequence[RunResult], options: argparse.Namespace) -> ExitCode:
@@ -256,6 +236,7 @@ def _play(
             listener=listener,
             on_poll=on_poll,
             port=options.port,
+            stop_at=failing(options.fail_on) if options.exitfirst else (),
         )
         runner.result.argument = options.suite or ""
         runner.result.scenarios_arguments = tuple(map(str, options.scenarios))
@@ -288,12 +269,13 @@ def _last_line(run: SuiteRun, result: RunResult) -> str:
     name = result.suite.name
     count = plural(len(run.scenarios), "scenario")
     adapters = f" with {len(result.adapters)} adapters" if len(result.adapters) > 1 else ""
-    if result.interrupted:
+    if result.interrupted or (result.stopped and not result.whole):
         played = [len({each.scenario for each in adapter.verdicts()}) for adapter in result.adapters]
         done = " to ".join(dict.fromkeys(map(str, (min(played), max(played)))))
-        return f"{name}: interrupted after {result.seconds:.1f} s: {done} of {count}{adapters}"
-    number, every = len(run.scenarios), len(result.suite.scenarios)
+        how = "interrupted" if result.interrupted else "stopped at the first failure (-x)"
+        return f"{name}: {how} after {result.seconds:.1f} s: {done} of {count}{adapters}"
     if not result.whole:
+        number, every = len(run.scenarios), len(result.suite.scenarios)
         less = ", and not all that they prove," if number == every else ""
         count = f"{number} of {plural(every, 'scenario')}{less}"
     left_out = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -83,9 +84,11 @@ def _masked(value: Any, secrets: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return mask(value, secrets)
     if isinstance(value, Mapping):
-        return {mask(name, secrets): _masked(child, secrets) for name, child in value.items()}
+        members = {mask(name, secrets): _masked(child, secrets) for name, child in value.items()}
+        return members if any(value.get(name) is not child for name, child in members.items()) else value
     if isinstance(value, list):
-        return [_masked(child, secrets) for child in value]
+        items = [_masked(child, secrets) for child in value]
+        return items if any(map(operator.is_not, items, value)) else value  # a result may take 300 MB
     return value
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
+from waitproof.judge.clients import second_client
 from waitproof.judge.concerns import foreign_to
 from waitproof.judge.follows import explaining, following
 from waitproof.judge.machine import interferences
@@ -340,6 +341,8 @@ def _find(requirement: Requirement, case: Case) -> Finding:
             if conflict is not None:
                 return conflict
     finding = check.run(case, requirement)
+    if finding.mark is Mark.KEPT and (second := second_client(case)):
+        return Finding(Mark.ERROR, seen=second)
     if finding.mark is not Mark.BROKEN or check.timed:
         return finding
     return _unless_interfered(check, requirement, case, finding)

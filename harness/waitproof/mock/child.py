@@ -95,7 +95,7 @@ class _Server:
         self.port: int = self._listener.getsockname()[1]
         self.state = ServerState(contract, Journal(JOURNAL_LIMIT, on_entry=on_entry), None, None)
         handler = RequestHandler(self.state, how_lost=self._how_lost, on_error=_end)
-        self._loop = Loop(self._listener, handler, on_shortage=_end)
+        self._loop = Loop([self._listener], handler, on_shortage=_end)
         self._thread = threading.Thread(target=self._serve, name="mock server", daemon=True)
         self._thread.start()
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Sequence
 
 from waitproof.errors import InputError, Mistake
 
-__all__ = ["listen", "raise_file_limit"]
+__all__ = ["listen", "listen_on_all", "raise_file_limit"]
 
 BACKLOG = 4096  # the kernel drops connects beyond it, and a dropped one is tried again after a second
 MAX_PORT = 65535
+PORTS_TRIED = 10  # that the system chooses for one host, and another program has on another
 MANY_FILES = 10_240  # what macOS lets a process have where its hard limit says "unlimited"
 
 _FREE_PORT = "--port 0 lets the system choose a free one"
@@ -45,6 +47,36 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def listen_on_all(hosts: Sequence[str], port: int) -> list[socket.socket]:
+    """Return sockets that listen on the same port of several hosts.
+
+    Args:
+        hosts: The first as for `listen`; of the others, those that this machine does not have are left out.
+        port: The port, 0 for one that the system chooses.
+
+    Raises:
+        InputError: Nothing can listen on the first host, or another program listens on that port of another.
+    """
+    for attempt in range(PORTS_TRIED, 0, -1):
+        found = [listen(hosts[0], port)]
+        chosen = found[0].getsockname()[1]
+        for host in hosts[1:]:
+            try:
+                found.append(listen(host, chosen))
+            except InputError as error:
+                cause = error.__cause__
+                if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+                    continue  # such as ::1 where there is no IPv6
+                for each in found:
+                    each.close()
+                if port or attempt == 1:
+                    raise
+                break
+        else:
+            return found
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> Mistake:

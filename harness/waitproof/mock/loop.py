@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -61,7 +61,7 @@ class Handler(Protocol):
 
 
 class Loop:
-    """The connections of one listening socket, from `run` until `stop`.
+    """The connections of listening sockets, from `run` until `stop`.
 
     Attributes:
         handler: What answers.
@@ -71,7 +71,7 @@ class Loop:
 
     def __init__(
         self,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         handler: Handler,
         *,
         max_body_bytes: int = MAX_BODY_BYTES,
@@ -82,7 +82,7 @@ class Loop:
         """Make a loop that does not run yet.
 
         Args:
-            listener: A socket that listens; its owner closes it.
+            listeners: Sockets that listen; their owner closes them.
             handler: What answers.
             max_body_bytes: Larger requests are refused.
             request_limit_s: How long a request may take from its first byte to its last.
@@ -93,8 +93,9 @@ class Loop:
         self.send_limit_s = send_limit_s
         self.is_stopping = False
         self._on_shortage = on_shortage
-        self._listener = listener
-        self._listener.setblocking(False)
+        self._listeners = tuple(listeners)
+        for listener in self._listeners:
+            listener.setblocking(False)
         self._heads = Heads()
         self._max_body_bytes = max_body_bytes
         self._request_limit_s = request_limit_s
@@ -154,7 +155,8 @@ class Loop:
         """Serve until the loop is stopped."""
         drain = partial(self._wake_reader.recv, RECEIVE_BYTES)
         self._selector.register(self._wake_reader, selectors.EVENT_READ, drain)
-        self._listen()
+        for listener in self._listeners:
+            self._listen(listener)
         try:
             while not self.is_stopping:
                 wait_s = max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
@@ -307,15 +309,15 @@ class Loop:
             else:
                 callback()
 
-    def _listen(self) -> None:
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+    def _listen(self, listener: socket.socket) -> None:
+        self._selector.register(listener, selectors.EVENT_READ, partial(self._accept, listener))
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         for _ in range(ACCEPT_AT_ONCE):
             if len(self._connections) >= MAX_CONNECTIONS:
                 break
             try:
-                sock, _ = self._listener.accept()
+                sock, _ = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:  # no file descriptor is left, or no memory
@@ -325,8 +327,8 @@ class Loop:
         else:
             return
         # The kernel keeps new clients waiting until others have left.
-        self._selector.unregister(self._listener)
-        self.start_timer(ACCEPT_PAUSE_S, self._listen)
+        self._selector.unregister(listener)
+        self.start_timer(ACCEPT_PAUSE_S, partial(self._listen, listener))
 
     def _add(self, sock: socket.socket) -> None:
         connection = Connection(self, sock, next(self._numbers), Reader(self._heads, self._max_body_bytes))

@@ -29,6 +29,9 @@ __all__ = ["ServerProcess", "TaskPlan"]
 
 ACKNOWLEDGE_LIMIT_S = 10.0  # a running child takes a millisecond, a stopped one would take forever
 END_S = 1.2  # for a child to end by itself, before it is killed
+MAX_UNNAMED_BYTES = 16 * 1024 * 1024  # of the messages about requests that name no task: an adapter may flood
+ENTRY_BYTES = 1000  # what an entry takes beside its texts, about
+MAX_HEADS = 1000  # different headers that are kept once for all the entries that have them
 CONTRACT_OPTIONS: Any = {"mode": "json", "by_alias": True, "exclude_unset": True}  # as its author wrote it
 
 # Not `-m`: a file of the user's folder that is named like one of our modules would be imported in its place.
@@ -84,6 +87,9 @@ class ServerProcess(ChildOwner):
         self._entries: dict[int, JournalEntry] = {}
         self._serials: dict[str | None, dict[int, None]] = {}  # by task; sets that keep their order
         self._unnamed: dict[int, None] = {}  # requests that name no task
+        self._unnamed_bytes = 0
+        self._unnamed_left_out = 0
+        self._heads: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         self._tasks_on: dict[int, set[str]] = {}  # which tasks a connection's requests have named
         self._lags: deque[tuple[int, float]] = deque(maxlen=MAX_SAMPLES)
         self._callbacks: list[Callable[[JournalEntry], None]] = []
@@ -149,6 +155,11 @@ class ServerProcess(ChildOwner):
             self._check()
             return tuple(self._entries[serial] for serial in self._unnamed)
 
+    @property
+    def unnamed_left_out(self) -> int:
+        """How many more requests named no task, after so many that nothing was kept of them."""
+        return self._unnamed_left_out
+
     def tasks_on(self, connection: int) -> frozenset[str]:
         """Return the ids of the tasks that a connection's requests have named."""
         with self._changed:
@@ -206,7 +217,9 @@ class ServerProcess(ChildOwner):
         message = json.loads(line)
         event = message.pop("event")
         if event == "entry":
-            self._keep(JournalEntry(**{**message, "ended": Ended(message["ended"])}))
+            headers = self._shared(message["headers"])
+            entry = JournalEntry(**{**message, "headers": headers, "ended": Ended(message["ended"])})
+            self._keep(entry, len(line) + ENTRY_BYTES)
             return
         with self._changed:
             if event == "lag":
@@ -271,8 +284,19 @@ class ServerProcess(ChildOwner):
     def _send(self, message: dict[str, Any]) -> None:
         self._child.send(json.dumps(message, separators=(",", ":")).encode() + b"\n")
 
-    def _keep(self, entry: JournalEntry) -> None:
+    def _shared(self, headers: dict[str, str]) -> dict[str, str]:
+        """Return equal headers as one object: a client sends the same with every request."""
+        if len(self._heads) >= MAX_HEADS:
+            self._heads.clear()
+        return self._heads.setdefault(tuple(headers.items()), headers)
+
+    def _keep(self, entry: JournalEntry, size: int) -> None:
         with self._changed:
+            if entry.names_no_task and entry.serial not in self._entries:
+                if self._unnamed_bytes + size > MAX_UNNAMED_BYTES:
+                    self._unnamed_left_out += entry.ended is Ended.IN_FLIGHT  # and once more at its end
+                    return
+                self._unnamed_bytes += size
             self._entries[entry.serial] = entry
             self._serials.setdefault(entry.task_id, {})[entry.serial] = None
             if entry.names_no_task:

@@ -12,10 +12,12 @@ ours, the server is no longer running, and every method that asks for tasks or r
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,7 +29,7 @@ from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.journal import Ended, JournalEntry
 from waitproof.mock.handler import RequestHandler
 from waitproof.mock.journal import MAX_BYTES, MAX_REQUESTS, Journal
-from waitproof.mock.listen import listen
+from waitproof.mock.listen import listen_on_all
 from waitproof.mock.loop import MAX_BODY_BYTES, REQUEST_LIMIT_S, SEND_LIMIT_S, Loop
 from waitproof.mock.matchers import NEAREST, Matchers
 from waitproof.mock.tasks import CatalogTaskFactory, ServerState, TaskFactory, no_route
@@ -56,6 +58,7 @@ class TaskServer(HTTPServer):
         catalog: Catalog | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        more_hosts: Sequence[str] = (),
         on_entry: Callable[[JournalEntry], None] | None = None,
         journal_limit: int = MAX_REQUESTS,
         journal_bytes: int = MAX_BYTES,
@@ -74,6 +77,8 @@ class TaskServer(HTTPServer):
                 contract.
             host: Address to listen on.
             port: Port, 0 for one that the system chooses; a later start takes the same again.
+            more_hosts: Further addresses to listen on, at the same port; those that this machine does not
+                have are left out.
             on_entry: Called for each request on its arrival and again when it ended, with the same
                 serial. It may ask the server anything, but must not wait: no other client is answered
                 while it runs.
@@ -105,6 +110,7 @@ class TaskServer(HTTPServer):
         journal = Journal(journal_limit, journal_bytes, on_entry=on_entry and self._guarded(on_entry))
         self._state = ServerState(contract, journal, task_factory, allowed_hosts)
         self._off_record = off_record
+        self._more_hosts = tuple(more_hosts)
         self._make_loop = partial(
             Loop, max_body_bytes=max_body_bytes, request_limit_s=request_limit_s, send_limit_s=send_limit_s
         )
@@ -136,24 +142,32 @@ class TaskServer(HTTPServer):
         """
         self._checked().create(task_id, steps, token=token, n=n, begun_by=begun_by)
 
-    def add(self, scenario: str | Scenario, task_id: str | int | None = None) -> str | int:
+    def add(
+        self, scenario: str | Mapping[str, Any] | Scenario, task_id: str | int | None = None
+    ) -> str | int:
         """Create a task of a scenario, and return its id.
 
         Args:
-            scenario: A scenario, else the id of one of the catalog's, or the last part of it.
+            scenario: A scenario, else the id of one of the catalog's, or the last part of it, else what would
+                be in its file, of which `task` is enough: `{"task": [{"status": "running"}, …]}`.
             task_id: The task's id, None for a new one: `completes-after-3-polls~1`.
 
         Raises:
-            InputError: There is no such scenario, or this server was made with a contract alone.
+            InputError: There is no such scenario, it has mistakes, or this server was made with a contract
+                alone.
         """
         state = self._checked()
-        if isinstance(scenario, str):
+        if not isinstance(scenario, Scenario):
             if self._catalog is None:
                 fact = "this server has only a contract, so it knows no scenario by name"
-                raise InputError(
-                    Mistake(scenario, fact, fix="pass the scenario itself, or make it with a catalog")
-                )
-            scenario = self._catalog.get(scenario)
+                fix = "pass the scenario itself, or make it with a catalog"
+                raise InputError(Mistake(str(scenario), fact, fix=fix))
+            if isinstance(scenario, str):
+                scenario = self._catalog.get(scenario)
+            else:  # JSON is YAML, except that YAML has no pairs of surrogates
+                text = json.dumps(scenario, ensure_ascii=False)
+                text = re.sub("[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", text)
+                scenario = self._catalog.inline(text)
         if task_id is None:
             number = next(self._numbers)
             is_number = state.contract.task_id is TaskIdFormat.INTEGER
@@ -225,7 +239,7 @@ class TaskServer(HTTPServer):
         """
         if self.is_running():
             raise HTTPServerError("Server is already running")
-        server = _Listener(self.host, self.port, Request.application(self.application))
+        server = _Listener((self.host, *self._more_hosts), self.port, Request.application(self.application))
 
         def how_lost() -> Ended:
             return server.loop.how_lost()
@@ -238,7 +252,7 @@ class TaskServer(HTTPServer):
             answer_rest=matchers.answer,
             off_record=self._off_record,
         )
-        server.loop = self._make_loop(server.socket, handler)
+        server.loop = self._make_loop([server.socket, *server.more], handler)
         self._failure = None
         self.server = server
         self.port = server.port
@@ -315,10 +329,18 @@ class _Listener(BaseWSGIServer):
 
     multithread = True
     loop: Loop
+    more: tuple[socket.socket, ...] = ()
 
-    def __init__(self, host: str, port: int, app: Any) -> None:
-        with listen(host, port) as listener:  # werkzeug makes a second one of it, for the same port
-            super().__init__(host, port, app, WSGIRequestHandler, fd=listener.fileno())
+    def __init__(self, hosts: Sequence[str], port: int, app: Any) -> None:
+        listener, *more = listen_on_all(hosts, port)
+        with listener:  # werkzeug makes a second one of it, for the same port
+            super().__init__(hosts[0], port, app, WSGIRequestHandler, fd=listener.fileno())
+        self.more = tuple(more)  # not before: to make a server is to close its first socket
+
+    def server_close(self) -> None:
+        super().server_close()
+        for each in self.more:
+            each.close()
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:  # noqa: ARG002 - socketserver's name
         self.loop.run()

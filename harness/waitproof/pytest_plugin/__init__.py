@@ -1,6 +1,6 @@
 """The suite as pytest items, and the fixture `task_server`.
 
-`pytest scenarios --adapter adapters/my-sdk` collects YAML files below a contract.yaml; without an
+`pytest scenarios --waitproof-adapter adapters/my-sdk` collects YAML files below a contract.yaml; without an
 adapter it collects none. `--waitproof-suite stream` collects a suite wherever it is. The run starts with
 pytest's test loop and plays everything that was selected; each item waits for its verdict. Every pytest
 session loads this module, so it imports nothing else of waitproof until an adapter is named or the fixture is
@@ -9,6 +9,10 @@ used. Only pytest's public interface is used.
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,19 +43,27 @@ def task_server_suite() -> Path | None:
 
 @pytest.fixture
 def task_server(task_server_suite: Path | None) -> Iterator[TaskServer]:
-    """Yield a mock task server that listens: `add` a scenario's task, point a client at `base_url`."""
+    """Yield a mock task server that listens: `add` a task, point a client at `base_url`.
+
+    Until the test has ended, no client in this process uses a proxy for this machine.
+    """
     from waitproof.mock import TaskServer  # noqa: PLC0415 - see the module's docstring
     from waitproof.suite import Catalog  # noqa: PLC0415
 
-    with TaskServer(catalog=Catalog(task_server_suite)) as server:
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    if direct != "*":  # which means every host, as long as it is alone
+        direct = ",".join(filter(None, [direct, "127.0.0.1", "localhost"]))
+    with pytest.MonkeyPatch.context() as patch, TaskServer(catalog=Catalog(task_server_suite)) as server:
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, direct)
         yield server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--adapter`, and the ini option for a project's usual adapters."""
+    """Add the options, except `--adapter`, and the ini option for a project's usual adapters."""
     group = parser.getgroup("waitproof", "conformance of an SDK's wait helper")
     group.addoption(
-        "--adapter",
+        "--waitproof-adapter",
         action="append",
         default=[],
         metavar="X",
@@ -70,7 +82,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="folder with more scenario files for that suite, or one such file; repeatable",
     )
-    parser.addini("waitproof_adapters", "adapters to use without --adapter", type="args", default=[])
+    help_text = "adapters to use where the command line names none: folders relative to rootdir, or commands"
+    parser.addini("waitproof_adapters", help_text, type="args", default=[])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Iterator[None]:
+    """Add `--adapter`, the short name, unless a plugin or a conftest.py of the project has taken it."""
+    paths = early_config.known_args_namespace.file_or_dir
+    for option, value in itertools.pairwise(args):  # until then, pytest takes its value for a path
+        if option == "--adapter" and value in paths:
+            paths.remove(value)
+    yield
+    with contextlib.suppress(ValueError, argparse.ArgumentError):
+        parser.addoption(
+            "--adapter",
+            action="append",
+            default=[],
+            dest="waitproof_adapter",
+            metavar="X",
+            help="the same as --waitproof-adapter",
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,11 +117,13 @@ def pytest_configure(config: pytest.Config) -> None:
     usual = [
         str(root / each) if (root / each).is_dir() else each for each in config.getini("waitproof_adapters")
     ]
-    arguments = config.getoption("--adapter") or usual
+    arguments = config.getoption("waitproof_adapter") or usual
     suite, scenarios = config.getoption("--waitproof-suite"), config.getoption("--waitproof-scenarios")
     if not arguments and (suite or scenarios):
         name = "--waitproof-suite" if suite else "--waitproof-scenarios"
-        raise pytest.UsageError(f"{name}: no adapter is named: add --adapter with its folder or its command")
+        raise pytest.UsageError(
+            f"{name}: no adapter is named: add --waitproof-adapter with its folder or its command"
+        )
     if arguments:
         from waitproof.pytest_plugin.session import Session  # noqa: PLC0415 - see the module's docstring
 
@@ -141,8 +177,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     ours = config.stash.get(SESSION, None)
     lines = [] if ours is None else ours.deaths()
     if lines:
-        from waitproof.text import escape  # noqa: PLC0415 - see the module's docstring
+        from waitproof.pytest_plugin.items import printable  # noqa: PLC0415 - see the module's docstring
 
         terminalreporter.section("processes of adapters that died", red=True)
         for line in lines:
-            terminalreporter.write_line(escape(line))
+            terminalreporter.write_line(printable(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,7 +19,12 @@ from waitproof.run import Entry
 from waitproof.suite import Scenario, ScenarioFile
 from waitproof.text import escape
 
-__all__ = ["BaselineItem", "SuiteFile", "UnjudgedError", "VerdictItem"]
+__all__ = ["BaselineItem", "SuiteFile", "UnjudgedError", "VerdictItem", "printable"]
+
+
+def printable(text: str) -> str:
+    """Return a text that is safe to print, with a backslash in what would be a workflow command on GitHub."""
+    return re.sub(r"^(\s*)(?=::)|(?<=#)(?=#\[)", r"\1\\", escape(text), flags=re.MULTILINE)
 
 
 class ReportedError(Exception):
@@ -40,7 +46,7 @@ class _Item(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """Show what is written for the reader without a traceback; any other error as pytest does."""
         if isinstance(excinfo.value, ReportedError | WaitproofWarning):
-            return escape(str(excinfo.value))
+            return printable(str(excinfo.value))
         return str(super().repr_failure(excinfo, style))
 
 
@@ -55,12 +61,22 @@ class SuiteFile(pytest.File):
         self.folder = folder
         self._scenario = scenario
 
+    @property
+    def is_split(self) -> bool:
+        """Whether pytest-xdist runs a part of this session's tests here, and others elsewhere."""
+        return hasattr(self.config, "workerinput")
+
     def collect(self) -> Iterable[pytest.Item]:
         """Yield the items.
 
         Raises:
-            CollectError: The file or its contract has mistakes.
+            CollectError: The file or its contract has mistakes, or pytest-xdist would split the run.
         """
+        if self.is_split:
+            raise self.CollectError(
+                "waitproof plays all waits of a suite in one schedule, which pytest-xdist would split: "
+                "run the suite without -n (all its waits are in flight at once anyway)"
+            )
         session = self.config.stash[SESSION]
         try:
             source = session.source(self.folder)
@@ -68,7 +84,6 @@ class SuiteFile(pytest.File):
             scenarios = [(file, source.read(file)) for file in files]
         except InputError as error:
             raise self.CollectError(str(error)) from None
-        session.refuse_xdist()
         for file, scenario in scenarios:
             for spec in session.specs_of(self.folder):
                 for name in scenario.proves:
@@ -109,9 +124,9 @@ class VerdictItem(_Item):
         try:
             verdict = self.config.stash[SESSION].verdict(self)
         except UnjudgedError as error:
-            pytest.fail(escape(str(error)), pytrace=False)
+            pytest.fail(printable(str(error)), pytrace=False)
         if verdict.status is Status.ERROR:
-            pytest.fail(escape(f"ERROR {verdict.requirement}: {verdict.seen}"), pytrace=False)
+            pytest.fail(printable(f"ERROR {verdict.requirement}: {verdict.seen}"), pytrace=False)
         self._verdict = verdict
         if verdict.excused:
             mark = pytest.mark.xfail(reason=verdict.excused, raises=ReportedError, strict=False)
@@ -128,12 +143,12 @@ class VerdictItem(_Item):
         assert verdict is not None
         self.user_properties.append(("status", verdict.status.value))
         if verdict.status in {Status.UNSUPPORTED, Status.NOT_APPLICABLE}:
-            pytest.skip(f"{verdict.status.value}: {verdict.seen}")
+            pytest.skip(printable(f"{verdict.status.value}: {verdict.seen}"))
         if verdict.status in {Status.FAIL, Status.INCONCLUSIVE} or verdict.excused:
             command = self.config.stash[SESSION].command_for(self)
             raise ReportedError(f"{self._explanation(verdict)}\n  {'again:':<13}{command}")
         if verdict.status is Status.WARN:
-            warnings.warn(WaitproofWarning(self._explanation(verdict)), stacklevel=1)
+            warnings.warn(WaitproofWarning(printable(self._explanation(verdict))), stacklevel=1)
         session = self.config.stash[SESSION]
         stale = [each for entry in self.entries if (each := session.stale(self.spec, entry)) is not None]
         if stale:

@@ -65,6 +65,7 @@ class Session:
         except InputError as error:
             raise pytest.UsageError(str(error)) from None
         self._specs = specs
+        self._is_refused = False
         self._loose = {each.path.resolve(): each for each in files}
         if self._loose and self._chosen is None:
             named = [each for each in self._own.values() if each is not None]
@@ -98,7 +99,17 @@ class Session:
         ]
 
     def file(self, file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
-        """Return the collector of a YAML file; None where it has no scenario of a suite."""
+        """Return the collector of a YAML file; None where it has no scenario of a suite.
+
+        Where pytest-xdist would split the run, only the first one is collected, and refuses that.
+        """
+        if self._is_refused:
+            return None
+        file = self._file(file_path, parent)
+        self._is_refused = file is not None and file.is_split
+        return file
+
+    def _file(self, file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
         loose = self._loose.get(file_path.resolve())
         if loose is not None:
             return SuiteFile.from_parent(parent, path=file_path, folder=self._chosen, scenario=loose)
@@ -123,25 +134,14 @@ class Session:
         return self._loose_paths if folder.resolve() == self._chosen else ()
 
     def command_for(self, item: VerdictItem) -> str:
-        """Return the command that repeats one item, from the working directory."""
-        adapter = ["--adapter", item.spec.argument]
+        """Return the command that repeats one item, from the folder in which pytest was started."""
         if self._arguments:  # with them, pytest would run the whole suite
             pattern = f"{item.scenario.id}:{item.requirement}"
+            adapter = ["--adapter", item.spec.argument]
             return shlex.join(["waitproof", "run", *adapter, *self._arguments, "-k", pattern])
-        path = item.path.relative_to(Path.cwd()) if item.path.is_relative_to(Path.cwd()) else item.path
-        return shlex.join(["pytest", f"{path}::{item.name}", *adapter])
-
-    def refuse_xdist(self) -> None:
-        """Stop where pytest-xdist would split a run whose waits must be scheduled together.
-
-        Raises:
-            UsageError: pytest-xdist distributes this session.
-        """
-        if hasattr(self._config, "workerinput") or getattr(self._config.option, "numprocesses", None):
-            raise pytest.UsageError(
-                "waitproof plays all waits of a suite in one schedule, which pytest-xdist would split: "
-                "run the suite without -n (all its waits are in flight at once anyway)"
-            )
+        start = self._config.invocation_params.dir
+        path = item.path.relative_to(start) if item.path.is_relative_to(start) else item.path
+        return shlex.join(["pytest", f"{path}::{item.name}", "--waitproof-adapter", item.spec.argument])
 
     def start(self, collected: Sequence[pytest.Item]) -> None:
         """Prepare the adapters and start a run for each suite that has items.

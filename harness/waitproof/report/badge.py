@@ -14,6 +14,7 @@ from waitproof.text import plural, shorten
 __all__ = ["badge"]
 
 MAX_LABEL = 40  # characters: a badge is a word and a number
+_GOOD = ("green", "brightgreen")
 _COLORS = ("red", "lightgrey", "green", "brightgreen")
 
 
@@ -30,10 +31,16 @@ def badge(report: Merged) -> str:
         message, color = _one(report, adapters[0])
     else:
         found = [_one(report, adapter)[1] for adapter in adapters]
-        good = sum(color in {"brightgreen", "green"} for color in found)
+        good = sum(color in _GOOD for color in found)
         message = f"{good} of {len(found)} SDKs pass every MUST"
         color = min(found, key=_COLORS.index, default="lightgrey")
-    if report.is_part and color != "red":
+    is_open = report.exit_code in {
+        ExitCode.UNKNOWN,
+        ExitCode.INTERNAL_ERROR,
+    }  # a death, say
+    if is_open and color in _GOOD and len(adapters) == 1:
+        message = "not verified"
+    if (is_open or report.is_part) and color in _GOOD:
         color = "lightgrey"
     stale = sum(len(adapter.stale) for adapter in adapters)
     if stale and report.exit_code is ExitCode.NOT_KEPT and color != "red":

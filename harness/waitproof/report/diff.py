@@ -14,9 +14,8 @@ from waitproof.adapter import given_name
 from waitproof.errors import InputError, Mistake
 from waitproof.judge import Status
 from waitproof.report.deaths import death_sentences
-from waitproof.report.markdown import markdown_text
 from waitproof.report.model import AdapterEntry, Report, VerdictEntry
-from waitproof.text import on_one_line, plural, shorten
+from waitproof.text import markdown_code, markdown_text, on_one_line, plural, shorten
 
 __all__ = ["AdapterDiff", "Change", "Diff", "Kind", "compare", "markdown_lines", "plain_lines"]
 
@@ -237,7 +236,7 @@ def _grouped(changes: Iterator[Change]) -> Iterator[Change]:
 def plain_lines(diff: Diff) -> Iterator[str]:
     """Yield the changes as lines for a terminal."""
     for adapter in diff.adapters:
-        yield f"{adapter.name}: {adapter.old} -> {adapter.new}"
+        yield f"{on_one_line(adapter.name)}: {adapter.old} -> {adapter.new}"
         if adapter.error:
             yield f"  could not be run: {_short(adapter.error)}"
         elif not (adapter.changes or adapter.deaths):
@@ -251,8 +250,8 @@ def plain_lines(diff: Diff) -> Iterator[str]:
                 yield f"    {_difference(change)} {change.requirement} ({change.level}) in {names}{seen}"
         if adapter.excused[0] != adapter.excused[1]:
             yield f"  excused: {adapter.excused[0]} -> {adapter.excused[1]}"
-    yield from (f"{name}: only in the older run" for name in diff.only_old)
-    yield from (f"{name}: only in the newer run" for name in diff.only_new)
+    yield from (f"{on_one_line(name)}: only in the older run" for name in diff.only_old)
+    yield from (f"{on_one_line(name)}: only in the newer run" for name in diff.only_new)
     yield _summary(diff)
 
 
@@ -271,9 +270,9 @@ def markdown_lines(diff: Diff) -> Iterator[str]:
             yield from (f"**{kind.value.capitalize()}**", "")
             for change in found:
                 seen = f": {markdown_text(_short(change.seen))}" if change.seen else ""
-                names = _names(change.scenarios, _code)
+                names = _names(change.scenarios, markdown_code)
                 difference = markdown_text(_difference(change, "→"))
-                yield f"- {_code(change.requirement)} ({change.level}): {difference} in {names}{seen}"
+                yield f"- {markdown_code(change.requirement)} ({change.level}): {difference} in {names}{seen}"
             yield ""
         if adapter.excused[0] != adapter.excused[1]:
             yield from (f"Excused: {adapter.excused[0]} → {adapter.excused[1]}", "")
@@ -304,7 +303,3 @@ def _summary(diff: Diff) -> str:
 
 def _short(text: str) -> str:
     return shorten(on_one_line(text), MAX_SEEN)
-
-
-def _code(text: str) -> str:
-    return f"`{on_one_line(text).replace('`', chr(39))}`"

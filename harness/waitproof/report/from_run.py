@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,25 +16,22 @@ from typing import Any, TypeVar
 from waitproof.judge import CallRecord, Observation, Poll
 from waitproof.protocol import Hello
 from waitproof.report import model, plays
+from waitproof.report.bounded import MAX_NAME, Bounded, shortened
 from waitproof.report.causes import cause_entries
 from waitproof.report.part import Part
-from waitproof.run import AdapterResult, ExitCode, RunResult, ScenarioResult
+from waitproof.run import AdapterResult, Death, ExitCode, RunResult, ScenarioResult
 from waitproof.simulate import scaled
 from waitproof.suite import NO_TIMEOUT_S, Contract, Drop, Intervals, Json, Level, Step, Suite, respond
-from waitproof.text import MASKED, installed_version, shorten
+from waitproof.text import installed_version
 
 __all__ = ["report_of"]
 
-MAX_TEXT = 10_000  # characters of one string in an exchange: a payload of 2 MB helps no reader
-MAX_EXCHANGE = 40_000  # of all strings of one line or body, and some for each item
-ITEM_COST = 4  # characters that an item counts as: a million empty ones are as bad as 2 MB of text
-MAX_NAME = 100  # of what an adapter calls itself: it appears in headings and columns
-_SECRET_HEADER = re.compile(
-    r"authorization|cookie|token|secret|password|signature|(api|access|auth)[-_]?key", re.IGNORECASE
-)
-_SECRET_QUERY = re.compile(r"token|secret|password|signature|key|auth|jwt", re.IGNORECASE)
+MAX_HEADS = 100  # different ones of one play
+MAX_REQUESTS = 50  # others of one play
+MAX_STRAYS = 500
+MAX_NAMED = 20  # scenarios that are named with a stray
+MAX_TAILS = 10  # deaths of an adapter with all their last lines; of any more the last line is enough
 _Part = TypeVar("_Part", bound=Part)
-_Item = TypeVar("_Item")
 
 
 def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.MUST) -> model.Report:
@@ -47,7 +43,9 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
         fail_on: MUST, or SHOULD where a WARN fails the run too.
     """
     contract = result.suite.contract
-    recorder = _Recorder(contract, int(result.started.timestamp() * 1e9))
+    now_ns = int(result.started.timestamp() * 1e9)
+    bounded = Bounded(secret for adapter in result.adapters for secret in adapter.secrets)
+    strays = result.strays[:MAX_STRAYS]
     return model.Report(
         waitproof=installed_version(),
         suite=result.suite.name,
@@ -65,23 +63,28 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
         started=result.started.isoformat(timespec="seconds"),
         seconds=_rounded(result.seconds),
         interrupted=result.interrupted,
-        error=_shortened(result.error),
+        error=bounded.text(result.error),
         whole=result.whole,
         fail_on=fail_on,
         exit_code=exit_code,
         requirements=tuple(map(model.RequirementEntry.of, contract.requirements)),
         scenarios=tuple(_scenarios(result)),
-        adapters=tuple(_adapter(adapter, recorder) for adapter in result.adapters),
+        adapters=tuple(
+            _adapter(adapter, _Recorder(contract, now_ns, Bounded(adapter.secrets)))
+            for adapter in result.adapters
+        ),
         strays=tuple(
             _part(
                 model.StrayEntry,
                 stray.entry,
-                target=recorder.target(stray.entry.target),
+                method=shortened(stray.entry.method, MAX_NAME),
+                target=bounded.target(stray.entry.target, contract.credentials.query),
                 arrived_s=_rounded((stray.entry.arrived_ns - result.origin_ns) / 1e9),
-                scenarios=stray.scenarios,
+                scenarios=stray.scenarios[:MAX_NAMED],
             )
-            for stray in result.strays
+            for stray in strays
         ),
+        strays_left_out=len(result.strays) - len(strays) + result.strays_left_out,
     )
 
 
@@ -95,7 +98,7 @@ def _part(kind: type[_Part], source: object, **others: Any) -> _Part:
         value = getattr(source, name)
         if isinstance(value, float) and name.endswith("_s"):
             value = _rounded(value)
-        values[name] = _shortened(value) if isinstance(value, str) else value
+        values[name] = shortened(value) if isinstance(value, str) else value
     return kind(**values)
 
 
@@ -136,8 +139,8 @@ def _adapter(adapter: AdapterResult, recorder: _Recorder) -> model.AdapterEntry:
     return model.AdapterEntry(
         name=adapter.name,
         argument=adapter.argument,
-        **_introduction(adapter.hello),
-        error=_shortened(adapter.error),
+        **_introduction(adapter.hello, recorder.bounded),
+        error=recorder.bounded.text(adapter.error),
         headers=common,
         baseline=model.BaselineEntry(adapter.baseline, tuple(stale)) if adapter.baseline else None,
         verdicts=tuple(_part(model.VerdictEntry, verdict) for verdict in adapter.verdicts()),
@@ -146,25 +149,30 @@ def _adapter(adapter: AdapterResult, recorder: _Recorder) -> model.AdapterEntry:
             for played in adapter.scenarios.values()
             for seen in played.observations
         ),
-        stderr_tail=tuple(map(_shortened, adapter.stderr_tail)),
+        stderr_tail=tuple(map(recorder.bounded.text, adapter.stderr_tail)),
         stderr=_part(model.StderrEntry, adapter.stderr),
         deaths=tuple(
-            _part(model.DeathEntry, each, stderr_tail=tuple(map(_shortened, each.stderr_tail)))
-            for each in adapter.deaths
+            _part(model.DeathEntry, each, stderr_tail=tuple(map(recorder.bounded.text, _tail(each, number))))
+            for number, each in enumerate(adapter.deaths)
         ),
         causes=cause_entries(adapter.causes),
     )
 
 
-def _introduction(hello: Hello | None) -> dict[str, Any]:
+def _tail(death: Death, number: int) -> tuple[str, ...]:
+    """Return the last lines of a process that died, of an adapter's later deaths only the last."""
+    return death.stderr_tail if number < MAX_TAILS else death.stderr_tail[-1:]
+
+
+def _introduction(hello: Hello | None, bounded: Bounded) -> dict[str, Any]:
     if hello is None:
         return {}
     sdk = (hello.sdk_name, hello.sdk_version, hello.language, hello.runtime)
-    operations = tuple(_trimmed(hello.capabilities.operations))
+    operations = tuple(bounded.value(hello.capabilities.operations))
     return {
-        "sdk": model.SdkEntry(*(_shortened(text, MAX_NAME) for text in sdk)),
-        "helper": _shortened(hello.helper, MAX_NAME),
-        "result_path": _shortened(hello.result_path, MAX_NAME),
+        "sdk": model.SdkEntry(*(bounded.text(text, MAX_NAME) for text in sdk)),
+        "helper": bounded.text(hello.helper, MAX_NAME),
+        "result_path": bounded.text(hello.result_path, MAX_NAME),
         "capabilities": _part(model.CapabilitiesEntry, hello.capabilities, operations=operations),
     }
 
@@ -175,10 +183,12 @@ class _Recorder:
 
     Attributes:
         now_ns: The time in rendered answers: the run's start, in nanoseconds since 1970.
+        bounded: Takes out the adapter's secrets, and what is too much.
     """
 
     contract: Contract
     now_ns: int
+    bounded: Bounded
 
     def common_headers(self, adapter: AdapterResult) -> dict[str, str]:
         """Return the headers that every poll of an adapter carried with the same value: most of them."""
@@ -197,7 +207,11 @@ class _Recorder:
     def play(self, played: ScenarioResult, seen: Observation, common: Mapping[str, str]) -> plays.PlayEntry:
         """Return one time that a scenario was played; headers in `common` are left out of its polls'."""
         heads: dict[str, int] = {}  # as JSON, in order of appearance, with their places
-        polls = tuple(self._poll(poll, task.n, heads, common) for task in seen.tasks for poll in task.polls)
+        all_polls = [(poll, task.n) for task in seen.tasks for poll in task.polls]
+        polls = self.bounded.polls(all_polls)
+        others = [(other, task.n) for task in seen.tasks for other in task.others]
+        requests = others[:MAX_REQUESTS]
+        polls_of = tuple(self._poll(poll, n, heads, common) for poll, n in polls)
         return _part(
             plays.PlayEntry,
             seen,
@@ -205,13 +219,13 @@ class _Recorder:
             summary=played.scenario.summary,
             calls=tuple(map(self._call, seen.calls)),
             heads=tuple(plays.HeadEntry(**json.loads(head)) for head in heads),
-            polls=polls,
+            polls=polls_of,
+            polls_left_out=len(all_polls) - len(polls),
             answers=tuple(self._answers(played, seen)),
             requests=tuple(
-                _part(plays.RequestEntry, other, copy=task.n, target=self.target(other.target))
-                for task in seen.tasks
-                for other in task.others
+                _part(plays.RequestEntry, other, copy=n, target=self._target(other)) for other, n in requests
             ),
+            requests_left_out=len(others) - len(requests),
         )
 
     def _call(self, call: CallRecord) -> plays.CallEntry:
@@ -224,15 +238,17 @@ class _Recorder:
             schedule=_schedule(intervals) if is_wait else None,
             timeout_s=timeout_s if is_wait and timeout_s < NO_TIMEOUT_S else None,
             max_polls=call.polls_limit(self.contract) if is_wait else None,
-            request=_trimmed(call.request),
-            answer=None if call.answer is None else _trimmed(call.answer),
+            request=self.bounded.value(call.request),
+            answer=None if call.answer is None else self.bounded.value(call.answer),
         )
 
     def _poll(self, poll: Poll, n: int, heads: dict[str, int], common: Mapping[str, str]) -> plays.PollEntry:
         """Return a poll; its request's head goes into `heads` once, because most polls send the same."""
         headers = {name: value for name, value in self._headers(poll).items() if name not in common}
-        head = json.dumps({"method": poll.method, "target": self.target(poll.target), "headers": headers})
-        return _part(plays.PollEntry, poll, copy=n, head=heads.setdefault(head, len(heads)))
+        head = json.dumps({"method": poll.method, "target": self._target(poll), "headers": headers})
+        if head not in heads and len(heads) < MAX_HEADS and self.bounded.take(len(head)):
+            heads[head] = len(heads)
+        return _part(plays.PollEntry, poll, copy=n, head=heads.get(head))
 
     def _answers(self, played: ScenarioResult, seen: Observation) -> Iterator[plays.AnswerEntry]:
         """Yield what each step answers, with the first task's values."""
@@ -241,79 +257,22 @@ class _Recorder:
             answer: dict[str, Any] = {}
             if drop not in {Drop.BEFORE_RESPONSE, Drop.RESET}:
                 response = respond(self.contract, step, seen.tasks[0].values, now_ns=self.now_ns)
-                body = _body(step, response.body)
+                body = _body(step, response.body, Bounded())
                 answer = {"http": response.http, "headers": dict(response.headers), "body": body}
             yield plays.AnswerEntry(number, step.label, step.delay, drop, **answer)
 
-    def target(self, target: str) -> str:
-        """Return a request's target with the values of credentials in its query masked."""
-        path, mark, query = target.partition("?")
-        parts = []
-        for part in query.split("&"):
-            name, equals, value = part.partition("=")
-            is_secret = _is_named(name, self.contract.credentials.query) or _SECRET_QUERY.search(name)
-            parts.append(f"{name}={MASKED}" if equals and value and is_secret else part)
-        return _shortened(path + mark + "&".join(parts))
+    def _target(self, request: Poll) -> str:
+        return self.bounded.target(request.target, self.contract.credentials.query)
 
     def _headers(self, poll: Poll) -> dict[str, str]:
-        return {_shortened(name, MAX_NAME): self._header(name, value) for name, value in poll.headers.items()}
-
-    def _header(self, name: str, value: str) -> str:
-        is_secret = _is_named(name, self.contract.credentials.headers) or _SECRET_HEADER.search(name)
-        return MASKED if value and is_secret else _shortened(value)
+        return self.bounded.headers(poll.headers, self.contract.credentials.headers)
 
 
-def _is_named(name: str, names: Iterable[str]) -> bool:
-    return name.casefold() in {each.casefold() for each in names}
-
-
-def _body(step: Step, body: bytes) -> Json:
+def _body(step: Step, body: bytes, bounded: Bounded) -> Json:
     text = body.decode(errors="backslashreplace")
     is_text = step.fault is not None and step.fault.text is not None
-    return _shortened(text) if is_text else _trimmed(json.loads(text))
+    return bounded.text(text) if is_text else bounded.value(json.loads(text))
 
 
 def _rounded(value_s: float) -> float:
     return round(value_s, 6)
-
-
-def _shortened(text: str, most: int = MAX_TEXT) -> str:
-    return shorten(text, most, counted=True)
-
-
-def _trimmed(value: Json) -> Json:
-    """Return a value with its long strings shortened, which ends where a reader has seen enough."""
-    return _Trimmer().trim(value)
-
-
-class _Trimmer:
-    """Trims one value; every string and item takes from what it may still hold."""
-
-    def __init__(self) -> None:
-        self._remaining = MAX_EXCHANGE
-
-    def trim(self, value: Json) -> Json:
-        if isinstance(value, str):
-            text = _shortened(value, max(0, min(MAX_TEXT, self._remaining)))
-            self._remaining -= len(text)
-            return text
-        if isinstance(value, Mapping):
-            members: dict[str, Json] = {}
-            for key, child in self._until_full(value.items()):
-                members[_shortened(key, MAX_NAME)] = self.trim(child)
-                self._remaining -= min(len(key), MAX_NAME)
-            more = len(value) - len(members)
-            return {**members, "…": f"{more} more"} if more else members
-        if isinstance(value, list | tuple):
-            items = [self.trim(child) for child in self._until_full(value)]
-            more = len(value) - len(items)
-            return [*items, f"… {more} more"] if more else items
-        return value
-
-    def _until_full(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        """Yield items, and count each, until there is no room left."""
-        for item in items:
-            self._remaining -= ITEM_COST
-            if self._remaining <= 0:
-                return
-            yield item

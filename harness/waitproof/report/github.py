@@ -17,7 +17,7 @@ from waitproof.report.deaths import death_sentences
 from waitproof.report.markdown import MAX_BYTES, markdown_summary
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import StaleEntry, VerdictEntry
-from waitproof.text import shorten
+from waitproof.text import command_message, command_property, shorten
 
 __all__ = ["commands_off", "publish", "workflow_commands"]
 
@@ -95,15 +95,11 @@ def _verdict(report: Merged, kind: str, adapter: Adapter, verdict: VerdictEntry)
 
 def _command(kind: str, file: str, line: int, title: str, message: str) -> str:
     place = f"file={_property(file)},line={line}," if file else ""
-    return f"::{kind} {place}title={_property(title)}::{_message(message)}"
-
-
-def _message(text: str) -> str:
-    return shorten(text, MAX_MESSAGE).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"::{kind} {place}title={_property(title)}::{command_message(shorten(message, MAX_MESSAGE))}"
 
 
 def _property(text: str) -> str:
-    return _message(text).replace(":", "%3A").replace(",", "%2C")
+    return command_property(shorten(text, MAX_MESSAGE))
 
 
 def _append_summary(report: Merged, path: Path) -> None:

@@ -7,7 +7,6 @@ fail on it. A stale deviation is a failure. Elements and attributes are those of
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET  # only to write: nothing is parsed here
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -20,11 +19,10 @@ from waitproof.report.model import StaleEntry, VerdictEntry
 from waitproof.report.text import explain_verdict, labelled
 from waitproof.run import Problem
 from waitproof.suite import Level
+from waitproof.text import xml_text
 
 __all__ = ["junit_xml"]
 
-# What XML 1.0 has no way to write; reports have none of it left, but don't promise that to XML.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SDK_PROPERTIES = ("sdk", "sdk.version", "sdk.language", "sdk.runtime")
 _COUNTERS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 
@@ -157,13 +155,9 @@ def _problem(kind: str, reason: Status | Problem, message: str, text: str) -> ET
 
 def _element(tag: str, content: str = "", /, **attributes: str) -> ET.Element:
     """Return an element in which everything that XML forbids is written out visibly."""
-    element = ET.Element(tag, {name: _legal(value) for name, value in attributes.items()})
-    element.text = _legal(content) or None
+    element = ET.Element(tag, {name: xml_text(value) for name, value in attributes.items()})
+    element.text = xml_text(content) or None
     return element
-
-
-def _legal(text: str) -> str:
-    return _FORBIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _time(value_s: float) -> str:

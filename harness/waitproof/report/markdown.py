@@ -18,13 +18,14 @@ from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import ATTENTION, Report, RequirementEntry, StaleEntry, VerdictEntry
 from waitproof.run import ExitCode, sentence
 from waitproof.suite import Level
-from waitproof.text import on_one_line, plural, shorten
+from waitproof.text import markdown_code, markdown_text, plural
 
-__all__ = ["MAX_BYTES", "markdown_summary", "markdown_text", "results_page"]
+__all__ = ["MAX_BYTES", "markdown_summary", "results_page"]
 
 MAX_BYTES = 1024 * 1024  # of one step's summary: GitHub shows nothing of a longer one
 RESERVE = 4 * 1024  # for the last lines
-MAX_TEXT = 500  # characters of a cell
+MAX_SENTENCE = 2_000  # characters of a quoted sentence
+_PLAIN_LINK = re.compile(r"[\w:/.#?&=%~+,@-]+")
 _SIGNS = {
     ExitCode.KEPT: "✅",
     ExitCode.NOT_KEPT: "❌",
@@ -33,20 +34,6 @@ _SIGNS = {
     ExitCode.INTERNAL_ERROR: "💥",
 }
 _STATUS_SIGNS = {Status.FAIL: "❌", Status.WARN: "⚠️", Status.ERROR: "💥", Status.INCONCLUSIVE: "❔"}
-# What makes Markdown of text, and what GitHub finds in text: a mention, a reference, an address.
-_SPECIAL = re.compile(
-    r"[&<>\\`|*_\[\]~$]|[@#](?=\w)|\b(?:https?|ftp)(?=://)|\bwww(?=\.)|\bGH(?=-\d)", re.IGNORECASE
-)
-_NO_SPACE = "&#8203;"  # a space without width
-
-
-def markdown_text(text: str, most: int = MAX_TEXT) -> str:
-    """Return a text as one line that is only text, wherever it appears in a Markdown document."""
-    return _SPECIAL.sub(_as_text, shorten(on_one_line(text), most, counted=True))
-
-
-def _as_text(found: re.Match[str]) -> str:
-    return found[0] + _NO_SPACE if found[0] in "@#" or len(found[0]) > 1 else f"&#{ord(found[0])};"
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -135,7 +122,7 @@ def _verdict_row(report: Merged, adapter: Adapter, verdict: VerdictEntry) -> lis
 
 
 def _reason(verdict: VerdictEntry) -> str:
-    is_plain = re.fullmatch(r"[\w:/.#?&=%~+,@-]+", verdict.href) is not None
+    is_plain = _PLAIN_LINK.fullmatch(verdict.href) is not None
     return markdown_text(verdict.excused) + (f" [source]({verdict.href})" if is_plain else "")
 
 
@@ -220,19 +207,20 @@ def results_page(reports: Sequence[Report], not_run: Sequence[str] = ()) -> str:
 
 def _run(name: str, adapter: Adapter | None) -> list[str]:
     if adapter is None:
-        return [_plain(name), "not run", "", "", "", ""]
+        return [markdown_text(name), "not run", "", "", "", ""]
     runtime = "" if adapter.entry.sdk is None else adapter.entry.sdk.runtime
-    helper = f"`{adapter.entry.helper}`" if adapter.entry.helper else "none"
+    helper = markdown_code(adapter.entry.helper) or "none"
     counts = ", ".join(f"{count} {status.value}" for status, count, _ in adapter.counts())
-    return [*map(_plain, (name, adapter.sdk, runtime, helper, counts, adapter.report.started[:10]))]
+    before, after = (name, adapter.sdk, runtime), (counts, adapter.report.started[:10])
+    return [*map(markdown_text, before), helper, *map(markdown_text, after)]
 
 
 def _matrix(columns: _Columns, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
-    yield from _head(["level", "requirement", *map(_plain, columns)])
+    yield from _head(["level", "requirement", *map(markdown_text, columns)])
     for requirement in requirements:
         cells = [adapter and cell(adapter, requirement.id) for adapter in columns.values()]
-        texts = (_plain(each.text) if each else "" for each in cells)
-        yield _row([requirement.level.value, requirement.id, *texts])
+        texts = (markdown_text(each.text) if each else "" for each in cells)
+        yield _row([requirement.level.value, markdown_text(requirement.id), *texts])
 
 
 def _deviations(columns: _Columns, requirements: Sequence[RequirementEntry]) -> Iterator[str]:
@@ -240,22 +228,18 @@ def _deviations(columns: _Columns, requirements: Sequence[RequirementEntry]) -> 
         verdicts = [each for each in adapter.entry.verdicts if each.status in ATTENTION] if adapter else []
         if not verdicts:
             continue
-        yield from (f"### {name}", "")
+        yield from (f"### {markdown_text(name)}", "")
         for requirement in requirements:
             found = [_deviation(verdict) for verdict in verdicts if verdict.requirement == requirement.id]
             if found:
-                yield f"**{requirement.id}** ({requirement.level.value}): {requirement.sentence}"
+                sentence_ = markdown_text(requirement.sentence, MAX_SENTENCE)
+                yield f"**{markdown_text(requirement.id)}** ({requirement.level.value}): {sentence_}"
                 yield from ("", *found, "")
 
 
 def _deviation(verdict: VerdictEntry) -> str:
-    why = f" Why: {_plain(verdict.excused).rstrip('.')}." if verdict.excused else ""
-    source = f" [Source]({verdict.href})." if verdict.href else ""
-    expected, seen = _plain(verdict.expected), _plain(verdict.seen)
-    return f"- {verdict.status.value} in `{verdict.scenario}`: expected {expected}; {seen}.{why}{source}"
-
-
-def _plain(text: str) -> str:
-    """Return text on one line in which Markdown finds neither a column nor HTML."""
-    line = on_one_line(text).replace("\\", "\\\\").replace("|", "\\|")
-    return line if line.startswith("`") else line.replace("<", "&lt;").replace("`", "'")
+    why = f" Why: {markdown_text(verdict.excused).rstrip('.')}." if verdict.excused else ""
+    source = f" [Source]({verdict.href})." if _PLAIN_LINK.fullmatch(verdict.href) else ""
+    expected, seen = markdown_text(verdict.expected), markdown_text(verdict.seen)
+    where = f"{verdict.status.value} in {markdown_code(verdict.scenario)}"
+    return f"- {where}: expected {expected}; {seen}.{why}{source}"

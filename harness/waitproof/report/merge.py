@@ -21,7 +21,7 @@ from waitproof.report.model import (
 )
 from waitproof.run import ORDER, ExitCode, partly_unsupported, tally, unproved
 from waitproof.suite import Level
-from waitproof.text import plural
+from waitproof.text import on_one_line, plural
 
 __all__ = ["Adapter", "Merged", "merge_reports", "names_in_a_sentence", "outcome"]
 
@@ -224,6 +224,9 @@ def _undescribed(report: Report) -> Iterator[ScenarioEntry]:
 
 def _distinct(entries: Sequence[_Placed]) -> tuple[tuple[Adapter, ...], tuple[str, ...]]:
     """Return the adapters, each with its own name, and a note for each name that several had."""
+    entries = [
+        (report, place, replace(entry, name=on_one_line(entry.name))) for report, place, entry in entries
+    ]
     namesakes: dict[str, list[_Placed]] = {}
     for each in entries:
         namesakes.setdefault(each[2].name, []).append(each)

@@ -313,6 +313,8 @@ class Report(Part):
     adapters: tuple[AdapterEntry, ...]
     strays: tuple[StrayEntry, ...] = ()
     """Requests that could not be assigned to a scenario."""
+    strays_left_out: Index = 0
+    """How many more of them there were."""
 
     @property
     def is_complete(self) -> bool:

@@ -65,7 +65,7 @@ class PollEntry(Part):
     step: Index | None = None
     """Which step of the task answered, from 0."""
     head: Index | None = None
-    """Which of the scenario's heads its request had, from 0."""
+    """Which of the scenario's heads its request had, from 0; null where there are too many different ones."""
     connection: Number = 1
     repeat: bool = False
     ended: Ended = Ended.ANSWERED
@@ -113,9 +113,13 @@ class PlayEntry(Part):
     heads: tuple[HeadEntry, ...] = ()
     """Each distinct head of a poll's request, once; polls refer to them."""
     polls: tuple[PollEntry, ...] = ()
+    polls_left_out: Index = 0
+    """How many polls, from the middle, were too many to be listed."""
     answers: tuple[AnswerEntry, ...] = ()
     """What each step of the task answers, rendered for the first copy's task and the start of the run."""
     requests: tuple[RequestEntry, ...] = ()
+    requests_left_out: Index = 0
+    """How many more requests there were."""
     lag_s: Duration = 0.0
     """The worst scheduling delay of the server's process."""
     watched_s: Duration = 0.0

@@ -19,7 +19,7 @@ from waitproof.judge import Status, Verdict
 from waitproof.report.text import STYLES
 from waitproof.run import LivePoll, SilentListener, count
 from waitproof.suite import Scenario, StatusMeaning
-from waitproof.text import escape
+from waitproof.text import escape, on_one_line
 
 __all__ = ["BarListener", "LineListener"]
 
@@ -39,13 +39,13 @@ class LineListener(SilentListener, ExitStack):
 
     def phase(self, adapter: str, text: str) -> None:
         """Print the phase of an adapter's run."""
-        self._print(f"{adapter}: {text}")
+        self._print(f"{on_one_line(adapter)}: {text}")
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Print the verdicts of a scenario."""
         note = "" if final else " (suspicious: to be re-run in isolation)"
         counts = ", ".join(f"{number} {status.value}" for status, number in sorted(count(verdicts).items()))
-        self._print(f"{adapter}: {scenario.id}: {counts}{note}")
+        self._print(f"{on_one_line(adapter)}: {scenario.id}: {counts}{note}")
 
     def _print(self, line: str) -> None:
         with self._lock:
@@ -91,7 +91,9 @@ class BarListener(ExitStack):
             expand=True,
         )
         self._bars: dict[str, TaskID] = {
-            name: self._progress.add_task("", total=scenarios, adapter=escape_markup(escape(name)), counts="")
+            name: self._progress.add_task(
+                "", total=scenarios, adapter=escape_markup(escape(on_one_line(name))), counts=""
+            )
             for name in adapters
         }
         self._phases = dict.fromkeys(adapters, "")

@@ -24,7 +24,7 @@ from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import ATTENTION, RequirementEntry, StrayEntry, VerdictEntry
 from waitproof.run import sentence
 from waitproof.suite import Level
-from waitproof.text import escape, plural, shorten
+from waitproof.text import escape, on_one_line, plural, shorten
 
 __all__ = ["STYLES", "explain_verdict", "labelled", "print_report"]
 
@@ -79,14 +79,15 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
             _print(console, [f"{adapter.name}: UNSUPPORTED in some scenarios: {', '.join(partly)}"])
     strays = [stray for each in report.reports for stray in each.strays]
     if strays:
-        _print(console, [_strays_line(strays)])
+        left_out = sum(each.strays_left_out for each in report.reports)
+        _print(console, [_strays_line(strays, left_out)])
     slowest = _slowest(report)
     if slowest:
         _print(console, [f"slowest: {', '.join(slowest)}"])
 
 
-def _strays_line(strays: Sequence[StrayEntry]) -> str:
-    """Return how many requests were strays, and which came most often."""
+def _strays_line(strays: Sequence[StrayEntry], left_out: int) -> str:
+    """Return how many requests were strays, and which of those that are listed came most often."""
     kinds: dict[str, list[StrayEntry]] = {}
     for each in strays:
         kinds.setdefault(f"{each.method} {each.target.partition('?')[0]}", []).append(each)
@@ -98,7 +99,9 @@ def _strays_line(strays: Sequence[StrayEntry]) -> str:
         details.append(f"on connections of {', '.join(near[:MAX_NEAR])}{more}")
     note = f" ({'; '.join(details)})" if details else ""
     count_of = f"{len(alike)} x {most}" if len(strays) > 1 else most
-    return f"{plural(len(strays), 'request')} could not be assigned to a scenario: {count_of}{note}"
+    return (
+        f"{plural(len(strays) + left_out, 'request')} could not be assigned to a scenario: {count_of}{note}"
+    )
 
 
 def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:
@@ -137,7 +140,7 @@ def _print(console: Console, lines: Iterable[str]) -> None:
 
 def _fitted(console: Console, lines: Iterable[str]) -> Iterator[str]:
     """Yield lines that fit a terminal's width, wrapped text below the text that it continues."""
-    for line in lines:
+    for line in (each.replace("\n", " ") for each in lines):  # no adapter begins a line
         is_command = line.startswith("  again:")  # on one line, so that it can be copied
         if console.is_terminal and not is_command and len(line) > console.width > HANGING:
             label = re.match(r"  \w+: +", line)
@@ -256,7 +259,8 @@ def _attention(report: Merged, adapter: Adapter, *, is_short: bool) -> Iterator[
     if adapter.entry.error:
         yield from (str(stale).splitlines() for stale in adapter.stale)
         error = adapter.entry.error.removeprefix(f"{adapter.name}: ")
-        yield f"ERROR {adapter.name}: {error}".splitlines()
+        first, *others = f"ERROR {adapter.name}: {error}".splitlines()
+        yield [first, *(f"  {line.removeprefix('  ')}" for line in others)]
         if stderr:
             yield ["  its last lines on stderr:", *(f"  {line}" for line in stderr)]
         return
@@ -322,7 +326,7 @@ def explain_verdict(adapter: str, verdict: Verdict, requirement: RequirementEntr
         ("polls", verdict.timeline),
         ("excused", verdict.excused),
     ]
-    head = f"{verdict.status.value} {verdict.scenario} ({adapter}): {lines[0]}"
+    head = f"{verdict.status.value} {verdict.scenario} ({on_one_line(adapter)}): {lines[0]}"
     return [escape(line) for line in (head, *labelled(rows_of_text))]
 
 
@@ -330,4 +334,5 @@ def labelled(texts: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield a line for each labelled text that isn't empty, the texts below one another."""
     for label, text in texts:
         if text:
-            yield f"  {f'{label}:' if label else '':<{LABEL_WIDTH}}{text}"
+            line = text.replace("\n", " ")
+            yield f"  {f'{label}:' if label else '':<{LABEL_WIDTH}}{line}"

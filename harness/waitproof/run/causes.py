@@ -33,7 +33,7 @@ def add_causes(result: RunResult, *, limit_s: float = LIMIT_S) -> None:
         limit_s: How long it may take.
     """
     failed = [each for each in result.adapters if findings(each.verdicts()).failures]
-    if result.interrupted or not failed:
+    if result.interrupted or result.stopped or not failed:
         return
     ends_s = time.time() + limit_s
     with _Players(result.suite) as players:

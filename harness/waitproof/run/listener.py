@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from waitproof.judge import Verdict
+from waitproof.judge import Status, Verdict
 from waitproof.suite import Scenario
 
-__all__ = ["Listener", "LivePoll", "SilentListener"]
+__all__ = ["FirstFailure", "Listener", "LivePoll", "SilentListener"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,36 @@ class SilentListener:
 
     def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
         """Do nothing."""
+
+
+class FirstFailure:
+    """A listener that passes everything on, and calls a function at each failure that is final.
+
+    Attributes:
+        final: Each adapter and scenario whose verdicts are final.
+    """
+
+    def __init__(
+        self, listener: Listener, statuses: Collection[Status], on_failure: Callable[[], None]
+    ) -> None:
+        """Make a listener.
+
+        Args:
+            listener: Follows the run, too.
+            statuses: Those of a failure, unless a baseline excuses it.
+            on_failure: Must not block.
+        """
+        self.final: set[tuple[str, str]] = set()
+        self.phase = listener.phase
+        self.started = listener.started
+        self._listener = listener
+        self._statuses = frozenset(statuses)
+        self._on_failure = on_failure
+
+    def finished(self, adapter: str, scenario: Scenario, verdicts: Sequence[Verdict], *, final: bool) -> None:
+        """A scenario has its verdicts."""
+        self._listener.finished(adapter, scenario, verdicts, final=final)
+        if final:
+            self.final.add((adapter, scenario.id))
+            if any(each.status in self._statuses and not each.excused for each in verdicts):
+                self._on_failure()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from waitproof.defects import Causes
@@ -83,6 +83,15 @@ class AdapterResult:
         """Return a text that may be shown."""
         return mask(text, sorted(self.secrets, key=len, reverse=True))
 
+    def masked_verdict(self, verdict: Verdict) -> Verdict:
+        """Return a verdict that may be shown."""
+        return replace(
+            verdict,
+            expected=self.masked(verdict.expected),
+            seen=self.masked(verdict.seen),
+            explanation=self.masked(verdict.explanation),
+        )
+
     def verdicts(self) -> Iterator[Verdict]:
         """Yield every verdict known so far."""
         for result in self.scenarios.values():
@@ -109,20 +118,24 @@ class RunResult:
         started: When it began, in UTC.
         seconds: How long it took.
         interrupted: It was ended early.
+        stopped: It ended with the first failure, as was asked: what was not settled by then has no verdicts.
         error: Why the harness itself ended it, "" where it did not.
         strays: Requests that belong to no scenario, or nobody knows to which.
+        strays_left_out: How many more of them there were.
         argument: What its user typed to name the suite, "" for the adapter's or the default.
         scenarios_arguments: What its user typed to name further scenarios.
-        whole: Every scenario of the suite was to be played, with all that it proves.
+        whole: Every scenario of the suite was to be played, with all that it proves, and none was left out.
     """
 
     suite: Suite
     started: datetime
     seconds: float = 0.0
     interrupted: bool = False
+    stopped: bool = False
     error: str = ""
     adapters: list[AdapterResult] = field(default_factory=list)
     strays: tuple[Stray, ...] = ()
+    strays_left_out: int = 0
     origin_ns: int = 0
     argument: str = ""
     scenarios_arguments: tuple[str, ...] = ()

@@ -14,18 +14,18 @@ import shlex
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 from waitproof.adapter import AdapterCommand
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.judge import Ended, JournalEntry, TaskRecord
+from waitproof.judge import Ended, JournalEntry, Status, TaskRecord
 from waitproof.mock import ServerProcess
 from waitproof.run.baseline import Baseline, Stale
 from waitproof.run.budget import Budget
 from waitproof.run.context import RunContext
 from waitproof.run.endings import note_endings
-from waitproof.run.listener import Listener, LivePoll, SilentListener
+from waitproof.run.listener import FirstFailure, Listener, LivePoll, SilentListener
 from waitproof.run.rerun import QUIET_WAITS, play_together
 from waitproof.run.result import AdapterResult, RunResult, ScenarioResult, Stray
 from waitproof.run.session import AdapterSession
@@ -57,6 +57,7 @@ class Runner:
         listener: Listener | None = None,
         on_poll: Callable[[LivePoll], None] | None = None,
         port: int = 0,
+        stop_at: Collection[Status] = (),
         start_limit_s: float = START_LIMIT_S,
     ) -> None:
         """Make a runner that has started nothing yet.
@@ -72,6 +73,7 @@ class Runner:
             on_poll: Called for each poll as it arrives, by the thread that reads from the server: nothing
                 else comes in while it runs, so it must take microseconds and never raise.
             port: Port of the mock server, 0 for one that the system chooses.
+            stop_at: Statuses of verdicts the first of which ends the run, once it is final and not excused.
             start_limit_s: How long an adapter may take to say hello.
 
         Raises:
@@ -83,7 +85,7 @@ class Runner:
         self._commands = tuple(adapters)
         self._baselines = tuple(baselines or [Baseline()] * len(adapters))
         self._knows_suite = knows_suite
-        self._listener: Listener = listener or SilentListener()
+        self._first_failure = FirstFailure(listener or SilentListener(), stop_at, self._stop_early)
         self._on_poll = on_poll
         self._port = port
         self._stopping = threading.Event()
@@ -121,6 +123,8 @@ class Runner:
         finally:
             self.result.seconds = time.monotonic() - began_s
             self.result.interrupted = self._cancelled.is_set()
+            if self.result.stopped:
+                self._forget_unsettled()
             for number, adapter in enumerate(self.result.adapters):
                 adapter.stale = self.stale(number)
         if len(self._errors) > 1:
@@ -137,6 +141,18 @@ class Runner:
         """End the run as soon as possible; what is known so far stays in `result`."""
         self._cancelled.set()
         self._stop()
+
+    def _stop_early(self) -> None:
+        self.result.stopped = True
+        threading.Thread(target=self._stop, daemon=True).start()  # a listener must not block
+
+    def _forget_unsettled(self) -> None:
+        """Take back verdicts that a re-run, which was not made, could have changed."""
+        for adapter in self.result.adapters:
+            for name, played in adapter.scenarios.items():
+                if (adapter.name, name) not in self._first_failure.final:
+                    played.verdicts = ()
+                    self.result.whole = False
 
     def stale(self, number: int) -> tuple[Stale, ...]:
         """Return the stale entries of an adapter's baseline as far as is known; `number` counts from 0."""
@@ -159,7 +175,7 @@ class Runner:
             processes=self._processes,
             budget=self._budget,
             quiet_budget=self._quiet_budget,
-            listener=self._listener,
+            listener=self._first_failure,
             stopping=self._stopping,
             fixed_ids=threading.Lock(),
             on_tasks=self._own,
@@ -179,6 +195,7 @@ class Runner:
         for command, result in zip(self._commands, self.result.adapters, strict=True):
             note_endings(result, self._processes.endings(command))
         claimed = {serial for session in sessions for serial in session.claimed}
+        self.result.strays_left_out = server.unnamed_left_out
         with contextlib.suppress(HarnessError):  # a dead server has none, and its failure is raised
             self.result.strays = tuple(
                 Stray(each, self._scenarios_on(server, each.connection))

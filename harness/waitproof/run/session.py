@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -32,12 +33,13 @@ from waitproof.judge import (
 from waitproof.protocol import Hello
 from waitproof.run.baseline import Baseline
 from waitproof.run.clock_jump import reason_against
+from waitproof.run.confidential import environment_secrets
 from waitproof.run.context import Lane, RunContext
 from waitproof.run.player import Player
 from waitproof.run.rerun import Rerun, play_together
 from waitproof.run.result import AdapterResult
 from waitproof.run.schedule import plan_processes
-from waitproof.run.slots import Slots
+from waitproof.run.slots import API_KEY, Slots
 from waitproof.run.slow_start import announced
 from waitproof.run.stage import Stage
 from waitproof.run.workers import WorkerSlot
@@ -86,7 +88,7 @@ class AdapterSession:
         self._secret = secrets.token_hex(24)
         self._slots = Slots(run, command, self._player, self._secret, self._is_played)
         self._stage = Stage(run, result, self._player, self._slots, self._secret, self._started)
-        self._result.secrets.add(self._secret)
+        self._result.secrets |= {self._secret, API_KEY, *environment_secrets(os.environ, command.env)}
         self._trials: dict[str, Trial] = {}
         self._forecasts: dict[str, Forecast] = {}
         self._rounds: Iterator[Round] = iter(())
@@ -364,7 +366,8 @@ class AdapterSession:
         if hello is not None and not hello.capabilities.wait:
             requirements = self._run.contract.requirements
             missing_helper = next((each.id for each in requirements if each.check == "helper_is_shipped"), "")
-        result.verdicts = self._baseline.excuse(verdicts, lacked=missing_helper)
+        shown = map(self._result.masked_verdict, verdicts)
+        result.verdicts = self._baseline.excuse(tuple(shown), lacked=missing_helper)
         self._run.listener.finished(self._command.name, result.scenario, result.verdicts, final=final)
 
 

@@ -17,7 +17,7 @@ from waitproof.run.context import RunContext
 from waitproof.run.player import Player
 from waitproof.run.workers import WorkerSlot
 
-__all__ = ["Slots"]
+__all__ = ["API_KEY", "Slots"]
 
 API_KEY = "waitproof-key"
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from waitproof.adapter import AdapterCommand, AdapterProcess, close_all
+from waitproof.adapter import AdapterCommand, AdapterProcess, AnswersBudget, close_all
 from waitproof.errors import AdapterError
 from waitproof.run.endings import Ending, ending_of
 from waitproof.suite import WaitOptions
@@ -46,6 +46,7 @@ class Processes:
         self._stopping = stopping
         self._lock = threading.Lock()
         self._open: list[AdapterProcess] = []
+        self._answers: dict[int, AnswersBudget] = {}  # by the identity of the adapter's command
         self._endings: list[tuple[AdapterCommand, Ending]] = []  # of those ended by `close`
 
     def open(self, command: AdapterCommand) -> AdapterProcess:
@@ -56,7 +57,11 @@ class Processes:
         """
         if self._stopping.is_set():
             raise AdapterError(f"{command.name}: not started, because the run is ending")
-        process = AdapterProcess(command, clean=self._clean, start_limit_s=self.start_limit_s)
+        with self._lock:
+            answers = self._answers.setdefault(id(command), AnswersBudget())
+        process = AdapterProcess(
+            command, clean=self._clean, start_limit_s=self.start_limit_s, answers=answers
+        )
         with self._lock:
             self._open.append(process)
         if self._stopping.is_set():

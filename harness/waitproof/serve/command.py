@@ -13,15 +13,17 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from waitproof.errors import HarnessError, InputError, Mistake
-from waitproof.mock import raise_file_limit
+from waitproof.mock import TaskServer, raise_file_limit
 from waitproof.serve.server import DEFAULT_JOURNAL, ServeOptions, serving
 from waitproof.serve.task import Limits
-from waitproof.serve.terminal import Printer, Terminal
+from waitproof.serve.terminal import Printer, Terminal, proxy_hint
 from waitproof.signals import on_termination
-from waitproof.suite import DEFAULT_SUITE, Change, WaitOptions, bundled_names, is_suite, suite_folder
+from waitproof.suite import DEFAULT_SUITE, Catalog, Change, WaitOptions, bundled_names, is_suite, suite_folder
+from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -70,6 +72,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="NAME",
         help="scenario for operations whose request names none (default: the contract's example)",
+    )
+    parser.add_argument(
+        "--record",
+        metavar="URL",
+        help="pass all requests on to a real API instead, and write a scenario for each task that ends",
+    )
+    parser.add_argument(
+        "--record-to",
+        type=Path,
+        default=Path("recorded"),
+        metavar="DIR",
+        help="folder for those scenarios (default: %(default)s)",
     )
     parser.add_argument("--judge", action="store_true", help="print verdicts on each wait when it is over")
     parser.add_argument(
@@ -143,28 +157,54 @@ def execute(options: argparse.Namespace) -> int:
     raise_file_limit()
     sys.setswitchinterval(SWITCH_S)
     terminal = Terminal(sys.stdout)
-    printer = Printer(terminal)
-    on_over = printer.judged if options.judge else None
     ended: list[bool] = []  # not an Event: the thread that a signal interrupts may hold its lock
-    with (
-        on_termination(lambda: ended.append(True)),
-        serving(settings, on_over=on_over, on_change=printer.changed) as service,
-    ):
-        gc.freeze()  # what has been imported is never garbage
-        gc.enable()
-        printer.hello(service.base_url, service.manager)
-        for entry in service.manager.catalog.entries():
-            if entry.mistakes:
-                printer.changed(Change(entry.id, entry))
-        while not ended and service.server.is_running():
+    serve = _recorded if options.record is not None else _served
+    with on_termination(lambda: ended.append(True)), serve(options, settings, terminal) as server:
+        while not ended and server.is_running():
             time.sleep(SIGNAL_PAUSE_S)
-        failure = service.server.failure
+        failure = server.failure
     finished = terminal.finish()
     if failure is not None:
         raise HarnessError(f"the server's loop has ended because of a defect in waitproof: {failure!r}")
     if not finished:
         os._exit(0)  # the interpreter would wait for the thread that holds stdout
     return 0
+
+
+@contextlib.contextmanager
+def _served(options: argparse.Namespace, settings: ServeOptions, terminal: Terminal) -> Iterator[TaskServer]:
+    printer = Printer(terminal)
+    on_over = printer.judged if options.judge else None
+    with serving(settings, on_over=on_over, on_change=printer.changed) as service:
+        gc.freeze()  # what has been imported is never garbage
+        gc.enable()
+        printer.hello(service.base_url, service.manager)
+        for entry in service.manager.catalog.entries():
+            if entry.mistakes:
+                printer.changed(Change(entry.id, entry))
+        yield service.server
+
+
+@contextlib.contextmanager
+def _recorded(
+    options: argparse.Namespace, settings: ServeOptions, terminal: Terminal
+) -> Iterator[TaskServer]:
+    from waitproof.serve.record import Recorder, recording, upstream_url  # noqa: PLC0415 - seldom used
+
+    url = upstream_url(options.record)
+    catalog = Catalog(settings.folder, settings.scenarios)
+    recorder = Recorder(catalog, url, options.record_to, terminal.write)
+    with recording(recorder, catalog, settings) as server:
+        terminal.write(
+            [
+                f"Passes every request on to {escape(url)}, and writes the tasks of {catalog.contract.title}",
+                f"to {escape(str(options.record_to))}/ when they have ended. Point your client at:",
+                "",
+                f"  base URL  {server.base_url}   (Ctrl-C stops it)",
+                *proxy_hint("127.0.0.1" if settings.host in {"127.0.0.1", "localhost"} else settings.host),
+            ]
+        )
+        yield server
 
 
 def _suite(options: argparse.Namespace) -> tuple[Path, tuple[Path, ...]]:

@@ -1,4 +1,4 @@
-"""The control API: tasks made, looked at and steered over HTTP, as JSON; and the page that uses it.
+"""The control API: tasks made, looked at and steered over HTTP, as JSON; the page and the module that use it.
 
 `operation` enters a method into the table of operations, with the models of what it reads and answers. The
 routes are made from the table, and so is the OpenAPI description, when it is asked for. The API serves the
@@ -24,7 +24,7 @@ from werkzeug.routing import Map, Rule
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.serve import models
-from waitproof.serve.events import stream
+from waitproof.serve.events import EventStreams
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.operations import OPERATIONS, PREFIX, Operation, operation
 from waitproof.serve.request import Refused, check_site, parsed
@@ -42,6 +42,9 @@ _FIND = {"find": ("Only tasks with this text in their id or scenario.", {"type":
 _NEWEST = {"newest": ("How many at most.", {"type": "integer", "minimum": 1, "maximum": 999_999_999})}
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _PAGE = Path(__file__).parent / "page"
+_CLIENT = Path(__file__).parent / "client"
+# By the names that TypeScript looks for beside a module, and beside one that somebody has renamed.
+_CLIENT_FILES = {"client.mjs": "client.mjs", "client.d.mts": "client.d.mts", "client.d.ts": "client.d.mts"}
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -56,11 +59,15 @@ class Control:
         """Make the application of a server; `closing`, set when it is about to stop, ends the events."""
         self._manager = manager
         self._waits = waits
-        self._closing = closing
+        self._streams = EventStreams(manager, waits, closing)
         files = ", ".join(repr(path.name) for path in _PAGE.iterdir() if path.suffix in _TYPES)
         page = partial(_page_file, name="index.html")
         rules = [
             Rule("/", endpoint=page, methods=["GET"]),
+            *(
+                Rule(f"{PREFIX}/{name}", endpoint=partial(_client_file, name=file), methods=["GET"])
+                for name, file in _CLIENT_FILES.items()
+            ),
             Rule(f"{PREFIX}/page/<any({files}):name>", endpoint=_page_file, methods=["GET"]),
         ]
         for each in OPERATIONS:
@@ -151,15 +158,14 @@ class Control:
         manager = self._manager
         return openapi(OPERATIONS, manager.server.base_url, manager.catalog.example)
 
-    @operation("GET", "/events", query=_FIND)
+    @operation("GET", "/events", query=_FIND, refusals=(503,))
     def events(self, find: str) -> Response:
         """What changes, as server-sent events.
 
         The event `tasks` is a `Changes`: first the newest 200 tasks, then what changes among them. The event
-        `broken` is a list of `Scenario`: those whose files cannot be read.
+        `broken` is a list of `Scenario`: those whose files cannot be read. At most 64 streams may be open.
         """
-        changes = stream(self._manager, self._waits, self._closing, find)
-        response = Response(changes, content_type="text/event-stream; charset=utf-8")
+        response = Response(self._streams.open(find), content_type="text/event-stream; charset=utf-8")
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
@@ -214,7 +220,8 @@ class Control:
     def list_tasks(self) -> models.Tasks:
         """The newest 500 tasks, the newest first."""
         self._waits.judge_all()
-        views = [task.view() for task in self._manager.newest(MAX_LISTED)]
+        newest = self._manager.newest(MAX_LISTED)
+        views = [task.view(newest=models.MAX_POLLS_LISTED) for task in newest]
         tasks = [models.Task.of(view, max_polls=models.MAX_POLLS_LISTED) for view in views if view]
         return models.Tasks(tasks=tasks, count=len(self._manager.ids()))
 
@@ -335,6 +342,11 @@ def _page_file(_request: Request, name: str) -> Response:
     response = Response(path.read_bytes(), content_type=f"{_TYPES[path.suffix]}; charset=utf-8")
     response.headers["Content-Security-Policy"] = _POLICY
     return response
+
+
+def _client_file(_request: Request, name: str) -> Response:
+    kind = "text/javascript" if name.endswith(".mjs") else "application/typescript"
+    return Response((_CLIENT / name).read_bytes(), content_type=f"{kind}; charset=utf-8")
 
 
 def _json(answer: BaseModel | dict[str, Any], http: int = 200) -> Response:

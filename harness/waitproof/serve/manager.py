@@ -75,6 +75,7 @@ class TaskManager:
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)  # of tasks whose contract has whole numbers for ids
         self.example_id: str | int = next(self._ids) if self.has_numbers else catalog.example_id()
+        self.forgotten = 0  # tasks that were dropped to stay within the limits
         self.version = 0  # rises with every change of any task
 
     # --- called by the server
@@ -142,7 +143,7 @@ class TaskManager:
             self._tasks[str(chosen)] = task
             self.touch(task)
             while len(self._tasks) > self.limits.tasks:
-                self.delete(str(min(self._tasks.values(), key=lambda each: each.last_ns).task_id))
+                self._forget(min(self._tasks.values(), key=lambda each: each.last_ns))
         return task
 
     def act(self, task_id: str, action: Action, payload: Mapping[str, Json]) -> bool:
@@ -175,7 +176,11 @@ class TaskManager:
         """Forget the tasks that have been silent for longer than the limits allow."""
         for task in self.tasks():
             if task.is_expired(now_ns, self.limits):
-                self.delete(str(task.task_id))
+                self._forget(task)
+
+    def _forget(self, task: ServedTask) -> None:
+        with self._lock:
+            self.forgotten += self.delete(str(task.task_id))
 
     def touch(self, task: ServedTask | None = None) -> None:
         """Raise the version, then a task's: a reader that sees the new version also sees the change."""
@@ -204,11 +209,7 @@ class TaskManager:
     def newest(self, most: int, text: str = "") -> list[ServedTask]:
         """Return the newest tasks that have a text in their id or scenario, in upper or lower case."""
         part = text.casefold()
-        matching = (
-            task
-            for task in self.tasks()
-            if part in str(task.task_id).casefold() or part in task.scenario.id.casefold()
-        )
+        matching = (task for task in self.tasks() if part in task.found_by)
         return list(itertools.islice(matching, most))
 
     def _new_id(self) -> str | int:

@@ -331,7 +331,7 @@ class Task(_Model):
             now_s=_seconds(view.now_ns - view.origin_ns),
             count=view.count,
             polls=[Poll.of(entry, view.origin_ns) for entry in polls],
-            others=len(view.others),
+            others=view.other_count,
             verdicts={status.value: count for status, count in view.counts.items()},
             version=view.version,
         )
@@ -352,6 +352,9 @@ class Changes(_Model):
     all: Annotated[bool, Field(description="These are all there are; the first event.")]
     count: Annotated[int, Field(description="How many tasks there are.")]
     progress: Annotated[dict[Progress, int], Field(description="How many have made which progress.")]
+    forgotten: Annotated[
+        int, Field(description="How many tasks have been dropped to stay within the limits.")
+    ]
 
 
 class Verdict(_Model):

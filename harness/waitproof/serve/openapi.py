@@ -22,6 +22,7 @@ REFUSALS = {
     413: "The body is larger than 64 KiB; the answer is in the words of the served API.",
     415: "The body's type is not application/json.",
     422: "The request can be read but is wrong.",
+    503: "Too many streams are open.",
 }
 DESCRIPTION = (
     "Makes tasks, shows them and steers them while an SDK waits on them. Pages of other sites may not use it."

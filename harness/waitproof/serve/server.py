@@ -30,6 +30,7 @@ _T = TypeVar("_T", Answer, ErrorAnswer)
 DEFAULT_JOURNAL = 20_000  # requests: twenty seconds of a thousand clients, hours of a few
 MAX_BODY_BYTES = 64 * 1024
 CONTROL_PATHS = re.compile(r"/(_waitproof(/.*)?)?\Z", re.DOTALL)
+IPV4_LOOPBACK = ("127.0.0.1", "localhost")  # Node takes `localhost` for ::1
 LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -55,6 +56,19 @@ class ServeOptions:
     limits: Limits = field(default_factory=Limits)
     journal: int = DEFAULT_JOURNAL
     scenarios: tuple[Path, ...] = ()
+
+    @property
+    def more_hosts(self) -> tuple[str, ...]:
+        """The addresses to listen on beside `host`, where this machine has them."""
+        return ("::1",) if self.host in IPV4_LOOPBACK else ()
+
+    @property
+    def names(self) -> set[str]:
+        """The names that a Host header may have."""
+        return {
+            *LOCAL_NAMES,
+            *(TaskServer.format_host(each).lower() for each in (self.host, *self.allowed_hosts)),
+        }
 
 
 @dataclass(frozen=True)
@@ -98,16 +112,15 @@ def serving(
     )
     waits = Waits(manager, on_over)
     watcher = Watcher(manager, waits, on_change)
-    names = {*LOCAL_NAMES, TaskServer.format_host(options.host).lower()}
-    names |= {name.lower() for name in options.allowed_hosts}
     server = manager.server = TaskServer(
         _for_browsers(catalog.contract),
         host=options.host,
         port=options.port,
+        more_hosts=options.more_hosts,
         on_entry=manager.on_entry,
         journal_limit=options.journal,
         task_factory=manager,
-        allowed_hosts=names,
+        allowed_hosts=options.names,
         max_body_bytes=MAX_BODY_BYTES,
         off_record=CONTROL_PATHS,
     )

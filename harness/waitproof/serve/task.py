@@ -56,6 +56,7 @@ class TaskView:
         max_polls: After how many polls it is expected to give up, None for no limit.
         requests: Those that belong to the wait, in order of arrival.
         count: How many polls have come; repeats by an HTTP stack are not counted.
+        other_count: How many other requests have come.
         origin_ns: The first request's arrival, on the monotonic clock; the wait's times count from it.
         now_ns: When the view was made, on the same clock.
         version: Of the task: it rises with every change.
@@ -75,6 +76,7 @@ class TaskView:
     max_polls: int | None
     requests: tuple[JournalEntry, ...]
     count: int
+    other_count: int
     origin_ns: int
     now_ns: int
     verdicts: tuple[Verdict, ...]
@@ -111,6 +113,7 @@ class ServedTask:
         self.number = number
         self.task_id = task_id
         self.scenario = scenario
+        self.found_by = f"{task_id}\n{scenario.id}".casefold()
         self.options = options
         self.intervals = options.intervals(contract.defaults)
         self.interval_s = options.interval_s(contract.defaults)
@@ -132,7 +135,9 @@ class ServedTask:
         self._wait += 1
         self._after_serial = after_serial  # earlier requests are not part of the wait
         self._began_ns = self.last_ns = time.monotonic_ns()  # last: when a request came or ended
+        self._first_request_ns = 0  # when the first request came
         self._polls = 0
+        self._others = 0  # requests that are not polls
         self._in_flight = 0  # polls without an answer
         self._first_ns = 0  # when the first poll came
         self._ended_ns = 0  # when the client was told that the task has ended
@@ -156,6 +161,9 @@ class ServedTask:
         with self._lock:
             if entry.kind == "poll":
                 self._note_poll(entry)
+            if entry.ended is Ended.IN_FLIGHT and _belongs_to_wait(entry):
+                self._first_request_ns = self._first_request_ns or entry.arrived_ns
+                self._others += entry.kind != "poll"
             self.last_ns = max(self.last_ns, entry.answered_ns or entry.arrived_ns)
             self._has_news = True
 
@@ -187,14 +195,18 @@ class ServedTask:
                 return self._judged
             return Progress.POLLING if self._polls else Progress.IDLE
 
-    def view(self) -> TaskView | None:
-        """Return the task as it is now; None if it has been deleted or replaced."""
+    def view(self, newest: int | None = None) -> TaskView | None:
+        """Return the task as it is now; None if it has been deleted or replaced.
+
+        Args:
+            newest: How many of its requests, None for all: a task that is polled all day has many.
+        """
         while True:
             with self._lock:
                 wait, version, after_serial = self._wait, self.version, self._after_serial
             requests = tuple(
                 entry
-                for entry in self._server.entries(self.task_id)
+                for entry in self._server.entries(self.task_id, newest)
                 if entry.serial > after_serial and _belongs_to_wait(entry)
             )
             state = self._server.state(self.task_id) or TaskState(self.scenario.task)
@@ -203,6 +215,7 @@ class ServedTask:
                     return None
                 if self._wait != wait:
                     continue
+                first_ns = min((entry.arrived_ns for entry in requests), default=self._began_ns)
                 return TaskView(
                     number=self.number,
                     wait=wait,
@@ -218,7 +231,8 @@ class ServedTask:
                     max_polls=self.max_polls,
                     requests=requests,
                     count=self._polls,
-                    origin_ns=min((entry.arrived_ns for entry in requests), default=self._began_ns),
+                    other_count=self._others,
+                    origin_ns=first_ns if newest is None else self._first_request_ns or first_ns,
                     now_ns=time.monotonic_ns(),
                     verdicts=self._verdicts,
                     version=version,

@@ -8,6 +8,7 @@ nor its end.
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import textwrap
 import threading
@@ -15,6 +16,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from typing import TextIO
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 from waitproof.serve.manager import TaskManager
 from waitproof.serve.task import TaskView
@@ -22,7 +25,7 @@ from waitproof.signals import discard_output
 from waitproof.suite import SCENARIO_HEADER, Change
 from waitproof.text import escape, plural
 
-__all__ = ["Printer", "Terminal"]
+__all__ = ["Printer", "Terminal", "proxy_hint"]
 
 MAX_WIDTH = 110
 HANGING = 12
@@ -124,6 +127,7 @@ class Printer:
             f"  {'page':<{HANGING - 2}}{base_url}/",
             f"  {'control':<{HANGING - 2}}{base_url}/_waitproof/openapi.json",
             f"  {'base URL':<{HANGING - 2}}{base_url}   (Ctrl-C stops it)",
+            *proxy_hint(urlsplit(base_url).hostname or ""),
         ]
         self._print(lines)
 
@@ -170,6 +174,21 @@ def _hint(manager: TaskManager) -> str:
         return hint
     places = "".join(f", or {each.place} of {name}" for name, each in operations if each.place)
     return f"{hint} Operations begin tasks too: the header {SCENARIO_HEADER}{places} names the scenario."
+
+
+def proxy_hint(host: str) -> list[str]:
+    """Return what to set where a proxy of the environment would take the requests for this server."""
+    proxies = getproxies_environment()
+    name = next((name for name in ("http", "all") if name in proxies), "")
+    if not name or proxy_bypass(host):
+        return []
+    known = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    hosts = [*([known] if known else []), *(["127.0.0.1", "localhost"] if host == "127.0.0.1" else [host])]
+    fact = f"{name.upper()}_PROXY takes requests for {host} too, unless your client has"
+    return [
+        f"  {'proxy':<{HANGING - 2}}{fact}",
+        f"{'':<{HANGING}}NO_PROXY={','.join(hosts)}",
+    ]
 
 
 def _now() -> str:

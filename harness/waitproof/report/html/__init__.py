@@ -26,7 +26,7 @@ from waitproof.report.model import RequirementEntry, VerdictEntry
 from waitproof.report.plays import AnswerEntry, CallEntry
 from waitproof.run import ORDER
 from waitproof.suite import Json, Level
-from waitproof.text import plural, shorten
+from waitproof.text import plural, script_json, shorten
 
 __all__ = ["html_page"]
 
@@ -52,16 +52,9 @@ _NOT_IN_PAGE: Any = {  # what the script doesn't need, or what is added in anoth
 
 def html_page(report: Merged) -> str:
     """Return the report as one self-contained HTML document."""
-    loader = PackageLoader("waitproof.report", "html")
-    environment = Environment(
-        loader=loader,
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = loader.get_source(environment, "page.css")[0]
-    script = loader.get_source(environment, "page.js")[0]
+    environment = _environment()
+    style = _source("page.css")
+    script = _source("page.js")
     matrix = rows(report)
     by_level = {level: [row for row in matrix if row.requirement.level is level] for level in Level}
     statuses = {verdict.status for adapter in report.adapters for verdict in adapter.entry.verdicts}
@@ -80,6 +73,7 @@ def html_page(report: Merged) -> str:
         ],
         excused=[(number, adapter) for number, adapter in enumerate(report.adapters) if adapter.excused()],
         strays=[stray for each in report.reports for stray in each.strays],
+        stray_count=sum(len(each.strays) + each.strays_left_out for each in report.reports),
         max_strays=MAX_STRAYS,
         max_stale_open=MAX_STALE_OPEN,
         plural=plural,
@@ -94,6 +88,23 @@ def html_page(report: Merged) -> str:
         data=Markup(_data(report)),  # noqa: S704 - escaped by `_data`
         policy=_policy(style, script),
     )
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("waitproof.report", "html"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _source(name: str) -> str:
+    loader = _environment().loader
+    assert loader is not None
+    return loader.get_source(_environment(), name)[0]
 
 
 def _policy(style: str, script: str) -> str:
@@ -140,10 +151,7 @@ def _data(report: Merged) -> str:
         },
         "adapters": [_adapter(adapter) for adapter in report.adapters],
     }
-    text = json.dumps(data, separators=(",", ":"))  # only ASCII: U+2028 and U+2029 are escaped too
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return script_json(data)
 
 
 def _values(entry: Any, exclude: Any = None) -> dict[str, Any]:

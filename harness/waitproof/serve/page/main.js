@@ -23,6 +23,7 @@ const state = {
   rows: new Map(), // by task id
   count: 0,
   progress: {},
+  forgotten: 0, // tasks that the server has dropped to stay within its limits
   find: "",
   isConnected: false,
   isLoaded: false, // the first event has come
@@ -92,7 +93,10 @@ function arrange() {
   const words = ["polling", "idle", "done", "stopped"].filter((word) => progress[word]);
   setText(
     byId("tally"),
-    state.count ? `${plural(state.count, "task")}: ${words.map((word) => `${progress[word]} ${word}`).join(", ")}` : "",
+    [
+      state.count ? `${plural(state.count, "task")}: ${words.map((word) => `${progress[word]} ${word}`).join(", ")}` : "",
+      state.forgotten ? `${plural(state.forgotten, "older task")} dropped` : "",
+    ].filter(Boolean).join("; "),
   );
   document.title = progress.polling ? `(${progress.polling}) waitproof serve` : "waitproof serve";
   byId("tasks").hidden = byId("legend").hidden = rows.length === 0;
@@ -168,6 +172,7 @@ function takeTasks(changes) {
   }
   state.count = changes.count;
   state.progress = changes.progress;
+  state.forgotten = changes.forgotten;
   isOrderStale = true;
   state.isLoaded = true;
   for (const id of gone) if (!state.rows.has(id)) detail.gone(id);
