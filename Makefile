@@ -15,7 +15,7 @@ SDKS := adapters/getstream-python adapters/getstream-python-async adapters/getst
   $(wildcard adapters/meilisearch-*)
 SDKS_ALGOLIA := $(wildcard adapters/algoliasearch-*)
 
-.PHONY: help run test lint types unit live suite sdks results refound prove fuzz faults schema binary lock clean
+.PHONY: help run test lint types unit live suite sdks results refound prove fuzz faults schema docs binary lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -89,6 +89,10 @@ schema: $(STAMP) ## regenerate the schemas in scenarios/ and docs/reference/cont
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json
 	$(BIN)/waitproof schema --contract > scenarios/contract.schema.json
 	$(BIN)/python tests/helpers/contract_page.py
+
+docs: $(STAMP) ## build the pages in docs/ as a site in build/site, which needs no network to be read
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 # It is made of an installed package, in an environment of its own, so that nothing else gets into it.
 binary: $(STAMP) ## make build/binary/waitproof, one executable for Linux that needs no Python, and test it

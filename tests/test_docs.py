@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import yaml
 from waitproof.adapter.folder import AdapterFile, NeedEntry, parse_adapter
 from waitproof.cli import main
 from waitproof.defects import library
@@ -78,6 +79,24 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     assert missing == []
 
 
+def anchors(page: Path) -> set[str]:
+    """Return what a link may name in a page, as GitHub and the site make it of headings."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).strip().replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_heading_leads_to_one(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*\.md)?#([^)]+)\)", page.read_text(encoding="utf-8"))
+
+    missing = [
+        (file, head) for file, head in links if head not in anchors(page.parent / file if file else page)
+    ]
+
+    assert missing == []
+
+
 def test_every_command_of_ours_in_the_docs_is_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
@@ -136,3 +155,28 @@ def test_every_defect_and_scenario_named_in_the_log_of_reports_is_one() -> None:
     named = set(re.findall(r"`([a-z0-9_]+[./-][a-z0-9./-]+)`", text))
 
     assert sorted(each for each in named - names if not (ROOT / each).exists()) == []
+
+
+def test_every_page_is_in_the_navigation_of_the_site_once() -> None:
+    def pages(entry: object) -> list[str]:
+        if isinstance(entry, dict):
+            return [page for each in entry.values() for page in pages(each)]
+        return [page for each in entry for page in pages(each)] if isinstance(entry, list) else [str(entry)]
+
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    docs = ROOT / "docs"
+
+    # index.md is the README: see packaging/docs_site.py
+    assert sorted(pages(config["nav"])) == sorted(
+        ["index.md", *(page.relative_to(docs).as_posix() for page in docs.rglob("*.md"))]
+    )
+
+
+def test_the_site_asks_no_other_host_for_anything() -> None:
+    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+
+    assert config["theme"]["font"] is False
+    assert config["plugins"] == ["search"]
+    assert not {"repo_url", "extra", "extra_css", "extra_javascript"} & set(config)
+    diagrams = [page for page in PAGES if "```mermaid" in page.read_text(encoding="utf-8")]
+    assert diagrams == []  # the theme would load what draws them
