@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from waitproof.adapter.folder import parse_adapter
+from waitproof.adapter.folder import AdapterFile, NeedEntry, parse_adapter
 from waitproof.cli import main
 from waitproof.defects import library
 from waitproof.run import parse_baseline
@@ -15,7 +15,7 @@ from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
 from waitproof.suite.document import Document
 from waitproof.suite.files import bundled_suite, load_contract, load_suite
-from waitproof.suite.model import build
+from waitproof.suite.model import Model, build
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -101,6 +101,29 @@ def test_every_adapter_shown_is_one(page: Path) -> None:
     for text in blocks(page, "yaml"):
         if "\ncommand:" in text:
             assert parse_adapter(text, "adapter.yaml").command
+
+
+@pytest.mark.parametrize(("head", "model"), [("# adapter.yaml", AdapterFile), ("## Needs", NeedEntry)])
+def test_the_page_of_adapter_yaml_lists_every_key(head: str, model: type[Model]) -> None:
+    page = (ROOT / "docs" / "reference" / "adapter-yaml.md").read_text(encoding="utf-8")
+    _, _, text = page.partition(f"{head}\n")
+    table = text[text.index("| key |") :].partition("\n\n")[0]
+
+    rows = re.findall(r"^\| `(\w+)` \| (yes|no) \|", table, re.MULTILINE)
+
+    assert rows == [(key, "yes" if each.is_required() else "no") for key, each in model.model_fields.items()]
+
+
+def test_the_page_of_the_python_api_lists_every_fixture_and_option_of_pytest() -> None:
+    page = (ROOT / "docs" / "reference" / "python.md").read_text(encoding="utf-8")
+    plugin = (ROOT / "harness" / "waitproof" / "pytest_plugin" / "__init__.py").read_text(encoding="utf-8")
+
+    fixtures = re.findall(r"^ *@pytest\.fixture.*\n *def (\w+)", plugin, re.MULTILINE)
+    options = re.findall(r"""addini\(\s*"(\w+)"|"(--[a-z-]+)\"""", plugin)
+
+    assert fixtures
+    assert options
+    assert [name for name in [*fixtures, *map("".join, options)] if f"`{name}" not in page] == []
 
 
 def test_every_defect_and_scenario_named_in_the_log_of_reports_is_one() -> None:
