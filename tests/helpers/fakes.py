@@ -88,8 +88,9 @@ def clean_env(**more: str) -> dict[str, str]:
 
 
 def _hear_interrupts() -> None:
-    """A shell's background job ignores SIGINT, and so would all that these tests start in one."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A shell's background job ignores SIGINT, nohup's SIGHUP, and so would all that these tests start."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -523,7 +523,8 @@ def test_the_child_does_not_outlive_a_parent_that_is_killed() -> None:
             parent.kill()
             connection.settimeout(LIMIT_S)
 
-            assert connection.recv(1) == b"", "the child still holds the connection"
+            with contextlib.suppress(ConnectionResetError):  # it ended before it had accepted
+                assert connection.recv(1) == b"", "the child still holds the connection"
 
 
 # --- lag ----------------------------------------------------------------------------------------------
