@@ -40,7 +40,7 @@ MODES = {"MiniAdapter": ("outcomes", 0), "HalfTheTime": ("gives-up-when-told:own
 INTERRUPT = -1
 _DISK = (errno.ENOSPC, errno.EIO)
 _FILES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-_SOCKET = (errno.ENOBUFS, errno.ENOMEM)  # a reset would mean that the client has left
+_SOCKET = (errno.ENOBUFS, errno.ENOMEM)  # a reset or ECONNABORTED would mean that the client has left
 ERRORS: Mapping[str, Sequence[int]] = {
     "open": (*_FILES, *_DISK),
     "io.open": (*_FILES, *_DISK),
@@ -60,7 +60,7 @@ ERRORS: Mapping[str, Sequence[int]] = {
     "poll": (errno.ENOMEM, INTERRUPT, 0),
     "epoll": (errno.ENOMEM, errno.EBADF, INTERRUPT, 0),
     "register": (errno.ENOSPC, errno.ENOMEM),
-    "accept": (*_FILES, errno.ENOBUFS, errno.ECONNABORTED),
+    "accept": (*_FILES, errno.ENOBUFS),
     "recv": _SOCKET,
     "send": (*_SOCKET, INTERRUPT),
 }
