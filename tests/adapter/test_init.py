@@ -1,4 +1,4 @@
-"""`waitproof init` lays down what a repository needs to judge its SDK, and asks nothing."""
+"""`waitproof init` writes what a repository needs to judge its SDK, and asks nothing."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -119,3 +120,16 @@ def waitproof(*argv: str, cwd: Path | None = None, encoding: str = "utf-8") -> t
     with running(*argv, cwd=cwd, PYTHONIOENCODING=encoding) as process:
         out, err = process.communicate(timeout=LIMIT_S)
         return process.returncode, out, err
+
+
+def wait_for_line(process: subprocess.Popen[str], start: str) -> None:
+    """Read stdout up to a line; it is read unbuffered, so that `communicate` gets all that follows."""
+    assert process.stdout is not None
+    until_s = time.monotonic() + LIMIT_S
+    seen = b""
+    while not any(line.startswith(start.encode()) for line in seen.splitlines()):
+        ready, _, _ = select.select([process.stdout], [], [], max(0.0, until_s - time.monotonic()))
+        assert ready, f"no line {start!r} within {LIMIT_S} s, but {seen!r}"
+        chunk = os.read(process.stdout.fileno(), 65536)
+        assert chunk, f"stdout ended after {seen!r}"
+        seen += chunk

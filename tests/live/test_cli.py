@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env, running, waitproof
+from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env, running, wait_for_line, waitproof
 from jsonschema import Draft202012Validator
 from waitproof.cli import main
 from waitproof.mock.process import ServerProcess
@@ -342,19 +341,6 @@ def test_an_interrupted_run_tells_what_is_known_and_leaves_nothing(
     seen = report(file)
     assert (seen["exit_code"], seen["interrupted"]) == (130, True)
     assert statuses(seen["adapters"][0]) <= {"PASS", "INFO", "NOT_APPLICABLE"}
-
-
-def wait_for_line(process: subprocess.Popen[str], start: str) -> None:
-    """Read stdout up to a line; it is read unbuffered, so that `communicate` gets all that follows."""
-    assert process.stdout is not None
-    until_s = time.monotonic() + LIMIT_S
-    seen = b""
-    while not any(line.startswith(start.encode()) for line in seen.splitlines()):
-        ready, _, _ = select.select([process.stdout], [], [], max(0.0, until_s - time.monotonic()))
-        assert ready, f"no line {start!r} within {LIMIT_S} s, but {seen!r}"
-        chunk = os.read(process.stdout.fileno(), 65536)
-        assert chunk, f"stdout ended after {seen!r}"
-        seen += chunk
 
 
 # --- wrong use ----------------------------------------------------------------------------------------

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import resource
-import select
 import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import LIMIT_S, MINI, Mark, clean_env, running
+from fakes import LIMIT_S, MINI, Mark, clean_env, running, wait_for_line
 from waitproof.cli import main
 
 NAMES = {"json": "r.json", "html": "r.html", "markdown": "r.md", "junit": "r.xml", "badge": "b.json"}
@@ -30,18 +28,6 @@ def asked_for(folder: Path) -> list[str]:
 
 def left_behind(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.is_file()}
-
-
-def wait_for_line(process: subprocess.Popen[str], start: str) -> None:
-    assert process.stdout is not None
-    until_s = time.monotonic() + LIMIT_S
-    seen = b""
-    while not any(line.startswith(start.encode()) for line in seen.splitlines()):
-        ready, _, _ = select.select([process.stdout], [], [], max(0.0, until_s - time.monotonic()))
-        assert ready, f"no line {start!r} within {LIMIT_S} s, but {seen!r}"
-        chunk = os.read(process.stdout.fileno(), 65536)
-        assert chunk, f"stdout ended after {seen!r}"
-        seen += chunk
 
 
 def kill_server(parent: int) -> None:

@@ -14,7 +14,7 @@ from waitproof.adapter.folder import (
 )
 from waitproof.adapter.inputs import input_files
 from waitproof.adapter.kept_waiting import starvation
-from waitproof.adapter.kits import languages, new_adapter
+from waitproof.adapter.kits import check_language, languages, new_adapter
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
 from waitproof.adapter.sdk import LocalSdk, find_sdks, install_from
@@ -29,6 +29,7 @@ __all__ = [
     "PendingCall",
     "adapters_in",
     "baseline_file",
+    "check_language",
     "clean_environment",
     "close_all",
     "find_adapter",

@@ -16,7 +16,7 @@ from waitproof.adapter.inputs import GENERATED_FILES
 from waitproof.errors import InputError, Mistake, nearest, why
 from waitproof.suite import Contract
 
-__all__ = ["languages", "new_adapter"]
+__all__ = ["check_language", "languages", "new_adapter"]
 
 IGNORED = shutil.ignore_patterns(
     *GENERATED_FILES, ".build", ".venv", "__pycache__", "bin", "node_modules", "obj", "target"
@@ -34,6 +34,15 @@ def languages() -> list[str]:
     return sorted(file.parent.name for file in _kits().glob("*/adapter.yaml"))
 
 
+def check_language(language: str, place: str) -> None:
+    """Raise an InputError for that place if a language has no kit."""
+    known = languages()
+    if language not in known:
+        fix = nearest(language, known)
+        fact = f"there is no kit for '{language}'"
+        raise InputError(Mistake(place, fact, expected=", ".join(known), fix=fix))
+
+
 def new_adapter(language: str, folder: Path, contract: Contract, suite: str) -> list[Path]:
     """Copy a language's kit to `folder` and give the adapter the folder's name.
 
@@ -49,11 +58,7 @@ def new_adapter(language: str, folder: Path, contract: Contract, suite: str) -> 
     Raises:
         InputError: There is no such kit, or the folder already exists and is not empty.
     """
-    known = languages()
-    if language not in known:
-        fix = nearest(language, known)
-        fact = f"there is no kit for '{language}'"
-        raise InputError(Mistake("new adapter", fact, expected=", ".join(known), fix=fix))
+    check_language(language, "new adapter")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             Mistake(str(folder), "it already exists", fix="name a folder that does not exist yet")

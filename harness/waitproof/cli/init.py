@@ -12,10 +12,10 @@ import shlex
 import tomllib
 from pathlib import Path
 
-from waitproof.adapter import LocalSdk, find_sdks, install_from, languages, new_adapter
-from waitproof.errors import InputError, Mistake, nearest, why
+from waitproof.adapter import LocalSdk, check_language, find_sdks, install_from, languages, new_adapter
+from waitproof.cli.options import add_api_option, api_of
+from waitproof.errors import InputError, Mistake, why
 from waitproof.run import ExitCode
-from waitproof.suite import DEFAULT_SUITE, contract_file, load_contract, name_from, suite_folder
 from waitproof.text import escape, installed_version
 
 __all__ = ["add_options", "execute"]
@@ -43,13 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"the SDK's, if its files do not tell: {', '.join(languages())}",
     )
-    parser.add_argument(
-        "--suite",
-        default=DEFAULT_SUITE,
-        metavar="DIR",
-        help="folder with a contract.yaml, or the name of a bundled suite: the API that the SDK calls "
-        "(default: %(default)s)",
-    )
+    add_api_option(parser)
 
 
 def execute(options: argparse.Namespace) -> ExitCode:
@@ -60,9 +54,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     sdk, others = _sdk(folder, options.language)
     adapter = ADAPTERS / sdk.short_name
     settings, text = _settings(folder, adapter)
-    source = suite_folder(options.suite)
-    suite = "" if options.suite == DEFAULT_SUITE else name_from(folder / adapter, options.suite)
-    new_adapter(sdk.language, folder / adapter, load_contract(contract_file(source)), suite)
+    new_adapter(sdk.language, folder / adapter, *api_of(options, folder / adapter))
     try:
         installs = install_from(sdk, folder / adapter)
         (folder / settings).write_text(text, encoding="utf-8")
@@ -108,10 +100,7 @@ def _sdk(folder: Path, language: str | None) -> tuple[LocalSdk, list[LocalSdk]]:
             fix = "name the language: waitproof init --language NAME"
             raise InputError(Mistake(str(folder.absolute()), fact, expected=", ".join(languages()), fix=fix))
         return found[0], found[1:]
-    if language not in languages():
-        fact = f"there is no kit for '{language}'"
-        fix = nearest(language, languages())
-        raise InputError(Mistake("--language", fact, expected=", ".join(languages()), fix=fix))
+    check_language(language, "--language")
     meant = [each for each in found if each.language == language]
     return (meant or [LocalSdk(folder, language, folder.absolute().name, "")])[0], []
 

@@ -7,9 +7,10 @@ import shlex
 from pathlib import Path
 
 from waitproof.adapter import languages, new_adapter
+from waitproof.cli.options import add_api_option, api_of
 from waitproof.judge import checks
 from waitproof.run import ExitCode
-from waitproof.suite import DEFAULT_SUITE, contract_file, load_contract, name_from, new_suite, suite_folder
+from waitproof.suite import new_suite
 
 __all__ = ["add_options", "execute"]
 
@@ -22,13 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     adapter.add_argument("language", help=", ".join(languages()))
     adapter.add_argument("folder", type=Path, help="a folder that does not exist yet")
-    adapter.add_argument(
-        "--suite",
-        default=DEFAULT_SUITE,
-        metavar="DIR",
-        help="folder with a contract.yaml, or the name of a bundled suite: the API that the SDK calls "
-        "(default: %(default)s)",
-    )
+    add_api_option(adapter)
     suite = kinds.add_parser("suite", help="create a suite with a commented contract and its first scenarios")
     suite.add_argument("folder", type=Path, help="a folder that does not exist yet")
     suite.add_argument(
@@ -42,10 +37,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
     """Create the folder and print what to do next."""
     if options.kind == "suite":
         return _new_suite(options)
-    source = suite_folder(options.suite)
-    contract = load_contract(contract_file(source))
-    suite = "" if options.suite == DEFAULT_SUITE else name_from(options.folder, options.suite)
-    files = new_adapter(options.language, options.folder, contract, suite)
+    files = new_adapter(options.language, options.folder, *api_of(options, options.folder))
     folder = shlex.quote(str(options.folder))
     print(f"{options.folder}: {', '.join(str(file) for file in files)}")
     print(f"It works as it is: waitproof doctor {folder}")

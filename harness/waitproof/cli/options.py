@@ -8,11 +8,13 @@ from pathlib import Path
 
 from waitproof.adapter import AdapterSpec, prepare
 from waitproof.errors import InputError, Mistake
-from waitproof.suite import DEFAULT_SUITE, suite_folder
+from waitproof.suite import DEFAULT_SUITE, Contract, contract_file, load_contract, name_from, suite_folder
 
 __all__ = [
+    "add_api_option",
     "add_prepare_option",
     "add_suite_options",
+    "api_of",
     "no_adapter",
     "prepare_all",
     "suite_arguments",
@@ -36,6 +38,23 @@ def add_suite_options(parser: argparse._ActionsContainer) -> None:
         metavar="DIR",
         help="folder with more scenario files for the suite, or one such file; repeatable",
     )
+
+
+def add_api_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--suite` of a command that creates an adapter."""
+    parser.add_argument(
+        "--suite",
+        default=DEFAULT_SUITE,
+        metavar="DIR",
+        help="folder with a contract.yaml, or the name of a bundled suite: the API that the SDK calls "
+        "(default: %(default)s)",
+    )
+
+
+def api_of(options: argparse.Namespace, adapter: Path) -> tuple[Contract, str]:
+    """Return the contract that this option means, and its suite's name in an adapter's folder."""
+    contract = load_contract(contract_file(suite_folder(options.suite)))
+    return contract, "" if options.suite == DEFAULT_SUITE else name_from(adapter, options.suite)
 
 
 def add_prepare_option(parser: argparse._ActionsContainer) -> None:

@@ -24,6 +24,7 @@ from waitproof import report
 from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter, unique_names
 from waitproof.cli.configuration import configure
 from waitproof.cli.console import make_console, say
+from waitproof.cli.failures import errors_in
 from waitproof.cli.last_failed import LastFailed, failing
 from waitproof.cli.options import no_adapter, prepare_all
 from waitproof.cli.plan import SuiteRun, only_failed, plan
@@ -89,6 +90,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str], on_prepared: Cal
     console = make_console(sys.stdout)
     baselines = [[load_baseline(spec.baseline) for spec in each.specs] for each in runs]
     level = Level(options.fail_on.upper())
+    noted = failing(options.fail_on) | {Status.INCONCLUSIVE}  # which a busy machine may have caused
     results: list[RunResult] = []
     mistakes: list[Mistake] = []
     signals: list[None] = []
@@ -110,10 +112,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str], on_prepared: Cal
         report.publish(merged, os.environ, say)
         results.append(result)
         for spec, adapter in zip(each.specs, result.adapters, strict=True):
-            statuses = failing(options.fail_on) | {
-                Status.INCONCLUSIVE
-            }  # which a busy machine may have caused
-            state.note(spec, each.suite.name, adapter.verdicts(), statuses)
+            state.note(spec, each.suite.name, adapter.verdicts(), noted)
         state.save()
         if error is not None:
             for mistake in mistakes:
@@ -160,8 +159,7 @@ def _add_causes(result: RunResult) -> BaseException | None:
 
 def _noted(result: RunResult, error: BaseException) -> BaseException:
     """Note in a run's result that an error of our own has ended it."""
-    errors = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
-    result.error = "\n".join(str(each) or type(each).__name__ for each in errors)
+    result.error = "\n".join(str(each) or type(each).__name__ for each in errors_in(error))
     result.interrupted = True
     return error
 

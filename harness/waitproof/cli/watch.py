@@ -99,7 +99,7 @@ def _files(argument: str) -> list[Path]:
     try:
         spec = find_adapter(argument)
         if Path(argument).is_dir():
-            return [spec.folder / name for name in (*_own(spec), *input_files(spec))]
+            return [spec.folder / name for name in (*_own(spec), *(input_files(spec) if spec.inputs else ()))]
     except InputError:  # an adapter.yaml with a mistake: it is looked at until it has none
         return [each for each in Path(argument).glob("*") if each.is_file()]
     return [Path(word) for word in shlex.split(argument) if Path(word).is_file()]
