@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from waitproof.adapter import AdapterSpec
+from waitproof.errors import InputError
 from waitproof.judge import Status, Verdict
+from waitproof.report import write_file
 
 __all__ = ["FOLDER", "LastFailed", "failing"]
 
@@ -68,14 +70,12 @@ class LastFailed:
         """Write the state, unless there has never been one and nothing failed."""
         if not self._known and not self._file.exists():
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, InputError):
             self._file.parent.mkdir(exist_ok=True)
             for name, text in _FILES.items():
                 if not (file := self._file.with_name(name)).exists():
                     file.write_text(text, encoding="utf-8")
-            new = self._file.with_name(f"{self._file.name}.{os.getpid()}")
-            new.write_text(json.dumps(self._known, indent=1) + "\n", encoding="utf-8")
-            new.replace(self._file)
+            write_file(self._file, json.dumps(self._known, indent=1) + "\n")
 
     def _key(self, spec: AdapterSpec, suite: str) -> str:
         """Return what an adapter is called in the file: its folder from the project's, or its command."""
