@@ -168,7 +168,7 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
         "stale": [
             {
                 "deviation": "returns-output",
-                "problem": "kept",
+                "problem": "passes",
                 "fact": "the deviation 'returns-output' no longer occurs: "
                 "the requirement passes in all 3 scenarios",
                 "fix": take_out,
