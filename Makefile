@@ -15,7 +15,7 @@ SDKS := adapters/getstream-python adapters/getstream-python-async adapters/getst
   $(wildcard adapters/meilisearch-*)
 SDKS_ALGOLIA := $(wildcard adapters/algoliasearch-*)
 
-.PHONY: help run test lint types unit live suite sdks results refound prove fuzz faults schema docs binary lock clean
+.PHONY: help run test lint types unit live suite sdks results refound prove fuzz faults schema pictures docs binary lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -89,6 +89,9 @@ schema: $(STAMP) ## regenerate the schemas in scenarios/ and docs/reference/cont
 	$(BIN)/waitproof schema > scenarios/scenario.schema.json
 	$(BIN)/waitproof schema --contract > scenarios/contract.schema.json
 	$(BIN)/python tests/helpers/contract_page.py
+
+pictures: $(STAMP) ## make the README's pictures again, of a real run of a defect; it needs Chromium
+	@$(BIN)/python packaging/pictures.py
 
 docs: $(STAMP) ## build the pages in docs/ as a site in build/site, which needs no network to be read
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -1,5 +1,6 @@
 """What the README and the docs show is run: code, scenarios, commands and tables."""
 
+import html
 import re
 import subprocess
 import sys
@@ -77,6 +78,20 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
 
     assert missing == []
+
+
+def test_the_readmes_pictures_are_small_load_nothing_and_show_a_defect() -> None:
+    pictures = ROOT / "docs" / "pictures"
+    terminal = (pictures / "terminal.svg").read_text(encoding="utf-8")
+    shown = html.unescape(re.sub(r"<[^>]+>", "", terminal)).replace("\xa0", " ")
+
+    count = len(load_suite(bundled_suite()).scenarios)
+
+    assert len(terminal.encode()) < 60_000
+    assert (pictures / "report.png").stat().st_size < 150_000
+    assert not re.findall(r"url\((?!#)|<(?:image|script|link)|@import|@font-face", terminal)
+    for text in ("$ waitproof run my-sdk", "  look at:", "  again:", f"of {count} scenarios"):
+        assert text in shown
 
 
 def anchors(page: Path) -> set[str]:
