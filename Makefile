@@ -80,7 +80,7 @@ prove: $(STAMP) ## show that the suite catches every defect, simulated and then 
 
 FUZZ_S ?= 600
 fuzz: $(STAMP) ## give each reader of files, requests and answers wrong input for FUZZ_S seconds (600)
-	ulimit -v 6000000; WAITPROOF_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz -n $(WORKERS)
+	ulimit -v 6000000; WAITPROOF_FUZZ_S=$(FUZZ_S) $(BIN)/python -m pytest tests/fuzz -rP -n $(WORKERS)
 
 faults: $(STAMP) ## let system calls fail at random in 500 runs: no wrong verdict, no hang (a quarter of an hour)
 	$(BIN)/python benchmarks/faults.py

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -189,14 +190,18 @@ def seeds() -> Iterator[int]:
 @pytest.mark.parametrize("name", READERS)
 def test_any_input_is_understood_or_refused_with_a_message(name: str, tmp_path: Path) -> None:
     read, good = READERS[name]
+    tried = 0
 
     @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(spoiled(good=[*good, *corpus(name)]) | st.binary(max_size=60))
     def try_some(data: bytes) -> None:
+        nonlocal tried
+        tried += 1
         attempt(read, data, tmp_path)
 
     for number in seeds():
         seed(number)(try_some)()
+    sys.stdout.write(f"{name}: {tried:,} inputs\n")
 
 
 @pytest.mark.parametrize("name", READERS)
