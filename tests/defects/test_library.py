@@ -112,6 +112,14 @@ def test_a_contract_that_is_silent_about_unknown_statuses_has_no_room_for_their_
     )
 
 
+def test_a_sleep_that_a_busy_machine_could_make_up_is_no_defect_to_be_seen() -> None:
+    reasons = library(load_suite(bundled_suite("meilisearch")).contract).not_applicable
+
+    assert reasons["outcome_not_late.sleeps-a-fixed-time"] == (
+        "a machine may be as late as the default interval"
+    )
+
+
 def test_fetching_a_task_whose_failure_a_wait_returns_must_not_raise_either() -> None:
     meilisearch = load_suite(bundled_suite("meilisearch"))
     found = Bench(meilisearch).simulate(

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from fakes import LIMIT_S, MINI, ROOT, Mark, clean_env, running, wait_for_line, waitproof
 from jsonschema import Draft202012Validator
+from made_reports import hand_made
 from waitproof.cli import main
 from waitproof.mock.process import ServerProcess
 from waitproof.report import report_schema
@@ -685,3 +686,25 @@ def test_the_reader_of_a_list_may_go_away(command: str) -> None:
 
     assert "exit code 0" in ended.stdout.splitlines()
     assert ended.stderr == ""
+
+
+def test_a_report_is_opened_by_the_browser_that_is_there_and_by_none(tmp_path: Path) -> None:
+    browser = tmp_path / "bin" / "browser"
+    browser.parent.mkdir()
+    browser.write_text(f'#!/bin/sh\necho "$1" >{tmp_path}/opened\n')
+    browser.chmod(0o755)
+    file = hand_made(tmp_path / "r.json", ("a/b:c", "FAIL", "that"))
+    command = [sys.executable, "-m", "waitproof", "report", str(file), "--open"]
+    bare = {name: os.environ[name] for name in ("PYTHONPATH", "HOME") if name in os.environ}
+
+    def out(**environment: str) -> list[str]:
+        env = {**bare, **environment}
+        ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=True)
+        assert ended.stderr == ""
+        return ended.stdout.splitlines()
+
+    page = tmp_path / "r.html"
+    none = "There is no browser here: open that file in one."
+    assert out(PATH=str(tmp_path)) == [f"report: {page}", none]
+    assert out(PATH="/bin:/usr/bin", BROWSER=str(browser)) == [f"report: {page}"]
+    assert (tmp_path / "opened").read_text().strip() == page.as_uri()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from waitproof.judge import Status
 from waitproof.judge.observation import CallRecord, Observation, Poll, TaskRecord
 from waitproof.protocol import Capabilities, ExceptionKind, Given, Hello, Raised, Returned
 from waitproof.report.html import html_page
-from waitproof.report.merge import Merged
+from waitproof.report.merge import Adapter, Merged
+from waitproof.report.model import CauseEntry, LikelyDefectEntry, RequirementEntry
 from waitproof.run import RunResult
+from waitproof.suite import Level
 
 HELLO = Hello("mini", "1.0", "python", "CPython", "wait", "", Capabilities(max_concurrency=0))
 WHERE = "timing/gives-up"
@@ -113,6 +116,7 @@ def test_the_timeline_has_polls_interval_deadline_and_outcome_and_another_sdk_on
 ) -> None:
     cell(opened, "usual-timeout").click()
     chart = opened.locator("dialog svg[role=img]")
+    opened.get_by_label("Compare with").select_option("")
 
     assert chart.locator(".arrival").count() == 6
     assert chart.locator(".interval").count() > 5
@@ -173,6 +177,75 @@ def test_filters_narrow_the_matrix_and_the_address_keeps_them(opened: Page) -> N
     assert shown_rows(opened) == ["sends-its-key"]
     opened.get_by_label("Search").fill("nowhere")
     expect(opened.locator("#none")).to_be_visible()
+
+
+def test_the_other_sdk_with_the_fewest_failures_is_compared_first(page: Page, tmp_path: Path) -> None:
+    runs = [played(0.9), played(0.9, name="bad"), played(name="good"), played(name="as-good")]
+    show(page, tmp_path, merged(*runs, exit_code=1), "#cell=usual-timeout%2Fsdk")
+
+    assert page.get_by_label("Compare with").input_value() == "1"
+    chart = page.locator("dialog svg[role=img]")
+    expect(chart.locator(".arrival")).to_have_count(12)
+    expect(chart.locator(".lane-name").last).to_have_text("good")
+
+
+MANY = 40  # requirements that each SDK fails, each for a cause of its own
+
+
+def failing(sdks: int) -> Merged:
+    """Return a report of so many SDKs, each with many failures and long sentences."""
+    report = merged(played(0.9), exit_code=1)
+    entry = report.adapters[0].entry
+    names = [f"requirement-with-a-rather-long-name-{n}" for n in range(MANY)]
+    like = report.adapters[0].attention()[0]
+    entry = replace(
+        entry,
+        verdicts=tuple(replace(like, requirement=name, seen="it went on " * 20) for name in names),
+        causes=tuple(
+            CauseEntry(
+                (LikelyDefectEntry("x.y", "The helper does something wrong, and does it every time."),),
+                (f"{WHERE}:{name}",),
+                f"{WHERE}:{name}",
+            )
+            for name in names
+        ),
+    )
+    return replace(
+        report,
+        requirements=tuple(RequirementEntry(name, Level.MUST, "It is so.", quoted=True) for name in names),
+        adapters=tuple(Adapter(f"getstream-sdk-{n}", report.reports[0], entry) for n in range(sdks)),
+    )
+
+
+@pytest.mark.parametrize("sdks", [1, 8, 20])
+def test_before_the_matrix_there_are_at_most_three_screens(page: Page, tmp_path: Path, sdks: int) -> None:
+    show(page, tmp_path, failing(sdks))
+    page.set_viewport_size({"width": 1280, "height": 800})
+
+    assert page.locator("h2:visible").all_inner_texts() == [
+        "Causes",
+        "Failures by requirement",
+        "Results by requirement",
+    ]
+    assert page.evaluate("document.getElementById('matrix').getBoundingClientRect().top + scrollY") <= 3 * 800
+    assert page.locator("details.cause:visible").count() == 10
+    assert page.locator("details.failure:visible").count() == 12
+    for more in page.locator("details.more > summary").all():
+        more.click()
+    assert page.locator("details.cause:visible").count() == MANY * sdks
+    assert page.locator("details.failure:visible").count() == MANY
+
+
+def test_a_failures_button_opens_its_cell_and_gets_the_focus_back(opened: Page) -> None:
+    failure = opened.locator("details.failure")
+    expect(failure.locator("summary")).to_have_text("FAIL MUST usual-timeout sdk 1 of 1")
+    assert failure.get_attribute("open") is not None  # the only one
+    button = failure.get_by_role("button", name="Timelines and HTTP exchanges")
+    button.click()
+
+    expect(opened.locator("dialog h2")).to_have_text("usual-timeout")
+    opened.keyboard.press("Escape")
+    assert button.evaluate("button => button === document.activeElement")
 
 
 def test_a_link_to_a_cell_opens_it(page: Page, tmp_path: Path) -> None:
@@ -321,7 +394,7 @@ def test_a_stale_deviation_is_in_the_headline_and_in_its_adapters_card(page: Pag
     entry = cards.nth(0).locator("li")
     assert entry.inner_text().split("\n\n") == ["it is kept", "my/deviations.yaml:3:5", "Fix: take it out"]
     expect(cards.nth(1)).not_to_contain_text("stale")
-    expect(page.locator(".verdicts").first).to_contain_text("Only the stale deviations above")
+    expect(page.locator("#failures")).to_contain_text("Only the stale deviations above")
 
 
 @pytest.mark.parametrize("media", ["screen", "print"])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from waitproof import report
+from waitproof.cli.open_page import open_page, page_beside
 from waitproof.errors import InputError, Mistake
 from waitproof.run import ExitCode
 from waitproof.text import escape
@@ -34,6 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     report.add_options(parser)
     parser.add_argument(
+        "--open",
+        action="store_true",
+        help="open the HTML report in the browser; without --html it is written beside the first REPORT",
+    )
+    parser.add_argument(
         "--adapter",
         action="append",
         default=[],
@@ -51,6 +57,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> ExitCode:
     """Write the requested files; without any, print the page of results."""
+    if options.open:
+        options.html = page_beside(options.reports[0], options.html)
     paths = report.requested_paths(options)
     if options.site is not None:
         return _site(options, bool(paths))
@@ -72,6 +80,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
             mistakes += error.mistakes
     if mistakes:
         raise InputError(mistakes)
+    if options.open:
+        open_page(options.html)
     return ExitCode.KEPT
 
 

@@ -9,6 +9,7 @@ from waitproof.defects.client import Hooks, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect
 from waitproof.defects.outcomes import without_failures
 from waitproof.defects.wire import Cause, ModelError, Task
+from waitproof.judge import LATE_SLACK_S
 from waitproof.suite import Contract, Json, StatusMeaning
 
 __all__ = ["end_defects"]
@@ -148,7 +149,7 @@ def _handovers(contract: Contract) -> Iterator[Defect]:
             "sleeps-a-fixed-time",
             "The helper sleeps once more before it returns, as long as the default interval.",
             lambda _wait, steps: _late(steps, default_s),
-            "",
+            "" if default_s > LATE_SLACK_S else "a machine may be as late as the default interval",
         ),
         (
             "sleeps-before-it-raises",

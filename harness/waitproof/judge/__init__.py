@@ -27,6 +27,7 @@ from waitproof.judge.by_journal import JOURNAL_RUNS, Sighting, journal_verdicts,
 from waitproof.judge.check import Case, Check, Finding, Mark, checks
 from waitproof.judge.concerns import foreign_to
 from waitproof.judge.endings import END_LIMIT_S, ENDS_WITHIN_S
+from waitproof.judge.intervals import LATE_SLACK_S
 from waitproof.judge.observation import (
     CallRecord,
     NoAnswer,
@@ -49,6 +50,7 @@ __all__ = [
     "ENDS_WITHIN_S",
     "END_LIMIT_S",
     "JOURNAL_RUNS",
+    "LATE_SLACK_S",
     "MAX_RERUNS",
     "CallRecord",
     "Case",

@@ -11,7 +11,14 @@ from waitproof.judge import Status
 from waitproof.report.model import AdapterEntry, CauseEntry, LikelyDefectEntry, VerdictEntry
 from waitproof.text import plural
 
-__all__ = ["ExplainedCause", "cause_entries", "explained_causes", "failures", "unexplained"]
+__all__ = [
+    "ExplainedCause",
+    "cause_entries",
+    "explained_causes",
+    "failures",
+    "unexplained",
+    "unexplained_sentence",
+]
 
 MAX_ALTERNATIVES = 3  # more of them help nobody
 MAX_REQUIREMENTS = 4  # that are named as explained; the rest is counted
@@ -47,6 +54,22 @@ def unexplained(adapter: AdapterEntry) -> list[VerdictEntry]:
     """Return the failures that no cause explains: all where nobody looked for causes."""
     explained = {place for cause in adapter.causes or () for place in cause.explains}
     return [each for each in failures(adapter) if _place(each) not in explained]
+
+
+def unexplained_sentence(name: str, adapter: AdapterEntry, *, was_sought: bool) -> str:
+    """Return how many failures of the adapter of this name have no cause, "" where each has one.
+
+    Args:
+        name: The adapter's name.
+        adapter: What the report holds about it.
+        was_sought: The run looked for causes. One that was interrupted or is older than causes didn't.
+    """
+    without = len(unexplained(adapter))
+    every = plural(len(failures(adapter)), "failure")
+    if without and adapter.causes is None:
+        busy = f"The machine was too busy to find the cause of {every} in time ({name})."
+        return busy if was_sought else ""
+    return f"No known defect explains {without} of {every} ({name}): see below." if without else ""
 
 
 def _place(verdict: VerdictEntry) -> str:

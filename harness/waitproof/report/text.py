@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from waitproof.judge import Status, Verdict
-from waitproof.report.causes import explained_causes, failures, unexplained
+from waitproof.report.causes import explained_causes, failures, unexplained, unexplained_sentence
 from waitproof.report.deaths import death_sentences, stderr_sentence
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
@@ -244,13 +244,9 @@ def _causes(report: Merged, adapter: Adapter) -> Iterator[list[str]]:
     """Yield a block of lines for each cause, and one about the failures that have none."""
     for cause in explained_causes(adapter.name, adapter.entry):
         yield [cause.headline, *labelled(cause.facts)]
-    without = len(unexplained(adapter.entry))
-    every = plural(len(failures(adapter.entry)), "failure")
-    if without and adapter.entry.causes is None:
-        if not any(each.interrupted for each in report.reports):
-            yield [f"The machine was too busy to find the cause of {every} in time ({adapter.name})."]
-    elif without:
-        yield [f"No known defect explains {without} of {every} ({adapter.name}): see below."]
+    was_sought = not any(each.interrupted for each in report.reports)
+    if line := unexplained_sentence(adapter.name, adapter.entry, was_sought=was_sought):
+        yield [line]
 
 
 def _attention(report: Merged, adapter: Adapter, *, is_short: bool) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """The report as one HTML file: it needs no network, and forbids it.
 
-The matrix and everything that needs attention are in the page itself, for readers without scripts and for
-paper; the rest is in it as data, and `page.js` opens it cell by cell. `report.file` has escaped every
+The causes, everything that needs attention and the matrix are in the page itself, for readers without scripts
+and for paper; the rest is in it as data, and `page.js` opens it cell by cell. `report.file` has escaped every
 string for a terminal; Jinja escapes those in the page, `_data` those in the script.
 """
 
@@ -15,8 +15,9 @@ from typing import Any
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
-from waitproof.report.causes import explained_causes
+from waitproof.report.causes import unexplained_sentence
 from waitproof.report.deaths import death_sentences
+from waitproof.report.html.failures import causes_by_rank, causes_by_verdict, failures_by_requirement
 from waitproof.report.html.shell import policy, source, template
 from waitproof.report.matrix import Cell, rows, status_word
 from waitproof.report.merge import Adapter, Merged, outcome
@@ -31,6 +32,11 @@ __all__ = ["html_page"]
 MAX_CELL = 48  # characters of a behavior in the matrix or a timeline; elsewhere it is in full
 MAX_STRAYS = 200
 MAX_STALE_OPEN = 3  # stale deviations of one adapter that are not folded up
+# What comes before the matrix is at most three screens of a desk; the rest of each list is folded up.
+MAX_SDKS = 8
+MAX_CAUSES = 10
+MAX_FAILURES = 12
+MAX_OPEN = 2  # causes, if there are no more
 _type_adapter: Callable[[type], TypeAdapter[Any]] = functools.cache(TypeAdapter)
 _LEVELS = {
     Level.MUST: "documented",
@@ -53,6 +59,7 @@ def html_page(report: Merged) -> str:
     style = source("base.css") + source("page.css")
     script = source("page.js")
     matrix = rows(report)
+    explained = causes_by_verdict(report)
     by_level = {level: [row for row in matrix if row.requirement.level is level] for level in Level}
     statuses = {verdict.status for adapter in report.adapters for verdict in adapter.entry.verdicts}
     return template("page.html.jinja").render(
@@ -65,14 +72,20 @@ def html_page(report: Merged) -> str:
         outcome=outcome(report),
         death_sentences=death_sentences,
         numbered=list(enumerate(report.adapters)),
-        causes=[
-            each for adapter in report.adapters for each in explained_causes(adapter.name, adapter.entry)
-        ],
+        causes=causes_by_rank(report),
+        unexplained=_unexplained(report),
+        cause_of=lambda number, verdict: explained.get((number, verdict.scenario, verdict.requirement), ""),
+        failed=[adapter for adapter in report.adapters if adapter.entry.error],
+        failures=failures_by_requirement(report),
         excused=[(number, adapter) for number, adapter in enumerate(report.adapters) if adapter.excused()],
         strays=[stray for each in report.reports for stray in each.strays],
         stray_count=sum(len(each.strays) + each.strays_left_out for each in report.reports),
         max_strays=MAX_STRAYS,
         max_stale_open=MAX_STALE_OPEN,
+        max_sdks=MAX_SDKS,
+        max_causes=MAX_CAUSES,
+        max_failures=MAX_FAILURES,
+        max_open=MAX_OPEN,
         plural=plural,
         status_word=status_word,
         cell_text=lambda cell: shorten(cell.text, MAX_CELL),
@@ -85,6 +98,14 @@ def html_page(report: Merged) -> str:
         data=Markup(_data(report)),  # noqa: S704 - escaped by `_data`
         policy=policy(style, script),
     )
+
+
+def _unexplained(report: Merged) -> list[str]:
+    # An older file has no causes because nobody looked for any.
+    sentences = (
+        unexplained_sentence(adapter.name, adapter.entry, was_sought=False) for adapter in report.adapters
+    )
+    return [sentence for sentence in sentences if sentence]
 
 
 def _joined(names: Iterator[str]) -> str:

@@ -220,6 +220,7 @@
   // --- what was played ---
 
   const plays = (adapter, scenario) => (adapter.scenarios ?? []).filter((play) => play.id === scenario);
+  const failures = (adapter) => adapter.verdicts.filter((verdict) => ATTENTION.includes(verdict.status)).length;
   const playName = (list, index) =>
     `run ${index + 1} of ${list.length}${list[index].alone ? ", in isolation" : ""}`;
 
@@ -228,7 +229,7 @@
     if (!own.length) return [element("p", { class: "muted" }, "This scenario was not run, so there are no polls to show.")];
     let chosen = verdict.status === "INCONCLUSIVE" ? 0 : Math.min(verdict.alone_runs ?? 0, own.length - 1);
     const others = data.adapters.filter((each) => each !== adapter && plays(each, verdict.scenario).length);
-    let other = null;
+    let other = others.reduce((best, each) => (best && failures(best) <= failures(each) ? best : each), null);
 
     const chart = element("div");
     const exchange = element("div");
@@ -251,7 +252,7 @@
     }
     if (others.length) {
       const choice = element("select", {}, element("option", { value: "" }, "no other SDK"));
-      others.forEach((each, index) => choice.append(element("option", { value: index }, each.name)));
+      others.forEach((each, index) => choice.append(element("option", { value: index, selected: each === other }, each.name)));
       choice.addEventListener("change", () => { other = others[choice.value] ?? null; draw(); });
       tools.append(element("label", {}, "Compare with", choice));
     }
@@ -486,22 +487,30 @@
 
   // --- begin ---
 
+  function open(from, row) {
+    opener = from;
+    cell = `${data.requirements[row].id}/${data.adapters[from.dataset.a].name}`;
+    writeAddress();
+    openCell();
+  }
+
   document.querySelector(".matrix").addEventListener("click", (event) => {
     const link = event.target.closest("a.cell");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    opener = link;
-    cell = `${data.requirements[link.closest("tr").dataset.r].id}/${data.adapters[link.dataset.a].name}`;
-    writeAddress();
-    openCell();
+    open(link, link.closest("tr").dataset.r);
   });
+  for (const button of document.querySelectorAll("button.opens")) {
+    button.addEventListener("click", () => open(button, button.dataset.r));
+  }
   for (const link of document.querySelectorAll("a.cell")) link.setAttribute("aria-haspopup", "dialog");
   form.addEventListener("input", () => { filter(); writeAddress(); });
   form.addEventListener("reset", () => setTimeout(() => { filter(); writeAddress(); }));
   form.addEventListener("submit", (event) => event.preventDefault());
   addEventListener("hashchange", () => {
     if (location.hash && !location.hash.includes("=")) {
-      document.getElementById(location.hash.slice(1))?.closest("details")?.setAttribute("open", "");
+      let folded = document.getElementById(location.hash.slice(1));
+      while ((folded = folded?.parentElement?.closest("details"))) folded.open = true;
       return;
     }
     readAddress();
