@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from waitproof.text import plural
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -80,7 +81,8 @@ def main() -> int:
                 print(f"               {side.timeline}")
     if options.docs:
         _write(entries)
-    print(f"{len(pairs)} pairs, {wrong} not as written" if wrong else f"{len(pairs)} pairs, all as written")
+    count = plural(len(pairs), "pair")
+    print(f"{count}, {wrong} not as written" if wrong else f"{count}, all as written")
     return 1 if wrong else 0
 
 

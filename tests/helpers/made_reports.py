@@ -32,7 +32,7 @@ def verdict(requirement: str, status: Status, scenario: str = "outcomes/complete
 
 def stale(
     deviation: str = "outcomes/completes:returns-output",
-    problem: Problem = Problem.KEPT,
+    problem: Problem = Problem.PASSES,
     *,
     fact: str = "it is kept",
     fix: str = "take it out",

@@ -168,7 +168,7 @@ def test_entries_of_a_baseline_that_hold_no_more_fail_the_run(mark: Mark, tmp_pa
         "stale": [
             {
                 "deviation": "returns-output",
-                "problem": "kept",
+                "problem": "passes",
                 "fact": "the deviation 'returns-output' no longer occurs: "
                 "the requirement passes in all 3 scenarios",
                 "fix": take_out,
@@ -642,6 +642,13 @@ def test_lint_of_a_missing_file_outside_any_suite_says_that_it_is_missing(tmp_pa
     file = tmp_path / "missing.yaml"
 
     assert cli("lint", file) == (2, "", f"{file}: the file cannot be read: no such file or directory\n")
+
+
+def test_lint_of_a_bundled_suites_name_says_how_to_name_it(cli: Cli) -> None:
+    code, out, err = cli("lint", "meilisearch")
+
+    assert (code, out) == (2, "")
+    assert "a bundled suite is named by an option: --suite meilisearch" in err
 
 
 def test_lint_of_a_file_that_is_not_there_says_so(cli: Cli) -> None:

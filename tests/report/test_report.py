@@ -21,6 +21,7 @@ from waitproof.report import (
     BarListener,
     LineListener,
     load,
+    merge_reports,
     print_report,
     report_of,
     report_schema,
@@ -164,6 +165,29 @@ def test_many_adapters_are_printed_in_blocks_of_columns_with_whole_words() -> No
         "level   requirement     getstream 11.0.0",
         "MUST    returns-output  INCONCLUSIVE",
         "INFO    first-look      PASS",
+    ]
+
+
+def test_names_of_requirements_are_wrapped_where_that_saves_a_block_of_columns() -> None:
+    documents = [
+        written(result(verdict("returns-output", Status.PASS), name=name))
+        for name in ("acme-python", "acme-go", "acme-java")
+    ]
+    long = "timeout-raises-transport-exception"
+    reports = [
+        parse(json.loads(json.dumps(each).replace("returns-output", long)), "a.json") for each in documents
+    ]
+    file = io.StringIO()
+
+    print_report(
+        Console(file=file, width=80, color_system=None), merge_reports(reports, ["a.json"] * len(reports))
+    )
+
+    assert [line.rstrip() for line in file.getvalue().splitlines()[:4]] == [
+        "                                   acme-python   acme-go       acme-java",
+        "level   requirement                mini 1.0      mini 1.0      mini 1.0",
+        "MUST    timeout-raises-transport-  PASS          PASS          PASS",
+        "        exception",
     ]
 
 

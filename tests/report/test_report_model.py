@@ -122,6 +122,7 @@ def test_a_report_of_schema_1_is_read_with_what_it_called_mend_as_the_fix() -> N
     assert adapter.baseline is not None
     (known,) = adapter.baseline.stale
     assert values["adapters"][0]["baseline"]["stale"][0]["mend"] == known.fix == "take it out"
+    assert (values["adapters"][0]["baseline"]["stale"][0]["problem"], known.problem) == ("kept", "passes")
     assert adapter.named_sdk == "getstream-net 15.0.0"
     seen = [each["seen"] for each in values["adapters"][0]["verdicts"]]
     assert [each.seen for each in adapter.verdicts] == seen

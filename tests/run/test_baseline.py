@@ -141,12 +141,12 @@ def stale(entry: str, *verdicts: Verdict, whole: bool = True) -> list[str]:
 
 def test_what_is_kept_now_is_told_with_its_place_and_the_fix() -> None:
     assert stale("'a/one:kept'") == [
-        "kept: deviations.yaml:3:5: the deviation 'a/one:kept' no longer occurs: the requirement passes\n"
+        "passes: deviations.yaml:3:5: the deviation 'a/one:kept' no longer occurs: the requirement passes\n"
         "  found:    - {deviation: 'a/one:kept', reason: x}\n"
         "  fix:      remove it, by hand or with: waitproof baseline update my/sdk"
     ]
     assert stale("kept")[0].splitlines()[0] == (
-        "kept: deviations.yaml:3:5: the deviation 'kept' no longer occurs: "
+        "passes: deviations.yaml:3:5: the deviation 'kept' no longer occurs: "
         "the requirement passes in all 2 scenarios"
     )
 
@@ -212,7 +212,7 @@ def test_what_has_expired_is_told_whatever_became_of_it_and_as_kept_where_it_is(
             "  found:    - {deviation: kept, expires: '2020-01-01', reason: x}\n"
             "  fix:      check whether the SDK has been fixed; if not, set a later date and say why"
         ]
-    assert [told.partition(":")[0] for told in stale(expired)] == ["kept"]
+    assert [told.partition(":")[0] for told in stale(expired)] == ["passes"]
     assert stale(expired, verdict("a/one", "other"), whole=False) == []
 
 

@@ -111,7 +111,7 @@ def test_what_is_kept_or_matches_nothing_goes_and_every_other_byte_stays() -> No
         "# The end.\n"
     )
     assert [(each.entry.known.deviation, each.problem.value) for each in new.removed] == [
-        ("faults/a:surfaces", "kept"),
+        ("faults/a:surfaces", "passes"),
         ("gone", "no_match"),
     ]
     assert [each.deviation for each in new.added] == ["faults/b:surfaces"]

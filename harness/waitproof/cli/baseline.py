@@ -125,6 +125,6 @@ def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:
     yield f"{file}: {', '.join(parts) or 'nothing to change'}"
     yield from (f"  + {each.deviation}" for each in new.added)
     for each in new.removed:
-        problem = "passes now" if each.problem is Problem.KEPT else "matches nothing"
+        problem = "passes now" if each.problem is Problem.PASSES else "matches nothing"
         yield f"  - {each.entry.known.deviation}: {problem}"
     yield from (f"  ! {each.expiry}" for each in new.expired if each.expiry is not None)

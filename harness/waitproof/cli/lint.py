@@ -8,7 +8,7 @@ from pathlib import Path
 from waitproof.cli.options import add_suite_options, suite_of
 from waitproof.errors import InputError, Mistake
 from waitproof.run import ExitCode, impossible_expectations
-from waitproof.suite import Suite, lint_file, lint_suite, suite_above
+from waitproof.suite import Suite, bundled_names, lint_file, lint_suite, suite_above
 from waitproof.text import plural
 
 __all__ = ["add_options", "execute"]
@@ -37,6 +37,9 @@ def execute(options: argparse.Namespace) -> ExitCode:
                 suite, found = lint_suite(path, loose)
                 mistakes += found or impossible_expectations(suite)
                 lines.append(f"{path}: {_count(suite)}")
+            elif str(path) in bundled_names() and not path.exists():
+                fix = f"a bundled suite is named by an option: --suite {path}"
+                mistakes.append(Mistake(str(path), "there is no such file or folder", fix=fix))
             else:
                 mistakes += impossible_expectations(lint_file(path, folder))
                 lines.append(f"{path}: fine")

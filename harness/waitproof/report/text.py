@@ -42,6 +42,7 @@ LABEL_WIDTH = 13
 HANGING = LABEL_WIDTH + 2  # where the text after a label begins
 LEVEL_WIDTH = max(len(level) for level in Level)
 MIN_COLUMN = 12  # characters of an adapter's column: its longest word is INCONCLUSIVE
+NARROW_NAMES = 24  # of requirements, where that saves a block of columns
 MAX_COLUMN = 24  # a longer word, such as an SDK's name, is broken
 COLUMN_GAP = 2
 SLOW_S = 5.0  # nobody waits for shorter ones
@@ -108,10 +109,11 @@ def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:
     matrix = rows(report)
     if is_short:
         matrix = [row for row in matrix if any(cell and cell.status in ATTENTION for cell in row.cells)]
-    for number, block in enumerate(_blocks(console.width, report, matrix)):
+    names_width, blocks = _layout(console.width, report, matrix)
+    for number, block in enumerate(blocks):
         if number:
             console.print()
-        console.print(_table(block, matrix, _names_width(console.width, matrix)))
+        console.print(_table(block, matrix, names_width))
     if is_short:
         note = "The other requirements did not fail; -v shows them, and every failure in full."
         _print(console, [note])
@@ -177,27 +179,36 @@ class _Column:
     ideal_width: int
 
 
-def _blocks(width: int, report: Merged, matrix: Sequence[Row]) -> Iterator[list[_Column]]:
-    """Yield the adapters' columns, in blocks of as many as fit beside the requirements with whole words."""
-    room = width - LEVEL_WIDTH - COLUMN_GAP - _names_width(width, matrix)
-    blocks: list[list[_Column]] = []
-    free = 0
-    for number, adapter in enumerate(report.adapters):
-        column = _column(number, adapter, matrix)
-        if not blocks or column.width + COLUMN_GAP > free:
-            blocks.append([])
-            free = room
-        blocks[-1].append(column)
-        free -= column.width + COLUMN_GAP
-    for block in blocks:
-        _widen(block, room - sum(column.width + COLUMN_GAP for column in block))
-        yield block
+def _layout(width: int, report: Merged, matrix: Sequence[Row]) -> tuple[int, list[list[_Column]]]:
+    """Return how wide the requirements' names are, and blocks of as many columns as fit beside them.
 
-
-def _names_width(width: int, matrix: Sequence[Row]) -> int:
-    """Return how wide the requirements' names are; on a narrow terminal they give way to one adapter."""
+    Names are wrapped where that saves a block, and on a narrow terminal to leave room for one adapter.
+    """
+    columns = [_column(number, adapter, matrix) for number, adapter in enumerate(report.adapters)]
+    room = width - LEVEL_WIDTH - COLUMN_GAP
     longest = max((len(row.requirement.id) for row in matrix), default=0)
-    return max(MIN_COLUMN, min(longest, width - LEVEL_WIDTH - MIN_COLUMN - 2 * COLUMN_GAP))
+    names_width = max(MIN_COLUMN, min(longest, room - MIN_COLUMN - COLUMN_GAP))
+    blocks = _blocks(columns, room - names_width)
+    narrow_blocks = _blocks(columns, room - min(names_width, NARROW_NAMES))
+    if len(narrow_blocks) < len(blocks):
+        blocks = narrow_blocks
+        names_width = min(names_width, room - max(map(_taken, blocks)))
+    for block in blocks:
+        _widen(block, room - names_width - _taken(block))
+    return names_width, blocks
+
+
+def _blocks(columns: Sequence[_Column], room: int) -> list[list[_Column]]:
+    blocks: list[list[_Column]] = []
+    for column in columns:
+        if not blocks or _taken([*blocks[-1], column]) > room:
+            blocks.append([])
+        blocks[-1].append(column)
+    return blocks
+
+
+def _taken(block: Sequence[_Column]) -> int:
+    return sum(column.width + COLUMN_GAP for column in block)
 
 
 def _widen(block: Sequence[_Column], free: int) -> None:
@@ -210,10 +221,12 @@ def _widen(block: Sequence[_Column], free: int) -> None:
 
 def _column(number: int, adapter: Adapter, matrix: Sequence[Row]) -> _Column:
     heading = tuple(text for text in (adapter.name, adapter.sdk) if text)
-    texts = [*heading, *(_cell(row.cells[number]).plain for row in matrix)]
-    longest = max((len(word) for text in texts for word in text.replace("-", "- ").split()), default=0)
-    width = min(max(longest, MIN_COLUMN), MAX_COLUMN)
-    return _Column(number, heading, width, max(map(len, texts)))
+    cells = [cell for row in matrix if (cell := row.cells[number])]
+    texts = [*heading, *(_cell(cell).plain for cell in cells)]
+    words = [word for text in texts for word in text.replace("-", "- ").split()]
+    words += [cell.text for cell in cells if cell.status is not Status.INFO]  # a status with its count
+    width = min(max(map(len, [*words, " " * MIN_COLUMN])), MAX_COLUMN)
+    return _Column(number, heading, width, max(map(len, texts), default=0))
 
 
 def _cell(cell: Cell | None) -> Text:
@@ -225,7 +238,7 @@ def _cell(cell: Cell | None) -> Text:
 def _table(columns: Sequence[_Column], matrix: Sequence[Row], names_width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("level", min_width=LEVEL_WIDTH)
-    table.add_column("requirement", no_wrap=True, overflow="ellipsis", max_width=names_width)
+    table.add_column("requirement", max_width=names_width)
     for column in columns:
         lines = [line for text in column.heading for line in textwrap.wrap(text, column.width)]
         heading = Text("\n".join(lines))
@@ -233,7 +246,8 @@ def _table(columns: Sequence[_Column], matrix: Sequence[Row], names_width: int) 
     for row in matrix:
         cells = [row.cells[column.number] for column in columns]
         if any(cells):
-            table.add_row(row.requirement.level.value, row.requirement.id, *map(_cell, cells))
+            name = "\n".join(textwrap.wrap(row.requirement.id, names_width))
+            table.add_row(row.requirement.level.value, Text(name), *map(_cell, cells))
     return table
 
 

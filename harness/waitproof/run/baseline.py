@@ -70,9 +70,14 @@ class _File(Model):
 class Problem(StrEnum):
     """Why an entry is stale."""
 
-    KEPT = "kept"
+    PASSES = "passes"
     NO_MATCH = "no_match"
     EXPIRED = "expired"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Problem | None:
+        """Return what an older report.json calls `kept`."""
+        return cls.PASSES if value == "kept" else None
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ class Baseline:
                     mistake = _no_match(entry, proves, requirements, adapter)
                     found.append(Stale(entry, Problem.NO_MATCH, mistake))
             elif _passes(entry.known, covered, suite):
-                found.append(Stale(entry, Problem.KEPT, _passed(entry, covered, adapter)))
+                found.append(Stale(entry, Problem.PASSES, _passed(entry, covered, adapter)))
             elif entry.expiry is not None:
                 found.append(Stale(entry, Problem.EXPIRED, entry.expiry))
         return tuple(found)
