@@ -24,7 +24,6 @@ from waitproof.text import on_one_line, plural, shorten
 __all__ = ["page_texts", "runs_with_page"]
 
 FULL_PAGES = 10  # of each SDK: its newest reports, and as many in which something changed
-
 MAX_EVENTS_INDEX, MAX_EVENTS = 12, 60
 MAX_CHANGES_INDEX, MAX_CHANGES = 4, 20  # of one event
 MAX_RUNS = 400  # rows of an SDK's list of runs
