@@ -15,6 +15,7 @@ import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -39,6 +40,9 @@ from waitproof.report.markdown import markdown_summary, results_page
 from waitproof.report.merge import Merged, merge_reports
 from waitproof.report.model import Report
 from waitproof.report.progress import LineListener
+from waitproof.report.site.history import suites_of
+from waitproof.report.site.pages import page_texts
+from waitproof.report.site.reading import SiteRun
 from waitproof.report.text import print_report
 from waitproof.run import Death, RunResult, Stray
 from waitproof.text import (
@@ -395,6 +399,43 @@ def test_json_in_a_script_is_the_value_and_nothing_that_a_parser_of_html_takes(t
     assert json.loads(source) == {text: text}
     assert not set("<>&") & set(source)
     assert source.isascii()
+
+
+@functools.cache
+def _site(text: str) -> dict[str, list[Any]]:
+    """Return the elements of each page of a site of two runs, by the page's kind, and check its paths."""
+    runs = [
+        SiteRun(
+            Path("r.json"),
+            f"{number}-0",
+            dataclasses.replace(each, started=f"2026-01-0{number}T00:00:00+00:00"),
+        )
+        for number, each in enumerate((older(text), report(text)), 1)
+    ]
+    suites = suites_of(runs)
+    found: dict[str, list[Any]] = {}
+    for path, source in page_texts(suites, [run.id for run in runs]):
+        assert re.fullmatch(r"[a-z0-9_/-]+\.(html|json|svg)", path)
+        assert harmful(source) == set()
+        page = _Page()
+        page.feed(source)
+        page.close()
+        found.setdefault(path.partition("/")[0], []).append((page.elements, page.others))
+    return found
+
+
+@settings(fast, max_examples=3)
+@given(texts)
+@each_harm
+def test_a_site_has_the_pages_and_elements_of_one_about_plain_words(text: str) -> None:
+    site, plain = _site(text), _site("z")
+
+    assert {kind: len(pages) for kind, pages in site.items()} == {
+        kind: len(pages) for kind, pages in plain.items()
+    }
+    assert site["index.html"] == plain["index.html"]
+    assert site["sdk"] == plain["sdk"]
+    assert site["badge"] == plain["badge"]
 
 
 # --- XML ----------------------------------------------------------------------------------------------

@@ -45,7 +45,11 @@ EXAMPLES = {  # of each command; `run` has more to say about its own
     "doctor": ("doctor my-adapter",),
     "serve": ("serve --judge", "serve --suite my-suite --port 8080"),
     "prove": ("prove --suite my-suite --simulated",),
-    "report": ("report report.json --html report.html", "report go.json java.json --results results.md"),
+    "report": (
+        "report report.json --html report.html",
+        "report go.json java.json --results results.md",
+        "report runs/ --site site/",
+    ),
     "baseline": ("baseline update my-adapter --report report.json",),
     "diff": ("diff before.json after.json",),
     "new": ("new adapter python my-adapter", "new suite my-suite"),

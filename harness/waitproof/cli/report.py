@@ -22,10 +22,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="REPORT",
-        help="a report.json, written by waitproof run --json",
+        help="a report.json, written by waitproof run --json; for --site also a folder of them",
     )
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help="write a Markdown page that compares all SDKs to FILE"
+    )
+    parser.add_argument(
+        "--site",
+        type=Path,
+        metavar="FOLDER",
+        help="write a static site to FOLDER: what changed when, a page for each SDK and requirement, badges",
     )
     report.add_options(parser)
     parser.add_argument(
@@ -54,6 +60,8 @@ def execute(options: argparse.Namespace) -> ExitCode:
     if options.open:
         options.html = page_beside(options.reports[0], options.html)
     paths = report.requested_paths(options)
+    if options.site is not None:
+        return _site(options, bool(paths))
     results = {} if options.results is None else {"--results": options.results}
     report.clear_paths({**results, **paths}, read=options.reports)
     reports = [report.load(path) for path in options.reports]
@@ -74,4 +82,15 @@ def execute(options: argparse.Namespace) -> ExitCode:
         raise InputError(mistakes)
     if options.open:
         open_page(options.html)
+    return ExitCode.KEPT
+
+
+def _site(options: argparse.Namespace, has_others: bool) -> ExitCode:
+    if has_others or options.results is not None or options.adapter or options.not_run:
+        fact = "--site takes no other option: it shows every adapter of every report"
+        raise InputError(Mistake("--site", fact, fix="make the other reports with a second command"))
+    line, notes = report.write_site(options.reports, options.site)
+    for note in notes:
+        print(escape(note), file=sys.stderr)
+    print(escape(line))
     return ExitCode.KEPT

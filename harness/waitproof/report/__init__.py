@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from waitproof.report.model import AdapterEntry, Report, RequirementEntry
     from waitproof.report.outputs import add_options, clear_paths, requested_paths, write_reports
     from waitproof.report.progress import BarListener, LineListener
+    from waitproof.report.site import write_site
     from waitproof.report.text import explain_verdict, print_report
     from waitproof.report.writing import is_stream, write_file
 else:
@@ -37,6 +38,7 @@ else:
             "model": "AdapterEntry Report RequirementEntry",
             "outputs": "add_options clear_paths requested_paths write_reports",
             "progress": "BarListener LineListener",
+            "site": "write_site",
             "text": "explain_verdict print_report",
             "writing": "is_stream write_file",
         },
@@ -72,4 +74,5 @@ __all__ = [
     "write",
     "write_file",
     "write_reports",
+    "write_site",
 ]

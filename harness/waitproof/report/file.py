@@ -23,7 +23,7 @@ from waitproof.report.writing import write_file
 from waitproof.suite import Json
 from waitproof.text import escape
 
-__all__ = ["document", "load", "parse", "report_schema", "shown", "write"]
+__all__ = ["content", "document", "load", "parse", "report_schema", "shown", "write"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
 MAX_BYTES, CHUNK_BYTES = 64 << 20, 1 << 20
@@ -70,7 +70,7 @@ def load(path: Path) -> Report:
         InputError: It cannot be read, or isn't a report of a schema that this version knows.
     """
     try:
-        values = json.loads(_content(path))
+        values = json.loads(content(path))
     except OSError as error:
         raise InputError(Mistake(str(path), f"the report cannot be read: {why(error)}")) from None
     except (ValueError, RecursionError) as error:
@@ -78,7 +78,7 @@ def load(path: Path) -> Report:
     return parse(values, str(path))
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
     """Return what is in a file, a pipe or a device, if it ends at a size that a report may have.
 
     Raises:

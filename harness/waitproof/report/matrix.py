@@ -5,6 +5,7 @@ Every view that has a matrix shows these cells: the terminal, the page, the resu
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from waitproof.judge import Status
@@ -12,7 +13,7 @@ from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import RequirementEntry, VerdictEntry
 from waitproof.run import worst
 
-__all__ = ["Cell", "Row", "cell", "rows", "status_word"]
+__all__ = ["Cell", "Row", "cell", "cells_of", "rows", "status_word"]
 
 _UNCOUNTED = {Status.UNSUPPORTED, Status.NOT_APPLICABLE}  # how often says nothing
 
@@ -79,10 +80,22 @@ def rows(report: Merged) -> list[Row]:
 def cell(adapter: Adapter, requirement: str) -> Cell | None:
     """Return an adapter's cell for a requirement, None where it was not judged."""
     verdicts = tuple(each for each in adapter.entry.verdicts if each.requirement == requirement)
-    status = worst(verdicts)
-    if status is None:
-        return None
-    return Cell(verdicts, status, tuple(each for each in verdicts if each.status is status))
+    return cells_of(verdicts).get(requirement)
+
+
+def cells_of(
+    verdicts: Sequence[VerdictEntry], key: Callable[[VerdictEntry], str] = lambda verdict: verdict.requirement
+) -> dict[str, Cell]:
+    """Return verdicts as cells, one for each requirement or for whatever else `key` returns."""
+    groups: dict[str, list[VerdictEntry]] = {}
+    for verdict in verdicts:
+        groups.setdefault(key(verdict), []).append(verdict)
+    cells = {}
+    for name, found in groups.items():
+        status = worst(found)
+        if status is not None:
+            cells[name] = Cell(tuple(found), status, tuple(each for each in found if each.status is status))
+    return cells
 
 
 def status_word(status: Status) -> str:

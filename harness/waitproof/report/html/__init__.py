@@ -7,20 +7,18 @@ string for a terminal; Jinja escapes those in the page, `_data` those in the scr
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from pydantic import TypeAdapter
 
 from waitproof.report.causes import unexplained_sentence
 from waitproof.report.deaths import death_sentences
 from waitproof.report.html.failures import causes_by_rank, causes_by_verdict, failures_by_requirement
+from waitproof.report.html.shell import policy, source, template
 from waitproof.report.matrix import Cell, rows, status_word
 from waitproof.report.merge import Adapter, Merged, outcome
 from waitproof.report.model import RequirementEntry, VerdictEntry
@@ -58,14 +56,13 @@ _NOT_IN_PAGE: Any = {  # what the script doesn't need, or what is added in anoth
 
 def html_page(report: Merged) -> str:
     """Return the report as one self-contained HTML document."""
-    environment = _environment()
-    style = _source("page.css")
-    script = _source("page.js")
+    style = source("base.css") + source("page.css")
+    script = source("page.js")
     matrix = rows(report)
     explained = causes_by_verdict(report)
     by_level = {level: [row for row in matrix if row.requirement.level is level] for level in Level}
     statuses = {verdict.status for adapter in report.adapters for verdict in adapter.entry.verdicts}
-    return environment.get_template("page.html.jinja").render(
+    return template("page.html.jinja").render(
         report=report,
         newest=report.newest,
         levels=[(level, _LEVELS[level], found) for level in Level if (found := by_level[level])],
@@ -99,33 +96,7 @@ def html_page(report: Merged) -> str:
         style=Markup(style),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
         data=Markup(_data(report)),  # noqa: S704 - escaped by `_data`
-        policy=_policy(style, script),
-    )
-
-
-@functools.cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("waitproof.report", "html"),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _source(name: str) -> str:
-    loader = _environment().loader
-    assert loader is not None
-    return loader.get_source(_environment(), name)[0]
-
-
-def _policy(style: str, script: str) -> str:
-    """Return a policy under which these two run and nothing is loaded from anywhere."""
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
-    return (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; "
-        "base-uri 'none'; form-action 'none'"
+        policy=policy(style, script),
     )
 
 
