@@ -95,17 +95,17 @@ def _beyond(usual: Defect, predictions: Mapping[str, Prediction]) -> list[Predic
 def _suspects(known: Library, contract: Contract, hello: Hello, actual: Findings) -> list[Defect]:
     """Return the defects that an SDK may have: their own promise failed, or nothing says that it passed.
 
-    Those whose promise failed wherever it was looked at come first, for the time may not be enough for all.
+    Those whose promise failed most often come first, for the time may not be enough for all.
     """
     failed = Counter(requirement for _, requirement in actual.failures)
     passed = Counter(requirement for _, requirement in actual.passed)
-    share = {name: count / (count + passed[name]) for name, count in failed.items()}
+    weights = {name: count**2 / (count + passed[name]) for name, count in failed.items()}
     found = []
     for defect in known.defects.values():
         stated = defect.requirements(contract)
         is_open = not failed.keys().isdisjoint(stated) or passed.keys().isdisjoint(stated)
         if defect.ending is not Ending.RECORDED and is_open and _can_have(hello, contract, defect):
-            found.append((max((share.get(name, 0.0) for name in stated), default=0.0), defect))
+            found.append((max((weights.get(name, 0.0) for name in stated), default=0.0), defect))
     return [defect for _, defect in sorted(found, key=lambda pair: -pair[0])]
 
 

@@ -57,7 +57,8 @@ def _explain(players: _Players, suite: Suite, adapter: AdapterResult, share: flo
         return players.play(hello, defects, scenarios, next(ends))
 
     found = find_causes(play, suite.contract, library(suite.contract), hello, actual, played)
-    if found.causes or not players.is_over(end):  # else nobody knows: the machine was too busy
+    explains_most = 2 * len(found.unexplained) < len(actual.failures)
+    if explains_most or not players.is_over(end):  # else nobody knows: the machine was too busy
         adapter.causes = found
 
 
