@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tomllib
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -130,10 +132,54 @@ def test_the_workflow_runs_what_this_version_has(repo: Path) -> None:
 
     (job,) = yaml.safe_load(text)["jobs"].values()
 
-    assert job["env"] == {"WAITPROOF": "waitproof==0.1.0"}
     assert 'waitproof" run --junit junit.xml' in " ".join(each.get("run", "") for each in job["steps"])
     known = (ROOT / "action.yml").read_text() + (ROOT / ".github/workflows/ci.yml").read_text()
     assert all(each["uses"] in known for each in job["steps"] if "uses" in each)
+
+
+class Installed(NamedTuple):
+    origin: str | None
+    version: str = "0.1.0"
+
+    def read_text(self, name: str) -> str | None:
+        assert name == "direct_url.json"
+        return self.origin
+
+
+GIT = '{"url": "https://git.example/waitproof", "vcs_info": {"vcs": "git", "commit_id": "abc"}}'
+LINE = "a job that runs it"
+FILL_IN = f"{LINE}: say there, as WAITPROOF, what pip is to install"
+
+
+@pytest.mark.parametrize(
+    ("origin", "installs", "line"),
+    [
+        (None, "waitproof==0.1.0", LINE),
+        (GIT, "waitproof @ git+https://git.example/waitproof@abc", LINE),
+        ('{"url": "file:///home/me/waitproof", "dir_info": {}}', "", FILL_IN),
+        ('{"url": "https://packages.example/waitproof.whl", "archive_info": {}}', "", FILL_IN),
+    ],
+)
+def test_the_workflow_installs_what_is_installed_here_or_says_what_is_missing(
+    repo: Path,
+    origin: str | None,
+    installs: str,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("waitproof.cli.init.distribution", lambda _name: Installed(origin))
+    write(repo, "go")
+    assert main(["init"]) == 0
+    text = (repo / ".github/workflows/waitproof.yml").read_text(encoding="utf-8")
+
+    (job,) = yaml.safe_load(text)["jobs"].values()
+
+    assert job["env"] == {"WAITPROOF": installs}
+    assert f"{line}\n" in capsys.readouterr().out
+    (check,) = (each["run"] for each in job["steps"] if each.get("if") == "env.WAITPROOF == ''")
+    (number,) = re.findall(r"line=(\d+)", check)
+    assert "WAITPROOF: " in text.splitlines()[int(number) - 1]
 
 
 def test_a_suite_that_is_named_is_the_adapters(repo: Path) -> None:

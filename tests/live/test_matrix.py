@@ -188,3 +188,10 @@ def test_defects_that_do_not_apply_share_a_line_with_their_reason() -> None:
     lines = reasons({"a.b": "no failures", "c.d": "no operations", "e.f": "no failures"})
 
     assert lines == ["not applicable, no failures: a.b, e.f", "not applicable, no operations: c.d"]
+
+
+def test_a_line_names_a_few_of_the_defects_that_do_not_apply_and_counts_the_rest() -> None:
+    found = dict.fromkeys(("a.b", "c.d", "e.f"), "no failures")
+
+    assert reasons(found, 2) == ["not applicable, no failures: a.b, c.d and 1 more"]
+    assert reasons(found, 3) == reasons(found)

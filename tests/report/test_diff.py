@@ -141,6 +141,14 @@ def test_adapters_are_matched_by_name_and_two_alone_whatever_they_are_called() -
     assert [each.name for each in compare(report(name="old"), report(name="new")).adapters] == ["new"]
 
 
+def test_two_alone_of_different_names_are_compared_and_the_difference_says_so() -> None:
+    diff = compare(report(name="sdk-main"), report(name="sdk-branch"))
+
+    assert list(plain_lines(diff))[1] == "  compared with sdk-main, the only adapter of the older run"
+    assert "Compared with sdk-main, the only adapter of the older run." in list(markdown_lines(diff))
+    assert "compared" not in "\n".join(plain_lines(compare(report(), report())))
+
+
 def test_adapters_of_one_name_are_matched_by_their_folders() -> None:
     def run(*named: tuple[str, str, Status]) -> Report:
         entries = [adapter(name, verdict("a:r", status), version="1") for name, _, status in named]

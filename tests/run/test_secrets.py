@@ -53,6 +53,24 @@ def test_no_report_shows_a_token_of_the_environment_or_the_key_of_hello(mark: Ma
     assert "warning: *** *** *** ***" in report
 
 
+def test_neither_doctor_nor_prepare_prints_a_token_of_the_environment(mark: Mark, tmp_path: Path) -> None:
+    token = "s3cr3t-of-the-job"
+    folder = mark.folder(tmp_path, "leaks_environment")
+    fails = tmp_path / "fails"
+    fails.mkdir()
+    command = json.dumps(["sh", "-c", "echo with $SOME_TOKEN; exit 1"])
+    text = f'format: 1\nname: fails\ncommand: ["true"]\nprepare: [{command}]\n'
+    (fails / "adapter.yaml").write_text(text, encoding="utf-8")
+
+    printed = []
+    for argv in (("doctor", str(folder), "--suite", str(MINI)), ("run", str(fails), "--suite", str(MINI))):
+        with running(*argv, SOME_TOKEN=token) as process:
+            printed.append("".join(process.communicate(timeout=LIMIT_S)))
+
+    assert [text for text in printed if token in text] == []
+    assert "with ***" in printed[1]
+
+
 def test_what_is_secret_is_told_by_the_names_of_variables_and_by_the_length_of_values(tmp_path: Path) -> None:
     file = str(tmp_path)
     secret = {"GITHUB_TOKEN", "DB_PASSWORD", "client_secret", "SIGNING_KEY", "API_KEYS", "npm_config__auth"}

@@ -28,7 +28,7 @@ from waitproof.adapter.inputs import GENERATED_FILES, digests
 from waitproof.errors import InputError, Mistake
 from waitproof.guardian import guard, release
 from waitproof.signals import on_termination
-from waitproof.text import plural
+from waitproof.text import plural, shorten
 
 __all__ = ["prepare"]
 
@@ -196,7 +196,9 @@ def _failed(folder: Path, command: tuple[str, ...], problem: str) -> Mistake:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
         lines = file.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()[-_TAIL_LINES:]
-    shown = ("".join(char if char.isprintable() else " " for char in line[:_SHOWN_CHARS]) for line in lines)
+    shown = (
+        "".join(char if char.isprintable() else " " for char in shorten(line, _SHOWN_CHARS)) for line in lines
+    )
     return Mistake(
         str(folder),
         f"`{shlex.join(command)}` {problem}",

@@ -10,13 +10,14 @@ import argparse
 import json
 import shlex
 import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from waitproof.adapter import LocalSdk, check_language, find_sdks, install_from, languages, new_adapter
 from waitproof.cli.options import add_api_option, api_of
 from waitproof.errors import InputError, Mistake, why
 from waitproof.run import ExitCode
-from waitproof.text import escape, installed_version
+from waitproof.text import escape
 
 __all__ = ["add_options", "execute"]
 
@@ -71,9 +72,10 @@ def execute(options: argparse.Namespace) -> ExitCode:
     print(escape(f"  {f'{adapter}/':<36} {what}{', which installs your SDK' if installs else ''}"))
     print(f"  {settings!s:<36} what `waitproof run` runs")
     if workflow:
-        print(f"  {WORKFLOW!s:<36} a job that runs it; see its first lines")
+        missing = "" if _installable() else ": say there, as WAITPROOF, what pip is to install"
+        print(f"  {WORKFLOW!s:<36} a job that runs it{missing}")
     print("\nIt works as it is:")
-    print(f"  {_command('waitproof run', folder)}")
+    print(f"  {_command('waitproof run --quick', folder)}")
     print("Then call your SDK where the task client is called, check the adapter, and run it again:")
     if not installs:
         print(escape(f"  {adapter}/adapter.yaml: say under 'prepare' how to install your SDK there"))
@@ -136,8 +138,25 @@ def _add_workflow(folder: Path) -> bool:
     if file.exists() or (folder / ".gitlab-ci.yml").exists():
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(_WORKFLOW.format(version=installed_version()), encoding="utf-8")
+    file.write_text(_WORKFLOW.format(requirement=json.dumps(_installable())), encoding="utf-8")
     return True
+
+
+def _installable() -> str:
+    """Return what makes pip install this waitproof on any machine, "" where that isn't known.
+
+    pip records where a package came from if it was not an index; a folder or a wheel is on this machine only.
+    """
+    try:
+        package = distribution("waitproof")
+        origin = json.loads(package.read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return ""
+    if not origin:
+        return f"waitproof=={package.version}"
+    commit = origin.get("vcs_info", {}).get("commit_id", "")
+    url = origin.get("url", "")
+    return f"waitproof @ git+{url}@{commit}" if commit and url.startswith("https://") else ""
 
 
 # GitHub's machines have the tools of every language that has a kit.
@@ -150,12 +169,19 @@ jobs:
   waitproof:
     runs-on: ubuntu-latest
     env:
-      WAITPROOF: waitproof=={version} # what pip installs: a version, or the path of a wheel or of a checkout
+      # What pip installs, such as "waitproof @ git+https://HOST/OWNER/waitproof@COMMIT",
+      # or the path of a wheel or of a checkout in this repository.
+      WAITPROOF: {requirement}
     steps:
       - uses: actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1
         with: {{persist-credentials: false}}
       - uses: actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0
         with: {{python-version: "3.12"}}
+      - if: env.WAITPROOF == ''
+        run: |
+          place='file=.github/workflows/waitproof.yml,line=11'
+          echo "::error $place::WAITPROOF is empty: say in this line what pip is to install"
+          exit 1
       - run: python -m venv "$RUNNER_TEMP/waitproof"
       - run: '"$RUNNER_TEMP/waitproof/bin/pip" install --quiet "$WAITPROOF"'
       - run: >-

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from waitproof.adapter import AdapterSpec, prepare
 from waitproof.errors import InputError, Mistake
+from waitproof.run import masker
 from waitproof.suite import DEFAULT_SUITE, Contract, contract_file, load_contract, name_from, suite_folder
 
 __all__ = [
@@ -102,10 +105,11 @@ def prepare_all(specs: Sequence[AdapterSpec], say: Callable[[str], None], *, aga
         InputError: At least one of them cannot be prepared.
     """
     mistakes: list[Mistake] = []
+    masked = masker(os.environ)
     for spec in specs:
         try:
-            prepare(spec, say, again=again)
+            prepare(spec, lambda text: say(masked(text)), again=again)
         except InputError as error:
-            mistakes += error.mistakes
+            mistakes += [replace(each, found=masked(each.found)) for each in error.mistakes]
     if mistakes:
         raise InputError(mistakes)

@@ -18,6 +18,8 @@ from waitproof.suite import load_suite
 
 __all__ = ["add_options", "execute"]
 
+MAX_NAMES = 3  # defects that do not apply and that a line names; the page of --markdown has them all
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
@@ -68,7 +70,7 @@ def execute(options: argparse.Namespace) -> ExitCode:
             say(missed)
         say(summary(proofs[-1], len(not_applicable), time.monotonic() - began_s, where))
 
-    for reason in reasons(not_applicable):
+    for reason in reasons(not_applicable, MAX_NAMES):
         say(reason)
     proofs: list[list[Line]] = []
     if options.simulated or not options.live:

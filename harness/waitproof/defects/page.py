@@ -30,12 +30,22 @@ def sentence_of(library: Library, line: Line) -> str:
             return head
 
 
-def reasons(not_applicable: Mapping[str, str]) -> list[str]:
-    """Return why defects do not apply, one line for each reason."""
+def reasons(not_applicable: Mapping[str, str], most: int | None = None) -> list[str]:
+    """Return why defects do not apply, one line for each reason.
+
+    Args:
+        not_applicable: The reasons, by the defects' names.
+        most: How many of these a line names; the rest is counted.
+    """
     by_reason: dict[str, list[str]] = {}
     for name, reason in not_applicable.items():
         by_reason.setdefault(reason, []).append(name)
-    return [f"not applicable, {reason}: {', '.join(names)}" for reason, names in by_reason.items()]
+    lines = []
+    for reason, names in by_reason.items():
+        rest = names[most:] if most else []
+        more = f" and {len(rest)} more" if rest else ""
+        lines.append(f"not applicable, {reason}: {', '.join(names[:most])}{more}")
+    return lines
 
 
 def not_caught(library: Library, lines: Iterable[Line]) -> str:

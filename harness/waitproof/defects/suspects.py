@@ -8,6 +8,7 @@ them, and for how long, is the caller's business.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -91,15 +92,21 @@ def _beyond(usual: Defect, predictions: Mapping[str, Prediction]) -> list[Predic
 # --- who comes into question --------------------------------------------------------------------------
 
 
-def _suspects(known: Library, contract: Contract, hello: Hello, actual: Findings) -> Iterable[Defect]:
-    """Yield the defects that an SDK may have: their own promise failed, or nothing says that it passed."""
-    failed = {requirement for _, requirement in actual.failures}
-    passed = {requirement for _, requirement in actual.passed}
+def _suspects(known: Library, contract: Contract, hello: Hello, actual: Findings) -> list[Defect]:
+    """Return the defects that an SDK may have: their own promise failed, or nothing says that it passed.
+
+    Those whose promise failed most often come first, for the time may not be enough for all.
+    """
+    failed = Counter(requirement for _, requirement in actual.failures)
+    passed = Counter(requirement for _, requirement in actual.passed)
+    weights = {name: count**2 / (count + passed[name]) for name, count in failed.items()}
+    found = []
     for defect in known.defects.values():
-        stated = set(defect.requirements(contract))
-        is_open = not stated.isdisjoint(failed) or stated.isdisjoint(passed)
+        stated = defect.requirements(contract)
+        is_open = not failed.keys().isdisjoint(stated) or passed.keys().isdisjoint(stated)
         if defect.ending is not Ending.RECORDED and is_open and _can_have(hello, contract, defect):
-            yield defect
+            found.append((max((weights.get(name, 0.0) for name in stated), default=0.0), defect))
+    return [defect for _, defect in sorted(found, key=lambda pair: -pair[0])]
 
 
 def _complete(contract: Contract) -> dict[str, Any]:

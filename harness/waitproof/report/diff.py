@@ -68,6 +68,7 @@ class AdapterDiff:
         name: Its name in the newer run, or in the only one.
         old: Its SDK in the older run.
         new: Its SDK in the newer run.
+        old_name: Its name in the older run where that is another: each run had one adapter.
         error: Why the newer run could not run it at all, "" if it could.
         deaths: A sentence about each of its processes that died, where none did in the older run.
         excused: How many verdicts were excused before, and how many are now.
@@ -76,6 +77,7 @@ class AdapterDiff:
     name: str
     old: str
     new: str
+    old_name: str = ""
     error: str = ""
     deaths: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -162,6 +164,7 @@ def _adapter(old: Report, new: Report, was: AdapterEntry, now: AdapterEntry) -> 
         name=now.name,
         old=was.named_sdk or "an unknown SDK",
         new=now.named_sdk or "an unknown SDK",
+        old_name=was.name if was.name != now.name else "",
         error=error,
         deaths=() if was.deaths else tuple(death_sentences(now)),
         changes=() if error else tuple(_grouped(_changes(old, new, before, after))),
@@ -237,6 +240,8 @@ def plain_lines(diff: Diff) -> Iterator[str]:
     """Yield the changes as lines for a terminal."""
     for adapter in diff.adapters:
         yield f"{on_one_line(adapter.name)}: {adapter.old} -> {adapter.new}"
+        if adapter.old_name:
+            yield f"  compared with {on_one_line(adapter.old_name)}, the only adapter of the older run"
         if adapter.error:
             yield f"  could not be run: {_short(adapter.error)}"
         elif not (adapter.changes or adapter.deaths):
@@ -260,6 +265,9 @@ def markdown_lines(diff: Diff) -> Iterator[str]:
     for adapter in diff.adapters:
         name, old, new = map(markdown_text, (adapter.name, adapter.old, adapter.new))
         yield from (f"### {name}: {old} → {new}", "")
+        if adapter.old_name:
+            old_name = markdown_text(on_one_line(adapter.old_name))
+            yield from (f"Compared with {old_name}, the only adapter of the older run.", "")
         if adapter.error:
             yield from (f"It could not be run: {markdown_text(_short(adapter.error))}", "")
         elif not (adapter.changes or adapter.deaths):

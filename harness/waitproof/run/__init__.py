@@ -17,6 +17,7 @@ from waitproof.run.tallies import ORDER, count, sentence, tally, worst
 if TYPE_CHECKING:
     from waitproof.run.causes import add_causes
     from waitproof.run.clock_jump import jumping_clock, under_clock
+    from waitproof.run.confidential import masker
     from waitproof.run.doctor import examine
     from waitproof.run.example import find_example
     from waitproof.run.lint import impossible_expectations
@@ -27,6 +28,7 @@ else:
         __name__,
         {
             "causes": "add_causes",
+            "confidential": "masker",
             "doctor": "examine",
             "example": "find_example",
             "clock_jump": "jumping_clock under_clock",
@@ -64,6 +66,7 @@ __all__ = [
     "jumping_clock",
     "live_command",
     "load_baseline",
+    "masker",
     "parse_baseline",
     "partly_unsupported",
     "prove_live",

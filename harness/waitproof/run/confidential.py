@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from urllib.parse import quote
 
-__all__ = ["MIN_SECRET", "environment_secrets"]
+from waitproof.text import mask
+
+__all__ = ["MIN_SECRET", "environment_secrets", "masker"]
 
 MIN_SECRET = 8  # characters: a shorter value, 'true' or a number, would be found in any text
 _NAME = re.compile(r"token|secret|passw|passphrase|credential|api_?key|(^|_)(key|auth|jwt|pat)(_|$|s$)", re.I)
@@ -29,6 +31,12 @@ def environment_secrets(*environments: Mapping[str, str]) -> set[str]:
         for form in _forms(part.strip())
     )
     return {form for form in found if len(form) >= MIN_SECRET and not form.isdecimal()}
+
+
+def masker(*environments: Mapping[str, str], known: Collection[str] = ()) -> Callable[[str], str]:
+    """Return what masks the secrets of environments, and those that are known, in a text."""
+    longest_first = sorted({*known, *environment_secrets(*environments)}, key=len, reverse=True)
+    return lambda text: mask(text, longest_first)
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ Each step is one exchange; the first that breaks the protocol ends the examinati
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from waitproof.protocol import (
     Returned,
     Unsupported,
 )
+from waitproof.run.confidential import masker
 from waitproof.run.example import PAYLOAD, Example
 from waitproof.run.player import new_task_id
 from waitproof.run.slow_start import announced
@@ -34,6 +36,7 @@ from waitproof.suite import Contract, Json, Returns, Scenario, StatusMeaning, St
 __all__ = ["examine"]
 
 START_LIMIT_S = 30.0
+API_SECRET = "doctor-" * 6
 LIMIT_S = 15.0  # for one call whose task needs less than a second
 GIVE_UP_LIMIT_S = 6.0  # for a wait whose timeout is a second: an interval and a busy machine fit in
 EXIT_LIMIT_S = 5.0
@@ -78,24 +81,29 @@ def examine(
         Whether nothing was wrong.
     """
     passed = True
+    masked = masker(os.environ, command.env, known=[API_SECRET])
+
+    def say_masked(text: str) -> None:
+        say(masked(text))
+
     with ServerProcess(contract) as server:
         try:
             process = AdapterProcess(command, clean=contract.environment, start_limit_s=START_LIMIT_S)
         except AdapterError as error:
-            say(f"WRONG start: {error}")
+            say_masked(f"WRONG start: {error}")
             return False
         try:
-            for step in _Examination(process, contract, server, example, say).steps():
+            for step in _Examination(process, contract, server, example, say_masked).steps():
                 passed &= not step.wrong
                 word = "WRONG" if step.wrong else "note " if step.fix or step.is_note else "ok   "
-                say(f"{word} {step.name}: {step.summary}")
+                say_masked(f"{word} {step.name}: {step.summary}")
                 if step.fix:
-                    say(f"      fix: {step.fix}")
+                    say_masked(f"      fix: {step.fix}")
         except AdapterError as error:
             passed = False
-            say(f"WRONG {error}")
+            say_masked(f"WRONG {error}")
             for line in process.stderr_tail():
-                say(f"      stderr: {line}")
+                say_masked(f"      stderr: {line}")
         finally:
             process.close()
     say(
@@ -125,7 +133,7 @@ class _Examination:
     def steps(self) -> Iterator[_Step]:
         url = self._server.base_url
         with announced(lambda text: self._say(f"      start: {text}"), START_LIMIT_S):
-            hello = self._process.hello(base_url=url, api_key="waitproof-key", api_secret="doctor-" * 6)
+            hello = self._process.hello(base_url=url, api_key="waitproof-key", api_secret=API_SECRET)
         capabilities = hello.capabilities
         self._options = needed_options(self._contract, capabilities)
         yield _Step("hello", f"{hello.sdk_name} {hello.sdk_version}, {hello.language}, {hello.runtime}")
