@@ -509,7 +509,7 @@ def test_once_waits_have_hung_to_the_end_later_ones_are_given_up_early(
     monkeypatch.setattr("waitproof.simulate.script.ANSWER_LIMIT_S", 3.0)
     monkeypatch.setattr("waitproof.run.patience.HUNG", 1)
     monkeypatch.setattr("waitproof.run.patience.SILENT_S", 0.3)
-    monkeypatch.setattr("waitproof.run.player.LOOK_S", 0.1)
+    monkeypatch.setattr("waitproof.limit.LOOK_S", 0.1)
     monkeypatch.setattr("waitproof.run.schedule.TIMED_FILL", 100.0)  # one lane: one scenario after another
 
     (adapter,) = run(suite, mark.command("Hangs"), only=["timing/"])

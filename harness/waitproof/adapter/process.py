@@ -22,6 +22,7 @@ from waitproof.adapter.answers import AnswersBudget
 from waitproof.adapter.command import AdapterCommand, clean_environment, start_child
 from waitproof.child_process import ChildOwner, LineTooLongError, exit_text
 from waitproof.errors import AdapterError, HarnessError, Mistake
+from waitproof.limit import Limit
 from waitproof.lines import MAX_TAIL_LINES
 from waitproof.protocol import (
     Answer,
@@ -171,7 +172,7 @@ class AdapterProcess(ChildOwner):
                 raise HarnessError(f"{self.command.name}: hello was sent twice")
             self._hello_sent = True
         self._child.send(write_hello(base_url=base_url, api_key=api_key, api_secret=api_secret))
-        if not self._greeted.wait(max(0.0, self._hello_deadline - time.monotonic())):
+        if not Limit(self._hello_deadline - time.monotonic()).wait(self._greeted.wait):
             output = self.log_lines or self.stderr_tail(1) or ("",)
             fact = f"no answer to hello within {self._start_limit_s:g} s; the process is alive"
             expected = 'one line {"op":"hello","protocol":1,...}, flushed'

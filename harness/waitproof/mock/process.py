@@ -16,12 +16,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from waitproof.child_process import ChildOwner, ChildProcess, exit_text
 from waitproof.errors import HarnessError, InputError, Mistake
 from waitproof.journal import Ended, JournalEntry
+from waitproof.limit import Limit
 from waitproof.mock.lag import MAX_SAMPLES, worst_lag_s
 from waitproof.suite import Contract, Step
 
@@ -251,7 +253,9 @@ class ServerProcess(ChildOwner):
 
     def _wait_for_start(self, limit_s: float) -> None:
         with self._changed:
-            over = self._changed.wait_for(lambda: self._port or self._refused or self._is_over, limit_s)
+            over = Limit(limit_s).wait(
+                partial(self._changed.wait_for, lambda: self._port or self._refused or self._is_over)
+            )
             if self._refused is not None:
                 raise self._refused
             self._check()
@@ -267,8 +271,8 @@ class ServerProcess(ChildOwner):
             self._requests += 1
             number = self._requests
             self._send({**message, "id": number})
-            done = self._changed.wait_for(
-                lambda: number in self._acknowledged or self._is_over, ACKNOWLEDGE_LIMIT_S
+            done = Limit(ACKNOWLEDGE_LIMIT_S).wait(
+                partial(self._changed.wait_for, lambda: number in self._acknowledged or self._is_over)
             )
             self._check()
             refusal = self._acknowledged.pop(number, None)

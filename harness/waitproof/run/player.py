@@ -26,6 +26,7 @@ from waitproof.judge import (
     StillWaiting,
     TaskRecord,
 )
+from waitproof.limit import Limit
 from waitproof.mock import ServerProcess, TaskPlan
 from waitproof.protocol import AdapterFault, Capabilities, Hello, Unsupported
 from waitproof.run.patience import SHORT_WARM_LIMIT_S, Patience, Wait
@@ -37,7 +38,6 @@ __all__ = ["Player", "new_task_id"]
 
 PING_LIMIT_S = 2.0  # a ping is answered at once, and so is a cancel
 WARM_LIMIT_S = 10.0
-LOOK_S = 0.5  # between two looks at a call whose helper may hang
 
 
 def new_task_id(contract: Contract) -> str | int:
@@ -186,10 +186,11 @@ class Player:
         began_s = time.monotonic()
         ping = Ping(process, 0.0 if self._cancelled.is_set() else PING_LIMIT_S)
         self._cancel_when_due(process, batch)
+        limit = Limit(began_s + step.limit_s - time.monotonic())
         for each in batch:
             if each.pending is None:
                 continue
-            as_in = self._wait(each, began_s, step)
+            as_in = self._wait(each, began_s, step, limit)
             each.decided_ns = time.monotonic_ns()
             if each.pending.answer is not None:
                 each.seen = each.pending.answer.outcome
@@ -220,24 +221,23 @@ class Player:
         if sent.cancel is None:
             return seen
         goes_on = isinstance(seen, StillWaiting)
-        sent.cancel.wait(PING_LIMIT_S if goes_on and not self._cancelled.is_set() else 0.0)
+        Limit(PING_LIMIT_S if goes_on and not self._cancelled.is_set() else 0.0).wait(sent.cancel.wait)
         if sent.cancel.answer is not None:
             outcome = sent.cancel.answer.outcome
             return outcome if isinstance(outcome, Unsupported | AdapterFault) else seen
         call = sent.cancel.request["call"]
         return NoAnswer(f"no answer to call {sent.cancel.id}, which cancels call {call}") if goes_on else seen
 
-    def _wait(self, sent: _Sent, began_s: float, step: Send) -> tuple[str, ...]:
+    def _wait(self, sent: _Sent, began_s: float, step: Send, limit: Limit) -> tuple[str, ...]:
         """Wait for an answer; return the scenarios that hung like this call, if that is why it is given up.
 
         An interrupt closes the processes, which fails every call in flight.
         """
         assert sent.pending is not None
         while not self._cancelled.is_set():
-            left_s = began_s + step.limit_s - time.monotonic()
-            if sent.pending.wait(max(0.0, min(left_s, LOOK_S))) or left_s <= 0:
+            if limit.look(sent.pending.wait) or limit.is_over:
                 return ()
-            if sent.planned.call.wait is not None and self._patience.is_over:
+            if sent.planned.call.wait is not None and self._patience.is_over and not limit.was_late:
                 as_in = self._patience.same_as(self._so_far(sent, began_s, step))
                 if as_in:
                     return as_in

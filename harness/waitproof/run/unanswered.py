@@ -6,11 +6,11 @@ something else in the meantime may have spoiled the answer, and one that answers
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from waitproof.adapter import AdapterProcess, PendingCall
 from waitproof.judge import JournalEntry, NoAnswer, Seen, StillWaiting
+from waitproof.limit import Limit
 from waitproof.protocol import as_row
 
 __all__ = ["LAST_POLL_SLACK_S", "Ping", "what_became"]
@@ -23,20 +23,19 @@ class Ping:
 
     def __init__(self, process: AdapterProcess, limit_s: float) -> None:
         self._process = process
-        self._limit_s = limit_s
+        self._limit = Limit(limit_s)
         self._pending: PendingCall | None = None
-        self._sent_s = 0.0
 
     def send(self) -> None:
         """Send it, unless it has been sent."""
         if self._pending is None:
-            self._pending, self._sent_s = self._process.send("ping"), time.monotonic()
+            self._pending = self._process.send("ping")
 
     def is_answered(self) -> bool:
         """Say whether an answer comes within the limit."""
         if self._pending is None:
             return False
-        self._pending.wait(max(0.0, self._sent_s + self._limit_s - time.monotonic()))
+        self._limit.wait(self._pending.wait)
         return self._pending.answer is not None
 
 
