@@ -81,13 +81,23 @@ class _Job(NamedTuple):
     end: _End
 
 
+class _Spent:
+    """Processor time that only this process counts: shared memory would start a process that tracks it."""
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def get_lock(self) -> contextlib.AbstractContextManager[None]:
+        """Return a lock that nobody else asks for."""
+        return contextlib.nullcontext()
+
+
 class _Players:
     """Plays suspects, many of them in processes."""
 
     def __init__(self, suite: Suite, limit_s: float) -> None:
         self._suite = suite
-        self._context = multiprocessing.get_context("spawn")
-        self._spent_s = self._context.Value("d", 0.0)
+        self._spent_s: Any = _Spent()
         self._end = _End(limit_s * (os.cpu_count() or 1), time.time() + limit_s * PATIENCE)
         self._exit = contextlib.ExitStack()
         self._pool: multiprocessing.pool.Pool | None = None
@@ -126,8 +136,10 @@ class _Players:
             yield from map(_work, jobs)
             return
         if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._spent_s = context.Value("d", self._spent_s.value)
             arguments = self._suite, self._spent_s
-            self._pool = self._exit.enter_context(self._context.Pool(None, _begin_work, arguments))
+            self._pool = self._exit.enter_context(context.Pool(None, _begin_work, arguments))
         found = self._pool.imap_unordered(_work, jobs)
         with contextlib.suppress(StopIteration, multiprocessing.TimeoutError):
             while True:
