@@ -46,6 +46,11 @@ class Cell:
         return f"{word} {number}" if number == total else f"{word} {number} of {total}"
 
     @property
+    def needs_attention(self) -> bool:
+        """Whether any of its verdicts does."""
+        return any(each.needs_attention for each in self.verdicts)
+
+    @property
     def excused(self) -> str:
         """How many deciding verdicts a baseline excuses: "excused" if all, "2 excused" if some, else ""."""
         number = sum(bool(verdict.excused) for verdict in self.deciding)

@@ -71,7 +71,7 @@ class Run:
     @property
     def failing(self) -> int:
         """How many requirements failed, MUST and SHOULD, without what is excused."""
-        return sum(any(each.needs_attention for each in cell.verdicts) for cell in self.cells.values())
+        return sum(cell.needs_attention for cell in self.cells.values())
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,7 @@ class Sdk:
     def is_steady(self, requirement: str) -> bool:
         """Say whether a requirement's result was the same in every whole run, and needs no attention."""
         spans = self.spans(requirement)
-        cells = [span.cell for span in spans if span.cell is not None]
-        return len(spans) < 2 and not any(each.needs_attention for cell in cells for each in cell.verdicts)
+        return len(spans) < 2 and not any(span.cell and span.cell.needs_attention for span in spans)
 
 
 @dataclass(frozen=True)

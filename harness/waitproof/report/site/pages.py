@@ -97,22 +97,22 @@ def _of_suite(suite: Suite, common: dict[str, Any]) -> Iterator[tuple[str, str]]
     folder = slug(suite.name)
     places = [f"{sdk.suite} {sdk.name} {sdk.newest.id}" for sdk in suite.sdks]
     yield from _badges(folder, badge(merge_reports([sdk.newest.report for sdk in suite.sdks], places)))
-    names = {each.id: each for each in suite.requirements}
     shared = {**common, "root": "../../", "suite": suite, "most": MAX_CHANGES}
     for sdk in suite.sdks:
         path = f"{folder}/{slug(sdk.name)}"
-        yield from _badges(path, badge(sdk.merged))
-        steady = [name for name in names if sdk.is_steady(name)]
+        values = badge(sdk.merged)
+        yield from _badges(path, values)
+        steady = [each.id for each in suite.requirements if sdk.is_steady(each.id)]
         text = template("sdk.html.jinja", "site").render(
             **shared,
             sdk=sdk,
             events=sdk.events[:MAX_EVENTS],
             more_events=max(0, len(sdk.events) - MAX_EVENTS),
-            moving=[each for each in _worst_first(suite, [sdk]) if each.id not in set(steady)],
+            moving=[each for each in _worst_first(suite, [sdk]) if each.id not in steady],
             steady=steady,
             listed=list(reversed(sdk.runs))[:MAX_RUNS],
             badge_path=f"badge/{path}",
-            picture=Markup(badge_svg(badge(sdk.merged))),  # noqa: S704 - its template escapes
+            picture=Markup(badge_svg(values)),  # noqa: S704 - its template escapes
         )
         yield f"sdk/{path}.html", text
     for requirement in suite.requirements:
@@ -136,12 +136,14 @@ def _of_suite(suite: Suite, common: dict[str, Any]) -> Iterator[tuple[str, str]]
 
 def _worst_first(suite: Suite, sdks: Sequence[Sdk]) -> list[Any]:
     """Return the requirements, those first that fail now, each group in the suite's order."""
+    return sorted(
+        suite.requirements, key=lambda each: (not _needs_attention(each.id, sdks), each.level is Level.INFO)
+    )
 
-    def fails(requirement: str) -> bool:
-        cells = [sdk.newest.cells.get(requirement) for sdk in sdks]
-        return any(each.needs_attention for cell in cells if cell for each in cell.verdicts)
 
-    return sorted(suite.requirements, key=lambda each: (not fails(each.id), each.level is Level.INFO))
+def _needs_attention(requirement: str, sdks: Sequence[Sdk]) -> bool:
+    cells = [sdk.newest.cells.get(requirement) for sdk in sdks]
+    return any(cell and cell.needs_attention for cell in cells)
 
 
 def _rows(suite: Suite) -> tuple[list[Any], list[Any]]:
@@ -149,9 +151,7 @@ def _rows(suite: Suite) -> tuple[list[Any], list[Any]]:
     open_: list[Any] = []
     rest: list[Any] = []
     for each in _worst_first(suite, suite.sdks):
-        cells = [sdk.newest.cells.get(each.id) for sdk in suite.sdks]
-        attention = any(verdict.needs_attention for cell in cells if cell for verdict in cell.verdicts)
-        (open_ if attention else rest).append(each)
+        (open_ if _needs_attention(each.id, suite.sdks) else rest).append(each)
     return open_, rest
 
 
