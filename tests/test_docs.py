@@ -6,12 +6,15 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from observations import Play, observe, raised, scenario
 from waitproof.adapter.folder import AdapterFile, NeedEntry, parse_adapter
 from waitproof.cli import main
 from waitproof.defects import library
+from waitproof.judge import Status, judge
 from waitproof.run import parse_baseline
 from waitproof.suite.contract import Contract
 from waitproof.suite.crosscheck import parse_scenario
@@ -69,6 +72,29 @@ def test_the_suite_that_a_page_writes_has_nothing_to_fix(
 
     (count,) = re.findall(r"^reports: (4 .*)$", page.read_text(), re.MULTILINE)
     assert capsys.readouterr().out == f"{tmp_path}: {count}\n"
+
+
+@pytest.mark.parametrize(("name", "status"), [("Expired", Status.PASS), ("Broken", Status.FAIL)])
+def test_the_exceptions_of_two_statuses_are_told_apart_as_a_page_shows(name: str, status: Status) -> None:
+    page = ROOT / "docs" / "how-to" / "suite-for-your-api.md"
+    (text, *_), (change,), (code,) = (blocks(page, language) for language in ("yaml", "diff", "python"))
+    for before, after in re.findall(r"((?:^[- ].*\n)+)((?:^\+.*\n)+)", change, re.MULTILINE):
+        old, new = (re.sub(r"^.", "", lines, flags=re.MULTILINE) for lines in (before, after))
+        text = text.replace(old, new if before.startswith("-") else old + new)
+    suite = build(Contract, Document(text, page.name))
+    adapter: dict[str, Any] = {}
+    exec(code, adapter)
+    error = type(f"Report{name}Error", (Exception,), {"reason": "too few rows"})()
+    described = adapter["describe"](None, error)
+    played = scenario(
+        {"status": "expired"}, expect={"raises": {"kind": "task"}}, proves=["each-has-its-exception"]
+    )
+
+    (verdict,) = judge(
+        suite, played, [observe(played, Play(raised(**described["fields"]), [0.0]), task_id=7)]
+    )
+
+    assert verdict.status is status
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from waitproof.adapter.api import api_file, api_of
 from waitproof.adapter.folder import read_adapter
-from waitproof.adapter.kits import languages
+from waitproof.adapter.kits import EXAMPLE_CLIENT, languages
 from waitproof.cli import main
+from waitproof.cli.init import EDITED
 from waitproof.suite.files import bundled_suite, contract_file, load_contract
 
 KITS = Path(__file__).parents[2] / "adapters" / "kits"
@@ -46,6 +47,15 @@ def test_each_kit_is_laid_down_under_the_folders_name_and_without_what_was_built
     assert 'name: "my-sdk"' in text
     assert (folder / "README.md").is_file()
     assert not [path for path in folder.rglob("*") if path.name in {".prepared", ".build", "__pycache__"}]
+
+
+@pytest.mark.parametrize("language", languages())
+def test_each_kit_introduces_its_client_as_an_example(language: str, tmp_path: Path) -> None:
+    assert main(["new", "adapter", language, str(tmp_path / "sdk")]) == 0
+
+    written = (tmp_path / "sdk" / EDITED[language]).read_text(encoding="utf-8")
+
+    assert re.search(rf"""name\W+{EXAMPLE_CLIENT}["']""", written, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("language", languages())

@@ -19,6 +19,7 @@ from waitproof.adapter.command import AdapterCommand
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "tests" / "suites" / "mini"
 KILN = ROOT / "tests" / "suites" / "kiln"
+POTTERY = ROOT / "tests" / "suites" / "pottery"
 FAKES = ROOT / "tests" / "fake_adapters"
 HOSTILE = ROOT / "tests" / "hostile"
 KIT = ROOT / "adapters" / "kits" / "python"

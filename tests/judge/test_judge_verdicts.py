@@ -904,7 +904,7 @@ def test_verdicts_come_in_the_order_in_which_a_scenario_proves() -> None:
 @pytest.mark.parametrize(
     ("calls", "plays", "line"),
     [
-        ([WAITS], [Play(GOT_RESULT, (0.2, 1.2))], "0.00 running   1.00 completed"),
+        ([WAITS], [Play(GOT_RESULT, (0.1, 1.1))], "0.00 running   1.00 completed"),
         ([LOOKS], [Play(got_task(None), [0.0])], "0.00 running"),
         (
             [LOOKS, WAITS],

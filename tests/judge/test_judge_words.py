@@ -266,3 +266,19 @@ def test_a_timeline_of_twelve_polls_is_whole() -> None:
 
 def test_a_timeline_of_nothing_says_so() -> None:
     assert timeline_line([]) == "no poll arrived"
+
+
+@pytest.mark.parametrize(
+    ("called_s", "line"),
+    [
+        (None, "0.00 running   1.00 completed   (seconds since the first arrival)"),
+        (1.01, "0.00 running   1.00 completed   (seconds since the first arrival)"),
+        (0.2, "0.00 called   1.00 running   2.00 completed   (seconds since the call)"),
+    ],
+)
+def test_a_timeline_begins_with_the_call_where_the_first_poll_was_a_while_in_coming(
+    called_s: float | None, line: str
+) -> None:
+    polls = [Poll(1, 1.2, 1.2, "running"), Poll(2, 2.2, 2.2, "completed")]
+
+    assert timeline_line(polls, called_s) == line

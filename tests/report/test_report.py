@@ -222,6 +222,18 @@ def test_an_adapters_names_are_neither_markup_nor_escape_sequences() -> None:
     assert r"[/red]\x1b[31m \u202e1" in text
 
 
+@pytest.mark.parametrize(("sdk", "is_example"), [("example client", True), ("acme", False)])
+def test_a_run_of_a_kits_own_client_says_that_no_sdk_was_judged(sdk: str, is_example: bool) -> None:
+    run = result(verdict("returns-output", Status.PASS), name="acme", hello=replace(HELLO, sdk_name=sdk))
+
+    assert printed(run).splitlines()[-1] == (
+        "acme: this is the kit's example client, and no SDK was judged: "
+        "call yours in the adapter, and name it in hello"
+        if is_example
+        else "acme: 1 PASS"
+    )
+
+
 def test_a_known_deviation_is_one_line_and_an_unknown_one_is_shown_in_full() -> None:
     known = replace(verdict("returns-output", Status.WARN), excused="It rounds.")
     other = verdict("returns-output", Status.WARN)

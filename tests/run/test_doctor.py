@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from fakes import MINI, Mark
 from waitproof.adapter.command import AdapterCommand
-from waitproof.run import doctor
+from waitproof.run import doctor, examination, exchanges
 from waitproof.suite.files import load_contract, load_scenario
 
 CONTRACT = load_contract(MINI / "contract.yaml")
@@ -20,9 +20,9 @@ def examine(mark: Mark, monkeypatch: pytest.MonkeyPatch) -> Examine:
     """Examine an adapter: whether nothing was wrong, and the lines that were reported."""
 
     def examine_one(adapter: str | AdapterCommand, limit_s: float = 5.0) -> tuple[bool, list[str]]:
-        monkeypatch.setattr(doctor, "LIMIT_S", limit_s)
-        monkeypatch.setattr(doctor, "INTERVAL_S", 0.3)
-        monkeypatch.setattr(doctor, "CANCELLED_FOR_S", 1)
+        monkeypatch.setattr(exchanges, "LIMIT_S", limit_s)
+        monkeypatch.setattr(examination, "INTERVAL_S", 0.3)
+        monkeypatch.setattr(examination, "CANCELLED_FOR_S", 1)
         said: list[str] = []
         command = mark.command(adapter) if isinstance(adapter, str) else adapter
         right = doctor.examine(command, CONTRACT, said.append, EXAMPLE)
@@ -215,7 +215,7 @@ def test_both_options_are_tried(examine: Examine) -> None:
 def test_an_option_that_is_not_passed_on_is_named_as_the_likely_cause(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "GIVE_UP_LIMIT_S", 1.0)
+    monkeypatch.setattr(examination, "GIVE_UP_LIMIT_S", 1.0)
 
     right, lines = examine("NeverGivesUp")
 
@@ -250,7 +250,7 @@ def test_a_program_that_is_missing_is_reported(examine: Examine) -> None:
 def test_an_adapter_that_outlives_stdin_is_reported(
     examine: Examine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "EXIT_LIMIT_S", 0.3)
+    monkeypatch.setattr(examination, "EXIT_LIMIT_S", 0.3)
 
     right, lines = examine("IgnoresTheEnd")
 

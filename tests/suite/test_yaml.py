@@ -88,6 +88,18 @@ def test_every_value_and_key_knows_its_place() -> None:
             "  found:    b: 1\n"
             "  fix:      indent with spaces, and quote text that starts with a special character",
         ),
+        (
+            'a: {b: "${n}", c: {d: ${task_id}}}\n',
+            "1:24: this is not YAML: did not find expected ',' or '}'\n"
+            '  found:    a: {b: "${n}", c: {d: ${task_id}}}\n'
+            '  fix:      quote a placeholder within {…} and […]: "${task_id}"',
+        ),
+        (
+            "a: [${text:2MiB}, 1]\n",
+            "1:6: this is not YAML: did not find expected ',' or ']'\n"
+            "  found:    a: [${text:2MiB}, 1]\n"
+            '  fix:      quote a placeholder within {…} and […]: "${text:2MiB}"',
+        ),
         ("a: [1, 2\n", "2:1: this is not YAML: did not find expected ',' or ']'"),
         (
             "a: b: c\n",

@@ -6,7 +6,7 @@ Kit.Run(new Adapter());
 internal sealed class Adapter : SdkAdapter<TaskClient>
 {
     public override Dictionary<string, object?> Hello() => Kit.Map(
-        ("sdk", Kit.Map(("name", "task-client"), ("version", TaskClient.Version))),
+        ("sdk", Kit.Map(("name", "example client"), ("version", TaskClient.Version))),
         ("helper", "TaskClient.WaitForTaskAsync"),
         ("result_path", ""),
         ("capabilities", Kit.Map(

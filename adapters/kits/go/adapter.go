@@ -33,7 +33,7 @@ func main() {
 	}
 	sort.Strings(operations)
 	kit.Run(kit.Adapter[*taskclient.Client, arguments]{
-		SDK:          kit.SDK{Name: "taskclient", Version: "1.0.0"},
+		SDK:          kit.SDK{Name: "example client", Version: "1.0.0"},
 		Helper:       "Client.WaitForTask",
 		ResultPath:   "",
 		Capabilities: map[string]any{"cancel": true, "options": api.Options},

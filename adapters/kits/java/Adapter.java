@@ -12,7 +12,7 @@ final class Adapter implements Kit.Adapter<TaskClient> {
   @Override
   public Map<String, Object> hello() {
     return Kit.map(
-        "sdk", Kit.map("name", "task-client", "version", TaskClient.VERSION),
+        "sdk", Kit.map("name", "example client", "version", TaskClient.VERSION),
         "helper", "TaskClient.waitForTask",
         "result_path", "",
         "capabilities",

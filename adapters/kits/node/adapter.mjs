@@ -4,7 +4,7 @@ import { run } from './kit.mjs';
 import { API, ApiError, TaskClient, TaskError, TransportError } from './taskclient.mjs';
 
 run({
-  sdk: { name: 'taskclient', version: '1.0.0' },
+  sdk: { name: 'example client', version: '1.0.0' },
   helper: 'TaskClient.waitForTask',
   resultPath: '',
   capabilities: { non_blocking: true, cancel: true, options: API.options },

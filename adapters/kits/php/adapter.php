@@ -23,7 +23,7 @@ final class TaskClientAdapter extends Waitproof\Adapter
     public function hello(): array
     {
         return [
-            'sdk' => ['name' => 'task-client', 'version' => TaskClient\VERSION],
+            'sdk' => ['name' => 'example client', 'version' => TaskClient\VERSION],
             'helper' => 'TaskClient\Client::waitForTask',
             'result_path' => '', // the helper returns the payload itself
             'capabilities' => [

@@ -14,7 +14,7 @@ class TaskClientAdapter(Adapter):
     def hello(self) -> dict[str, Any]:
         """Return what this SDK is and can do."""
         return {
-            "sdk": {"name": "task-client", "version": "1.0.0"},
+            "sdk": {"name": "example client", "version": "1.0.0"},
             "helper": "Client.wait_for_task",
             "result_path": "",  # the helper returns the payload itself
             "capabilities": {

@@ -9,7 +9,7 @@ require_relative 'task_client'
 class TaskClientAdapter < WaitproofKit::Adapter
   def hello
     {
-      sdk: { name: 'task-client', version: TaskClient::VERSION },
+      sdk: { name: 'example client', version: TaskClient::VERSION },
       helper: 'TaskClient::Client#wait_for_task',
       result_path: '', # the helper returns the payload itself
       capabilities: {

@@ -14,12 +14,13 @@ from waitproof.adapter.folder import (
 )
 from waitproof.adapter.inputs import input_files
 from waitproof.adapter.kept_waiting import starvation
-from waitproof.adapter.kits import check_language, languages, new_adapter
+from waitproof.adapter.kits import EXAMPLE_CLIENT, check_language, languages, new_adapter
 from waitproof.adapter.preparation import prepare
 from waitproof.adapter.process import AdapterProcess, PendingCall, close_all
 from waitproof.adapter.sdk import LocalSdk, find_sdks, install_from
 
 __all__ = [
+    "EXAMPLE_CLIENT",
     "FILE_NAME",
     "AdapterCommand",
     "AdapterProcess",

@@ -16,7 +16,9 @@ from waitproof.adapter.inputs import GENERATED_FILES
 from waitproof.errors import InputError, Mistake, nearest, why
 from waitproof.suite import Contract
 
-__all__ = ["check_language", "languages", "new_adapter"]
+__all__ = ["EXAMPLE_CLIENT", "check_language", "languages", "new_adapter"]
+
+EXAMPLE_CLIENT = "example client"  # the name of the SDK in each kit's hello, until its author has another one
 
 IGNORED = shutil.ignore_patterns(
     *GENERATED_FILES, ".build", ".venv", "__pycache__", "bin", "node_modules", "obj", "target"

@@ -44,7 +44,7 @@ from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
-from waitproof.judge.words import describe, json_equal, seconds, shown, timeline_line
+from waitproof.judge.words import describe, json_equal, listed, seconds, shown, timeline_line
 
 __all__ = [
     "ENDS_WITHIN_S",
@@ -88,6 +88,7 @@ __all__ = [
     "judge",
     "judge_by_journal",
     "limits",
+    "listed",
     "outcomes",
     "records",
     "result_returned",

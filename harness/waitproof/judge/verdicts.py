@@ -318,7 +318,7 @@ def _timeline(case: Case) -> str:
     """Return the polls of the first wait, else of the first look by hand, as one line; "" for neither."""
     looks = (call for call in case.observation.calls if call.call.get_task is not None)
     call = next(case.waits(), None) or next(looks, None)
-    return "" if call is None else timeline_line(case.observation.requests_of(call))
+    return "" if call is None else timeline_line(case.observation.requests_of(call), call.sent_s)
 
 
 def _find(requirement: Requirement, case: Case) -> Finding:

@@ -32,6 +32,7 @@ NOTHING_RAISED: Final = "nothing was raised: "  # how a finding begins that has 
 MAX_SHOWN = 300  # characters of a value: a payload of 2 MB must not fill a terminal
 MAX_CONTEXT = 40  # characters of two long texts from where they differ
 MAX_POLLS_SHOWN = 12  # of a timeline: the first and the last tell the story
+SLOW_START_S = 0.200  # from a call to its first poll: less is the machine's, or a new connection's
 
 
 def shown(value: Json) -> str:
@@ -154,17 +155,26 @@ def difference(expected: Json, seen: Json) -> str:
     return f"the first difference is at {path}: expected {shown(left)}, seen {shown(right)}" if path else ""
 
 
-def timeline_line(polls: Sequence[Poll]) -> str:
-    """Return polls as one line: seconds since the first arrival, and what was answered."""
+def timeline_line(polls: Sequence[Poll], called_s: float | None = None) -> str:
+    """Return polls as one line: seconds since the first arrival, and what was answered.
+
+    Args:
+        polls: What arrived.
+        called_s: When the call was made, None where nobody knows: where its first poll was a while in coming,
+            the line begins with the call.
+    """
     if not polls:
         return "no poll arrived"
-    origin = polls[0].arrived_s
+    origin, since = polls[0].arrived_s, "first arrival"
+    has_call = called_s is not None and origin - called_s >= SLOW_START_S
+    if called_s is not None and has_call:
+        origin, since = called_s, "call"
     parts = [f"{poll.arrived_s - origin:.2f} {poll.status or poll.method}{_suffix(poll)}" for poll in polls]
     if len(parts) > MAX_POLLS_SHOWN:
         left_out = len(parts) - MAX_POLLS_SHOWN + 1
         half = MAX_POLLS_SHOWN // 2
         parts = [*parts[:half], f"… {left_out} more …", *parts[-(MAX_POLLS_SHOWN - half - 1) :]]
-    return "   ".join(parts) + "   (seconds since the first arrival)"
+    return "   ".join([*(["0.00 called"] if has_call else []), *parts]) + f"   (seconds since the {since})"
 
 
 def _suffix(poll: Poll) -> str:

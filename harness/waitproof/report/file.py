@@ -6,6 +6,7 @@ does its file; `load`, `parse` and `shown` return it with every string escaped, 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -19,11 +20,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.report.model import SCHEMA, Report
+from waitproof.report.part import Part
 from waitproof.report.writing import write_file
 from waitproof.suite import Json
 from waitproof.text import escape
 
-__all__ = ["content", "document", "load", "parse", "report_schema", "shown", "write"]
+__all__ = ["content", "document", "escaped", "load", "parse", "report_schema", "shown", "write"]
 
 OLDER_SCHEMAS = (1,)  # `fix` was called `mend`
 MAX_BYTES, CHUNK_BYTES = 64 << 20, 1 << 20
@@ -116,7 +118,7 @@ def parse(values: Json, place: str) -> Report:
             )
         )
     try:
-        report = _adapter().validate_python(_escaped({**values, "schema": SCHEMA}))
+        report = _adapter().validate_python(escaped({**values, "schema": SCHEMA}))
     except ValidationError as error:
         mistakes = [
             Mistake(
@@ -139,11 +141,16 @@ def shown(report: Report) -> Report:
     return parse(document(report), "the run")
 
 
-def _escaped(value: Json) -> Json:
-    if isinstance(value, str):
+def escaped(value: Any) -> Any:
+    """Return the same with every string escaped: JSON, or the parts of a report."""
+    if type(value) is str:
         return escape(value)
     if isinstance(value, Mapping):
-        return {escape(str(key)): _escaped(child) for key, child in value.items()}
+        return {escape(str(key)): escaped(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return [_escaped(child) for child in value]
+        return type(value)(map(escaped, value))
+    if isinstance(value, Part):
+        old = {each.name: getattr(value, each.name) for each in dataclasses.fields(value) if each.init}
+        new = {name: escaped(each) for name, each in old.items()}
+        return value if new == old else dataclasses.replace(value, **new)
     return value

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from waitproof.adapter import EXAMPLE_CLIENT
 from waitproof.judge import Status, Verdict
 from waitproof.report.causes import explained_causes, failures, unexplained, unexplained_sentence
 from waitproof.report.deaths import death_sentences, stderr_sentence
@@ -48,6 +49,9 @@ COLUMN_GAP = 2
 SLOW_S = 5.0  # nobody waits for shorter ones
 MAX_SLOWEST = 3
 MAX_NEAR = 3  # scenarios that are named with a stray request
+EXAMPLE_NOTE = (
+    "this is the kit's example client, and no SDK was judged: call yours in the adapter, and name it in hello"
+)
 MAX_ALIKE = 3  # verdicts with the same requirement and status that are shown in full; the rest is counted
 
 
@@ -70,6 +74,8 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     for adapter in report.adapters:
         stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
         _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
+        if adapter.entry.sdk is not None and adapter.entry.sdk.name == EXAMPLE_CLIENT:
+            _print(console, [f"{adapter.name}: {EXAMPLE_NOTE}"])
         for line in death_sentences(adapter.entry):
             _print(console, [f"{adapter.name}: {line}"])
         if stderr := stderr_sentence(adapter):

@@ -28,6 +28,7 @@ MAX_SHOWN = 100  # characters of an author's line that an error repeats
 MAX_MISTAKES = 100  # of one file: nobody reads more at once, and no file may cost more than its size
 
 # What no YAML reader takes (libyaml does not give its position), and line ends that editors do not count.
+_BARE_PLACEHOLDER = re.compile(r"[:,{\[] *(\$\{[a-z_]{1,20}(?::[^}]{0,20})?\})")
 _FORBIDDEN = re.compile(yaml.reader.Reader.NON_PRINTABLE.pattern + "|[\x85\u2028\u2029]")
 _REPLACEMENT = "\ufffd"
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -166,7 +167,8 @@ class Reader:
             mark = error.problem_mark or error.context_mark
             at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             fact = "this is not YAML: " + (error.problem or error.context or "it cannot be parsed")
-            self.mistakes.append((at, fact, "", _syntax_fix(error.problem or "")))
+            line = self.text.splitlines()[at[0] - 1 : at[0]]
+            self.mistakes.append((at, fact, "", _syntax_fix(error.problem or "", "".join(line))))
             return None
 
     def _parsed(self) -> Node:
@@ -323,7 +325,10 @@ def _surprise(text: str) -> str:
     )
 
 
-def _syntax_fix(problem: str) -> str:
+def _syntax_fix(problem: str, line: str) -> str:
+    bare = _BARE_PLACEHOLDER.search(line)
+    if "did not find expected" in problem and bare:
+        return f'quote a placeholder within {{…}} and […]: "{bare[1]}"'
     if "mapping values" in problem:
         return "quote text that contains ': ', and check the indentation of this line"
     if "cannot start any token" in problem:

@@ -19,10 +19,10 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from waitproof.errors import InputError, Mistake, why
 from waitproof.judge import Status
-from waitproof.report.file import content, load
+from waitproof.report.file import content, escaped, load
 from waitproof.report.model import AdapterEntry, Report, StrayEntry, VerdictEntry
 from waitproof.report.plays import PlayEntry
-from waitproof.text import escape, plural
+from waitproof.text import plural
 
 __all__ = ["SiteRun", "read_runs"]
 
@@ -175,9 +175,9 @@ def _shared(report: Report, verdicts: dict[Any, VerdictEntry]) -> Report:
                     seen=seen,
                     excused=each.excused,
                 )
-                known = verdicts[key] = _escaped(slim)
+                known = verdicts[key] = escaped(slim)
             found.append(known)
-        slim_entry: AdapterEntry = _escaped(
+        slim_entry: AdapterEntry = escaped(
             AdapterEntry(
                 name=entry.name,
                 argument=entry.argument,
@@ -193,23 +193,8 @@ def _shared(report: Report, verdicts: dict[Any, VerdictEntry]) -> Report:
     names = ("waitproof", "suite", "title", "source", "started", "seconds", "interrupted", "error", "whole")
     more = ("fail_on", "exit_code", "requirements", "scenarios")
     slim_report = Report(**{name: getattr(report, name) for name in (*names, *more)}, adapters=())
-    escaped: Report = _escaped(slim_report)
-    return dataclasses.replace(escaped, adapters=tuple(adapters))
-
-
-def _escaped(value: Any) -> Any:
-    """Return the same with every string escaped."""
-    if isinstance(value, str) and type(value) is str:
-        return escape(value)
-    if isinstance(value, tuple):
-        return tuple(_escaped(each) for each in value)
-    if isinstance(value, dict):
-        return {escape(key): _escaped(each) for key, each in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        old = {each.name: getattr(value, each.name) for each in dataclasses.fields(value) if each.init}
-        new = {name: _escaped(each) for name, each in old.items()}
-        return value if new == old else dataclasses.replace(value, **new)
-    return value
+    whole: Report = escaped(slim_report)
+    return dataclasses.replace(whole, adapters=tuple(adapters))
 
 
 def _same_time(runs: Any) -> Iterator[Mistake]:
