@@ -93,7 +93,9 @@ def test_a_long_timeout_may_be_refused_where_no_exception_is_promised(promise: T
     played = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
     seen = observe(played, Play(raising("IllegalArgumentException"), received_s=0.01))
 
-    assert judged(promising("timeout_outlasts_task", promise), played, seen).status is Status.NOT_APPLICABLE
+    verdict = judged(promising("timeout_outlasts_task", promise), played, seen, seen, seen)
+
+    assert verdict.status is Status.NOT_APPLICABLE
 
 
 @pytest.mark.parametrize("promise", OPEN)

@@ -924,8 +924,36 @@ def test_a_wait_that_returns_before_its_task_ends_has_not_lasted() -> None:
 def test_only_a_timeout_of_hours_may_be_refused_before_the_first_poll(timeout: str, status: Status) -> None:
     of = contract("timeout_outlasts_task")
     told = scenario(RUNNING, COMPLETED, wait={"timeout": timeout})
+    refused = observe(told, Play(raised("other")))
 
-    assert judged(of, told, observe(told, Play(raised("other")))).status is status
+    assert judged(of, told, refused, refused, refused).status is status
+
+
+@pytest.mark.parametrize("polls", [[], [0.0]], ids=["before-it-arrives", "after-it-arrived"])
+@pytest.mark.parametrize("kind", ["transport", "api"])
+def test_a_first_poll_that_is_aborted_is_no_refusal_of_a_long_timeout(kind: str, polls: list[float]) -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+
+    assert judged(of, told, observe(told, Play(raised(kind), polls))).status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("polls_of_reruns", "status"),
+    [
+        ([], Status.INCONCLUSIVE),
+        ([[]], Status.INCONCLUSIVE),
+        ([[], []], Status.NOT_APPLICABLE),
+        ([[0.0]], Status.FAIL),
+        ([[], [0.0]], Status.FAIL),
+    ],
+)
+def test_a_refusal_holds_if_no_rerun_has_a_poll(polls_of_reruns: list[list[float]], status: Status) -> None:
+    of = contract("timeout_outlasts_task")
+    told = scenario(RUNNING, COMPLETED, wait={"timeout": "30d"})
+    seen = [observe(told, Play(raised("other"), polls)) for polls in [[], *polls_of_reruns]]
+
+    assert judged(of, told, *seen).status is status
 
 
 def test_a_helper_without_a_timeout_lacks_what_is_documented() -> None:

@@ -10,16 +10,18 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
+from waitproof.cli.plan import QUICK_S
 from waitproof.defects import Bench, Defect, clean, library
 from waitproof.judge import Observation, Round, RoundKind, checks
 from waitproof.run.rerun import QUIET_WAITS
 from waitproof.run.schedule import plan_processes
 from waitproof.simulate import forecast, is_timed
-from waitproof.suite import Suite, bundled_suite, load_suite
+from waitproof.suite import Scenario, Suite, bundled_suite, load_suite
 
 SUITE = load_suite(bundled_suite())
 TIMED = [each for each in SUITE.scenarios if is_timed(SUITE.contract, each)]  # all others are short
 LONGEST_S = max(forecast(SUITE.contract, each).length_s for each in TIMED)
+QUICK = [each for each in TIMED if forecast(SUITE.contract, each).length_s < QUICK_S]
 BENCH = Bench(SUITE)
 # Starts of processes, on a machine with two cores: of the first round, and of three rounds of re-runs.
 STARTS_S = 30.0
@@ -57,8 +59,8 @@ def first_round_s(each: Round, seen: Sequence[Observation]) -> float:
     )
 
 
-def length_s(defect: Defect) -> float:
-    """Return how long a run takes without the starts of its processes."""
+def length_s(defect: Defect, scenarios: Sequence[Scenario] = TIMED) -> float:
+    """Return how long a run of some scenarios takes without the starts of its processes."""
     rounds_s = []
 
     def note(each: Round, seen: Sequence[Observation]) -> None:
@@ -68,7 +70,7 @@ def length_s(defect: Defect) -> float:
             took_s = sorted((one.watched_s for one in seen), reverse=True)
             rounds_s.append(makespan_s(took_s, QUIET_WAITS))
 
-    BENCH.simulate(defect, TIMED, note)
+    BENCH.simulate(defect, scenarios, note)
     return sum(rounds_s)
 
 
@@ -79,3 +81,17 @@ def test_a_correct_client_takes_hardly_longer_than_the_longest_scenario() -> Non
 @pytest.mark.parametrize("defect", list(defects(SUITE)), ids=lambda defect: defect.name)
 def test_a_defect_takes_at_most_twice_the_longest_scenario(defect: Defect) -> None:
     assert length_s(defect) + STARTS_S <= 2 * LONGEST_S
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "interval_kept.option-ignored",
+        "interval_kept.option-used-once",
+        "interval_kept.grows-slowly",
+        "timeout_kept.option-ignored",
+        "timeout_kept.option-in-milliseconds",
+    ],
+)
+def test_a_quick_run_with_a_defect_takes_at_most_twice_its_longest_scenario(name: str) -> None:
+    assert length_s(library(SUITE.contract).named(name), QUICK) <= 2 * QUICK_S

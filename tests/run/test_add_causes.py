@@ -55,10 +55,21 @@ def test_a_run_without_failures_or_one_that_was_interrupted_gets_none() -> None:
     bad = result(verdict("returns-output", Status.FAIL))
     bad.interrupted = True
 
-    add_causes(good)
-    add_causes(bad)
+    searches: list[str] = []
 
-    assert (good.adapters[0].causes, bad.adapters[0].causes) == (None, None)
+    add_causes(good, lambda: searches.append("good"))
+    add_causes(bad, lambda: searches.append("bad"))
+
+    assert (good.adapters[0].causes, bad.adapters[0].causes, searches) == (None, None, [])
+
+
+def test_a_search_is_announced_before_it_begins() -> None:
+    run = run_of(library(SUITE.contract).named("returns_result.nothing"))
+    known: list[Causes | None] = []
+
+    add_causes(run, lambda: known.append(run.adapters[0].causes))
+
+    assert known == [None]
 
 
 def test_other_processes_on_the_machine_take_no_time_from_the_search(monkeypatch: pytest.MonkeyPatch) -> None:

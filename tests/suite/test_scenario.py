@@ -175,10 +175,6 @@ def test_times_is_nothing_else(written: str, shown: str) -> None:
             "5\na step is a status or a fault\n  expected: exactly one of 'status' and 'fault'",
         ),
         (
-            "{status: a, times: 1, for: 1s}",
-            "5\na step lasts a number of polls or a time\n  expected: one of 'times' and 'for'",
-        ),
-        (
             "{fault: {http: 500}, result: 1, body: {}}",
             "5\na fault has no 'body'\n  fix:      put it under the step that has a status",
         ),

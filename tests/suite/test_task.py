@@ -118,6 +118,20 @@ def test_for_counts_from_the_first_poll_that_the_step_answers() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("polled_s", "statuses"),
+    [
+        ([0.0, 0.1, 0.2, 0.3], ["queued", "queued", "queued", "done"]),
+        ([0.0, 1.0, 2.0, 3.0], ["queued", "queued", "done", "done"]),
+    ],
+    ids=["enough-polls", "enough-time"],
+)
+def test_a_step_with_times_and_for_is_over_by_what_comes_first(
+    polled_s: list[float], statuses: list[str]
+) -> None:
+    assert labels(task("{status: queued, times: 3, for: 2s}", "{status: done}"), polled_s) == statuses
+
+
 def test_a_late_poll_ends_one_step_and_not_the_next_one_too() -> None:
     state = task("{status: queued, for: 1s}", "{status: running, for: 1s}", "{status: done}")
 

@@ -19,6 +19,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from waitproof import report
 from waitproof.adapter import FILE_NAME, AdapterSpec, adapters_in, find_adapter, unique_names
@@ -103,7 +104,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str], on_prepared: Cal
                 say(f"{each.suite.name}: {', '.join(spec.name for spec in each.specs)}")
             with _until_written(signals):
                 result, error = _play(each, options, console, known)
-                error = error or _add_causes(result)
+                error = error or _add_causes(result, console)
                 raw = report.report_of(result, exit_code=_code([result], options), fail_on=level)
                 merged = report.merge_reports([report.shown(raw)], [str(options.json or "the run")])
                 mistakes += report.write_reports(merged, each.paths(requested), raw)
@@ -141,15 +142,22 @@ def _until_written(signals: list[None]) -> Iterator[None]:
         yield
 
 
-def _add_causes(result: RunResult) -> BaseException | None:
+def _add_causes(result: RunResult, console: Console) -> BaseException | None:
     """Look for causes, until a signal comes; return the error that ended that, if one did."""
+    text = f"{result.suite.name}: looking for causes"
 
     def stop() -> None:
         raise KeyboardInterrupt
 
+    def on_search() -> None:
+        if _is_drawn_on(console):
+            shown.enter_context(console.status(Text(escape(text)), spinner="line"))
+        else:
+            say(text)
+
     try:
-        with on_termination(stop):
-            add_causes(result)
+        with on_termination(stop), contextlib.ExitStack() as shown:
+            add_causes(result, on_search)
     except KeyboardInterrupt:
         result.interrupted = True
     except Exception as error:  # noqa: BLE001 - raised once all is written
@@ -219,7 +227,7 @@ def _play(
     """
     listener: report.BarListener | report.LineListener
     on_poll = None
-    if console.is_terminal and not console.is_dumb_terminal:
+    if _is_drawn_on(console):
         names = [spec.name for spec in run.specs]
         listener = report.BarListener(console, names, len(run.scenarios), run.suite.contract.meanings)
         on_poll = listener.polled
@@ -240,6 +248,11 @@ def _play(
         runner.result.scenarios_arguments = tuple(map(str, options.scenarios))
         with listener:
             return _run_in_thread(runner)
+
+
+def _is_drawn_on(console: Console) -> bool:
+    """Say whether progress can be drawn, so that nothing remains of it."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 def _run_in_thread(runner: Runner) -> tuple[RunResult, BaseException | None]:

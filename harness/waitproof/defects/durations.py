@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from waitproof.defects.client import Hooks, Options
+from waitproof.defects.client import Hooks, Options, Wait
 from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.intervals import option_changed
+from waitproof.defects.wire import Cause
 from waitproof.suite import NO_TIMEOUT_S, Contract
 
 __all__ = ["duration_defects", "refusing_more_than"]
@@ -52,6 +53,12 @@ def duration_defects(_contract: Contract) -> Iterator[Defect]:
         Hooks(on_options=refusing_more_than(60.0)),
     )
     yield Defect(
+        "timeout_outlasts_task.first-poll-aborted",
+        "timeout_outlasts_task",
+        "A long timeout overflows the timer of the first poll, which is aborted before it is sent.",
+        Hooks(on_poll=_aborting_beyond_31_bits),
+    )
+    yield Defect(
         "interval_kept.option-truncated",
         "interval_kept",
         "The helper cuts an interval down to whole seconds: 1.25 s become 1 s, and 0.2 s none.",
@@ -79,6 +86,12 @@ def _on_timeout(change: Callable[[float], float]) -> Hooks:
 def _in_32_bits(seconds: float) -> float:
     wrapped_ms = (int(seconds * 1000) + TWO_TO_31) % (2 * TWO_TO_31) - TWO_TO_31
     return wrapped_ms / 1000
+
+
+def _aborting_beyond_31_bits(wait: Wait, timeout_s: float) -> float:
+    if timeout_s * 1000 >= TWO_TO_31:
+        raise wait.client.wire.failure(Cause.NO_ANSWER, "the poll was aborted due to its timeout")
+    return timeout_s
 
 
 def refusing_more_than(longest_s: float) -> Callable[[Contract, Options], Options]:

@@ -15,8 +15,8 @@ from waitproof.judge.deadlines import is_timeout
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, wait_interval
 from waitproof.judge.observation import CallRecord, StillWaiting
 from waitproof.judge.pauses import MIN_PERIODS, are_seldom, long_pauses
-from waitproof.judge.words import NOTHING_RAISED, cut, describe, seconds
-from waitproof.protocol import Raised, Returned
+from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
+from waitproof.protocol import ExceptionKind, Raised, Returned
 from waitproof.suite import Model
 
 __all__ = ["LATE_RATIO", "SourceOfOption", "hidden_default", "lacks_option", "late_bound_s", "stalled_s"]
@@ -172,12 +172,15 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
     "timeout_outlasts_task",
     lacks=lambda case, _arguments: lacks_option(case, "timeout"),
     accuses="a wait that ends before its task does, or is still waiting after that",
-    excuses=f"a timeout of more than {MAY_BE_REFUSED_S / 3600:g} h that is refused before the first poll",
+    excuses=f"a timeout of more than {MAY_BE_REFUSED_S / 3600:g} h that is refused before the first poll, "
+    "with an exception of kind other, in two isolated re-runs, too",
 )
 def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
     """A wait is not given up while its timeout, however long, has not passed: the task ends before it.
 
-    Final, because no machine ends a wait too early. A helper may refuse a timeout of hours before it polls.
+    Final, because no machine ends a wait too early. A helper may refuse a timeout of hours before it polls. A
+    timer that overflows ends the first poll within a millisecond, before or after it reaches the server. So a
+    failed request is not a refusal, and whether an exception of another kind is one, its re-runs show.
     """
     finding = broken("a wait that lasts until its task ends", case.none_made)
     for call in case.waits():
@@ -188,9 +191,10 @@ def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
         seen = f"the call {describe(call.seen)}"
         if call.took_s is not None:
             seen += f", {seconds(call.took_s)} after it was made"
-        is_refused = isinstance(call.seen, Raised) and not case.polls(call)
+        is_refused = is_outcome_named(call.seen, [ExceptionKind.OTHER]) and not case.polls(call)
         if is_refused and not is_timeout(case, call) and timeout_s > MAY_BE_REFUSED_S:
-            return Finding(Mark.NOT_APPLICABLE, seen=f"the helper refuses a timeout of {seconds(timeout_s)}")
+            fact = f"the helper refuses a timeout of {seconds(timeout_s)}"
+            return Finding(Mark.SUSPECT, expected, fact, settles=Mark.NOT_APPLICABLE)
         if not isinstance(call.seen, Returned) or case.end_of(call) is None:
             return broken(expected, seen)
         finding = kept(expected, seen)

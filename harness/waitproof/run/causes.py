@@ -11,7 +11,7 @@ import multiprocessing
 import multiprocessing.pool
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from waitproof.defects import Bench, Defect, Prediction, find_causes, findings, library, predict
@@ -28,16 +28,20 @@ SAMPLE_SHARE = 0.6  # of an adapter's time: the sample is worth nothing without 
 FEW = 200  # plays of a scenario for which starting processes takes longer than playing them
 
 
-def add_causes(result: RunResult, *, limit_s: float = LIMIT_S) -> None:
+def add_causes(
+    result: RunResult, on_search: Callable[[], object] = lambda: None, *, limit_s: float = LIMIT_S
+) -> None:
     """Set the causes of each adapter of a run that has ended; a run without failures costs nothing.
 
     Args:
         result: The run.
+        on_search: Called before a search, which takes a while; not if there is nothing to look for.
         limit_s: How long it may take on a machine that has nothing else to do.
     """
     failed = [each for each in result.adapters if findings(each.verdicts()).failures]
     if result.interrupted or result.stopped or not failed:
         return
+    on_search()
     with _Players(result.suite, limit_s) as players:
         for number, adapter in enumerate(failed):
             _explain(players, result.suite, adapter, 1 / (len(failed) - number))

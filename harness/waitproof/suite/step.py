@@ -112,7 +112,7 @@ class Step(Model):
 
     @classmethod
     def rules(cls, written: Node) -> Iterator[Wrong]:
-        """A step is a status or a fault, for a number of polls or a time."""
+        """A step is a status or a fault."""
         if written.has("status") == written.has("fault"):
             yield Wrong("a step is a status or a fault", expected="exactly one of 'status' and 'fault'")
         elif written.has("fault"):
@@ -121,8 +121,12 @@ class Step(Model):
                 yield Wrong(f"a fault has no '{extra[0]}'", fix="put it under the step that has a status")
             if "headers" in written.names():
                 yield Wrong("a step with a fault has no 'headers'", fix="put them under 'fault'")
-        if written.has("for") and "times" in written.names():
-            yield Wrong("a step lasts a number of polls or a time", expected="one of 'times' and 'for'")
+
+    @property
+    def most_polls(self) -> int:
+        """How many polls it answers at most, FOREVER for any number; `for_` can end it sooner."""
+        is_limited = self.for_ is None or "times" in self.model_fields_set
+        return self.times if is_limited else FOREVER
 
     @property
     def is_plain(self) -> bool:

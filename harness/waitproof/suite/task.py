@@ -130,9 +130,9 @@ def _is_used_up(state: TaskState, arrived_s: float) -> bool:
     step = state.steps[state.step]
     if state.step == len(state.steps) - 1:
         return False
-    if step.for_ is not None:
-        return state.began_s is not None and arrived_s - state.began_s >= step.for_
-    return step.times != FOREVER and state.used >= step.times
+    if step.for_ is not None and state.began_s is not None and arrived_s - state.began_s >= step.for_:
+        return True
+    return step.most_polls != FOREVER and state.used >= step.most_polls
 
 
 def respond(
