@@ -136,6 +136,14 @@ def test_defects_with_the_same_failures_are_named_together(suite: Suite) -> None
     assert named(found) == [[SLOW, DRIFTS]]
 
 
+def test_a_defect_that_explains_other_failures_as_well_is_a_cause_of_its_own(suite: Suite) -> None:
+    actual = failed((ONE, INTERVAL), (TWO, TIMEOUT))
+
+    found = causes(suite, actual, prediction(SLOW, (ONE, INTERVAL)), prediction(LATE, (TWO, TIMEOUT)))
+
+    assert named(found) == [[SLOW], [LATE]]
+
+
 def test_what_was_seen_tells_defects_with_the_same_failures_apart(suite: Suite) -> None:
     places = (ONE, INTERVAL), (TWO, INTERVAL)
 

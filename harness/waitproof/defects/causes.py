@@ -242,21 +242,20 @@ def closeness(actual: Findings, prediction: Prediction) -> float:
 def _best(
     actual: Findings, remaining: Mapping[Key, Sight], predictions: Sequence[Prediction], spent: set[Key]
 ) -> tuple[Prediction, ...]:
-    gains = {}
+    gains: dict[int, float] = {}
+    explains: dict[int, frozenset[Key]] = {}
     for number, each in enumerate(predictions):
         hits = each.failures.keys() & remaining.keys()
         fit = sum(_fit(remaining[key], each.failures[key]) for key in hits)
         missed = len((each.failures.keys() & actual.passed) - spent)
         gain = fit - PASSED_COST * missed - NAME_COST
         if gain > 0 and _is_plausible(actual, remaining, each):
-            gains[number] = gain
-    if not gains:
-        return ()
-    best = max(gains.values())
+            gains[number], explains[number] = gain, frozenset(hits)
+    ranking = sorted(gains, key=lambda number: -gains[number])
     return tuple(
         predictions[number]
-        for number, gain in sorted(gains.items(), key=lambda pair: -pair[1])
-        if gain >= best - EQUAL
+        for number in ranking
+        if gains[number] >= gains[ranking[0]] - EQUAL and explains[number] == explains[ranking[0]]
     )
 
 
