@@ -59,9 +59,10 @@ def find_causes(
     shortlist = _shortlist(explain(contract, sample, found, lengths_s), sample, found)
     rest = [each for each in played if each.id not in few_ids]
     second = _by_name(play([usual, *shortlist], rest))
-    merged = {
-        name: Prediction(each.defect, {**first[name].failures, **each.failures})
-        for name, each in second.items()
+    merged = {  # in this order: processes may finish in any, and the first of several that fit alike is named
+        each.name: Prediction(each, {**first[each.name].failures, **second[each.name].failures})
+        for each in (usual, *shortlist)
+        if each.name in second
     }
     lacks = _lack_of_operations(known, contract, hello, merged.get(usual.name))
     return explain(contract, actual, [*lacks, *_beyond(usual, merged)], lengths_s)
