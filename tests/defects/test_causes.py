@@ -173,6 +173,18 @@ def test_the_end_of_the_wait_tells_defects_with_the_same_findings_apart(suite: S
     assert named(found) == [[SLOW]]
 
 
+def test_a_defect_that_returns_does_not_explain_what_raised(suite: Suite) -> None:
+    places = (ONE, PAYLOAD), (TWO, PAYLOAD), (THREE, PAYLOAD)
+
+    found = causes(
+        suite,
+        failed(*places, seen="the call raised SdkError (kind transport)"),
+        prediction(SLOW, *places, seen="the call returned null"),
+    )
+
+    assert found == Causes((), places)
+
+
 def test_one_failure_in_other_words_is_not_enough_to_name_a_defect(suite: Suite) -> None:
     seen = failed((ONE, PAYLOAD), seen="poll 1 came with something else in Authorization")
     unlike = prediction(SLOW, (ONE, PAYLOAD), seen="the token of poll 3 had expired 1.00 s before it came")

@@ -28,6 +28,7 @@ WORDS = 0.5
 # A wait that takes a hundred times as long as predicted, with a hundred times as many polls, has nothing in
 # common with the prediction.
 DECADES = 4.0
+ENDS = frozenset({"raised", "returned"})  # as findings say it; what does the one is no cause of the other
 SHORT_S = 0.1  # how late an answer can be
 # A verdict that a defect predicts to fail and that passed costs as much as a failure that it explains: a
 # defect that is really there hardly ever spares a scenario.
@@ -217,6 +218,8 @@ def _with_relatives(actual: Findings, causes: Sequence[Cause], remaining: tuple[
 def _fit(seen: Sight, predicted: Sight) -> float:
     """Return how well a prediction describes what was seen, up to 1."""
     words, both = seen.words | predicted.words, seen.words & predicted.words
+    if words >= ENDS and not both & ENDS:  # one raised, the other returned
+        return 0.0
     alike = len(both) / len(words) if words else 1.0
     return (1 - WORDS) * _alike_in_time(seen, predicted) + WORDS * alike
 
