@@ -29,6 +29,7 @@ WORDS = 0.5
 # common with the prediction.
 DECADES = 4.0
 ENDS = frozenset({"raised", "returned"})  # as findings say it; what does the one is no cause of the other
+SAME = 2.0  # up to twice as long: another interval of the same kind, or a slow machine
 SHORT_S = 0.1  # how late an answer can be
 # A verdict that a defect predicts to fail and that passed costs as much as a failure that it explains: a
 # defect that is really there hardly ever spares a scenario.
@@ -227,9 +228,14 @@ def _fit(seen: Sight, predicted: Sight) -> float:
 def _alike_in_time(seen: Sight, predicted: Sight) -> float:
     if seen.took_s is None or predicted.took_s is None:
         return 1.0
-    longer = (seen.took_s + SHORT_S) / (predicted.took_s + SHORT_S)
-    more = (seen.polls + 1) / (predicted.polls + 1)
-    return max(0.0, 1 - (abs(math.log10(longer)) + abs(math.log10(more))) / DECADES)
+    longer = _decades(seen.took_s + SHORT_S, predicted.took_s + SHORT_S)
+    more = _decades(seen.polls + 1, predicted.polls + 1)
+    return max(0.0, 1 - (longer + more) / DECADES)
+
+
+def _decades(seen: float, predicted: float) -> float:
+    """Return how far apart two values are beyond what makes no difference."""
+    return max(0.0, abs(math.log10(seen / predicted)) - math.log10(SAME))
 
 
 def closeness(actual: Findings, prediction: Prediction) -> float:
