@@ -142,9 +142,11 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
     )
     yield equivalent(
         "polls-a-fault-twice-as-often",
-        "Polls on after half the interval after a failed poll, and raises at the seventh in a row.",
+        "Polls on after half the interval from a busy server, and raises at the seventh failure in a row.",
         Hooks(
-            on_poll_error=on_errors(brought_no_task, lambda _error: Reaction.POLL_ON, most=6).on_poll_error,
+            on_poll_error=on_errors(
+                http_status(429, 503), lambda _error: Reaction.POLL_ON, most=6
+            ).on_poll_error,
             on_sleep=lambda wait, s: s / 2 if wait.failures else s,
         ),
     )
