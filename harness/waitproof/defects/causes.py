@@ -3,8 +3,8 @@
 A prediction is what the suite finds wrong with the model client that has one defect; `suspects` chooses whom
 to play. The choice is greedy: the defect that explains most failures comes first, then the one that explains
 most of what is left, until the rest is better described by itself. A defect loses for each verdict that it
-predicts to fail and that passed, and wins less where the finding reads differently from the predicted one.
-Defects that the suite cannot tell apart are named together.
+predicts to fail and that passed, and wins less where the finding reads differently from the predicted one, or
+where the wait was of another magnitude. Defects that the suite cannot tell apart are named together.
 """
 
 from __future__ import annotations
