@@ -136,6 +136,14 @@ def test_defects_with_the_same_failures_are_named_together(suite: Suite) -> None
     assert named(found) == [[SLOW, DRIFTS]]
 
 
+def test_a_defect_that_explains_other_failures_as_well_is_a_cause_of_its_own(suite: Suite) -> None:
+    actual = failed((ONE, INTERVAL), (TWO, TIMEOUT))
+
+    found = causes(suite, actual, prediction(SLOW, (ONE, INTERVAL)), prediction(LATE, (TWO, TIMEOUT)))
+
+    assert named(found) == [[SLOW], [LATE]]
+
+
 def test_what_was_seen_tells_defects_with_the_same_failures_apart(suite: Suite) -> None:
     places = (ONE, INTERVAL), (TWO, INTERVAL)
 
@@ -147,6 +155,41 @@ def test_what_was_seen_tells_defects_with_the_same_failures_apart(suite: Suite) 
     )
 
     assert named(found) == [[DRIFTS]]
+
+
+def test_the_end_of_the_wait_tells_defects_with_the_same_findings_apart(suite: Suite) -> None:
+    seen = failed((ONE, TIMEOUT), seen="the call raised SdkError")
+
+    def after(took_s: float, polls: int) -> Mapping[Any, Any]:
+        return findings([replace(each, took_s=took_s, polls=polls) for each in seen]).failures
+
+    found = explain(
+        suite.contract,
+        Findings(after(0.011, 1)),
+        [Prediction(LATE, after(1.0, 11)), Prediction(SLOW, after(0.0, 1))],
+        {ONE: 5.0},
+    )
+
+    assert named(found) == [[SLOW]]
+
+
+def test_a_defect_that_returns_does_not_explain_what_raised(suite: Suite) -> None:
+    places = (ONE, PAYLOAD), (TWO, PAYLOAD), (THREE, PAYLOAD)
+
+    found = causes(
+        suite,
+        failed(*places, seen="the call raised SdkError (kind transport)"),
+        prediction(SLOW, *places, seen="the call returned null"),
+    )
+
+    assert found == Causes((), places)
+
+
+def test_one_failure_in_other_words_is_not_enough_to_name_a_defect(suite: Suite) -> None:
+    seen = failed((ONE, PAYLOAD), seen="poll 1 came with something else in Authorization")
+    unlike = prediction(SLOW, (ONE, PAYLOAD), seen="the token of poll 3 had expired 1.00 s before it came")
+
+    assert causes(suite, seen, unlike) == Causes((), ((ONE, PAYLOAD),))
 
 
 def test_values_and_names_in_what_was_seen_do_not_count() -> None:
@@ -280,6 +323,24 @@ def test_a_blocking_sdk_whose_waits_are_cancelled_can_have_a_defect_of_coroutine
     found = find_causes(play, suite.contract, known, hello, findings(bench.simulate(sdk, played)), played)
 
     assert [each.name for each in named(found)[0]] == [defect.name]
+
+
+def test_the_operations_that_an_sdk_lacks_are_one_cause(suite: Suite) -> None:
+    known, bench = library(suite.contract), Bench(suite)
+    sdk = Defect("sdk", capabilities={"operations": ["delete_channels", "export_users"]})
+    played = [each for each in suite.scenarios if each.topic == "operations"]
+    hello = hello_of(suite.contract, sdk)
+    actual = findings(bench.simulate(sdk, played))
+
+    def play(suspects: Iterable[Defect], scenarios: Sequence[Scenario]) -> list[Prediction]:
+        clean = [each for each in suspects if not each.check]  # no other one explains anything
+        return [predict(bench, each, hello, scenarios) for each in clean]
+
+    (cause,) = find_causes(play, suite.contract, known, hello, actual, played).causes
+
+    assert cause.defects[0].sentence == "The SDK has no export_channels and delete_users."
+    assert set(cause.explains) == set(actual.failures)
+    assert advice(cause.defects[0]) == "the adapter's `operations`: does it name every one that the SDK has?"
 
 
 def test_an_sdk_without_failures_has_no_causes(sdks: Sdks) -> None:

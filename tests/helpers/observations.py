@@ -224,7 +224,7 @@ def _record(played: Scenario, play: Play, polls: Sequence[Poll]) -> CallRecord:
 def judged(of: Contract, played: Scenario, *observations: Observation) -> Verdict:
     """Return the verdict about the one requirement that a scenario proves, without its timeline."""
     (verdict,) = judge(of, played, observations)
-    return replace(verdict, timeline="")
+    return replace(verdict, timeline="", polls=0, took_s=None)
 
 
 def verdict(

@@ -55,7 +55,7 @@ def test_prove_finds_from_the_contract_what_applies_and_says_what_is_not_caught(
 
     lines = out.splitlines()
     for name in ("shelve_plates", "fire_bowl", "sweep"):
-        assert any(line.startswith(f"caught  begin_returns_task_id.{name}-is-missing ") for line in lines)
+        assert any(line.startswith(f"caught  begin_returns_task_id.missing-{name} ") for line in lines)
     assert "caught  exception_field.remark-missing  by cracked-has-a-remark in 1 scenario" in lines
     assert any(line.startswith("missed  exception_field.remark-first-line ") for line in lines)
     (not_caught,) = (line for line in lines if line.startswith("not caught by this suite: "))

@@ -3,12 +3,13 @@
 A prediction is what the suite finds wrong with the model client that has one defect; `suspects` chooses whom
 to play. The choice is greedy: the defect that explains most failures comes first, then the one that explains
 most of what is left, until the rest is better described by itself. A defect loses for each verdict that it
-predicts to fail and that passed, and wins less where the finding reads differently from the predicted one.
-Defects that the suite cannot tell apart are named together.
+predicts to fail and that passed, and wins less where the finding reads differently from the predicted one, or
+where the wait was of another magnitude. Defects that the suite cannot tell apart are named together.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -19,16 +20,23 @@ from waitproof.defects.defect import Defect
 from waitproof.judge import Status, Verdict
 from waitproof.suite import Contract, Level
 
-__all__ = ["Cause", "Causes", "Findings", "Key", "Prediction", "closeness", "explain", "findings"]
+__all__ = ["Cause", "Causes", "Findings", "Key", "Prediction", "Sight", "closeness", "explain", "findings"]
 
-# A failure whose finding has nothing in common with the predicted one is still half explained: the scenario
-# and the requirement are the same.
-LEAST_FIT = 0.5
+# How much of the fit depends on the words of the finding; the rest depends on how long the wait took and how
+# often it polled. The same words can come of a wait that ends after 10 ms or after a minute.
+WORDS = 0.5
+# A wait that takes a hundred times as long as predicted, with a hundred times as many polls, has nothing in
+# common with the prediction.
+DECADES = 4.0
+ENDS = frozenset({"raised", "returned"})  # as findings say it; what does the one is no cause of the other
+SAME = 2.0  # up to twice as long: another interval of the same kind, or a slow machine
+SHORT_S = 0.1  # how late an answer can be
 # A verdict that a defect predicts to fail and that passed costs as much as a failure that it explains: a
 # defect that is really there hardly ever spares a scenario.
 PASSED_COST = 1.0
-# A cause must explain more than half a failure on balance, or the failure itself says more.
-NAME_COST = 0.4
+# A cause must explain more than a failure of which only scenario and requirement fit: the failure itself
+# says more, and a cause that is wrong is worse than none.
+NAME_COST = 0.6
 # Below this share of predicted failures that did fail, the SDK does something else.
 MIN_PRECISION = 0.5
 # Below this share of the failures of the requirements that a defect breaks, it is a detail of another one.
@@ -41,16 +49,31 @@ Words: TypeAlias = frozenset[str]
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What was seen of one failure.
+
+    Attributes:
+        words: Those of the finding.
+        polls: How many polls there were.
+        took_s: How long the wait took, None where nobody knows.
+    """
+
+    words: Words = frozenset()
+    polls: int = 0
+    took_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Findings:
     """The conclusive verdicts of one adapter; anything else is neutral.
 
     Attributes:
-        failures: What was seen, as words, by scenario and requirement: FAIL and WARN.
+        failures: What was seen, by scenario and requirement: FAIL and WARN.
         passed: PASS.
         follows: Those failures that only follow from another one of the same scenario, each with that one.
     """
 
-    failures: Mapping[Key, Words] = field(default_factory=dict)
+    failures: Mapping[Key, Sight] = field(default_factory=dict)
     passed: frozenset[Key] = frozenset()
     follows: Mapping[Key, Key] = field(default_factory=dict)
 
@@ -66,7 +89,7 @@ class Prediction:
     """What the suite finds wrong with the model client that has this defect."""
 
     defect: Defect
-    failures: Mapping[Key, Words]
+    failures: Mapping[Key, Sight]
 
 
 @dataclass(frozen=True)
@@ -99,7 +122,7 @@ class Causes:
 
 def findings(verdicts: Iterable[Verdict]) -> Findings:
     """Return what is conclusive among verdicts; what a baseline excuses is neither failed nor passed."""
-    failures: dict[Key, Words] = {}
+    failures: dict[Key, Sight] = {}
     passed: set[Key] = set()
     follows: dict[Key, Key] = {}
     for verdict in verdicts:
@@ -107,7 +130,7 @@ def findings(verdicts: Iterable[Verdict]) -> Findings:
         if verdict.excused:
             continue
         if verdict.status in {Status.FAIL, Status.WARN}:
-            failures[key] = _words(verdict.seen)
+            failures[key] = Sight(_words(verdict.seen), verdict.polls, verdict.took_s)
             if verdict.follows_from:
                 follows[key] = verdict.scenario, verdict.follows_from
         elif verdict.status is Status.PASS:
@@ -193,9 +216,26 @@ def _with_relatives(actual: Findings, causes: Sequence[Cause], remaining: tuple[
     )
 
 
-def _fit(seen: Words, words: Words) -> float:
-    alike = len(seen & words) / len(seen | words) if seen | words else 1.0
-    return LEAST_FIT + (1 - LEAST_FIT) * alike
+def _fit(seen: Sight, predicted: Sight) -> float:
+    """Return how well a prediction describes what was seen, up to 1."""
+    words, both = seen.words | predicted.words, seen.words & predicted.words
+    if words >= ENDS and not both & ENDS:  # one raised, the other returned
+        return 0.0
+    alike = len(both) / len(words) if words else 1.0
+    return (1 - WORDS) * _alike_in_time(seen, predicted) + WORDS * alike
+
+
+def _alike_in_time(seen: Sight, predicted: Sight) -> float:
+    if seen.took_s is None or predicted.took_s is None:
+        return 1.0
+    longer = _decades(seen.took_s + SHORT_S, predicted.took_s + SHORT_S)
+    more = _decades(seen.polls + 1, predicted.polls + 1)
+    return max(0.0, 1 - (longer + more) / DECADES)
+
+
+def _decades(seen: float, predicted: float) -> float:
+    """Return how far apart two values are beyond what makes no difference."""
+    return max(0.0, abs(math.log10(seen / predicted)) - math.log10(SAME))
 
 
 def closeness(actual: Findings, prediction: Prediction) -> float:
@@ -209,27 +249,26 @@ def closeness(actual: Findings, prediction: Prediction) -> float:
 
 
 def _best(
-    actual: Findings, remaining: Mapping[Key, Words], predictions: Sequence[Prediction], spent: set[Key]
+    actual: Findings, remaining: Mapping[Key, Sight], predictions: Sequence[Prediction], spent: set[Key]
 ) -> tuple[Prediction, ...]:
-    gains = {}
+    gains: dict[int, float] = {}
+    explains: dict[int, frozenset[Key]] = {}
     for number, each in enumerate(predictions):
         hits = each.failures.keys() & remaining.keys()
         fit = sum(_fit(remaining[key], each.failures[key]) for key in hits)
         missed = len((each.failures.keys() & actual.passed) - spent)
         gain = fit - PASSED_COST * missed - NAME_COST
         if gain > 0 and _is_plausible(actual, remaining, each):
-            gains[number] = gain
-    if not gains:
-        return ()
-    best = max(gains.values())
+            gains[number], explains[number] = gain, frozenset(hits)
+    ranking = sorted(gains, key=lambda number: -gains[number])
     return tuple(
         predictions[number]
-        for number, gain in sorted(gains.items(), key=lambda pair: -pair[1])
-        if gain >= best - EQUAL
+        for number in ranking
+        if gains[number] >= gains[ranking[0]] - EQUAL and explains[number] == explains[ranking[0]]
     )
 
 
-def _is_plausible(actual: Findings, remaining: Mapping[Key, Words], prediction: Prediction) -> bool:
+def _is_plausible(actual: Findings, remaining: Mapping[Key, Sight], prediction: Prediction) -> bool:
     right = len(prediction.failures.keys() & actual.failures.keys())
     wrong = len(prediction.failures.keys() & actual.passed)
     if right < MIN_PRECISION * (right + wrong):
@@ -254,7 +293,7 @@ def _cause(
         return (
             key in actual.follows,
             key[1] not in stated,
-            -_fit(actual.failures[key], first.failures.get(key, frozenset())),
+            -_fit(actual.failures[key], first.failures.get(key, Sight())),
             contract.requirement(key[1]).level is not Level.MUST,
             lengths_s[key[0]],
         )

@@ -24,6 +24,11 @@ def duration_defects(_contract: Contract) -> Iterator[Defect]:
     """Yield the defects of this module, which are the same for every contract."""
     timeouts: tuple[tuple[str, str, Callable[[float], float]], ...] = (
         (
+            "32-bits-of-milliseconds",
+            "The helper keeps the timeout's milliseconds in 32 bits, so that a long one overflows.",
+            _in_32_bits,
+        ),
+        (
             "component-of-seconds",
             "The helper takes the seconds beside the whole minutes for the timeout: 61 s become 1 s.",
             lambda s: s % A_MINUTE_S,
@@ -32,11 +37,6 @@ def duration_defects(_contract: Contract) -> Iterator[Defect]:
             "component-of-milliseconds",
             "The helper drops the whole seconds of a timeout that has a fraction: 90.5 s become 0.5 s.",
             lambda s: s % 1 or s,
-        ),
-        (
-            "32-bits-of-milliseconds",
-            "The helper keeps the timeout's milliseconds in 32 bits, so that a long one overflows.",
-            _in_32_bits,
         ),
         (
             "capped-at-a-minute",

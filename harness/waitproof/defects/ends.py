@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from waitproof.defects.client import Hooks, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect
-from waitproof.defects.outcomes import without_failures
+from waitproof.defects.faults import with_a_status
+from waitproof.defects.outcomes import without_failures, without_unknown_statuses
 from waitproof.defects.wire import Cause, ModelError, Task
 from waitproof.judge import LATE_SLACK_S
 from waitproof.suite import Contract, Json, StatusMeaning
@@ -22,6 +23,7 @@ FAILED = StatusMeaning.RAISE_TASK
 def end_defects(contract: Contract) -> Iterator[Defect]:
     """Yield the defects of this module for one contract."""
     yield from _statuses(contract)
+    yield from _all_but_some(contract)
     yield from _members(contract)
     yield from _odd_errors(contract)
     yield from _handovers(contract)
@@ -46,6 +48,14 @@ def _statuses(contract: Contract) -> Iterator[Defect]:
                 f"The status {status} is missing from the helper's list of ends, so it polls on.",
                 _taking(status, GOING_ON),
             )
+        if meaning is FAILED:
+            yield Defect(
+                f"raises_kind.{status}-is-a-result",
+                "raises_kind",
+                f"The helper returns where the status is {status}, as if the task had completed.",
+                _taking(status, DONE),
+                {"kinds": "task"},
+            )
         if meaning is DONE and contract.fails(status):
             yield Defect(
                 f"returns_result.{status}-raises",
@@ -60,6 +70,30 @@ def _taking(status: str, meaning: StatusMeaning) -> Hooks:
         return replace(task, meaning=meaning) if task.status == status else task
 
     return Hooks(on_task=on_task)
+
+
+def _all_but_some(contract: Contract) -> Iterator[Defect]:
+    """Yield what a helper does that knows all statuses of a task that goes on but one, and no other ends."""
+    check, reason = "polls_until_terminal", without_unknown_statuses(contract)
+    going_on = [status for status, meaning in contract.meanings.items() if meaning is GOING_ON]
+    if len(going_on) < 2:  # it would not go on at all
+        return
+    for status in going_on:
+        known = [each for each in going_on if each != status]
+        yield Defect(
+            f"{check}.ends-at-{status}-and-unknown-ones",
+            check,
+            f"The helper polls on at {' or '.join(known)}, and takes any other status for a completed task.",
+            Hooks(on_answer=with_a_status(contract, ""), on_task=_ending_unless(known)),
+            not_applicable=reason,
+        )
+
+
+def _ending_unless(known: Collection[str]) -> Callable[[Wait, Task], Task]:
+    def on_task(_wait: Wait, task: Task) -> Task:
+        return task if task.status in known or task.meaning is FAILED else replace(task, meaning=DONE)
+
+    return on_task
 
 
 def _members(contract: Contract) -> Iterator[Defect]:

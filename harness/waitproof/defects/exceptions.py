@@ -84,6 +84,7 @@ def _crashes(contract: Contract, reason: str) -> Iterator[Defect]:
         return crashing(lambda task: isinstance(task.error, dict) and at_path(task.body, path) is None)
 
     check, where = "raises_kind", {"kinds": "task"}
+    member = next((name for name, value in contract.answer.body.items() if value == "${error}"), None)
     yield Defect(
         f"{check}.crashes-without-error",
         check,
@@ -91,6 +92,14 @@ def _crashes(contract: Contract, reason: str) -> Iterator[Defect]:
         crashing(lambda task: task.error is None),
         where,
         not_applicable=reason,
+    )
+    yield Defect(
+        f"{check}.crashes-on-a-null-error",
+        check,
+        "The helper crashes on a failed task whose error is null, where it copes without one.",
+        crashing(lambda task: task.error is None and member in (task.body or {})),
+        where,
+        not_applicable=reason or ("" if member else "an answer of this API has no member for the error"),
     )
     for field, path in contract.exception_fields.items():
         if "." in path:
@@ -162,6 +171,13 @@ def _changes_of_any(field: str, other: str) -> Iterator[_Change]:
     yield (
         "empty",
         (f"{field} is always empty.", _on_error(lambda _wait, error: error.fields.update({field: ""}))),
+    )
+    yield (
+        "null",
+        (
+            f"{field} is always null, as where it is read under another name.",
+            _on_error(lambda _wait, error: error.fields.update({field: None})),
+        ),
     )
     if other != field:
         swap = _on_error(lambda _wait, error: _swap(error, field, other))

@@ -13,7 +13,7 @@ from waitproof.protocol import ExceptionKind
 from waitproof.simulate import Answer
 from waitproof.suite import Contract, StatusMeaning
 
-__all__ = ["brought_no_task", "caused_by", "fault_defects", "http_status", "on_errors"]
+__all__ = ["brought_no_task", "caused_by", "fault_defects", "http_status", "on_errors", "with_a_status"]
 
 _IsMeant: TypeAlias = Callable[[ModelError], bool]
 
@@ -76,6 +76,7 @@ def _server_error(error: ModelError) -> bool:
 
 
 def _hidden(contract: Contract) -> Iterator[Defect]:
+    going_on = (status for status, means in contract.meanings.items() if means is StatusMeaning.KEEP_POLLING)
     every: tuple[tuple[str, str, Hooks], ...] = (
         ("polls-over-500", "A lasting 5xx is hidden until the deadline.", _polled_over(_server_error)),
         (
@@ -111,7 +112,7 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
         (
             "no-status-is-not-yet",
             "An answer without a status is taken for a task that is still going on.",
-            Hooks(on_answer=_with_a_status(contract)),
+            Hooks(on_answer=with_a_status(contract, next(iter(going_on), "unknown"))),
         ),
         (
             "lists-are-tasks",
@@ -142,9 +143,8 @@ def _without_server_errors(_wait: Wait, steps: Steps) -> Steps:
         return None
 
 
-def _with_a_status(contract: Contract) -> Callable[[Answer], Answer]:
-    going_on = [s for s, meaning in contract.meanings.items() if meaning is StatusMeaning.KEEP_POLLING]
-    status = next(iter(going_on), "unknown")
+def with_a_status(contract: Contract, status: str) -> Callable[[Answer], Answer]:
+    """Return a hook that takes an answer without a status for one with this status."""
     place = next((name for name, value in contract.answer.body.items() if value == "${status}"), "status")
 
     def on_answer(answer: Answer) -> Answer:

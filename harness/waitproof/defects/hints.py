@@ -20,11 +20,11 @@ _GROWTH = "the sleep between polls: is the interval multiplied or replaced after
 _ADVICE: Mapping[str, str] = {
     "polls_endpoint": "the request of a poll: is it the documented one, and the only one?",
     "polls_carry_credentials": "where credentials are added: for each request, or only once for a session?",
-    "begin_returns_task_id": (
-        "the operation's return value: is it the task_id of the answer? Does hello name the operation?"
-    ),
+    "begin_returns_task_id": "the operation's return value: is it the task_id of the answer?",
+    "begin_returns_task_id.missing": "the adapter's `operations`: does it name every one that the SDK has?",
     "one_request_per_call": "get_task: does it send one request and return whatever the server answered?",
     "polls_until_terminal": "the condition that ends the loop: does it compare the status, and nothing else?",
+    "polls_until_terminal.ends-at": "the branch for other statuses: does it go on polling, at any of them?",
     "polls_until_terminal.waits-for": "the condition that ends the loop: does it ask for a result, too?",
     "polls_until_terminal.five": "the loop's bound: is it a number of attempts instead of a deadline?",
     "returns_result": "what is returned at the end: is it `result` of the last answer, unchanged?",
@@ -45,6 +45,9 @@ _ADVICE: Mapping[str, str] = {
     "exception_has_a_message": "where the exception is built: is its message passed on to the base class?",
     "secrets_stay_out": "exceptions and loggers: is a request, a client or its settings printed as a whole?",
     "polls_carry_valid_token": "where the token is signed: again for each request, or before it expires?",
+    "polls_carry_valid_token.a-fixed": (
+        "what the adapter passes to the client: a token signed with the API secret, or the secret itself?"
+    ),
     "process_ends": "timers and threads: is each stopped at every end of a wait, errors included?",
     "raises_timeout": "the branch taken after the deadline: which exception is raised, with which fields?",
     "only_polls_are_sent": "what follows the deadline: is anything sent, or kept for the next wait?",

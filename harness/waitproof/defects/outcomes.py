@@ -13,7 +13,7 @@ from waitproof.defects.wire import Task
 from waitproof.simulate import Answer
 from waitproof.suite import Contract, Json, Returns, StatusMeaning
 
-__all__ = ["outcome_defects", "without_failures", "without_values"]
+__all__ = ["outcome_defects", "without_failures", "without_unknown_statuses", "without_values"]
 
 DONE = StatusMeaning.RETURN_RESULT
 FAILED = StatusMeaning.RAISE_TASK
@@ -92,13 +92,17 @@ def _taking_for_the_end(status: str) -> Callable[[Wait, Task], Task]:
     return lambda _wait, task: _ended(task) if task.status == status else task
 
 
-def _unknown_statuses(contract: Contract) -> Iterator[Defect]:
-    check = "outcome_expected"
-    reason = ""
+def without_unknown_statuses(contract: Contract) -> str:
+    """Return why a defect of unknown statuses does not apply, "" where a wait goes on at one."""
     if "unknown_status" not in contract.model_fields_set:
-        reason = "the contract does not say what an unknown status means"
-    elif contract.unknown_status is not StatusMeaning.KEEP_POLLING:
-        reason = "an unknown status ends a wait of this API"
+        return "the contract does not say what an unknown status means"
+    if contract.unknown_status is not StatusMeaning.KEEP_POLLING:
+        return "an unknown status ends a wait of this API"
+    return ""
+
+
+def _unknown_statuses(contract: Contract) -> Iterator[Defect]:
+    check, reason = "outcome_expected", without_unknown_statuses(contract)
 
     def prefix(_wait: Wait, task: Task) -> Task:
         ends = (name for name in contract.statuses if contract.ends_the_wait(name))

@@ -23,7 +23,9 @@ from waitproof.suite import Contract, Scenario
 
 __all__ = ["Play", "find_causes", "predict"]
 
+LACK = "begin_returns_task_id.missing-"
 MAX_SUSPECTS = 20  # that are played on everything: four seconds on two cores
+MAX_ALTERNATIVES = 3  # of one cause of the sample
 PER_REQUIREMENT = 2  # scenarios of the sample in which a requirement failed
 
 # Plays the model client with each defect, and yields what fails as it becomes known; may leave some out.
@@ -52,15 +54,18 @@ def find_causes(
     few = _sample(contract, played, actual)
     few_ids = {each.id for each in few}
     first = _by_name(play([usual, *_suspects(known, contract, hello, actual)], few))
-    shortlist = _shortlist(actual.only(few_ids), _beyond(usual, first))
+    lengths_s = {each.id: forecast(contract, each).length_s for each in played}
+    sample, found = actual.only(few_ids), _beyond(usual, first)
+    shortlist = _shortlist(explain(contract, sample, found, lengths_s), sample, found)
     rest = [each for each in played if each.id not in few_ids]
     second = _by_name(play([usual, *shortlist], rest))
-    merged = {
-        name: Prediction(each.defect, {**first[name].failures, **each.failures})
-        for name, each in second.items()
+    merged = {  # in this order: processes may finish in any, and the first of several that fit alike is named
+        each.name: Prediction(each, {**first[each.name].failures, **second[each.name].failures})
+        for each in (usual, *shortlist)
+        if each.name in second
     }
-    lengths_s = {each.id: forecast(contract, each).length_s for each in played}
-    return explain(contract, actual, _beyond(usual, merged), lengths_s)
+    lacks = _lack_of_operations(known, contract, hello, merged.get(usual.name))
+    return explain(contract, actual, [*lacks, *_beyond(usual, merged)], lengths_s)
 
 
 def predict(bench: Bench, defect: Defect, hello: Hello, scenarios: Sequence[Scenario]) -> Prediction:
@@ -89,6 +94,26 @@ def _beyond(usual: Defect, predictions: Mapping[str, Prediction]) -> list[Predic
     return found
 
 
+def _lack_of_operations(
+    known: Library, contract: Contract, hello: Hello, usual: Prediction | None
+) -> list[Prediction]:
+    """Return the lack of all operations that an SDK says to lack as one prediction, none where it has all.
+
+    A correct client with that lack is played anyway, and fails in the same way.
+    """
+    missing = [name for name in contract.operations if name not in hello.capabilities.operations]
+    lacks = [each for name in missing if (each := known.defects.get(f"{LACK}{name}"))]
+    if usual is None or not lacks:
+        return []
+    defect = lacks[0]
+    if len(lacks) > 1:
+        several = f"{', '.join(missing[:-1])} and {missing[-1]}"
+        name = f"{LACK}{'-and-'.join(missing)}"
+        defect = dataclasses.replace(defect, name=name, sentence=f"The SDK has no {several}.", where={})
+    stated = defect.requirements(contract)
+    return [Prediction(defect, {key: seen for key, seen in usual.failures.items() if key[1] in stated})]
+
+
 # --- who comes into question --------------------------------------------------------------------------
 
 
@@ -103,6 +128,8 @@ def _suspects(known: Library, contract: Contract, hello: Hello, actual: Findings
     found = []
     for defect in known.defects.values():
         stated = defect.requirements(contract)
+        if defect.name.startswith(LACK):  # played with all others of its kind, as the usual client
+            continue
         is_open = not failed.keys().isdisjoint(stated) or passed.keys().isdisjoint(stated)
         if defect.ending is not Ending.RECORDED and is_open and _can_have(hello, contract, defect):
             found.append((max((weights.get(name, 0.0) for name in stated), default=0.0), defect))
@@ -160,14 +187,18 @@ def _sample(contract: Contract, scenarios: Sequence[Scenario], actual: Findings)
     return list(chosen.values())
 
 
-def _shortlist(sample: Findings, predictions: Collection[Prediction]) -> list[Defect]:
-    """Return the defects that explain a sample best, taken from each requirement in turn."""
+def _shortlist(causes: Causes, sample: Findings, predictions: Collection[Prediction]) -> list[Defect]:
+    """Return the defects that explain a sample best: its causes, then some from each requirement in turn.
+
+    What another cause leaves of a requirement's failures may be so little that nothing else would show it.
+    """
     best = sorted(predictions, key=lambda each: closeness(sample, each), reverse=True)
     queues = [
         [each.defect for each in best if any(key[1] == requirement for key in each.failures)]
         for requirement in dict.fromkeys(requirement for _, requirement in sample.failures)
     ]
-    chosen: dict[str, Defect] = {}
+    first = [each for cause in causes.causes for each in cause.defects[:MAX_ALTERNATIVES]]
+    chosen = {each.name: each for each in first[:MAX_SUSPECTS]}
     for rank in range(max(map(len, queues), default=0)):
         for queue in queues:
             if rank < len(queue) and len(chosen) < MAX_SUSPECTS:

@@ -238,6 +238,11 @@ def _tokens(contract: Contract) -> Iterator[Defect]:
             "Tokens are valid from a minute after their signing.",
             signing(name, 3600, starts_s=60),
         ),
+        (
+            "a-fixed-text",
+            "Polls carry a fixed text where a signed token is expected.",
+            Hooks(on_request=lambda wait, request: with_headers(request, {name: "x"}) if wait else request),
+        ),
     )
     for what, sentence, hooks in every:
         yield Defect(f"{check}.{what}", check, sentence, hooks, not_applicable=reason)

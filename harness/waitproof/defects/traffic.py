@@ -149,7 +149,7 @@ def _operations(contract: Contract) -> Iterator[Defect]:
             where,
         )
         yield Defect(
-            f"{check}.{name}-is-missing",
+            f"{check}.missing-{name}",
             check,
             f"The SDK has no {name}.",
             where=where,

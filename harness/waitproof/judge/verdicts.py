@@ -16,7 +16,7 @@ from waitproof.judge.clients import second_client
 from waitproof.judge.concerns import foreign_to
 from waitproof.judge.follows import explaining, following
 from waitproof.judge.machine import interferences
-from waitproof.judge.observation import NoAnswer, Observation
+from waitproof.judge.observation import CallRecord, NoAnswer, Observation, StillWaiting
 from waitproof.judge.refusals import made_anyway
 from waitproof.judge.settle import RULES, Ruling, Settlement, is_decided, settle
 from waitproof.judge.witnesses import contradiction
@@ -65,6 +65,8 @@ class Verdict:
         excused: The reason that a baseline gives for it, "" when none does.
         link: Where the baseline says more, "" when it does not.
         follows_from: The requirement of the same scenario whose failure causes this one, "" for none.
+        polls: How many polls the timeline shows.
+        took_s: How long the call in question took, or was waited for in vain; None where nobody knows.
     """
 
     scenario: str
@@ -79,6 +81,8 @@ class Verdict:
     excused: str = ""
     link: str = ""
     follows_from: str = ""
+    polls: int = 0
+    took_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -301,6 +305,8 @@ def _verdict(
     *,
     alone_runs: int = 0,
 ) -> Verdict:
+    call = None if case is None else _shown_call(case)
+    polls = () if case is None or call is None else case.observation.requests_of(call)
     return Verdict(
         scenario=scenario.id,
         requirement=requirement.id,
@@ -309,16 +315,21 @@ def _verdict(
         expected=finding.expected,
         seen=finding.seen,
         explanation=finding.explanation,
-        timeline="" if case is None else _timeline(case),
+        timeline="" if call is None else timeline_line(polls, call.sent_s),
+        polls=len(polls),
+        took_s=None if call is None else _took_s(call),
         alone_runs=alone_runs,
     )
 
 
-def _timeline(case: Case) -> str:
-    """Return the polls of the first wait, else of the first look by hand, as one line; "" for neither."""
+def _shown_call(case: Case) -> CallRecord | None:
+    """Return the first wait, else the first look by hand, None for neither."""
     looks = (call for call in case.observation.calls if call.call.get_task is not None)
-    call = next(case.waits(), None) or next(looks, None)
-    return "" if call is None else timeline_line(case.observation.requests_of(call), call.sent_s)
+    return next(case.waits(), None) or next(looks, None)
+
+
+def _took_s(call: CallRecord) -> float | None:
+    return call.seen.waited_s if isinstance(call.seen, StillWaiting) else call.took_s
 
 
 def _find(requirement: Requirement, case: Case) -> Finding:

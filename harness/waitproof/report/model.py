@@ -115,6 +115,10 @@ class VerdictEntry(Verdict, Part):
     """Where the baseline gives more details, empty where it doesn't."""
     follows_from: str = ""
     """The requirement of the same scenario whose failure causes this one, empty where it is separate."""
+    polls: Index = 0
+    """How many polls the timeline shows, those included that it leaves out."""
+    took_s: Duration | None = None
+    """How long the wait in question took, or was waited for in vain; null where nobody knows."""
 
     @property
     def needs_attention(self) -> bool:
