@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -34,8 +35,19 @@ def test_a_process_that_shares_a_processor_waits_for_it() -> None:
     assert starved.seconds > 0.3  # of a second, in which it ran for a quarter
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="the system does not say it")
+def test_a_process_that_is_stopped_is_kept_from_its_work() -> None:
+    with spinning(1) as pid, starvation(pid) as starved:
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.5)
+
+    assert 0.3 < starved.stopped_s < 0.9
+
+
 def test_nothing_is_known_of_a_process_that_is_gone() -> None:
     with starvation(NO_PROCESS) as starved:
         pass
 
-    assert starved.seconds == 0.0
+    assert (starved.seconds, starved.stopped_s) == (0.0, 0.0)

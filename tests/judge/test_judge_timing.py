@@ -706,11 +706,14 @@ def test_an_async_helper_without_one_of_the_options_is_found_out(lacking: str) -
 # --- waits_interleave ---------------------------------------------------------------------------------
 
 
-def two(first: Sequence[float], second: Sequence[float]) -> tuple[Verdict, bool]:
+def two(first: Sequence[float], second: Sequence[float], *, lag_s: float = 0.0) -> tuple[Verdict, bool]:
     of = contract("waits_interleave")
     told = scenario(FOREVER, calls=[{"wait": {}, "parallel": 2}])
     seen = observe(
-        told, Play(raised("api"), first, copy=1), Play(raised("api"), second, copy=2, sent_s=0.001)
+        told,
+        Play(raised("api"), first, copy=1),
+        Play(raised("api"), second, copy=2, sent_s=0.001),
+        lag_s=lag_s,
     )
     return judged(of, told, seen), is_suspicious(of, told, [seen])
 
@@ -802,6 +805,13 @@ def test_a_blocking_sleep_is_found_on_a_machine_that_is_late_now_and_then() -> N
     late = two((0.0, 1.01, 3.05, 5.4, 7.42), (0.001, 2.03, 4.05, 6.41, 8.45))[0]
 
     assert late.seen.endswith("8 of 8 polls came an interval after one of the other wait: its sleep blocks")
+
+
+def test_a_blocking_sleep_is_found_on_a_machine_that_is_late_all_the_time() -> None:
+    late = (0.0, 1.7, 5.1, 8.5, 11.9), (0.001, 3.4, 6.8, 10.2, 13.6)
+
+    assert two(*late)[0].status is Status.PASS
+    assert two(*late, lag_s=0.3)[1] is True
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """How long an adapter was ready to run and had to wait for a processor, where the system says so.
 
 The server's lag meter sleeps most of the time, so a busy system wakes it sooner than a client that decodes
-answers. Linux counts this wait for each thread, in /proc/PID/task/TID/schedstat.
+answers. Linux counts this wait for each thread, in /proc/PID/task/TID/schedstat. That an adapter alone is
+stopped, by a signal or by its debugger, is seen by no meter but its own state, in /proc/PID/stat.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +31,17 @@ class _Thread:
 
 
 class Starvation:
-    """What one process's threads have waited since the first sample; only the process itself, no children."""
+    """What one process's threads have waited since the first sample; only the process itself, no children.
+
+    Attributes:
+        stopped_s: How long the whole process was stopped, in seconds.
+    """
 
     def __init__(self, pid: int) -> None:
         """Take the first sample."""
-        self._tasks = Path(f"/proc/{pid}/task")
+        self._folder = Path(f"/proc/{pid}")
+        self.stopped_s = 0.0
+        self._sampled_s = time.monotonic()
         self._is_helper: dict[str, bool] = {}
         self._before = self._read()
         self._latest = dict(self._before)
@@ -45,13 +53,23 @@ class Starvation:
         return max(threads, key=lambda each: each.ran_ns, default=_Thread()).waited_ns / 1e9
 
     def sample(self) -> None:
-        """Note how long each thread has run and waited by now."""
+        """Note how long each thread has run and waited by now, and whether the process is stopped."""
         self._latest.update(self._read())
+        now_s = time.monotonic()
+        if self._is_stopped():
+            self.stopped_s += now_s - self._sampled_s
+        self._sampled_s = now_s
+
+    def _is_stopped(self) -> bool:
+        with contextlib.suppress(OSError):
+            after_its_name = (self._folder / "stat").read_text().rpartition(")")[2]
+            return after_its_name.lower().startswith(" t")  # T by a signal, t by a debugger
+        return False
 
     def _read(self) -> dict[str, _Thread]:
         threads = {}
         with contextlib.suppress(OSError):  # another system, or the process has ended
-            for folder in self._tasks.iterdir():
+            for folder in (self._folder / "task").iterdir():
                 with contextlib.suppress(OSError, IndexError, ValueError):
                     if folder.name not in self._is_helper:
                         self._is_helper[folder.name] = (folder / "comm").read_text().startswith(HELPERS)

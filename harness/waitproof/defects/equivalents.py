@@ -141,6 +141,16 @@ def equivalents(contract: Contract) -> Iterator[Defect]:
         on_errors(brought_no_task, lambda _error: Reaction.POLL_ON, most=3),
     )
     yield equivalent(
+        "polls-a-fault-twice-as-often",
+        "Polls on after half the interval from a busy server, and raises at the seventh failure in a row.",
+        Hooks(
+            on_poll_error=on_errors(
+                http_status(429, 503), lambda _error: Reaction.POLL_ON, most=6
+            ).on_poll_error,
+            on_sleep=lambda wait, s: s / 2 if wait.failures else s,
+        ),
+    )
+    yield equivalent(
         "repeats-a-dropped-poll",
         "Repeats a poll whose connection was lost three times at once, as .NET's HTTP library does.",
         on_errors(caused_by(Cause.DROPPED), lambda _error: Reaction.REPEAT, most=3),

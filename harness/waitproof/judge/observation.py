@@ -187,8 +187,8 @@ class Observation:
         tasks: One for each parallel copy.
         watched_s: Until when the journal was watched.
         lag_s: By how much the server's lag meter overslept at worst.
-        starved_s: How long the adapter was kept from a processor for each of its polls, on average; 0 where
-            nobody looked, or where the system doesn't say.
+        starved_s: How long the adapter was kept from a processor for each of its polls, on average, and how
+            long it was stopped in all; 0 where nobody looked, or where the system doesn't say.
         alone: It was played in a fresh process, with hardly anything else at the same time.
         scale: By how much the scenario's durations were multiplied for this SDK.
         earlier_waits: The options of the first and of the latest wait that its process had made before.

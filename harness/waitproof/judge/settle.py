@@ -157,8 +157,8 @@ def settle(
     Args:
         findings: Of the first run, then of the isolated re-runs, up to the one that decides; never empty.
         lags_s: How late the server's own process woke at worst in each of these runs, in seconds.
-        starved_s: How long the adapter was kept from a processor for each poll in each of these runs, in
-            seconds; 0.0 where nobody looked, as in the first run.
+        starved_s: How long the adapter was kept from a processor for each poll, and stopped, in each of
+            these runs, in seconds; 0.0 where nobody looked, as in the first run.
         is_final: The first finding needs no re-run.
         is_known: The first finding needs no re-run, because a baseline knows the deviation, or `is_final`.
     """

@@ -338,7 +338,7 @@ def _held_up_by_a_sleep(case: Case, waits: list[CallRecord], expected: str) -> F
     gaps = list(itertools.pairwise(every[len(waits) - 1 :]))  # no sleep is between the first polls of all
     held_up = 0
     for (before_s, before, _), (after_s, after, interval_s) in gaps:
-        most_s = MOST_HELD_UP_RATIO * max(interval_s, answer_s)
+        most_s = MOST_HELD_UP_RATIO * max(interval_s, answer_s) + case.observation.lag_s
         is_a_sleep = LEAST_HELD_UP_RATIO * interval_s <= after_s - before_s <= most_s
         held_up += before != after and is_a_sleep
     if len(gaps) < MIN_PERIODS - 1 or held_up < HELD_UP_SHARE * len(gaps):

@@ -178,7 +178,7 @@ class Stage:
             )
         if starved is not None:
             polls = self._polls_of_a_thread(observation)
-            observation = replace(observation, starved_s=starved.seconds / polls)
+            observation = replace(observation, starved_s=starved.seconds / polls + starved.stopped_s)
         secrets = secrets_of(self._run.contract, observation, self._secret)
         self._result.secrets.update(secrets)
         observation = without_secrets(observation, secrets, lease.process.printed())

@@ -69,7 +69,7 @@ class Simulator:
             hello: Its introduction.
             scenario: What to play.
             scale: The factor of the durations; recorded.
-            alone: Recorded.
+            alone: Recorded; how long the client was stopped, too.
             seed: Added to the conditions' own: another seed gives other latencies.
 
         Raises:
@@ -94,6 +94,7 @@ class Simulator:
             tasks=tuple(task.seen() for task in tasks),
             watched_s=world.schedule.now,
             lag_s=self._conditions.server_late_s,
+            starved_s=world.stopped_s() if alone else 0.0,
             alone=alone,
             scale=scale,
             began_unix_s=WALL_NS / 1e9,

@@ -78,6 +78,11 @@ class World:
         due_s = self.schedule.now + max(0.0, seconds)
         self.schedule.at(self.awake_s(due_s + self.up_to(self.conditions.late_s)), body)
 
+    def stopped_s(self) -> float:
+        """Return how long the client's machine has been stopped by now."""
+        now_s = self.schedule.now
+        return sum(max(0.0, min(stop.for_s, now_s - stop.at_s)) for stop in self._stops)
+
     def awake_s(self, when_s: float) -> float:
         """Return when something due at `when_s` happens to a client whose machine may be stopped then."""
         for stop in self._stops:
