@@ -27,6 +27,7 @@ summary: Stream's Python SDK.
 needs:
   - {program: python3, get: install Python 3.10 or later}
 inputs: [requirements.txt]
+watch: [../../sdk]
 prepare:
   - [python3, -m, venv, .venv]
   - [.venv/bin/python, -m, pip, install, -r, requirements.txt]
@@ -82,6 +83,7 @@ def test_a_whole_file_becomes_a_spec() -> None:
         summary="Stream's Python SDK.",
         needs=(Need("python3", "install Python 3.10 or later"),),
         inputs=("requirements.txt",),
+        watch=("../../sdk",),
         prepare=(
             ("python3", "-m", "venv", ".venv"),
             (".venv/bin/python", "-m", "pip", "install", "-r", "requirements.txt"),
@@ -103,7 +105,7 @@ def test_every_mistake_of_a_file_is_reported_at_once() -> None:
         "  fix:      put it between quotes",
         "adapters/x/adapter.yaml:3:1: an adapter has no key 'comand'\n"
         "  found:    comand: [x]\n"
-        "  expected: format, name, summary, needs, inputs, prepare, command, suite, env or baseline\n"
+        "  expected: format, name, summary, needs, inputs, watch, prepare, command, suite, env or baseline\n"
         "  fix:      did you mean 'command'?",
         "adapters/x/adapter.yaml:4:25: a need has no key 'got'\n"
         "  found:    needs: [{program: java, got: it}]\n"

@@ -137,6 +137,29 @@ def test_the_workflow_runs_what_this_version_has(repo: Path) -> None:
     assert all(each["uses"] in known for each in job["steps"] if "uses" in each)
 
 
+@pytest.mark.parametrize(
+    ("language", "files", "watch"),
+    [
+        ("python", ["src/acme/__init__.py", "other/__init__.py"], ["../../src"]),
+        ("python", ["acme/__init__.py", "tests/__init__.py"], ["../../acme"]),
+        ("python", ["acme.py"], ["../.."]),
+        ("node", ["lib/index.js"], ["../../lib"]),
+        ("node", ["index.js"], ["../.."]),
+    ],
+)
+def test_the_code_of_an_sdk_that_is_used_where_it_is_is_watched(
+    language: str, files: list[str], watch: list[str], repo: Path
+) -> None:
+    adapter = write(repo, language)
+    for file in files:
+        (repo / file).parent.mkdir(parents=True, exist_ok=True)
+        (repo / file).touch()
+
+    assert main(["init"]) == 0
+
+    assert list(find_adapter(adapter).watch) == watch
+
+
 class Installed(NamedTuple):
     origin: str | None
     version: str = "0.1.0"

@@ -97,7 +97,7 @@ def test_a_token_that_is_not_valid_yet_is_a_suspicion(claim: str) -> None:
 def test_what_is_not_a_token_fails(value: str) -> None:
     seen = judged(contract("polls_carry_valid_token"), TOLD, carrying([token({}), value]))
 
-    assert seen == fails(EXPECTED, "poll 2 came with something else in Authorization")
+    assert seen == fails(EXPECTED, "poll 2 came with something in Authorization that is not a JSON Web Token")
 
 
 def test_a_poll_without_a_token_is_not_judged_by_it_unless_all_are() -> None:

@@ -12,7 +12,7 @@ from waitproof.adapter.folder import (
     read_adapter,
     unique_names,
 )
-from waitproof.adapter.inputs import input_files
+from waitproof.adapter.inputs import input_files, watched_files
 from waitproof.adapter.kept_waiting import starvation
 from waitproof.adapter.kits import EXAMPLE_CLIENT, check_language, languages, new_adapter
 from waitproof.adapter.preparation import prepare
@@ -44,4 +44,5 @@ __all__ = [
     "read_adapter",
     "starvation",
     "unique_names",
+    "watched_files",
 ]

@@ -89,6 +89,7 @@ class AdapterFile(Model):
     summary: _Text = ""
     needs: tuple[NeedEntry, ...] = ()
     inputs: tuple[_Text, ...] = ()
+    watch: tuple[_Text, ...] = ()
     prepare: tuple[_Command, ...] = ()
     command: _Command
     suite: _Text | None = None
@@ -113,6 +114,7 @@ class AdapterSpec:
         command: The program to start and its arguments, with `{python}` still in them.
         inputs: Files, folders and globs, relative to the folder, after whose change it is prepared again;
             empty for everything in the folder.
+        watch: Files, folders and globs of the SDK that is used where it is: `run --watch` looks at them, too.
         prepare: Commands to run beforehand, one after another.
         suite: What its SDK is judged by: a bundled suite's name, or a folder relative to the adapter's.
         env: Variables of the adapter alone; the commands of `prepare` do not get them.
@@ -126,6 +128,7 @@ class AdapterSpec:
     summary: str = ""
     needs: tuple[Need, ...] = ()
     inputs: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
     prepare: tuple[tuple[str, ...], ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     baseline: Path | None = None
@@ -265,6 +268,7 @@ def parse_adapter(text: str, place: str) -> AdapterSpec:
         summary=file.summary,
         needs=tuple(Need(need.program, need.get) for need in file.needs),
         inputs=file.inputs,
+        watch=file.watch,
         prepare=file.prepare,
         env=file.env,
         suite=file.suite,

@@ -11,13 +11,13 @@ import glob
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from waitproof.adapter.folder import BASELINE_NAME, FILE_NAME, AdapterSpec
 from waitproof.errors import InputError, Mistake
 
-__all__ = ["GENERATED_FILES", "digests", "input_files"]
+__all__ = ["GENERATED_FILES", "digests", "input_files", "watched_files"]
 
 GENERATED_FILES = (".prepared", ".prepare.log", ".prepare.lock")  # what preparing writes into the folder
 _MADE = {  # folders that tools make, hidden ones aside
@@ -58,12 +58,28 @@ def input_files(spec: AdapterSpec) -> list[str]:
         if spec.baseline is not None:
             own.add(os.path.relpath(spec.baseline, spec.folder))
         return [name for name in _in_folder(spec.folder, "") if name not in own]
+    return _all_named(spec, spec.inputs, "inputs")
+
+
+def watched_files(spec: AdapterSpec) -> list[str]:
+    """Return the names of the files that `watch` means, relative to the adapter's folder.
+
+    Raises:
+        InputError: One of them is missing or cannot be read.
+    """
+    for name in spec.watch:
+        if not glob.has_magic(name) and not (spec.folder / name).exists():
+            raise _unreadable(spec, name, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), "watch")
+    return _all_named(spec, spec.watch, "watch")
+
+
+def _all_named(spec: AdapterSpec, inputs: Iterable[str], key: str) -> list[str]:
     names: list[str] = []
-    for name in spec.inputs:
+    for name in inputs:
         try:
             names += _named(spec, name)
         except OSError as error:
-            raise _unreadable(spec, name, error) from None
+            raise _unreadable(spec, name, error, key) from None
     return list(dict.fromkeys(names))
 
 
@@ -100,6 +116,7 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _unreadable(spec: AdapterSpec, name: str, error: Exception) -> InputError:
-    fact = f"its input '{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
-    return InputError(Mistake(str(spec.folder / FILE_NAME), fact, fix="correct 'inputs'"))
+def _unreadable(spec: AdapterSpec, name: str, error: Exception, key: str = "inputs") -> InputError:
+    what = "input" if key == "inputs" else "watched file"
+    fact = f"its {what} '{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
+    return InputError(Mistake(str(spec.folder / FILE_NAME), fact, fix=f"correct '{key}'"))

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,9 +104,10 @@ def install_from(sdk: LocalSdk, adapter: Path) -> bool:
 _Wired = tuple[list[str], tuple[str, ...]]  # lines for adapter.yaml, and what lines there begin with that go
 
 
-def _python(_sdk: LocalSdk, _adapter: Path, path: str) -> _Wired:
+def _python(sdk: LocalSdk, _adapter: Path, path: str) -> _Wired:
     lines = [
-        f"inputs: [{_quoted(f'{path}/{_sdk.file}')}] # prepare is repeated when it changes",
+        f"inputs: [{_quoted(f'{path}/{sdk.file}')}] # prepare is repeated when it changes",
+        _watch(path, sdk),
         "prepare: # the SDK is used where it is, so a change of its code needs no new prepare",
         "  - [python3, -m, venv, .venv]",
         "  - [.venv/bin/python, -m, pip, install, --quiet, --disable-pip-version-check, --editable, "
@@ -127,9 +128,10 @@ def _node(sdk: LocalSdk, adapter: Path, path: str) -> _Wired:
         scripts = None
     builds = isinstance(scripts, dict) and "build" in scripts
     sources = [each for each in ("src", "lib") if builds and (sdk.folder / each).is_dir()]
-    inputs = ", ".join(["package.json", *(_quoted(f"{path}/{each}") for each in ("package.json", *sources))])
     lines = [
-        f"inputs: [{inputs}] # prepare is repeated when one of these changes",
+        f"inputs: [package.json, {_listed(path, ['package.json', *sources])}]"
+        " # prepare is repeated when one of these changes",
+        *([] if sources else [_watch(path, sdk)]),
         "prepare: # the SDK is used where it is",
         f"  - [{npm}, install, {quiet}]",
         *([f"  - [{npm}, run, build]"] if builds else []),
@@ -152,6 +154,21 @@ def _go(sdk: LocalSdk, adapter: Path, path: str) -> _Wired:
 
 
 _INSTALLS: dict[str, Callable[[LocalSdk, Path, str], _Wired]] = {"python": _python, "node": _node, "go": _go}
+
+
+def _watch(path: str, sdk: LocalSdk) -> str:
+    return f"watch: [{_listed(path, _sources(sdk.folder))}] # `waitproof run --watch` looks at these, too"
+
+
+def _sources(folder: Path) -> list[str]:
+    """Return the folders of an SDK's code, relative to its own; that one where they can't be told."""
+    if usual := [each for each in ("src", "lib") if (folder / each).is_dir()]:
+        return usual
+    return sorted({file.parent.name for file in folder.glob("*/__init__.py")} - {"test", "tests"}) or ["."]
+
+
+def _listed(path: str, names: Sequence[str]) -> str:
+    return ", ".join(_quoted(os.path.normpath(f"{path}/{each}")) for each in names)
 
 
 def _quoted(text: str) -> str:

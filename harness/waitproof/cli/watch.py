@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from waitproof.adapter import AdapterSpec, find_adapter, input_files
+from waitproof.adapter import AdapterSpec, find_adapter, input_files, watched_files
 from waitproof.cli.console import say
 from waitproof.errors import InputError
 from waitproof.run import ExitCode
@@ -46,6 +46,7 @@ def watch(
     while True:
         files.look()
         try:
+            files.check()
             code = run(files.look)
         except InputError as error:  # such as a `prepare` that does not compile
             print(escape(str(error)), file=sys.stderr)
@@ -54,7 +55,8 @@ def watch(
             if code is ExitCode.INTERRUPTED:
                 return code
         options.last_failed, options.prepare = True, False
-        say(f"watching {plural(len(files.times), 'file')}; Ctrl-C ends it")
+        where = " and ".join(_folders(files.times))
+        say(f"watching {plural(len(files.times), 'file')}{where and f' in {where}'}; Ctrl-C ends it")
         say(f"{files.wait()} has changed")
 
 
@@ -69,6 +71,12 @@ class _Files:
         self.times: dict[str, int] = {}
         self._arguments = arguments
         self._ignored = ignored
+
+    def check(self) -> None:
+        """Raise an InputError where an adapter's `watch` names what is not there."""
+        for argument in self._arguments:
+            if Path(argument).is_dir():
+                watched_files(find_adapter(argument))
 
     def look(self) -> None:
         """Note how the files are now."""
@@ -95,14 +103,21 @@ class _Files:
 
 
 def _files(argument: str) -> list[Path]:
-    """Return an adapter's files: its inputs and its folder, or the files that its command names."""
+    """Return an adapter's files: its folder, `inputs` and `watch`, or the files that its command names."""
     try:
         spec = find_adapter(argument)
         if Path(argument).is_dir():
-            return [spec.folder / name for name in (*_own(spec), *(input_files(spec) if spec.inputs else ()))]
+            inputs = input_files(spec) if spec.inputs else ()
+            return [spec.folder / name for name in (*_own(spec), *inputs, *watched_files(spec))]
     except InputError:  # an adapter.yaml with a mistake: it is looked at until it has none
         return [each for each in Path(argument).glob("*") if each.is_file()]
     return [Path(word) for word in shlex.split(argument) if Path(word).is_file()]
+
+
+def _folders(files: Collection[str]) -> list[str]:
+    """Return the folders that hold files, without those inside of another one; not this folder itself."""
+    folders = sorted({os.path.dirname(file) for file in files} - {""})
+    return [each for each in folders if not any(each.startswith(f"{other}/") for other in folders)]
 
 
 def _own(spec: AdapterSpec) -> list[str]:

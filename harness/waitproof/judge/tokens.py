@@ -98,7 +98,10 @@ def polls_carry_valid_token(case: Case, _arguments: NoArguments) -> Finding:
     finding = Finding(Mark.NOT_APPLICABLE, seen="no token came")
     for token in _tokens(case):
         if token.claims is None:
-            return broken(expected, f"poll {token.poll.n} came with something else in {token.name}")
+            return broken(
+                expected,
+                f"poll {token.poll.n} came with something in {token.name} that is not a JSON Web Token",
+            )
         for claim in ("iat", "nbf"):
             early_s = (token.time(claim) or 0.0) - token.at_unix_s
             if early_s > LEEWAY_S:
