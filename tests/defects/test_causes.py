@@ -355,7 +355,7 @@ def test_the_operations_that_an_sdk_lacks_are_one_cause(suite: Suite) -> None:
 
     (cause,) = find_causes(play, suite.contract, known, hello, actual, played).causes
 
-    assert cause.defects[0].sentence == "The SDK has no export_channels and delete_users."
+    assert cause.defects[0].sentence == "The SDK has no export_channels or delete_users."
     assert set(cause.explains) == set(actual.failures)
     assert advice(cause.defects[0]) == "the adapter's `operations`: does it name every one that the SDK has?"
 

@@ -107,7 +107,7 @@ def _lack_of_operations(
         return []
     defect = lacks[0]
     if len(lacks) > 1:
-        several = f"{', '.join(missing[:-1])} and {missing[-1]}"
+        several = f"{', '.join(missing[:-1])} or {missing[-1]}"
         name = f"{LACK}{'-and-'.join(missing)}"
         defect = dataclasses.replace(defect, name=name, sentence=f"The SDK has no {several}.", where={})
     stated = defect.requirements(contract)
