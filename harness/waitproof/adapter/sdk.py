@@ -161,7 +161,7 @@ def _watch(path: str, sdk: LocalSdk) -> str:
 
 
 def _sources(folder: Path) -> list[str]:
-    """Return the folders of an SDK's code, relative to its own; that one where they can't be told."""
+    """Return the folders of an SDK's code, relative to the SDK's folder; that folder if none is found."""
     if usual := [each for each in ("src", "lib") if (folder / each).is_dir()]:
         return usual
     return sorted({file.parent.name for file in folder.glob("*/__init__.py")} - {"test", "tests"}) or ["."]

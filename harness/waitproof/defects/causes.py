@@ -20,7 +20,7 @@ from waitproof.defects.defect import Defect
 from waitproof.judge import Status, Verdict
 from waitproof.suite import Contract, Level
 
-__all__ = ["Cause", "Causes", "Findings", "Key", "Prediction", "Sight", "closeness", "explain", "findings"]
+__all__ = ["Cause", "Causes", "Findings", "Key", "Prediction", "Symptom", "closeness", "explain", "findings"]
 
 # How much of the fit depends on the words of the finding; the rest depends on how long the wait took and how
 # often it polled. The same words can come of a wait that ends after 10 ms or after a minute.
@@ -28,7 +28,8 @@ WORDS = 0.5
 # A wait that takes a hundred times as long as predicted, with a hundred times as many polls, has nothing in
 # common with the prediction.
 DECADES = 4.0
-ENDS = frozenset({"raised", "returned"})  # as findings say it; what does the one is no cause of the other
+# In a finding's words. A defect that makes a wait do one of them doesn't explain the other.
+ENDS = frozenset({"raised", "returned"})
 SAME = 2.0  # up to twice as long: another interval of the same kind, or a slow machine
 SHORT_S = 0.1  # how late an answer can be
 # A verdict that a defect predicts to fail and that passed costs as much as a failure that it explains: a
@@ -49,7 +50,7 @@ Words: TypeAlias = frozenset[str]
 
 
 @dataclass(frozen=True)
-class Sight:
+class Symptom:
     """What was seen of one failure.
 
     Attributes:
@@ -73,13 +74,13 @@ class Findings:
         follows: Those failures that only follow from another one of the same scenario, each with that one.
     """
 
-    failures: Mapping[Key, Sight] = field(default_factory=dict)
+    failures: Mapping[Key, Symptom] = field(default_factory=dict)
     passed: frozenset[Key] = frozenset()
     follows: Mapping[Key, Key] = field(default_factory=dict)
 
     def only(self, scenarios: Collection[str]) -> Findings:
         """Return those of some scenarios."""
-        failures = {key: words for key, words in self.failures.items() if key[0] in scenarios}
+        failures = {key: symptom for key, symptom in self.failures.items() if key[0] in scenarios}
         follows = {key: first for key, first in self.follows.items() if key[0] in scenarios}
         return Findings(failures, frozenset(key for key in self.passed if key[0] in scenarios), follows)
 
@@ -89,7 +90,7 @@ class Prediction:
     """What the suite finds wrong with the model client that has this defect."""
 
     defect: Defect
-    failures: Mapping[Key, Sight]
+    failures: Mapping[Key, Symptom]
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Causes:
 
 def findings(verdicts: Iterable[Verdict]) -> Findings:
     """Return what is conclusive among verdicts; what a baseline excuses is neither failed nor passed."""
-    failures: dict[Key, Sight] = {}
+    failures: dict[Key, Symptom] = {}
     passed: set[Key] = set()
     follows: dict[Key, Key] = {}
     for verdict in verdicts:
@@ -130,7 +131,7 @@ def findings(verdicts: Iterable[Verdict]) -> Findings:
         if verdict.excused:
             continue
         if verdict.status in {Status.FAIL, Status.WARN}:
-            failures[key] = Sight(_words(verdict.seen), verdict.polls, verdict.took_s)
+            failures[key] = Symptom(_words(verdict.seen), verdict.polls, verdict.took_s)
             if verdict.follows_from:
                 follows[key] = verdict.scenario, verdict.follows_from
         elif verdict.status is Status.PASS:
@@ -217,7 +218,7 @@ def _with_relatives(actual: Findings, causes: Sequence[Cause], remaining: tuple[
     )
 
 
-def _fit(seen: Sight, predicted: Sight) -> float:
+def _fit(seen: Symptom, predicted: Symptom) -> float:
     """Return how well a prediction describes what was seen, up to 1."""
     words, both = seen.words | predicted.words, seen.words & predicted.words
     if words >= ENDS and not both & ENDS:  # one raised, the other returned
@@ -226,7 +227,7 @@ def _fit(seen: Sight, predicted: Sight) -> float:
     return (1 - WORDS) * _alike_in_time(seen, predicted) + WORDS * alike
 
 
-def _fits(remaining: Mapping[Key, Sight], prediction: Prediction) -> dict[Key, float]:
+def _fits(remaining: Mapping[Key, Symptom], prediction: Prediction) -> dict[Key, float]:
     """Return the failures that a prediction describes, each with how well; none that it contradicts."""
     fits = {
         key: _fit(remaining[key], predicted)
@@ -236,7 +237,7 @@ def _fits(remaining: Mapping[Key, Sight], prediction: Prediction) -> dict[Key, f
     return {key: fit for key, fit in fits.items() if fit > 0}
 
 
-def _alike_in_time(seen: Sight, predicted: Sight) -> float:
+def _alike_in_time(seen: Symptom, predicted: Symptom) -> float:
     if seen.took_s is None or predicted.took_s is None:
         return 1.0
     longer = _decades(seen.took_s + SHORT_S, predicted.took_s + SHORT_S)
@@ -260,7 +261,7 @@ def closeness(actual: Findings, prediction: Prediction) -> float:
 
 
 def _best(
-    actual: Findings, remaining: Mapping[Key, Sight], predictions: Sequence[Prediction], spent: set[Key]
+    actual: Findings, remaining: Mapping[Key, Symptom], predictions: Sequence[Prediction], spent: set[Key]
 ) -> tuple[Prediction, ...]:
     gains: dict[int, float] = {}
     explains: dict[int, frozenset[Key]] = {}
@@ -278,7 +279,7 @@ def _best(
     )
 
 
-def _is_plausible(actual: Findings, remaining: Mapping[Key, Sight], prediction: Prediction) -> bool:
+def _is_plausible(actual: Findings, remaining: Mapping[Key, Symptom], prediction: Prediction) -> bool:
     right = len(prediction.failures.keys() & actual.failures.keys())
     wrong = len(prediction.failures.keys() & actual.passed)
     if right < MIN_PRECISION * (right + wrong):
@@ -303,7 +304,7 @@ def _cause(
         return (
             key in actual.follows,
             key[1] not in stated,
-            -_fit(actual.failures[key], first.failures.get(key, Sight())),
+            -_fit(actual.failures[key], first.failures.get(key, Symptom())),
             contract.requirement(key[1]).level is not Level.MUST,
             lengths_s[key[0]],
         )

@@ -73,7 +73,7 @@ def _taking(status: str, meaning: StatusMeaning) -> Hooks:
 
 
 def _all_but_some(contract: Contract) -> Iterator[Defect]:
-    """Yield what a helper does that knows all statuses of a task that goes on but one, and no other ends."""
+    """Yield helpers that know all but one status of a task that goes on, and take any other for its end."""
     check, reason = "polls_until_terminal", without_unknown_statuses(contract)
     going_on = [status for status, meaning in contract.meanings.items() if meaning is GOING_ON]
     if len(going_on) < 2:  # it would not go on at all

@@ -89,7 +89,7 @@ def _beyond(usual: Defect, predictions: Mapping[str, Prediction]) -> list[Predic
         if each.defect.capabilities:
             found.append(each)
         elif each.defect != usual:
-            beyond = {key: words for key, words in each.failures.items() if key not in always}
+            beyond = {key: symptom for key, symptom in each.failures.items() if key not in always}
             found.append(Prediction(each.defect, beyond))
     return found
 
@@ -97,7 +97,7 @@ def _beyond(usual: Defect, predictions: Mapping[str, Prediction]) -> list[Predic
 def _lack_of_operations(
     known: Library, contract: Contract, hello: Hello, usual: Prediction | None
 ) -> list[Prediction]:
-    """Return the lack of all operations that an SDK says to lack as one prediction, none where it has all.
+    """Return one prediction for all operations that an SDK says it lacks, none where it has them all.
 
     A correct client with that lack is played anyway, and fails in the same way.
     """

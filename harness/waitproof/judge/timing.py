@@ -173,14 +173,14 @@ def _stalled(case: Case, call: CallRecord) -> Finding:
     lacks=lambda case, _arguments: lacks_option(case, "timeout"),
     accuses="a wait that ends before its task does, or is still waiting after that",
     excuses=f"a timeout of more than {MAY_BE_REFUSED_S / 3600:g} h that is refused before the first poll, "
-    "with an exception of kind other, in two isolated re-runs, too",
+    "with an exception of kind other, and again in two isolated re-runs",
 )
 def timeout_outlasts_task(case: Case, _arguments: Model) -> Finding:
     """A wait is not given up while its timeout, however long, has not passed: the task ends before it.
 
     Final, because no machine ends a wait too early. A helper may refuse a timeout of hours before it polls. A
     timer that overflows ends the first poll within a millisecond, before or after it reaches the server. So a
-    failed request is not a refusal, and whether an exception of another kind is one, its re-runs show.
+    failed request is not a refusal, and an exception of kind other is one only if no re-run has a poll.
     """
     finding = broken("a wait that lasts until its task ends", case.none_made)
     for call in case.waits():

@@ -20,7 +20,7 @@ AFTER_SLACK_S = 0.020  # a request already on its way when the outcome was writt
 # connection was lost three times more by itself, as .NET's does.
 MOST_AT_ONCE = 5
 NO_PAUSE = 0.25  # of the interval: less than that before a poll is no pause
-BUSY_NO_PAUSE = 0.9  # the same where other scenarios run beside: a busy machine makes such a pause longer
+BUSY_NO_PAUSE = 0.9  # the same while other scenarios are played: a busy machine makes it longer
 # Of a wait, which needs one: by default a program may have 256 open files on macOS, 1,024 on Linux. A wait
 # that closes its connections a little late has a few.
 MOST_OPEN = 250
@@ -152,7 +152,7 @@ def fault_not_hammered(case: Case, _arguments: NoArguments) -> Finding:
         return suspect(expected, f"{most} in a row")
     longer = 0 if case.observation.alone else _most_at_once(case, BUSY_NO_PAUSE)
     if longer > MOST_AT_ONCE:
-        seen = f"{longer} in a row with less than the interval: a busy machine makes that of no pause"
+        seen = f"{longer} in a row with less than the interval: no pause can look so on a busy machine"
         return suspect(expected, seen, excess_s=0.0)  # it only asks for an isolated re-run
     return kept(expected, f"{most} in a row at most" if most > 1 else "never two")
 
