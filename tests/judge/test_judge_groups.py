@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from observations import FOREVER, HELLO, TIMED_OUT, TIMEOUT, Play, contract, observe, scenario
+from observations import FOREVER, HELLO, TIMED_OUT, TIMEOUT, Play, contract, observe, raised, scenario
 from waitproof.judge import Observation, Round, RoundKind, Status, Trial, TrialState, rounds
 from waitproof.suite import WaitOptions
 
@@ -285,3 +285,24 @@ def test_a_short_scenario_is_re_run_whatever_the_same_check_came_to_elsewhere() 
     _, trials = play(plans)
 
     assert [told(each)[0] for each in trials.values()] == [Status.FAIL, Status.PASS]
+
+
+def test_a_scenario_that_any_machine_explains_is_re_run_whatever_is_reproduced_elsewhere() -> None:
+    hammered = contract("fault_not_hammered")
+    wait = scenario(
+        {"fault": {"http": 503}, "times": "forever"},
+        wait={"poll_interval": "1s", "timeout": "9s"},
+        expect={"raises": {"kind": "api"}},
+    )
+    pauses_s = {"a": 0.01, "b": 0.01, "half": 0.5}
+    trials = {name: Trial(hammered, wait.named(name)) for name in pauses_s}
+    re_run = []
+    for each in rounds(hammered, list(trials.values()), HELLO):
+        is_alone = each.kind is RoundKind.ISOLATED
+        re_run += [[trial.scenario.id for trial in each.trials]] if is_alone else []
+        for trial in each.trials:
+            polls = [n * pauses_s[trial.scenario.id] for n in range(9)]
+            trial.add(*[observe(wait, Play(raised("api"), polls), alone=is_alone)] * each.copies)
+
+    assert re_run == [["a", "b"], ["a", "b"], ["half"]]
+    assert [trial.verdicts[0].status for trial in trials.values()] == [Status.FAIL, Status.FAIL, Status.PASS]

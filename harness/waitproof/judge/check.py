@@ -75,6 +75,11 @@ class Finding:
     is_extreme: bool = False
     is_of_pauses: bool = False
 
+    @property
+    def is_doubt(self) -> bool:
+        """Whether a suspicion only asks for a re-run, because any machine explains it."""
+        return self.excess_s == 0
+
 
 def kept(expected: str = "", seen: str = "") -> Finding:
     """Return that the promise was kept."""

@@ -17,7 +17,7 @@ A suspicion that another requirement of the same scenario would explain waits fo
     only in long scenarios, reproduced in others by the same check
     of time for another requirement (default and passed options)   ALIKE
     of a shared one
-    reproduced in CONFIRMING scenarios, or in the only short one   the others are CONFIRMED
+    reproduced in CONFIRMING scenarios, or in the only short one   the others are CONFIRMED, doubts re-run
     passed in CONFIRMING, reproduced in none, waits came before    these are re-run after their earlier waits
     reproduced after earlier waits in CONFIRMING scenarios         whatever is not settled is STATE_KEPT
     anything else, and some have not been re-run                   the shortest of them are re-run
@@ -143,10 +143,11 @@ class _Group:
                 self._rule(Settlement.ALIKE, unexplained, other.reproduced, cause=other.requirement)
         reproduced = self.reproduced
         if self._is_shared and len(reproduced) >= self._confirming:
-            self._rule(Settlement.CONFIRMED, self._open(), reproduced)
+            self._rule(Settlement.CONFIRMED, self._without_doubts(self._open()), reproduced)
         kept = self._that_came_to(Settlement.REPRODUCED, after_waits=True)
         if self._is_shared and len(kept) >= CONFIRMING:
-            self._rule(Settlement.STATE_KEPT, [*self._open(), *self._passed()], kept)
+            others = self._without_doubts([*self._open(), *self._passed()])
+            self._rule(Settlement.STATE_KEPT, others, kept)
         elif self._is_shared and not self.to_re_run_after_waits() and not (self._open() and reproduced):
             passed = [trial for trial in self._passed() if self._is_unexplained(trial)]
             if len(passed) >= SHARED:
@@ -201,6 +202,9 @@ class _Group:
             for trial in self._members
             if trial.came_to(self.requirement, after_waits=after_waits) is settlement
         ]
+
+    def _without_doubts(self, trials: Sequence[Trial]) -> list[Trial]:
+        return [trial for trial in trials if not trial.suspicions[self.requirement].is_doubt]
 
     def _is_unexplained(self, trial: Trial) -> bool:
         return not trial.suspicions[self.requirement].is_explained

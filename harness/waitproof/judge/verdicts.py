@@ -93,12 +93,14 @@ class Suspicion:
         settles: What it becomes when each re-run reproduces it.
         settlement: What it comes to so far.
         is_explained: The machine was late by as much in the first run.
+        is_doubt: Any machine explains it, so only its own re-runs can reproduce it.
         cause: The requirement of the same scenario that explains it once that has failed, "" for none.
     """
 
     settles: Mark
     settlement: Settlement
     is_explained: bool
+    is_doubt: bool = False
     cause: str = ""
 
 
@@ -157,7 +159,9 @@ def suspicions(
         if not _is_final(contract.requirement(name), first, is_known=name in known):
             settlement = _settlement(findings, cases[: len(findings)], is_final=False, is_known=False)
             is_explained = first.excess_s <= cases[0].observation.lag_s
-            found[name] = Suspicion(first.settles, settlement, is_explained, causes.get(name, ""))
+            found[name] = Suspicion(
+                first.settles, settlement, is_explained, first.is_doubt, causes.get(name, "")
+            )
     return found
 
 
@@ -275,7 +279,7 @@ def _is_final(requirement: Requirement, finding: Finding, *, is_known: bool = Fa
     """
     if finding.mark is not Mark.SUSPECT:
         return True
-    confirms = is_known and finding.excess_s > 0
+    confirms = is_known and not finding.is_doubt
     return finding.settles is Mark.BROKEN and (confirms or requirement.level is Level.INFO)
 
 
