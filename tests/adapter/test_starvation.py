@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from waitproof.adapter import starvation
@@ -44,6 +45,22 @@ def test_a_process_that_is_stopped_is_kept_from_its_work() -> None:
         time.sleep(0.5)
 
     assert 0.3 < starved.stopped_s < 0.9
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="the system does not say it")
+def test_a_program_whose_name_is_cut_off_within_a_character_is_looked_at(tmp_path: Path) -> None:
+    program = tmp_path / f"{'a' * 14}ü"  # Linux keeps 15 bytes of its name
+    program.symlink_to(sys.executable)
+    spinner = subprocess.Popen([program, "-S", "-c", SPIN])
+    try:
+        with starvation(spinner.pid) as starved:
+            os.kill(spinner.pid, signal.SIGSTOP)
+            time.sleep(0.2)
+    finally:
+        spinner.kill()
+        spinner.wait()
+
+    assert starved.stopped_s > 0.1
 
 
 def test_nothing_is_known_of_a_process_that_is_gone() -> None:

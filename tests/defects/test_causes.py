@@ -185,6 +185,23 @@ def test_a_defect_that_returns_does_not_explain_what_raised(suite: Suite) -> Non
     assert found == Causes((), places)
 
 
+def test_what_a_defect_contradicts_is_left_to_another_one(suite: Suite) -> None:
+    returned, raised = "the call returned null", "the call raised SdkError (kind transport)"
+    places = (ONE, PAYLOAD), (TWO, PAYLOAD)
+
+    found = causes(
+        suite,
+        [*failed(*places, seen=returned), *failed((THREE, TIMEOUT), seen=raised)],
+        prediction(SLOW, *places, (THREE, TIMEOUT), seen=returned),
+        prediction(LATE, (THREE, TIMEOUT), seen=raised),
+    )
+
+    assert [(cause.defects, cause.explains) for cause in found.causes] == [
+        ((SLOW,), places),
+        ((LATE,), ((THREE, TIMEOUT),)),
+    ]
+
+
 def test_one_failure_in_other_words_is_not_enough_to_name_a_defect(suite: Suite) -> None:
     seen = failed((ONE, PAYLOAD), seen="poll 1 came with something else in Authorization")
     unlike = prediction(SLOW, (ONE, PAYLOAD), seen="the token of poll 3 had expired 1.00 s before it came")

@@ -31,7 +31,7 @@ from observations import (
     verdict,
 )
 from waitproof.journal import Ended
-from waitproof.judge import Status, Verdict, is_suspicious
+from waitproof.judge import Status, Verdict, is_suspicious, judge
 from waitproof.judge.observation import Observation, Seen, StillWaiting
 from waitproof.judge.traffic import AFTER_SLACK_S, STAMP_SLACK_S
 from waitproof.suite.scenario import Scenario
@@ -474,6 +474,16 @@ def test_half_pauses_are_a_suspicion_only_until_they_are_seen_in_isolation() -> 
 
     assert hammered(*half)[1] is True
     assert hammered(*half, alone=True) == (passes(NOT_HAMMERED, "never two"), False)
+
+
+def test_half_pauses_confirm_no_known_deviation() -> None:
+    """Or the baseline of an SDK that has been corrected would never be stale."""
+    told = scenario(RUNNING, LASTING_503, wait={"timeout": "60s"}, expect={"raises": {"kind": "api"}})
+    of, at = contract("fault_not_hammered"), tuple(itertools.accumulate((1.0, *[0.5] * 6), initial=0.0))
+    first, alone = (observe(told, Play(raised("api"), at), alone=alone) for alone in (False, True))
+
+    assert is_suspicious(of, told, [first], known={"it"})
+    assert judge(of, told, [first, alone], known={"it"})[0].status is Status.PASS
 
 
 def test_polls_without_a_pause_between_good_answers_are_another_requirements_business() -> None:

@@ -139,7 +139,7 @@ def test_what_a_run_will_fail_is_a_note_in_its_words(
     shown = [re.sub(r"piece \d+", "piece N", line) for line in lines[start : start + len(said_of_it)]]
     assert right
     assert shown == said_of_it
-    assert lines[-1] == "the adapter follows the protocol; a run will not pass: see above"
+    assert lines[-1] == "the adapter follows the protocol; see above for what a run will report"
 
 
 def test_an_sdk_that_returns_at_its_deadline_is_not_said_to_take_a_status_for_an_end(

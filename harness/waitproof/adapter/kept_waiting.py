@@ -17,8 +17,9 @@ from pathlib import Path
 __all__ = ["Starvation", "starvation"]
 
 SAMPLE_S = 0.05  # a thread that has ended says nothing any more
-# Threads of the JVM and .NET that compile and collect garbage beside those that wait.
-HELPERS = ("C1 Compiler", "C2 Compiler", "GC ", "G1 ", ".NET Tiered", ".NET SigHandler")
+# Threads of the JVM and .NET that compile and collect garbage beside those that wait. As bytes: Linux cuts a
+# name off after 15 of them, in the middle of a character, too.
+HELPERS = (b"C1 Compiler", b"C2 Compiler", b"GC ", b"G1 ", b".NET Tiered", b".NET SigHandler")
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ class Starvation:
 
     def _is_stopped(self) -> bool:
         with contextlib.suppress(OSError):
-            after_its_name = (self._folder / "stat").read_text().rpartition(")")[2]
-            return after_its_name.lower().startswith(" t")  # T by a signal, t by a debugger
+            after_its_name = (self._folder / "stat").read_bytes().rpartition(b")")[2]
+            return after_its_name.startswith((b" T", b" t"))  # T by a signal, t by a debugger
         return False
 
     def _read(self) -> dict[str, _Thread]:
@@ -72,7 +73,7 @@ class Starvation:
             for folder in (self._folder / "task").iterdir():
                 with contextlib.suppress(OSError, IndexError, ValueError):
                     if folder.name not in self._is_helper:
-                        self._is_helper[folder.name] = (folder / "comm").read_text().startswith(HELPERS)
+                        self._is_helper[folder.name] = (folder / "comm").read_bytes().startswith(HELPERS)
                     if not self._is_helper[folder.name]:
                         ran_ns, waited_ns = (folder / "schedstat").read_text().split()[:2]
                         threads[folder.name] = _Thread(int(ran_ns), int(waited_ns))

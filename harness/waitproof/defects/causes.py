@@ -167,7 +167,8 @@ def explain(
         chosen = _best(actual, remaining, predictions, spent)
         if not chosen:
             break
-        explains = tuple(key for key in remaining if key in chosen[0].failures)
+        fits = _fits(remaining, chosen[0])
+        explains = tuple(key for key in remaining if key in fits)
         causes.append((chosen, explains))
         spent |= chosen[0].failures.keys() & actual.passed
         for key in explains:
@@ -225,6 +226,16 @@ def _fit(seen: Sight, predicted: Sight) -> float:
     return (1 - WORDS) * _alike_in_time(seen, predicted) + WORDS * alike
 
 
+def _fits(remaining: Mapping[Key, Sight], prediction: Prediction) -> dict[Key, float]:
+    """Return the failures that a prediction describes, each with how well; none that it contradicts."""
+    fits = {
+        key: _fit(remaining[key], predicted)
+        for key, predicted in prediction.failures.items()
+        if key in remaining
+    }
+    return {key: fit for key, fit in fits.items() if fit > 0}
+
+
 def _alike_in_time(seen: Sight, predicted: Sight) -> float:
     if seen.took_s is None or predicted.took_s is None:
         return 1.0
@@ -254,12 +265,11 @@ def _best(
     gains: dict[int, float] = {}
     explains: dict[int, frozenset[Key]] = {}
     for number, each in enumerate(predictions):
-        hits = each.failures.keys() & remaining.keys()
-        fit = sum(_fit(remaining[key], each.failures[key]) for key in hits)
+        fits = _fits(remaining, each)
         missed = len((each.failures.keys() & actual.passed) - spent)
-        gain = fit - PASSED_COST * missed - NAME_COST
+        gain = sum(fits.values()) - PASSED_COST * missed - NAME_COST
         if gain > 0 and _is_plausible(actual, remaining, each):
-            gains[number], explains[number] = gain, frozenset(hits)
+            gains[number], explains[number] = gain, frozenset(fits)
     ranking = sorted(gains, key=lambda number: -gains[number])
     return tuple(
         predictions[number]

@@ -270,11 +270,13 @@ def _is_final(requirement: Requirement, finding: Finding, *, is_known: bool = Fa
     """Return True if no re-run is needed after a first finding.
 
     What a requirement records stays as it was seen first, and a suspicion that confirms a known deviation is
-    believed; but a suspected mistake of the adapter says nothing about the SDK.
+    believed; but a suspected mistake of the adapter says nothing about the SDK, and a suspicion that any
+    machine explains only asks for a re-run.
     """
     if finding.mark is not Mark.SUSPECT:
         return True
-    return finding.settles is Mark.BROKEN and (is_known or requirement.level is Level.INFO)
+    confirms = is_known and finding.excess_s > 0
+    return finding.settles is Mark.BROKEN and (confirms or requirement.level is Level.INFO)
 
 
 def status_of(requirement: Requirement, mark: Mark) -> Status:

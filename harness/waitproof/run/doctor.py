@@ -37,7 +37,7 @@ def examine(
     Returns:
         Whether nothing was wrong.
     """
-    passed, will_fail = True, False
+    passed, foresees = True, False
     masked = masker(os.environ, command.env, known=[API_SECRET])
 
     def say_masked(text: str) -> None:
@@ -60,7 +60,7 @@ def examine(
                 say_masked(f"{word} {step.name}: {step.summary}")
                 for line in (*step.foreseen, *([f"fix: {step.fix}"] if step.fix else [])):
                     say_masked(f"      {line}")
-                will_fail |= bool(step.foreseen)
+                foresees |= bool(step.foreseen)
         except AdapterError as error:
             passed = False
             say_masked(f"WRONG {error}")
@@ -71,5 +71,5 @@ def examine(
     if not passed:
         say("something is wrong with the adapter or with the SDK that it calls: see above")
     else:
-        say(f"the adapter follows the protocol{'; a run will not pass: see above' if will_fail else ''}")
+        say(f"the adapter follows the protocol{'; see above for what a run will report' if foresees else ''}")
     return passed
