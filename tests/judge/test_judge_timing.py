@@ -699,7 +699,8 @@ def test_an_async_helper_without_one_of_the_options_is_found_out(lacking: str) -
     seen = observe(told, Play(TIMED_OUT), by=hello(options=options))
 
     assert judged(contract("parameters_kept"), told, seen) == fails(
-        "The promise.", f"the SDK has no option {lacking}"
+        f"an SDK with the documented option {lacking}, and an adapter whose hello says so",
+        f"the SDK has no option {lacking}",
     )
 
 

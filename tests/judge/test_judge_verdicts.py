@@ -447,7 +447,10 @@ def test_what_an_sdk_lacks_breaks_the_requirement_that_is_about_it(
     told = scenario(COMPLETED, calls=[call])
     seen = observe(told, Play(Unsupported("it lacks that")), by=by)
 
-    assert judged(a_contract_for(check), told, seen) == fails("The promise.", f"the SDK has no {missing}")
+    assert judged(a_contract_for(check), told, seen) == fails(
+        f"an SDK with the documented {missing}, and an adapter whose hello says so",
+        f"the SDK has no {missing}",
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from made_reports import HELLO, SUITE, merged, result, verdict, whole_run, writt
 from rich.console import Console
 from waitproof.cli import main
 from waitproof.errors import InputError
+from waitproof.journal import JournalEntry
 from waitproof.judge import Status
 from waitproof.judge.observation import CallRecord, Observation
 from waitproof.protocol import Given, Hello, Returned
@@ -29,7 +31,7 @@ from waitproof.report import (
     write,
 )
 from waitproof.report.file import parse
-from waitproof.run import AdapterResult, ExitCode, LivePoll, RunResult
+from waitproof.run import AdapterResult, ExitCode, LivePoll, RunResult, Stray
 
 
 def printed(run: RunResult) -> str:
@@ -211,6 +213,20 @@ def test_the_slowest_scenarios_are_named_last_if_anyone_waited_for_them() -> Non
     names = list(scenarios)
 
     assert printed(run).splitlines()[-1] == f"slowest: {names[3]} 62.0 s, {names[2]} 9.0 s, {names[4]} 7.0 s"
+
+
+def test_requests_of_nobody_that_differ_in_an_id_alone_are_counted_together() -> None:
+    run = result(verdict("returns-output", Status.PASS))
+    run.strays = tuple(
+        Stray(
+            JournalEntry(
+                n, None, "other", "GET", f"/tasks/{uuid.UUID(int=n)}/{n}?n={n}", {}, 0, 1, fresh=True
+            )
+        )
+        for n in range(3)
+    )
+
+    assert "3 requests could not be assigned to a scenario: 3 x GET /tasks/…/…" in printed(run)
 
 
 def test_an_adapters_names_are_neither_markup_nor_escape_sequences() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,8 @@ from waitproof.run import ExitCode, Problem, Run, Update, update
 from waitproof.suite import read_file
 
 __all__ = ["add_options", "execute"]
+
+MANY = 3  # entries for one requirement
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +64,9 @@ def execute(options: argparse.Namespace) -> ExitCode:
             write_file(file, new.text, "baseline")
         for line in _summary(file, new, is_check=options.check):
             say(line)
+        hint = _about_wide(new, reports, is_wide=options.wide)
+        if hint:
+            say(hint)
     changed = any(new.changes for _, new in updates)
     return ExitCode.NOT_KEPT if options.check and changed else ExitCode.KEPT
 
@@ -116,6 +122,18 @@ def _may_be(adapter: AdapterEntry, argument: str) -> bool:
 
 def _is_folder(argument: str, other: str) -> bool:
     return argument != "" and Path(argument).resolve() == Path(other).resolve()
+
+
+def _about_wide(new: Update, reports: Sequence[Report], *, is_wide: bool) -> str:
+    """Return what to do about many entries for one requirement, "" where there are not many."""
+    counts = Counter(each.deviation.partition(":")[2] for each in new.added if ":" in each.deviation)
+    if not counts or max(counts.values()) < MANY:
+        return ""
+    if not is_wide:
+        return "  --wide adds one entry for a requirement that fails in all of its scenarios"
+    if not all(each.is_complete for each in reports):
+        return "  --wide had no effect: the run left scenarios out, which may pass"
+    return ""
 
 
 def _summary(file: Path, new: Update, *, is_check: bool) -> Iterator[str]:

@@ -213,7 +213,8 @@ class Check:
         arguments = self.arguments.model_validate(requirement.with_, strict=False)
         missing = self.lacks(case, arguments)
         if missing:
-            return broken(requirement.sentence, f"the SDK has no {missing}")
+            expected = f"an SDK with the documented {missing}, and an adapter whose hello says so"
+            return broken(expected, f"the SDK has no {missing}")
         return self.function(case, arguments)
 
 

@@ -39,6 +39,7 @@ STYLES = {
     Status.NOT_APPLICABLE: "dim",
     Status.ERROR: "bold magenta",
 }
+_ID = re.compile(r"(?<=/)(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]+)(?=/|$)", re.IGNORECASE)
 LABEL_WIDTH = 13
 HANGING = LABEL_WIDTH + 2  # where the text after a label begins
 LEVEL_WIDTH = max(len(level) for level in Level)
@@ -94,10 +95,13 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
 
 
 def _strays_line(strays: Sequence[StrayEntry], left_out: int) -> str:
-    """Return how many requests were strays, and which of those that are listed came most often."""
+    """Return how many requests were strays, and which of those that are listed came most often.
+
+    Paths that differ in an id alone are one.
+    """
     kinds: dict[str, list[StrayEntry]] = {}
     for each in strays:
-        kinds.setdefault(f"{each.method} {each.target.partition('?')[0]}", []).append(each)
+        kinds.setdefault(f"{each.method} {_ID.sub('…', each.target.partition('?')[0])}", []).append(each)
     most, alike = max(kinds.items(), key=lambda kind: len(kind[1]))
     near = sorted({name for each in alike for name in each.scenarios})
     details = [f"nearest route: {alike[0].nearest}"] if alike[0].nearest else []
