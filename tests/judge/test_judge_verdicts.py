@@ -633,6 +633,38 @@ def test_a_wait_that_met_a_close_and_is_right_alone_is_right() -> None:
     assert judged(contract("returns_result"), CLOSES, met, alone).status is Status.PASS
 
 
+LOST = Play(raised("transport"), (0.0, 1.0), received_s=2.0)
+
+
+@pytest.mark.parametrize(
+    ("played", "more", "is_open"),
+    [
+        (LOST, {}, True),
+        (LOST, {"shares_connections": False}, False),
+        (LOST, {"alone": True}, False),
+        (Play(raised("api"), (0.0, 1.0), received_s=2.0), {}, False),
+        (Play(raised("transport"), (0.0, 1.0, 2.0), received_s=2.1), {}, False),  # its own poll was dropped
+        (Play(got(None), (0.0, 1.0), received_s=2.0), {}, False),
+    ],
+)
+def test_a_connection_that_was_lost_in_a_shared_pool_may_be_another_scenarios(
+    played: Play, more: Mapping[str, Any], is_open: bool
+) -> None:
+    """Node's fetch has one pool for all clients: a fault of one scenario meets the next poll of another."""
+    told = scenario(
+        {"status": "running", "times": 2},
+        {"fault": {"drop": "reset"}},
+        COMPLETED,
+        expect={"returns": {"channels": 2}},
+    )
+    seen = replace(observe(told, played), **{"shares_connections": True, **more})
+
+    assert is_suspicious(contract("returns_result"), told, [seen]) is is_open
+    assert judged(contract("returns_result"), told, seen).status is (
+        Status.INCONCLUSIVE if is_open else Status.FAIL
+    )
+
+
 def test_a_wait_that_was_told_the_end_met_no_close() -> None:
     told = scenario(
         {"status": "running", "close_after": "50ms"},

@@ -109,8 +109,8 @@ class Process:
         return call
 
 
-def scenario() -> Scenario:
-    text = "summary: It ends.\nproves: [returns-output]\ntask: [{status: done}]\ncalls: [{wait: {}}]"
+def scenario(call: str = "wait") -> Scenario:
+    text = f"summary: It ends.\nproves: [returns-output]\ntask: [{{status: done}}]\ncalls: [{{{call}: {{}}}}]"
     return parse_scenario(Document(text, "s.yaml"), "test/s")
 
 
@@ -126,6 +126,19 @@ def test_a_stray_on_a_warm_connection_is_its_clients_however_late_the_server_rep
     assert [other.connection for other in seen.tasks[0].others] == [WARM]
     assert seen.calls[0].seen == Returned(Given.RESULT, result=7)
     assert seen.tasks[0].doubtful == ()
+
+
+@pytest.mark.parametrize(("clients", "shares"), [(["client"], False), (["client", "another"], True)])
+def test_a_connection_of_several_scenarios_is_known_to_be_shared(clients: list[str], shares: bool) -> None:
+    server = Server()
+    process = cast("AdapterProcess", Process(server))
+    player = Player(CONTRACT_OF_MINI, cast("ServerProcess", server), threading.Event())
+    for client in clients:
+        assert player.warm(process, HELLO.capabilities, client)
+
+    seen = player.play(process, HELLO, scenario("get_task"), client="client")
+
+    assert seen.shares_connections is shares
 
 
 def test_a_stray_on_a_connection_of_two_scenarios_clients_may_be_either_ones() -> None:

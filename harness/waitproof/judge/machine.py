@@ -3,7 +3,7 @@
 A fact that looks like a broken promise is final only where no machine could have brought it about. The checks
 of time know that for themselves; here is what a machine can do to what the others see: take a wait's time
 away, so that too few of its polls are made, or hold a request up until the server has just closed its
-connection.
+connection. In a pool of connections that an SDK's clients share, that may be another scenario's connection.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from waitproof.judge.check import Case
+from waitproof.judge.deadlines import is_timeout
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S
 from waitproof.judge.observation import CallRecord
 from waitproof.judge.pauses import are_seldom, usual_delay_s
-from waitproof.protocol import Raised
+from waitproof.protocol import ExceptionKind, Raised
 from waitproof.suite import Intervals
 
 __all__ = ["Interference", "interferences"]
@@ -48,7 +49,7 @@ def interferences(case: Case) -> list[Interference]:
             limit_s = max(MAX_TAKEN_S, call.timeout_s(case.contract) / 2)
             is_of_pauses = are_seldom(case.observation.polls_of(call), call.intervals(case.contract))
             found.append(Interference(call, taken_s > limit_s, is_of_pauses))
-        elif _met_a_close(case, call):
+        elif _met_a_close(case, call) or _met_anothers_fault(case, call):
             found.append(Interference(call))
     return found
 
@@ -91,3 +92,17 @@ def _met_a_close(case: Case, call: CallRecord) -> bool:
     next_due_s = call.sent_s + call.intervals(case.contract).sum_s(len(polls)) - EARLY_SLACK_S
     late_s = 2 * case.observation.lag_s  # it closes late, and then reads late what came before that
     return next_due_s <= call.received_s <= answered_s + closes_s + LATE_SLACK_S + late_s
+
+
+def _met_anothers_fault(case: Case, call: CallRecord) -> bool:
+    """Say whether a wait lost a connection that no step of its own scenario has closed or broken off."""
+    observation, polls = case.observation, case.observation.requests_of(call)
+    steps = [case.scenario.task[poll.step] for poll in polls]
+    return (
+        observation.shares_connections
+        and not observation.alone
+        and isinstance(call.seen, Raised)
+        and call.seen.kind is ExceptionKind.TRANSPORT
+        and all(step.fault is None or step.fault.drop is None for step in steps)
+        and not is_timeout(case, call)
+    )

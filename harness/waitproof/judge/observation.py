@@ -197,6 +197,7 @@ class Observation:
         ended_s: How long the process lived on after the end of its stdin; infinite if it had to be ended,
             None where nobody looked.
         leaks: Where a secret was seen, and in what; the secret itself is masked, in every outcome, too.
+        shares_connections: Other scenarios' requests came on its connections, too, or it sent none at all.
     """
 
     hello: Hello
@@ -211,6 +212,7 @@ class Observation:
     began_unix_s: float | None = 0.0
     ended_s: float | None = None
     leaks: tuple[str, ...] = ()
+    shares_connections: bool = False
 
     def task(self, call: CallRecord) -> TaskRecord:
         """Return the task that a call was about."""

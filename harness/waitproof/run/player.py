@@ -299,7 +299,12 @@ class Player:
             watched_s=(now_ns - origin_ns) / 1e9,
             began_unix_s=time.time() - (time.monotonic_ns() - origin_ns) / 1e9,
             lag_s=self._server.worst_lag_s(origin_ns, now_ns),
+            shares_connections=self._shares_connections(tasks, mine),
         )
+
+    def _shares_connections(self, tasks: Sequence[TaskRecord], mine: Set[str]) -> bool:
+        entries = [entry for task in tasks for entry in self._server.entries(str(task.task_id))]
+        return not entries or any(not self._server.tasks_on(entry.connection) <= mine for entry in entries)
 
     def _task_record(self, task: TaskRecord, mine: Set[str], origin_ns: int) -> TaskRecord:
         """Return everything seen of a task.
