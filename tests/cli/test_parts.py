@@ -110,6 +110,7 @@ def test_what_failed_is_run_again_until_it_passes(mark: Mark, tmp_path: Path, cl
     fixed = cli(*argv, "--lf"), played(tmp_path / "r.json")
 
     assert (again[0][0], again[1]) == (1, failed)
+    assert "--last-failed: a WARN is run again only with --fail-on should" in again[0][1].splitlines()
     assert (fixed[0][0], fixed[1]) == (0, failed)
     state = json.loads((tmp_path / ".waitproof_cache" / "last-failed.json").read_text())
     assert state == {}

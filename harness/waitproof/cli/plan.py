@@ -91,7 +91,9 @@ def plan(options: argparse.Namespace, specs: Sequence[AdapterSpec]) -> list[Suit
     return [SuiteRun(*each, is_only=len(played) == 1) for each in played]
 
 
-def only_failed(runs: list[SuiteRun], state: LastFailed, say: Callable[[str], None]) -> list[SuiteRun]:
+def only_failed(
+    runs: list[SuiteRun], state: LastFailed, say: Callable[[str], None], fail_on: str
+) -> list[SuiteRun]:
     """Return the runs with only what failed when it was last run; as they are where that is nothing."""
     found = []
     for run in runs:
@@ -103,6 +105,8 @@ def only_failed(runs: list[SuiteRun], state: LastFailed, say: Callable[[str], No
     if not found:
         say("--last-failed: nothing that is selected failed last time, so all of it is run")
         return runs
+    if fail_on != "should":
+        say("--last-failed: a WARN is run again only with --fail-on should")
     return [dataclasses.replace(run, is_only=len(found) == 1) for run in found]
 
 

@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str], on_prepared: Cal
     runs = plan(options, unique_names(specs))
     state = LastFailed(options.configuration.folder if options.configuration else Path())
     if options.last_failed:
-        runs = only_failed(runs, state, say)
+        runs = only_failed(runs, state, say, options.fail_on)
     for each in runs:
         report.clear_paths(each.paths(requested))
     console = make_console(sys.stdout)
