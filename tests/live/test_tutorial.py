@@ -11,7 +11,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 # Where the output is no terminal, a line each; a terminal shows them in place.
-PROGRESS = r"^acme: (starting|warming up|running|done|outcomes/\S+: .*)\n"
+PROGRESS = r"^(acme: (starting|warming up|running|done|outcomes/\S+: .*)|stream: looking for causes)\n"
 
 
 def shown(output: str) -> list[str]:
