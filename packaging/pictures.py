@@ -27,10 +27,13 @@ from rich.text import Text
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 COLUMNS = 80
-DEFECT = (  # the exception of a failed task has the SDK's own version
-    'task["fields"], task["error"])',
-    '{**task["fields"], "version": "1.0.0"}, task["error"])',
-)
+EDITS = {
+    "adapter.py": ('"example client"', '"my-sdk"'),
+    "task_client.py": (  # the exception of a failed task has the SDK's own version
+        'task["fields"], task["error"])',
+        '{**task["fields"], "version": "1.0.0"}, task["error"])',
+    ),
+}
 PATIENT = """
 from waitproof.run.causes import add_causes
 add_causes.__kwdefaults__["limit_s"] = 120  # so that a busy machine makes the same pictures
@@ -48,10 +51,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         subprocess.run([*PROGRAM, "new", "adapter", "python", "my-sdk"], cwd=folder, check=True)
-        client = folder / "my-sdk" / "task_client.py"
-        code = client.read_text(encoding="utf-8")
-        assert DEFECT[0] in code, "the kit's client no longer has the line in which the defect is planted"
-        client.write_text(code.replace(*DEFECT), encoding="utf-8")
+        for name, (before, after) in EDITS.items():
+            file = folder / "my-sdk" / name
+            code = file.read_text(encoding="utf-8")
+            assert before in code, f"the kit's {name} no longer has what is edited there"
+            file.write_text(code.replace(before, after), encoding="utf-8")
         (PICTURES / "terminal.svg").write_text(drawn(terminal_of(folder)), encoding="utf-8")
         photograph(folder / "report.html", PICTURES / "report.png")
 
