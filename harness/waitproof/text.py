@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 __all__ = [
     "MASKED",
     "command_message",
     "command_property",
+    "either",
     "escape",
     "installed_version",
     "markdown_code",
@@ -46,6 +47,11 @@ MIN_START = 6  # characters of a secret that was cut off: fewer help nobody who 
 def plural(count: int, noun: str) -> str:
     """Return a count with its noun: "1 poll", "2 polls"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def either(names: Sequence[str]) -> str:
+    """Return names, at least one, as "a, b or c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def on_one_line(text: str) -> str:

@@ -12,6 +12,7 @@ from waitproof.defects.outcomes import without_failures, without_unknown_statuse
 from waitproof.defects.wire import Cause, ModelError, Task
 from waitproof.judge import LATE_SLACK_S
 from waitproof.suite import Contract, Json, StatusMeaning
+from waitproof.text import either
 
 __all__ = ["end_defects"]
 
@@ -83,7 +84,7 @@ def _all_but_some(contract: Contract) -> Iterator[Defect]:
         yield Defect(
             f"{check}.ends-at-{status}-and-unknown-ones",
             check,
-            f"The helper polls on at {' or '.join(known)}, and takes any other status for a completed task.",
+            f"The helper polls on at {either(known)}, and takes any other status for a completed task.",
             Hooks(on_answer=with_a_status(contract, ""), on_task=_ending_unless(known)),
             not_applicable=reason,
         )

@@ -76,7 +76,7 @@ def _server_error(error: ModelError) -> bool:
 
 
 def _hidden(contract: Contract) -> Iterator[Defect]:
-    going_on = (status for status, means in contract.meanings.items() if means is StatusMeaning.KEEP_POLLING)
+    going_on = contract.status_for(StatusMeaning.KEEP_POLLING) or "unknown"
     every: tuple[tuple[str, str, Hooks], ...] = (
         ("polls-over-500", "A lasting 5xx is hidden until the deadline.", _polled_over(_server_error)),
         (
@@ -112,7 +112,7 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
         (
             "no-status-is-not-yet",
             "An answer without a status is taken for a task that is still going on.",
-            Hooks(on_answer=with_a_status(contract, next(iter(going_on), "unknown"))),
+            Hooks(on_answer=with_a_status(contract, going_on)),
         ),
         (
             "lists-are-tasks",

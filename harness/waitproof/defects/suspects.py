@@ -20,6 +20,7 @@ from waitproof.judge import foreign_to
 from waitproof.protocol import OPTIONS, Capabilities, Hello
 from waitproof.simulate import forecast
 from waitproof.suite import Contract, Scenario
+from waitproof.text import either
 
 __all__ = ["Play", "find_causes", "predict"]
 
@@ -107,9 +108,10 @@ def _lack_of_operations(
         return []
     defect = lacks[0]
     if len(lacks) > 1:
-        several = f"{', '.join(missing[:-1])} or {missing[-1]}"
         name = f"{LACK}{'-and-'.join(missing)}"
-        defect = dataclasses.replace(defect, name=name, sentence=f"The SDK has no {several}.", where={})
+        defect = dataclasses.replace(
+            defect, name=name, sentence=f"The SDK has no {either(missing)}.", where={}
+        )
     stated = defect.requirements(contract)
     return [Prediction(defect, {key: seen for key, seen in usual.failures.items() if key[1] in stated})]
 

@@ -20,6 +20,7 @@ from waitproof.protocol.values import (
     JsonObject,
     Text,
 )
+from waitproof.text import either
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -144,10 +145,8 @@ def validated(kind: type[_M], members: JsonObject, where: str) -> _M:
 
 def unknown_word(where: str, what: str, value: object, known: tuple[str, ...]) -> FaultError:
     """Return that a value is none of the known words."""
-    expected = f"{', '.join(known[:-1])} or {known[-1]}"
-    return FaultError(
-        f"{where} has the unknown {what} {quoted(value)}", expected=expected, fix=_nearest(value, known)
-    )
+    fact = f"{where} has the unknown {what} {quoted(value)}"
+    return FaultError(fact, expected=either(known), fix=_nearest(value, known))
 
 
 def _nearest(value: object, known: Iterable[str]) -> str:

@@ -303,8 +303,8 @@ class Player:
         )
 
     def _shares_connections(self, tasks: Sequence[TaskRecord], mine: Set[str]) -> bool:
-        entries = [entry for task in tasks for entry in self._server.entries(str(task.task_id))]
-        return not entries or any(not self._server.tasks_on(entry.connection) <= mine for entry in entries)
+        used = {entry.connection for task in tasks for entry in self._server.entries(str(task.task_id))}
+        return not used or any(not self._server.tasks_on(connection) <= mine for connection in used)
 
     def _task_record(self, task: TaskRecord, mine: Set[str], origin_ns: int) -> TaskRecord:
         """Return everything seen of a task.

@@ -27,7 +27,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from waitproof.errors import closest, nearest
 from waitproof.suite.document import Document, shown
 from waitproof.suite.yaml import MAX_MISTAKES, MAX_SHOWN, Node, Path
-from waitproof.text import shorten
+from waitproof.text import either, shorten
 
 __all__ = [
     "BRANCH",
@@ -158,7 +158,7 @@ def _correct_keys(
         if document.is_full:
             continue
         fact = f"{_a(model.noun)} has no key '{key}'"
-        expected = _either(known) if known else "no key at all"
+        expected = either(known) if known else "no key at all"
         document.add_key((*path, key), at, fact, expected=expected, fix=nearest(key, known))
         meant = closest(key, known)
         if meant and meant not in children:
@@ -220,10 +220,6 @@ def _report(model: type[Model], document: Document, base: Path, detail: ErrorDet
 
 def _a(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
-
-
-def _either(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 # --- models -------------------------------------------------------------------------------------------

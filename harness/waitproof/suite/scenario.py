@@ -28,6 +28,7 @@ from waitproof.suite.model import (
 from waitproof.suite.step import Step
 from waitproof.suite.template import placeholders
 from waitproof.suite.yaml import Json, Node
+from waitproof.text import either
 
 __all__ = [
     "Call",
@@ -134,9 +135,8 @@ class Call(Model):
             yield Wrong("only a wait can be cancelled", fix="remove 'cancel_after'")
         wrong = set(written.names("expect")) & {"task", "returns", "polls"} - set(_CAN_EXPECT[kind])
         if wrong:
-            *most, last = _CAN_EXPECT[kind]
-            expected = f"{', '.join(most)} or {last}" if most else last
-            yield Wrong(f"'{min(wrong)}' cannot be expected of '{kind}'", expected=expected)
+            fact = f"'{min(wrong)}' cannot be expected of '{kind}'"
+            yield Wrong(fact, expected=either(_CAN_EXPECT[kind]))
 
 
 _CAN_EXPECT = {
