@@ -202,6 +202,16 @@ def test_what_a_defect_contradicts_is_left_to_another_one(suite: Suite) -> None:
     ]
 
 
+def test_a_wait_that_returned_in_place_of_raising_is_no_failure_of_one_that_raises(suite: Suite) -> None:
+    found = causes(
+        suite,
+        failed((ONE, TIMEOUT), seen="nothing was raised: the call returned null"),
+        prediction(SLOW, (ONE, TIMEOUT), seen="the call raised SdkError"),
+    )
+
+    assert found == Causes((), ((ONE, TIMEOUT),))
+
+
 def test_one_failure_in_other_words_is_not_enough_to_name_a_defect(suite: Suite) -> None:
     seen = failed((ONE, PAYLOAD), seen="poll 1 came with something else in Authorization")
     unlike = prediction(SLOW, (ONE, PAYLOAD), seen="the token of poll 3 had expired 1.00 s before it came")
@@ -213,8 +223,8 @@ def test_values_and_names_in_what_was_seen_do_not_count() -> None:
     sdk, model = (
         findings([verdict(ONE, TIMEOUT, Status.FAIL, seen)]).failures
         for seen in (
-            'it raised acme.WaitTimeoutError (kind other): "gave up after 3 s"',
-            'it raised RuntimeError (kind other): "task 17 had not ended"',
+            'after 1.20 s it raised acme.WaitTimeoutError (kind other): "gave up after 3 s"',
+            'after 10 ms it raised RuntimeError (kind other): "task 17 had not ended"',
         )
     )
 
@@ -257,6 +267,21 @@ def test_a_cause_of_most_failures_of_a_requirement_explains_the_others_too(suite
     found = causes(suite, failed(*places), prediction(SLOW, (ONE, INTERVAL), (TWO, INTERVAL)))
 
     assert found == Causes((Cause((SLOW,), places[:3], (TWO, INTERVAL)),), ((FOUR, TIMEOUT),))
+
+
+def test_a_cause_of_most_failures_of_a_requirement_does_not_explain_one_that_it_contradicts(
+    suite: Suite,
+) -> None:
+    places = (ONE, PAYLOAD), (TWO, PAYLOAD), (THREE, PAYLOAD)
+    returned = "the call returned null"
+
+    found = causes(
+        suite,
+        [*failed(*places[:2], seen=returned), *failed(places[2], seen="the call raised SdkError")],
+        prediction(SLOW, *places, seen=returned),
+    )
+
+    assert found == Causes((Cause((SLOW,), places[:2], (TWO, PAYLOAD)),), (places[2],))
 
 
 def test_the_failure_that_shows_a_cause_is_a_short_one_of_the_defects_own_requirement(suite: Suite) -> None:

@@ -186,19 +186,23 @@ _EVERY: tuple[tuple[str, Hooks, tuple[str, ...]], ...] = (
     ("stack trace as a list", _field("stack_trace", str.splitlines), ("exception_field.stack_trace-",)),
     ("version without v", _field("version", lambda s: s.lstrip("v")), ("exception_field.version-",)),
     (
-        "polls over every HTTP error",
-        Hooks(on_poll_error=lambda _wait, error: Reaction.POLL_ON if error.http else error),
-        ("fault_surfaces.",),
+        "polls over every HTTP error but 401 and 403",
+        Hooks(
+            on_poll_error=lambda _wait, error: (
+                Reaction.POLL_ON if error.http and error.http not in {401, 403} else error
+            )
+        ),
+        ("fault_surfaces.polls-over-500", "fault_surfaces.polls-over-every-http-error"),
     ),
     (
-        "polls over every failed poll",
-        Hooks(on_poll_error=lambda _wait, _error: Reaction.POLL_ON),
-        ("fault_surfaces.",),
+        "polls over every failed poll but a 404",
+        Hooks(on_poll_error=lambda _wait, error: error if error.http == 404 else Reaction.POLL_ON),
+        ("fault_surfaces.polls-over-every-failure",),
     ),
     (
         "an error of its own for every failed poll",
         Hooks(on_poll_error=lambda _wait, _error: RuntimeError("oh")),
-        ("fault_surfaces.",),
+        ("fault_surfaces.every-error-leaks",),
     ),
     (
         "the timeout as the API's exception",

@@ -13,11 +13,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from waitproof.defects.defect import Defect
-from waitproof.judge import Status, Verdict
+from waitproof.judge import NOTHING_RAISED, Status, Verdict
 from waitproof.suite import Contract, Level
 
 __all__ = ["Cause", "Causes", "Findings", "Key", "Prediction", "Symptom", "closeness", "explain", "findings"]
@@ -142,12 +142,15 @@ def findings(verdicts: Iterable[Verdict]) -> Findings:
     )
 
 
-# What differs from run to run, or from SDK to SDK, in what a finding says: values, names and numbers.
-_VALUES = re.compile(r'"(?:[^"\\]|\\.)+"|[{\[].*|[\w.:\\]*(?:Error|Exception)\b|[\w.%/?=&-]*\d[\w.%/?=&-]*')
+# What differs from run to run, or from SDK to SDK, in what a finding says: values, names, and numbers with
+# their units.
+_VALUES = re.compile(
+    r'"(?:[^"\\]|\\.)+"|[{\[].*|[\w.:\\]*(?:Error|Exception)\b|[\w.%/?=&-]*\d[\w.%/?=&-]*(?: m?s\b)?'
+)
 
 
 def _words(seen: str) -> Words:
-    return frozenset(re.findall(r'[A-Za-z_]+|""', _VALUES.sub(" ", seen)))
+    return frozenset(re.findall(r'[A-Za-z_]+|""', _VALUES.sub(" ", seen.replace(NOTHING_RAISED, ""))))
 
 
 def explain(
@@ -176,11 +179,13 @@ def explain(
             del remaining[key]
     together = _with_what_follows(actual, [each for _, each in causes], list(remaining))
     found = [
-        _cause(contract, actual, chosen, tuple(explains), lengths_s)
-        for (chosen, _), explains in zip(causes, together[:-1], strict=True)
-        if explains
+        (chosen, explains) for (chosen, _), explains in zip(causes, together[:-1], strict=True) if explains
     ]
-    return _with_relatives(actual, found, tuple(together[-1]))
+    unexplained = _shared_out(actual, found, together[-1])
+    return Causes(
+        tuple(_cause(contract, actual, chosen, tuple(explains), lengths_s) for chosen, explains in found),
+        tuple(unexplained),
+    )
 
 
 def _with_what_follows(
@@ -201,21 +206,25 @@ def _with_what_follows(
     return [[key for key in actual.failures if place[key] == number] for number in range(len(groups))]
 
 
-def _with_relatives(actual: Findings, causes: Sequence[Cause], remaining: tuple[Key, ...]) -> Causes:
-    """Return the causes; one that explains most failures of a requirement explains the others, too."""
+def _shared_out(
+    actual: Findings, found: Sequence[tuple[Sequence[Prediction], list[Key]]], remaining: Sequence[Key]
+) -> list[Key]:
+    """Return the failures that no cause explains, and give it the others.
+
+    A cause that explains most failures of a requirement explains those, too, that it doesn't predict; it does
+    not explain one that it predicts otherwise.
+    """
     every = Counter(requirement for _, requirement in actual.failures)
-    explains = [list(cause.explains) for cause in causes]
+    counts = [Counter(requirement for _, requirement in explains) for _, explains in found]
     unexplained = []
     for key in remaining:
-        counts = [sum(other == key[1] for _, other in cause.explains) for cause in causes]
-        if counts and max(counts) >= MIN_RECALL * every[key[1]]:
-            explains[counts.index(max(counts))].append(key)
+        able = [number for number, (chosen, _) in enumerate(found) if key not in chosen[0].failures]
+        best = max(able, key=lambda number: counts[number][key[1]], default=None)
+        if best is not None and counts[best][key[1]] >= MIN_RECALL * every[key[1]]:
+            found[best][1].append(key)
         else:
             unexplained.append(key)
-    return Causes(
-        tuple(replace(cause, explains=tuple(keys)) for cause, keys in zip(causes, explains, strict=True)),
-        tuple(unexplained),
-    )
+    return unexplained
 
 
 def _fit(seen: Symptom, predicted: Symptom) -> float:

@@ -71,6 +71,10 @@ def _polled_over(is_meant: _IsMeant) -> Hooks:
     return on_errors(is_meant, lambda _error: Reaction.POLL_ON)
 
 
+def _http_error(error: ModelError) -> bool:
+    return error.http >= 400
+
+
 def _server_error(error: ModelError) -> bool:
     return error.http >= 500
 
@@ -83,6 +87,16 @@ def _hidden(contract: Contract) -> Iterator[Defect]:
             "polls-over-404",
             "The helper polls on after a 404, as if the task had not begun.",
             _polled_over(http_status(404)),
+        ),
+        (
+            "polls-over-every-failure",
+            "The helper polls on after every failure, until its deadline hides it.",
+            _polled_over(lambda _error: True),
+        ),
+        (
+            "polls-over-every-http-error",
+            "The helper polls on after every 4xx and 5xx, until its deadline hides them.",
+            _polled_over(_http_error),
         ),
         (
             "polls-over-401",
@@ -163,6 +177,9 @@ def _disguised(contract: Contract) -> Iterator[Defect]:
     def raised_as(kind: ExceptionKind) -> Callable[[ModelError], Exception]:
         return lambda error: ModelError(kind, error.cause, error.message)
 
+    def bare(error: ModelError) -> Exception:
+        return OSError(error.message)
+
     def accepted_everywhere(kind: str) -> str:
         kinds = [
             each.with_.get("kinds", ()) for each in contract.requirements if each.check == "fault_surfaces"
@@ -173,8 +190,20 @@ def _disguised(contract: Contract) -> Iterator[Defect]:
         (
             "transport-for-an-http-error",
             "A 4xx or 5xx raises the transport exception.",
-            on_errors(lambda error: error.http >= 400, raised_as(ExceptionKind.TRANSPORT)),
+            on_errors(_http_error, raised_as(ExceptionKind.TRANSPORT)),
             accepted_everywhere("transport"),
+        ),
+        (
+            "http-error-leaks",
+            "A 4xx or 5xx raises the bare error of the HTTP library.",
+            on_errors(_http_error, bare),
+            accepted_everywhere("other"),
+        ),
+        (
+            "every-error-leaks",
+            "A poll that fails raises a bare error of the HTTP or the JSON library.",
+            on_errors(brought_no_task, bare),
+            accepted_everywhere("other"),
         ),
         (
             "json-error-leaks",

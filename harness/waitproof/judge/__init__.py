@@ -44,7 +44,7 @@ from waitproof.judge.secrets import secrets_of, without_secrets
 from waitproof.judge.settle import MAX_RERUNS
 from waitproof.judge.trial import Round, RoundKind, Trial, TrialState
 from waitproof.judge.verdicts import Status, Verdict, is_suspicious, judge, unplayed
-from waitproof.judge.words import describe, json_equal, listed, seconds, shown, timeline_line
+from waitproof.judge.words import NOTHING_RAISED, describe, json_equal, listed, seconds, shown, timeline_line
 
 __all__ = [
     "ENDS_WITHIN_S",
@@ -52,6 +52,7 @@ __all__ = [
     "JOURNAL_RUNS",
     "LATE_SLACK_S",
     "MAX_RERUNS",
+    "NOTHING_RAISED",
     "CallRecord",
     "Case",
     "Check",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from statistics import quantiles
 
 from waitproof.judge.check import Case, Finding, broken, kept, suspect
 from waitproof.judge.deadlines import is_timeout
@@ -39,6 +40,7 @@ GRID_SLACK_S = 0.002  # two polls that are both on time, one of them stamped a m
 ON_TIME_RATIO = 2 / 3  # fewer on time are no ticker; a helper that alternates long and short has a half
 MAX_PHASE_RATIO = 1 / 4  # of an interval: from the call to a ticker's start, on a busy machine
 POLLS_PER_LATE_ONE = 20  # a busy machine makes one in so many polls late, which shortens the period after it
+VARIES_RATIO = 0.15  # of the median period, from quartile to quartile; a jitter of 20 % has 0.2
 MAX_CLAMPED = 2  # a sleep clamped to the deadline may wake a tick early, and be followed by a last short one
 
 
@@ -58,7 +60,7 @@ def wait_interval(case: Case, call: CallRecord) -> Finding:
         bound_s = _earliest_s(number, intervals)
         if since_call_s < bound_s:
             seen = f"poll {number + 1} came {seconds(since_call_s)} after the call"
-            seen += seen_pauses(intervals, regular)
+            seen += _seen_periods(intervals, regular)
             return broken(f"{expected}: poll {number + 1} at least {seconds(bound_s)} after the call", seen)
     if len(regular) <= MIN_PERIODS:
         return suspect(
@@ -85,6 +87,16 @@ def _regular(intervals: Intervals, polls: tuple[Poll, ...]) -> str:
     if intervals.is_constant:
         return f"a median period of {seconds(median_period_s(polls))}"
     return seen_pauses(intervals, polls).removeprefix("; ")
+
+
+def _seen_periods(intervals: Intervals, polls: tuple[Poll, ...]) -> str:
+    """Return what the polls that come too soon have in common: one short period, or periods that vary."""
+    if not intervals.is_constant or len(polls) <= MIN_PERIODS:
+        return seen_pauses(intervals, polls)
+    low_s, median_s, high_s = quantiles(periods_s(polls), n=4)
+    if high_s - low_s > max(EARLY_SLACK_S, VARIES_RATIO * median_s):
+        return f"; half of the periods were {seconds(low_s)} to {seconds(high_s)}"
+    return f"; the median period was {seconds(median_s)}"
 
 
 def regularity(case: Case, call: CallRecord) -> Finding | None:
@@ -168,7 +180,7 @@ def _too_soon(
     before, after = first
     bound_s = _between_s(before, after, intervals)
     came_s = after[1].arrived_s - before[1].arrived_s
-    seen = f"poll {after[0]} came {seconds(came_s)} after poll {before[0]}{seen_pauses(intervals, polls)}"
+    seen = f"poll {after[0]} came {seconds(came_s)} after poll {before[0]}{_seen_periods(intervals, polls)}"
     return suspect(f"{expected}: {seconds(bound_s)} or more", seen, excess_s=bound_s - came_s)
 
 
