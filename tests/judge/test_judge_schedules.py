@@ -120,6 +120,13 @@ def test_growth_that_is_not_the_documented_one_fails(pauses_s: list[float]) -> N
     assert judged_three_times(pauses_s).status is Status.FAIL
 
 
+def test_pauses_that_are_each_too_long_by_a_fifth_are_no_noise_of_a_machine() -> None:
+    told = scenario(FOREVER, wait={"poll_interval": {"first": "100ms", "add": "100ms", "most": "300ms"}})
+    seen = observe(told, Play(GOT_RESULT, arrivals([0.12, 0.24, *6 * [0.36]]), took_s=ANSWER_S))
+
+    assert judged(OF, told, seen, seen, seen).status is Status.FAIL
+
+
 def test_five_polls_at_once_are_shown_with_their_pauses() -> None:
     assert judged_three_times([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0]) == fails(
         "pauses of 0.20 s, 0.20 s longer each time, up to 1.00 s: poll 2 at least 0.18 s after the call",
