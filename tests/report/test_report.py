@@ -54,7 +54,7 @@ def test_a_report_is_as_its_schema_says() -> None:
     assert errors(document) == []
     assert document["started"] == "2026-01-02T03:04:05+00:00"
     assert document["strays"] == [
-        {"method": "GET", "target": "/y", "arrived_s": 5.0, "nearest": "", "scenarios": []}
+        {"method": "GET", "target": "/y", "arrived_s": 5.0, "nearest": "", "late_for": "", "scenarios": []}
     ]
     assert document["adapters"][0]["scenarios"][0]["calls"][0]["received_s"] is None
 
@@ -226,7 +226,21 @@ def test_requests_of_nobody_that_differ_in_an_id_alone_are_counted_together() ->
         for n in range(3)
     )
 
-    assert "3 requests could not be assigned to a scenario: 3 x GET /tasks/…/…" in printed(run)
+    assert "3 requests came outside of a scenario: 3 x GET /tasks/…/…" in printed(run)
+
+
+def test_polls_after_the_end_of_their_scenario_are_told_apart_from_requests_of_nobody() -> None:
+    run = result(verdict("returns-output", Status.PASS))
+    late, nobodys = (
+        JournalEntry(1, None, "other", "GET", target, {}, 0, 1, fresh=True, nearest="GET /tasks/{task_id}")
+        for target in ("/tasks/17", "/task/17")
+    )
+    run.strays = (Stray(late, "sdk: outcomes/one"), Stray(late, "sdk: outcomes/two"), Stray(nobodys))
+
+    assert (
+        "3 requests came outside of a scenario: 2 polls after the end of sdk: outcomes/one, "
+        "sdk: outcomes/two, 1 x GET /task/… (nearest route: GET /tasks/{task_id})"
+    ) in " ".join(printed(run).split())
 
 
 def test_an_adapters_names_are_neither_markup_nor_escape_sequences() -> None:

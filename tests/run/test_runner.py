@@ -627,6 +627,26 @@ def test_two_runs_at_once_do_not_disturb_each_other(suite: Suite, mark: Mark) ->
 def test_a_request_beside_the_polls_is_the_scenarios_whatever_connection_it_came_on(
     defect: str, pattern: str, seen: str
 ) -> None:
+    run = run_beside_the_polls(defect, pattern)
+
+    (verdict,) = run.adapters[0].verdicts()
+    assert verdict.status in {Status.FAIL, Status.WARN}
+    assert re.fullmatch(seen, verdict.seen)
+    assert run.strays == ()
+
+
+def test_a_poll_after_the_end_of_its_scenario_is_named_after_it() -> None:
+    run = run_beside_the_polls(
+        "looks-later",
+        "outcomes/already-completed:completed-returns-result",
+        "overrides/both-shorter:override-timeout",
+    )
+
+    assert [verdict.status for verdict in run.adapters[0].verdicts()] == [Status.PASS] * 2
+    assert {stray.late_for for stray in run.strays} == {"looks-later: outcomes/already-completed"}
+
+
+def run_beside_the_polls(defect: str, *patterns: str) -> RunResult:
     stream = load_suite(bundled_suite())
     root = Path(__file__).parents[2]
     command = AdapterCommand(
@@ -635,10 +655,4 @@ def test_a_request_beside_the_polls_is_the_scenarios_whatever_connection_it_came
         root,
         {"PYTHONPATH": os.pathsep.join([str(root), str(root / "adapters" / "kits" / "python")])},
     )
-
-    run = Runner(stream, [command], scenarios=select(stream.scenarios, [pattern])).run()
-
-    (verdict,) = run.adapters[0].verdicts()
-    assert verdict.status in {Status.FAIL, Status.WARN}
-    assert re.fullmatch(seen, verdict.seen)
-    assert run.strays == ()
+    return Runner(stream, [command], scenarios=select(stream.scenarios, patterns)).run()

@@ -80,6 +80,7 @@ def report_of(result: RunResult, *, exit_code: ExitCode, fail_on: Level = Level.
                 method=shortened(stray.entry.method, MAX_NAME),
                 target=bounded.target(stray.entry.target, contract.credentials.query),
                 arrived_s=_rounded((stray.entry.arrived_ns - result.origin_ns) / 1e9),
+                late_for=stray.late_for,
                 scenarios=stray.scenarios[:MAX_NAMED],
             )
             for stray in strays

@@ -273,12 +273,13 @@ class DefaultsEntry(Part):
 
 @dataclass(frozen=True)
 class StrayEntry(Part):
-    """A request that could not be assigned to a scenario."""
+    """A request that came outside of a scenario."""
 
     method: str
     target: str
     arrived_s: float  # since the run started
     nearest: str = ""  # the route most like it
+    late_for: str = ""  # `adapter: scenario` whose task it asks for, after that scenario's end
     scenarios: tuple[str, ...] = ()  # `adapter: scenario`, of requests on the same connection
 
 
@@ -316,7 +317,7 @@ class Report(Part):
     """The scenarios that were to be played."""
     adapters: tuple[AdapterEntry, ...]
     strays: tuple[StrayEntry, ...] = ()
-    """Requests that could not be assigned to a scenario."""
+    """Requests that came outside of a scenario."""
     strays_left_out: Index = 0
     """How many more of them there were."""
 

@@ -95,24 +95,31 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
 
 
 def _strays_line(strays: Sequence[StrayEntry], left_out: int) -> str:
-    """Return how many requests were strays, and which of those that are listed came most often.
+    """Return how many requests came outside of a scenario, and which of the listed ones came most often.
 
     Paths that differ in an id alone are one.
     """
+    late = [each.late_for for each in strays if each.late_for]
     kinds: dict[str, list[StrayEntry]] = {}
     for each in strays:
-        kinds.setdefault(f"{each.method} {_ID.sub('…', each.target.partition('?')[0])}", []).append(each)
-    most, alike = max(kinds.items(), key=lambda kind: len(kind[1]))
-    near = sorted({name for each in alike for name in each.scenarios})
-    details = [f"nearest route: {alike[0].nearest}"] if alike[0].nearest else []
-    if near:
-        more = f" and {len(near) - MAX_NEAR} more" if len(near) > MAX_NEAR else ""
-        details.append(f"on connections of {', '.join(near[:MAX_NEAR])}{more}")
-    note = f" ({'; '.join(details)})" if details else ""
-    count_of = f"{len(alike)} x {most}" if len(strays) > 1 else most
-    return (
-        f"{plural(len(strays) + left_out, 'request')} could not be assigned to a scenario: {count_of}{note}"
-    )
+        if not each.late_for:
+            kinds.setdefault(f"{each.method} {_ID.sub('…', each.target.partition('?')[0])}", []).append(each)
+    parts = [f"{plural(len(late), 'poll')} after the end of {_few(late)}"] if late else []
+    if kinds:
+        most, alike = max(kinds.items(), key=lambda kind: len(kind[1]))
+        near = [name for each in alike for name in each.scenarios]
+        details = [f"nearest route: {alike[0].nearest}"] if alike[0].nearest else []
+        details += [f"on connections of {_few(near)}"] if near else []
+        note = f" ({'; '.join(details)})" if details else ""
+        parts.append(f"{len(alike)} x {most}{note}")
+    return f"{plural(len(strays) + left_out, 'request')} came outside of a scenario: {', '.join(parts)}"
+
+
+def _few(names: Iterable[str]) -> str:
+    """Return the first few of different names, and how many more there are."""
+    every = sorted(set(names))
+    more = f" and {len(every) - MAX_NEAR} more" if len(every) > MAX_NEAR else ""
+    return f"{', '.join(every[:MAX_NEAR])}{more}"
 
 
 def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
-from urllib.parse import unquote, urlsplit
 
 from waitproof.adapter import AdapterProcess, PendingCall
 from waitproof.judge import (
@@ -347,8 +346,7 @@ class Player:
 
     def _polls_an_older_task(self, entry: JournalEntry, mine: Set[str]) -> bool:
         """Say whether a wait of another scenario goes on, on a task that the server has forgotten by now."""
-        found = self._contract.task_path_pattern().fullmatch(urlsplit(entry.target).path)
-        task_id = unquote(found[1]) if found is not None else ""
+        task_id = self._contract.task_id_in(entry.target)
         return task_id in self._owned and task_id not in mine
 
 

@@ -103,10 +103,12 @@ class Stray:
     """A request that belongs to no scenario, or nobody knows to which.
 
     Attributes:
+        late_for: `adapter: scenario` whose task it asks for: it came after that scenario's end.
         scenarios: `adapter: scenario` of those whose requests came on the same connection.
     """
 
     entry: JournalEntry
+    late_for: str = ""
     scenarios: tuple[str, ...] = ()
 
 

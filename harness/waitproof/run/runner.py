@@ -198,7 +198,7 @@ class Runner:
         self.result.strays_left_out = server.unnamed_left_out
         with contextlib.suppress(HarnessError):  # a dead server has none, and its failure is raised
             self.result.strays = tuple(
-                Stray(each, self._scenarios_on(server, each.connection))
+                Stray(each, self._late_for(each), self._scenarios_on(server, each.connection))
                 for each in server.unnamed()
                 if each.serial not in claimed
             )
@@ -254,6 +254,12 @@ class Runner:
         """Return the scenarios whose requests came on a connection, each with its adapter."""
         owners = (self._owners.get(task_id) for task_id in server.tasks_on(connection))
         return tuple(sorted({f"{owner[0]}: {owner[1]}" for owner in owners if owner is not None}))
+
+    def _late_for(self, entry: JournalEntry) -> str:
+        """Return whose task a poll asks for that the server has forgotten since its scenario ended, or ""."""
+        owner = self._owners.get(self._suite.contract.task_id_in(entry.target))
+        is_poll = entry.method == self._suite.contract.endpoint.method
+        return f"{owner[0]}: {owner[1]}" if owner is not None and is_poll else ""
 
     def _own(self, adapter: str, scenario: str, tasks: Sequence[TaskRecord]) -> None:
         """Remember which adapter and scenario own these tasks."""

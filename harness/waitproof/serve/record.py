@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from urllib.request import HTTPErrorProcessor, Request, build_opener
 
 from werkzeug import Request as ServerRequest
@@ -97,7 +97,6 @@ class Recorder:
         self._url = url
         self._folder = folder
         self._say = say
-        self._poll_path = self._contract.task_path_pattern()
         self._opener = build_opener(_AsItIs)
         self._lock = threading.Lock()
         self._recordings: dict[str, Recording] = {}
@@ -114,9 +113,9 @@ class Recorder:
             self._tell(reason)
             return Response(json.dumps({"message": reason}), 502, content_type="application/json")
         took_s = time.monotonic() - began_s
-        found = self._poll_path.fullmatch(target.partition("?")[0])
-        if found is not None and request.method == self._contract.endpoint.method:
-            self._note(unquote(found[1]), self._seen(request, answer, took_s))
+        task_id = self._contract.task_id_in(target)
+        if task_id and request.method == self._contract.endpoint.method:
+            self._note(task_id, self._seen(request, answer, took_s))
         own = [(name, self._own(value)) for name, value in answer.headers]
         return Response(answer.body, answer.http, own)
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
+from urllib.parse import unquote
 
 from pydantic import Field, field_validator
 
@@ -321,6 +322,11 @@ class Contract(Model):
         """Return a pattern that matches the raw path of a poll and captures the escaped task id."""
         before, after = self.endpoint.path.split("{task_id}")
         return re.compile(re.escape(before) + "([^/?]+)" + re.escape(after))
+
+    def task_id_in(self, target: str) -> str:
+        """Return the id of the task for which a poll of this path and query asks, "" where it is no poll."""
+        found = self.task_path_pattern().fullmatch(target.partition("?")[0])
+        return "" if found is None else unquote(found[1])
 
 
 def _meaning(rule: StatusMeaning | Status) -> StatusMeaning:
