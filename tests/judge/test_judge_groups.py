@@ -147,6 +147,23 @@ def test_once_three_have_passed_in_isolation_the_minute_is_not_re_run_for_it() -
     assert told(trials["minute"])[2] == 0
 
 
+def test_a_scenario_in_which_it_is_reproduced_fails_though_it_passed_in_others() -> None:
+    plans = {name: Plan([LATE, RIGHT], length_s=2.0) for name in "abc"} | {
+        "d": Plan([LATE, LATE, LATE], length_s=5.0),
+        "e": Plan([LATE, RIGHT], length_s=6.0),
+        "minute": Plan([LATE, RIGHT, RIGHT], length_s=60.0),
+    }
+
+    played, trials = play(plans)
+
+    assert names(played)[:2] == [
+        (RoundKind.ISOLATED, ["a", "b"]),
+        (RoundKind.ISOLATED, ["c", "d", "e"]),
+    ]
+    assert told(trials["d"]) == (Status.FAIL, "reproduced in 2 isolated re-runs", 2)
+    assert {told(each)[0] for name, each in trials.items() if name != "d"} == {Status.INCONCLUSIVE}
+
+
 def test_what_the_machine_was_measured_to_be_late_by_passes_in_isolation() -> None:
     plans = {name: Plan([LATE, RIGHT], lag_s=0.8, earlier_waits=EARLIER) for name in ("a", "b", "c")}
 

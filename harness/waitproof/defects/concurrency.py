@@ -113,7 +113,7 @@ def _on_a_timer(wait: Wait, steps: Steps) -> Steps:
 
 
 def _waits_at_once() -> Iterator[Defect]:
-    check = "outcome_expected"
+    check = "waits_are_independent"
 
     def the_latest(wait: Wait, steps: Steps) -> Steps:
         wait.client.memory["task_id"] = wait.task_id
@@ -128,6 +128,7 @@ def _waits_at_once() -> Iterator[Defect]:
         queue.append(wait)
         while queue[0] is not wait:
             yield Sleep(LOOK_S)
+        wait.deadline_s = wait.now() + wait.timeout_s
         try:
             return (yield from steps)
         finally:
@@ -146,7 +147,7 @@ def _waits_at_once() -> Iterator[Defect]:
         ),
         (
             "one-wait-at-a-time",
-            "A wait begins only when the one before it has ended.",
+            "A wait begins only when the one before it has ended, as behind a lock.",
             Hooks(on_wait=in_turn),
         ),
         ("one-result-for-all-waits", "The client keeps one result for all its waits.", Hooks(on_wait=shared)),

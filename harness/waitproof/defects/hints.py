@@ -110,6 +110,6 @@ _ADVICE: Mapping[str, str] = {
     "outcome_expected.latin-1": "how the body is decoded: as UTF-8, whatever the headers say?",
     "outcome_expected.blind": "the pool of connections: are closed ones noticed, and the request repeated?",
     "outcome_expected.repairs": "the pool of connections: are closed ones noticed each time?",
-    "outcome_expected.one-": "the client's fields: does a wait keep anything there that belongs to one task?",
-    "outcome_expected.one-wait": "the client's locks and pool: can two waits run at once?",
+    "waits_are_independent": "the client's fields: does a wait keep anything there that belongs to one task?",
+    "waits_are_independent.one-wait": "the client's locks and pool: can two waits run at once?",
 }

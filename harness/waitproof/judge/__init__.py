@@ -1,17 +1,18 @@
 """The judge: checks by kind, and the verdicts they lead to. Pure: what was seen goes in, verdicts come out.
 
 `check` defines what a check is, `returns` what a wait should hand over, and `deadlines` which exception is a
-deadline's; `outcomes`, `exceptions`, `handover`, `timing`, `limits`, `traffic`, `cancellation`, `tokens`,
-`secrets`, `endings` and `records` hold the checks; `verdicts` turns findings into verdicts, `settle` with the
-re-runs that `policy` asks for. `groups` holds the suspicions of several scenarios against each other,
-`follows` tells a failure from those that follow from it, and `refusals` holds what an adapter cannot call
-against what it has called. `by_journal` judges a client that has no adapter.
+deadline's; `outcomes`, `exceptions`, `handover`, `timing`, `concurrency`, `limits`, `traffic`,
+`cancellation`, `tokens`, `secrets`, `endings` and `records` hold the checks; `verdicts` turns findings into
+verdicts, `settle` with the re-runs that `policy` asks for. `groups` holds the suspicions of several scenarios
+against each other, `follows` tells a failure from those that follow from it, and `refusals` holds what an
+adapter cannot call against what it has called. `by_journal` judges a client that has no adapter.
 `observation` and `journal` are what was seen, and `words` puts it into text.
 """
 
 from waitproof.journal import Ended, JournalEntry, Progress
 from waitproof.judge import (
     cancellation,
+    concurrency,
     endings,
     exceptions,
     handover,
@@ -76,6 +77,7 @@ __all__ = [
     "Verdict",
     "cancellation",
     "checks",
+    "concurrency",
     "describe",
     "disproved",
     "endings",

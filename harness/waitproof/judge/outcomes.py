@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind
+from waitproof.judge.check import Case, Finding, Mark, NoArguments, broken, kept, kind, suspect
 from waitproof.judge.deadlines import is_timeout, promised_timeout, wrong_field
 from waitproof.judge.intervals import EARLY_SLACK_S
 from waitproof.judge.observation import CallRecord, StillWaiting
@@ -26,7 +26,9 @@ from waitproof.protocol import ExceptionKind, Raised, Returned
 from waitproof.suite import Json, Model, PollCount, at_path, fill, render_body
 from waitproof.text import plural
 
-__all__: list[str] = []
+__all__ = ["outcome_expected"]
+
+MAX_REDIRECTS = 60  # that a client follows before it gives up: .NET and curl follow 50, requests 30, fetch 20
 
 
 class Kinds(Model):
@@ -329,7 +331,8 @@ def task_seen(case: Case, call: CallRecord, wanted: Json) -> Finding:
     arguments=FaultArguments,
     reads=["raises", "polls"],
     accuses="a lasting fault that becomes a result, a timeout or an exception of another kind",
-    excuses="when it surfaces before the deadline; with or_own, any exception that the SDK defines",
+    excuses="when it surfaces before the deadline; with or_own, any exception that the SDK defines; up to "
+    f"{MAX_REDIRECTS} redirects of one poll that last until the deadline on a busy machine",
 )
 def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
     """A fault that lasts reaches the caller as an exception of the SDK's own, not as its timeout.
@@ -347,6 +350,15 @@ def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
     return finding
 
 
+def _still_redirected(case: Case, call: CallRecord, expected: str, seen: str) -> Finding | None:
+    """Return a suspicion where the deadline came while a client followed redirects, in a number that ends."""
+    requests = case.observation.requests_of(call)
+    hops = [each.arrived_s for each in requests if each.n == requests[-1].n and not each.repeat]
+    if not 1 < len(hops) <= MAX_REDIRECTS:
+        return None
+    return suspect(expected, seen, excess_s=(hops[-1] - hops[0]) / len(hops))
+
+
 def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected: str) -> Finding:
     is_own = (
         arguments.or_own
@@ -360,13 +372,15 @@ def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected:
     count = plural(len(polls), "poll")
     if is_timeout(case, call):
         explanation = "the caller cannot tell the fault from a deadline"
-        return broken(expected, f"the timeout's exception after {count}", explanation)
+        seen = f"the timeout's exception after {count}"
+        return _still_redirected(case, call, expected, seen) or broken(expected, seen, explanation)
     if not any(case.scenario.task[poll.step].fault or case.is_terminal(poll) for poll in polls):
         return broken(expected, f"the call {describe(call.seen)} before any answer went wrong")
     took_s = call.took_s
     late_s = call.timeout_s(case.contract) - EARLY_SLACK_S
     if call.call.wait is not None and took_s is not None and took_s >= late_s:
-        return broken(expected, f"the call {describe(call.seen)} after {seconds(took_s)}, at its deadline")
+        seen = f"the call {describe(call.seen)} after {seconds(took_s)}, at its deadline"
+        return _still_redirected(case, call, expected, seen) or broken(expected, seen)
     wanted = call.call.expect.polls
     if wanted is not None and not wanted.holds(len(polls)):
         return broken(f"{expected}: {wanted}", f"{count}, then the call {describe(call.seen)}")

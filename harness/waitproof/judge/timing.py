@@ -1,4 +1,4 @@
-"""Checks of time: intervals, deadlines, and two waits at once.
+"""Checks of time: intervals and deadlines.
 
 Arrivals are late, never early: only what no machine can cause is final here, all else is a suspicion that is
 reproduced in isolation, or dropped. `intervals` has the bounds of an interval, this module all others.
@@ -6,7 +6,6 @@ reproduced in isolation, or dropped. `intervals` has the bounds of an interval, 
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import ClassVar, Literal
 
@@ -14,7 +13,7 @@ from waitproof.judge.check import Case, Finding, Mark, broken, kept, kind, suspe
 from waitproof.judge.deadlines import is_timeout
 from waitproof.judge.intervals import EARLY_SLACK_S, LATE_SLACK_S, wait_interval
 from waitproof.judge.observation import CallRecord, StillWaiting
-from waitproof.judge.pauses import MIN_PERIODS, are_seldom, long_pauses
+from waitproof.judge.pauses import are_seldom
 from waitproof.judge.words import NOTHING_RAISED, cut, describe, is_outcome_named, seconds
 from waitproof.protocol import ExceptionKind, Raised, Returned
 from waitproof.suite import Model
@@ -23,9 +22,6 @@ __all__ = ["LATE_RATIO", "SourceOfOption", "hidden_default", "lacks_option", "la
 
 LATE_RATIO = 0.05  # as for pauses
 MAY_BE_REFUSED_S = 3600.0  # a longer timeout: some runtimes' timers end at 2^31 ms
-LEAST_HELD_UP_RATIO = 2 / 3  # of an interval: from a poll that a busy machine made late to the other wait's
-MOST_HELD_UP_RATIO = 1.5  # of a sleep that the other wait sits out, which a busy machine makes longer
-HELD_UP_SHARE = 2 / 3  # of the polls: where waits do not block, that many do not come just then by chance
 
 
 class SourceOfOption(Model):
@@ -274,113 +270,6 @@ def parameters_kept(case: Case, _arguments: Model) -> Finding:
     """Both options are accepted and both are honored."""
     waits = list(case.waits())
     return _worst([wait_interval(case, call) for call in waits] + [_timeout(case, call) for call in waits])
-
-
-@kind(
-    "waits_interleave",
-    timed=True,
-    accuses="two waits of which one is held up by a sleep or a request of the other",
-    excuses="polls that are few or far apart: that is for interval_kept",
-)
-def waits_interleave(case: Case, _arguments: Model) -> Finding:
-    """Two waits that begin together poll in turn: neither blocks the other, asleep or in a request.
-
-    What shows it is that one is held up by the other. Polls that are few or far apart show an interval.
-    """
-    expected = "both waits poll in turn"
-    waits = list(case.waits())
-    if len(waits) < 2:
-        return broken("two waits at once", f"there was {'one' if waits else 'none'}")
-    return (
-        _one_after_the_other(case, waits, expected)
-        or _held_up_by_a_sleep(case, waits, expected)
-        or _held_up_by_a_request(case, waits, expected)
-        or kept(expected, "they did")
-    )
-
-
-def _one_after_the_other(case: Case, waits: list[CallRecord], expected: str) -> Finding | None:
-    """Return a suspicion where a wait began only after another one, or has too few polls to show its turns.
-
-    One poll is enough of a wait that lasted until its timeout: its interval left room for no other.
-    """
-    spans = []
-    for call in waits:
-        polls = case.polls(call)
-        is_long = is_timeout(case, call) and bool(polls)
-        if len(polls) < 2 and not is_long:
-            count = "no poll" if not polls else "one poll"
-            return suspect(
-                f"{expected}, two polls or more each",
-                f"wait {call.copy} sent {count}, and {describe(call.seen)}",
-            )
-        end_s, end = polls[-1].arrived_s, "the last poll"
-        if len(polls) < 2 and call.received_s is not None:
-            end_s, end = call.received_s, "the end"
-        spans.append((polls[0].arrived_s, end_s, f"{end} of wait {call.copy}", call.copy))
-    spans.sort()
-    for (_, end_s, end, _), (start_s, _, _, second) in itertools.pairwise(spans):
-        if start_s >= end_s:
-            seen = f"the first poll of wait {second} came {seconds(start_s - end_s)} after {end}: it blocked"
-            return suspect(expected, seen)
-    return None
-
-
-def _held_up_by_a_sleep(case: Case, waits: list[CallRecord], expected: str) -> Finding | None:
-    """Return a suspicion where a wait is slow because it sleeps only after the others have slept.
-
-    Then no two sleeps overlap, so each poll comes an interval after one of another wait. The polls of waits
-    that are slow by themselves come together, as the waits began, or at any distance.
-    """
-    every = sorted(
-        (poll.arrived_s, call.copy, call.interval_s(case.contract))
-        for call in waits
-        for poll in case.polls(call)
-        if poll.arrived_s < call.sent_s + call.timeout_s(case.contract) - EARLY_SLACK_S
-    )
-    answer_s = max(step.delay for step in case.scenario.task)
-    gaps = list(itertools.pairwise(every[len(waits) - 1 :]))  # no sleep is between the first polls of all
-    held_up = 0
-    for (before_s, before, _), (after_s, after, interval_s) in gaps:
-        most_s = MOST_HELD_UP_RATIO * max(interval_s, answer_s) + case.observation.lag_s
-        is_a_sleep = LEAST_HELD_UP_RATIO * interval_s <= after_s - before_s <= most_s
-        held_up += before != after and is_a_sleep
-    if len(gaps) < MIN_PERIODS - 1 or held_up < HELD_UP_SHARE * len(gaps):
-        return None
-    for call in waits:
-        slow = long_pauses(case.polls(call), call.intervals(case.contract), expected)
-        if slow is not None:
-            seen = (
-                f"wait {call.copy} has {slow.seen}, and {held_up} of {len(gaps)} polls came an interval "
-                "after one of the other wait: its sleep blocks"
-            )
-            return suspect(slow.expected, seen, missed_s=slow.missed_s)
-    return None
-
-
-def _held_up_by_a_request(case: Case, waits: list[CallRecord], expected: str) -> Finding | None:
-    """Return a suspicion where slow answers are never awaited by two waits at the same time.
-
-    A wait that awaited no answer at all, because its timeout is too short, holds up nobody.
-    """
-    delay_s = max(step.delay for step in case.scenario.task)
-    have_answers = all(any(poll.answered_s is not None for poll in case.polls(call)) for call in waits)
-    if not delay_s or not have_answers or _were_in_flight_together(case, waits):
-        return None
-    seen = f"answers took {seconds(delay_s)}, and no two polls were in flight at once: a request blocked"
-    return suspect(expected, seen)
-
-
-def _were_in_flight_together(case: Case, waits: list[CallRecord]) -> bool:
-    """Say whether polls of different waits ever were."""
-    first, *others = [case.polls(call) for call in waits]
-    return any(
-        mine.arrived_s < theirs.answered_s and theirs.arrived_s < mine.answered_s
-        for other in others
-        for mine in first
-        for theirs in other
-        if mine.answered_s is not None and theirs.answered_s is not None
-    )
 
 
 _ORDER = (Mark.BROKEN, Mark.SUSPECT, Mark.KEPT)
