@@ -454,8 +454,8 @@ def hammered(
     [
         ((1.0,), "never two"),
         ((1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0), "never two"),
-        ((1.0, 0.01, 0.01, 0.01, 0.01), "5 in a row at most"),
-        ((1.0, 0.01, 0.01, 0.01, 1.0, 0.01, 0.01, 0.01, 1.0), "4 in a row at most"),
+        ((1.0, 0.01, 0.01, 0.01, 0.01), "5 polls in a row at most"),
+        ((1.0, 0.01, 0.01, 0.01, 1.0, 0.01, 0.01, 0.01, 1.0), "4 polls in a row at most"),
         ((1.0, 0.91, 0.91, 0.91, 0.91, 0.91, 0.91), "never two"),
     ],
 )
@@ -464,7 +464,7 @@ def test_a_failed_poll_may_be_repeated_a_few_times_at_once(pauses_s: tuple[float
 
 
 def test_a_sixth_poll_without_a_pause_is_a_suspicion() -> None:
-    assert hammered(1.0, *[0.2] * 5)[0].seen == "6 in a row"
+    assert hammered(1.0, *[0.2] * 5)[0].seen == "6 polls in a row without a pause"
     assert hammered(1.0, *[0.2] * 5)[1] is True
 
 

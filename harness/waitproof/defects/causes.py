@@ -309,12 +309,12 @@ def _cause(
     first = chosen[0]
     stated = first.defect.requirements(contract)
 
-    def rank(key: Key) -> tuple[bool, bool, float, bool, float]:
+    def rank(key: Key) -> tuple[bool, bool, bool, float, float]:
         return (
             key in actual.follows,
             key[1] not in stated,
-            -_fit(actual.failures[key], first.failures.get(key, Symptom())),
             contract.requirement(key[1]).level is not Level.MUST,
+            -_fit(actual.failures[key], first.failures.get(key, Symptom())),
             lengths_s[key[0]],
         )
 

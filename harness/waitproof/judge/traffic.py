@@ -149,12 +149,12 @@ def fault_not_hammered(case: Case, _arguments: NoArguments) -> Finding:
     expected = f"at most {MOST_AT_ONCE} polls in a row without a pause after an answer that went wrong"
     most = _most_at_once(case, NO_PAUSE)
     if most > MOST_AT_ONCE:
-        return suspect(expected, f"{most} in a row")
+        return suspect(expected, f"{most} polls in a row without a pause")
     longer = 0 if case.observation.alone else _most_at_once(case, BUSY_NO_PAUSE)
     if longer > MOST_AT_ONCE:
-        seen = f"{longer} in a row with less than the interval: no pause can look so on a busy machine"
+        seen = f"{longer} polls in a row with less than the interval: no pause can look so on a busy machine"
         return suspect(expected, seen, excess_s=0.0)  # it only asks for an isolated re-run
-    return kept(expected, f"{most} in a row at most" if most > 1 else "never two")
+    return kept(expected, f"{most} polls in a row at most" if most > 1 else "never two")
 
 
 def _most_at_once(case: Case, no_pause: float) -> int:
