@@ -33,6 +33,12 @@ def state_defects(_contract: Contract) -> Iterator[Defect]:
             "The client keeps the timeout of its first wait for all later ones.",
             Hooks(on_wait=_with_the_first("timeout_s", lambda wait: wait.client.memory)),
         ),
+        (
+            "timeout_kept",
+            "first-deadline-for-all-waits",
+            "The deadline of a client's first wait is that of all later ones, so they have less and less time.",
+            Hooks(on_wait=_until_the_first_deadline),
+        ),
     )
     for check, name, sentence, hooks in every:
         yield Defect(f"{check}.{name}", check, sentence, hooks, {"option": "passed"})
@@ -60,6 +66,11 @@ def _with_the_first(
         return steps
 
     return on_wait
+
+
+def _until_the_first_deadline(wait: Wait, steps: Steps) -> Steps:
+    wait.deadline_s = wait.client.memory.setdefault("deadline_s", wait.deadline_s)
+    return steps
 
 
 def _with_the_latest(option: str, attribute: str) -> Callable[[Wait, Steps], Steps]:
