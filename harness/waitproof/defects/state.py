@@ -36,7 +36,7 @@ def state_defects(_contract: Contract) -> Iterator[Defect]:
         (
             "timeout_kept",
             "first-deadline-for-all-waits",
-            "The deadline of a client's first wait is that of all later ones, so they have less and less time.",
+            "The deadline of a client's first wait is that of all later ones, too.",
             Hooks(on_wait=_until_the_first_deadline),
         ),
     )
