@@ -179,6 +179,18 @@ def test_a_narrow_defect_fails_nothing_else(
     assert set(findings(bench.simulate(known.named(name))).failures) == failures
 
 
+@pytest.mark.parametrize("name", ["backs-off", "grows-slowly"])
+def test_a_growing_interval_breaks_no_promise_about_the_timeout(
+    bench: Bench, known: Library, name: str
+) -> None:
+    found = findings(bench.simulate(known.named(f"interval_kept.{name}")))
+
+    assert {requirement for _, requirement in found.failures} == {
+        "default-poll-interval",
+        "override-poll-interval",
+    }
+
+
 def test_statuses_credentials_and_operations_are_the_contracts_own(mini: Contract) -> None:
     names = {*library(mini).defects, *library(mini).not_applicable}
 
