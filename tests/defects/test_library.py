@@ -18,6 +18,11 @@ def stream() -> Contract:
 
 
 @pytest.fixture(scope="module")
+def bench() -> Bench:
+    return Bench(load_suite(bundled_suite()))
+
+
+@pytest.fixture(scope="module")
 def known(stream: Contract) -> Library:
     return library(stream)
 
@@ -65,7 +70,7 @@ def test_every_must_and_should_has_two_defects_and_every_info_has_one(
 def test_a_contract_of_fixed_intervals_has_no_room_for_defects_of_growth_and_of_a_limit_of_polls(
     known: Library,
 ) -> None:
-    assert (len(known.defects), len(known.equivalents)) == (314, 39)
+    assert (len(known.defects), len(known.equivalents)) == (319, 39)
     assert set(known.not_applicable.values()) == {
         "the default interval does not grow",
         "no requirement is judged by gives_up_after_polls, option default",
@@ -130,6 +135,60 @@ def test_fetching_a_task_whose_failure_a_wait_returns_must_not_raise_either() ->
     assert list(findings(found).failures) == [
         ("polling/get-task-of-a-failed-task", "get-task-is-one-request")
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "failures"),
+    [
+        (
+            "timeout_kept.option-forgets-answers",
+            {
+                ("overrides/timeout-over-slow-answers", "override-timeout"),
+                ("overrides/timeout-over-slow-answers", "timeout-not-late"),
+            },
+        ),
+        (
+            "timeout_kept.option-restarts-with-each-status",
+            {
+                ("overrides/timeout-while-the-status-moves", "override-timeout"),
+                ("defaults/gives-up-after-a-minute", "default-timeout"),
+            },
+        ),
+        (
+            "timeout_kept.option-cut-to-whole-seconds",
+            {
+                ("overrides/longer-then-shorter", "override-timeout"),
+                ("overrides/shorter-then-longer", "override-timeout"),
+                ("overrides/timeout-below-a-second", "override-timeout"),
+                ("overrides/timeout-below-a-second", "timeout-not-early"),
+            },
+        ),
+        (
+            "exception_survives_copying.of-a-failed-task-not-read-again",
+            {("exceptions/of-a-failed-task", "exception-survives-copying")},
+        ),
+        (
+            "no_poll_after_outcome.once-more-for-the-result",
+            {("outcomes/completes-after-3-polls", "no-poll-after-outcome")},
+        ),
+    ],
+)
+def test_a_narrow_defect_fails_nothing_else(
+    bench: Bench, known: Library, name: str, failures: set[tuple[str, str]]
+) -> None:
+    assert set(findings(bench.simulate(known.named(name))).failures) == failures
+
+
+@pytest.mark.parametrize("name", ["backs-off", "grows-slowly"])
+def test_a_growing_interval_breaks_no_promise_about_the_timeout(
+    bench: Bench, known: Library, name: str
+) -> None:
+    found = findings(bench.simulate(known.named(f"interval_kept.{name}")))
+
+    assert {requirement for _, requirement in found.failures} == {
+        "default-poll-interval",
+        "override-poll-interval",
+    }
 
 
 def test_statuses_credentials_and_operations_are_the_contracts_own(mini: Contract) -> None:

@@ -102,6 +102,10 @@ def _slept(change: Callable[[Wait, float], float]) -> Hooks:
     return Hooks(on_sleep=lambda wait, s: change(wait, s) if s >= wait.interval_s else s)
 
 
+def _backed_off(wait: Wait, seconds: float) -> float:
+    return min(seconds * 1.5 ** min(wait.sleeps - 1, 20), max(10.0, seconds))
+
+
 def _default(**values: float) -> Hooks:
     return Hooks(on_options=lambda _contract, options: {**values, **options})
 
@@ -142,6 +146,16 @@ _EVERY: tuple[tuple[str, Hooks, tuple[str, ...]], ...] = (
         ("interval_kept.backs-off", "interval_kept.grows"),
     ),
     (
+        "interval x 1.5 from poll to poll, at most 10 s, and not beyond the deadline",
+        Hooks(on_sleep=lambda wait, s: min(_backed_off(wait, s), wait.deadline_s - wait.now())),
+        ("interval_kept.backs-off",),
+    ),
+    (
+        "interval x 1.5 from poll to poll, at most 10 s, and beyond the deadline",
+        Hooks(on_sleep=_backed_off),
+        ("interval_kept.backs-off",),
+    ),
+    (
         "interval + 0.5 s from poll to poll",
         _slept(lambda wait, s: s + 0.5 * (wait.sleeps - 1)),
         ("interval_kept.backs-off", "interval_kept.grows"),
@@ -170,6 +184,16 @@ _EVERY: tuple[tuple[str, Hooks, tuple[str, ...]], ...] = (
     ),
     ("always 60 s", _always(timeout=60.0), ("timeout_kept.option-ignored",)),
     ("the timeout x 2", _times("timeout", 2.0), ("timeout_kept.option",)),
+    (
+        "the timeout in whole seconds, at least one",
+        Hooks(
+            on_options=lambda _contract, options: {
+                name: max(1, int(value)) if name == "timeout" and value is not None else value
+                for name, value in options.items()
+            }
+        ),
+        ("timeout_kept.option-cut-to", "timeout_kept.option-in-whole"),
+    ),
     ("the timeout in minutes", _times("timeout", 60.0), ("timeout_kept.option",)),
     (
         "twelve polls at most",

@@ -130,7 +130,8 @@ def test_suspicious_together_but_right_in_isolation_is_not_a_pass() -> None:
 
     note = (
         "suspicious in 3 scenarios of one run, but isolated re-runs of a, b and c passed: "
-        "state that the SDK keeps from wait to wait looks like that; worst scheduling delay: 0 ms"
+        "a busy machine explains that, and so does state that the SDK keeps from wait to wait; "
+        "worst scheduling delay: 0 ms"
     )
     assert [told(each) for each in trials.values()] == [(Status.INCONCLUSIVE, note, 1)] * 3
 

@@ -34,9 +34,10 @@ from waitproof.report.file import parse
 from waitproof.run import AdapterResult, ExitCode, LivePoll, RunResult, Stray
 
 
-def printed(run: RunResult) -> str:
+def printed(run: RunResult, *, exit_code: int = 1, verbose: bool = False) -> str:
     file = io.StringIO()
-    print_report(Console(file=file, width=200, color_system=None), merged(run))
+    report = merged(run, exit_code=exit_code)
+    print_report(Console(file=file, width=200, color_system=None), report, verbose=verbose)
     return file.getvalue()
 
 
@@ -110,7 +111,8 @@ def test_the_table_has_a_row_for_each_requirement_that_was_judged() -> None:
             verdict("returns-output", Status.FAIL, "outcomes/begun"),
             verdict("sends-its-key", Status.WARN, excused="known"),
             verdict("first-look", Status.INFO),
-        )
+        ),
+        verbose=True,
     )
 
     assert [line.split() for line in text.splitlines()[2:7]] == [
@@ -202,6 +204,20 @@ def test_a_long_line_is_wrapped_below_its_text_and_between_two_polls() -> None:
 
     output = file.getvalue()
     assert "  polls:       0.00 queued   0.05 queued\n               0.10 queued   0.15 queued\n" in output
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "excused", "is_noted"), [(0, "", True), (1, "", False), (0, "known", False)]
+)
+def test_a_warn_that_leaves_the_exit_code_at_0_comes_with_what_would_change_that(
+    exit_code: int, excused: str, is_noted: bool
+) -> None:
+    run = result(verdict("sends-its-key", Status.WARN, excused=excused))
+
+    lines = printed(run, exit_code=exit_code).splitlines()
+
+    note = "no MUST failed, and a WARN alone leaves the exit code at 0; --fail-on should makes it 1"
+    assert (note in lines) is is_noted
 
 
 def test_the_slowest_scenarios_are_named_last_if_anyone_waited_for_them() -> None:

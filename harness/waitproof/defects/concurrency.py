@@ -7,22 +7,23 @@ from collections.abc import Callable, Iterator, Mapping
 from waitproof.defects.client import REQUEST_TIMEOUT_S, Fork, Hooks, Sleep, Steps, Wait
 from waitproof.defects.defect import Defect
 from waitproof.defects.intervals import ignoring
+from waitproof.defects.outcomes import without_failures
 from waitproof.defects.wire import ModelError, Task
-from waitproof.suite import Contract
+from waitproof.suite import Contract, StatusMeaning
 
 __all__ = ["concurrency_defects"]
 
 LOOK_S = 0.01  # how often a caller looks whether its turn, or the answer of a background poll, has come
 
 
-def concurrency_defects(_contract: Contract) -> Iterator[Defect]:
-    """Yield the defects of this module, which are the same for every contract."""
-    yield from _polls_at_once()
+def concurrency_defects(contract: Contract) -> Iterator[Defect]:
+    """Yield the defects of this module for one contract."""
+    yield from _polls_at_once(contract)
     yield from _waits_at_once()
     yield from _coroutines()
 
 
-def _polls_at_once() -> Iterator[Defect]:
+def _polls_at_once(contract: Contract) -> Iterator[Defect]:
     every: tuple[tuple[str, str, str, Hooks], ...] = (
         (
             "one_poll_in_flight",
@@ -57,6 +58,13 @@ def _polls_at_once() -> Iterator[Defect]:
     )
     for check, name, sentence, hooks in every:
         yield Defect(f"{check}.{name}", check, sentence, hooks)
+    yield Defect(
+        "no_poll_after_outcome.once-more-for-the-result",
+        "no_poll_after_outcome",
+        "The helper fetches a completed task once more for its result; a failed one it does not.",
+        Hooks(after_poll=_once_more_if_completed),
+        not_applicable=without_failures(contract),
+    )
 
 
 def _fork_a_poll(wait: Wait) -> Steps:
@@ -65,6 +73,11 @@ def _fork_a_poll(wait: Wait) -> Steps:
 
 def _once_more(wait: Wait, task: Task) -> Steps:
     if task.ends_the_wait:
+        yield from wait.client.look(wait.task_id, REQUEST_TIMEOUT_S, wait)
+
+
+def _once_more_if_completed(wait: Wait, task: Task) -> Steps:
+    if task.meaning is StatusMeaning.RETURN_RESULT:
         yield from wait.client.look(wait.task_id, REQUEST_TIMEOUT_S, wait)
 
 

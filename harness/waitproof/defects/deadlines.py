@@ -66,6 +66,11 @@ def _timeouts() -> Iterator[Defect]:
             Hooks(on_wait=_without_deadline, on_sleep=_adding_up),
         ),
         (
+            "option-forgets-answers",
+            "The helper cuts its polls and sleeps short at the timeout, but forgets how long answers take.",
+            Hooks(on_task=_as_if_answered_at_once),
+        ),
+        (
             "option-divided-by-the-interval",
             "The helper divides the timeout by the interval, and gives up after so many polls.",
             Hooks(on_wait=_without_deadline, on_task=_divided),
@@ -78,7 +83,7 @@ def _timeouts() -> Iterator[Defect]:
         (
             "option-restarts-with-each-status",
             "The timeout starts again whenever the status changes.",
-            Hooks(on_wait=_without_deadline, on_task=_since_the_latest_change, on_sleep=_until_that_deadline),
+            Hooks(on_task=_since_the_latest_change),
         ),
         (
             "option-exceeded",
@@ -102,8 +107,13 @@ def _timeouts() -> Iterator[Defect]:
         ),
         (
             "option-in-whole-seconds",
-            "The helper rounds the timeout to whole seconds.",
+            "The helper rounds the timeout to whole seconds, at least one.",
             option_changed("timeout", lambda _contract, s: max(1, round(s))),
+        ),
+        (
+            "option-cut-to-whole-seconds",
+            "The helper cuts the timeout down to whole seconds: 1.5 s become 1 s, and 0.7 s none.",
+            option_changed("timeout", lambda _contract, s: float(int(s))),
         ),
         (
             "option-in-milliseconds",
@@ -156,17 +166,16 @@ def _divided(wait: Wait, task: Task) -> Task:
     return task
 
 
-def _since_the_latest_change(wait: Wait, task: Task) -> Task:
-    if task.status != wait.memory.get("status"):
-        wait.memory.update(status=task.status, until_s=wait.now() + wait.timeout_s)
-    elif wait.now() >= wait.memory["until_s"]:
-        raise wait.timed_out()
+def _as_if_answered_at_once(wait: Wait, task: Task) -> Task:
+    wait.deadline_s += wait.now() - wait.polled_s
     return task
 
 
-def _until_that_deadline(wait: Wait, seconds: float) -> float:
-    left_s: float = wait.memory["until_s"] - wait.now()
-    return min(seconds, left_s)
+def _since_the_latest_change(wait: Wait, task: Task) -> Task:
+    if task.status != wait.memory.get("status"):
+        wait.memory["status"] = task.status
+        wait.deadline_s = wait.now() + wait.timeout_s
+    return task
 
 
 def _deadlines() -> Iterator[Defect]:

@@ -12,9 +12,12 @@ from enum import StrEnum
 from typing import Any
 
 from waitproof.defects.client import Hooks
+from waitproof.protocol import ExceptionKind
 from waitproof.suite import Contract, Json, Requirement, placeholders
 
-__all__ = ["CLEAN", "CLEAN_ASYNC", "Defect", "Ending", "clean", "equivalent"]
+__all__ = ["CLEAN", "CLEAN_ASYNC", "EQUAL_COPIES", "Defect", "Ending", "clean", "equivalent"]
+
+EQUAL_COPIES: Mapping[str, bool | str] = {"pickle": True, "copy": True}
 
 
 class Ending(StrEnum):
@@ -45,6 +48,7 @@ class Defect:
         native_stack_frames: Length of the runtime's own stack trace, as the adapter reports it.
         adds_to_elapsed_s: By how much the adapter exaggerates how long a wait took.
         copies: What became of copies of its exceptions, as the adapter reports it; None to leave it out.
+        copies_of: The kind of exceptions that this is about, None for every kind; others have equal copies.
     """
 
     name: str
@@ -65,7 +69,8 @@ class Defect:
     result_path: str = ""
     native_stack_frames: int = 3
     adds_to_elapsed_s: float = 0.0
-    copies: Mapping[str, bool | str] | None = field(default_factory=lambda: {"pickle": True, "copy": True})
+    copies: Mapping[str, bool | str] | None = field(default_factory=lambda: EQUAL_COPIES)
+    copies_of: ExceptionKind | None = None
 
     @property
     def is_equivalent(self) -> bool:

@@ -15,6 +15,7 @@ def advice(defect: Defect) -> str:
 
 
 _GROWTH = "the sleep between polls: is the interval multiplied or replaced after each poll?"
+_ELAPSED = "how it is known how long the wait has lasted: from a clock, or as a sum of sleeps?"
 
 # By how a defect's name begins; the longest beginning counts.
 _ADVICE: Mapping[str, str] = {
@@ -69,6 +70,8 @@ _ADVICE: Mapping[str, str] = {
     "gives_up_after_polls.option-missing": "the helper's signature: add a parameter for the limit",
     "timeout_kept": "the default of the timeout, in each place where it is written down",
     "timeout_kept.option": "the deadline: is it computed once: start plus timeout, in the right unit?",
+    "timeout_kept.option-adds-up-sleeps": _ELAPSED,
+    "timeout_kept.option-forgets-answers": _ELAPSED,
     "timeout_kept.looked-at": "the test of the deadline: is it made after each poll, whatever that brought?",
     "timeout_kept.no-deadline": "the loop: does it check how much time has passed?",
     "timeout_kept.option-missing": "the helper's signature: add a parameter for the timeout",
@@ -79,6 +82,7 @@ _ADVICE: Mapping[str, str] = {
     "one_poll_in_flight": "what triggers a poll: does it wait for the answer to the one before?",
     "outcome_not_late": "the loop's body: is the answer looked at before the sleep, or after it?",
     "no_poll_after_outcome": "what ends the loop or timer: does it stop before the caller gets the outcome?",
+    "no_poll_after_outcome.once-more-for": "the completed task's result: is it in the answer that said so?",
     "waits_interleave": "the async helper: does it await its sleep and its request, or block?",
     "parameters_kept": "the async helper's signature: does it have both options, and pass them on?",
     "cancelled_soon": "the sleep and the request: do both get the caller's context, token or signal?",

@@ -33,6 +33,15 @@ def _slept_whole(change: Callable[[Wait, float], float]) -> Hooks:
     return Hooks(on_sleep=lambda wait, s: s if s < wait.interval_s else change(wait, s))
 
 
+def _grown(factor: Callable[[Wait], float]) -> Hooks:
+    """Return hooks that multiply each sleep, but let none go on beyond the deadline: most helpers don't."""
+
+    def on_sleep(wait: Wait, seconds: float) -> float:
+        return min(seconds * factor(wait), wait.deadline_s - wait.now())
+
+    return Hooks(on_sleep=on_sleep)
+
+
 def _intervals() -> Iterator[Defect]:
     every: tuple[tuple[str, str, Hooks], ...] = (
         (
@@ -80,12 +89,12 @@ def _intervals() -> Iterator[Defect]:
         (
             "grows-slowly",
             "The interval grows from poll to poll.",
-            _slept(lambda wait, s: s * 1.15 ** (wait.sleeps - 1)),
+            _grown(lambda wait: 1.15 ** (wait.sleeps - 1)),
         ),
         (
             "backs-off",
             "The interval grows from poll to poll, up to a limit.",
-            _slept(lambda wait, s: s * min(1.5 ** min(wait.sleeps - 1, 20), 10)),
+            _grown(lambda wait: min(1.5 ** min(wait.sleeps - 1, 20), 10)),
         ),
         ("busy-loop", "The helper never sleeps between polls.", _slept(lambda _wait, _s: 0.0)),
         ("polls-twice", "The helper polls twice in a row each time.", Hooks(before_poll=_poll_and_forget)),
@@ -196,7 +205,7 @@ def _a_little_off() -> Iterator[tuple[str, str, Hooks]]:
     yield (
         "grows-by-two-percent",
         "The interval grows slightly from poll to poll.",
-        _slept(lambda wait, s: s * 1.02 ** (wait.sleeps - 1)),
+        _grown(lambda wait: 1.02 ** (wait.sleeps - 1)),
     )
     yield (
         "ten-milliseconds-late",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from waitproof.defects.client import Fork, ModelClient, Print, Send, Sleep, Steps
-from waitproof.defects.defect import CLEAN, Defect
+from waitproof.defects.defect import CLEAN, EQUAL_COPIES, Defect
 from waitproof.defects.wire import ModelError, Task, Wire
 from waitproof.protocol import OPTIONS, JsonObject
 from waitproof.simulate import (
@@ -145,11 +145,12 @@ class ModelSdk:
             "fields": {},
             "native_stack_frames": self._defect.native_stack_frames,
         }
-        if self._defect.copies is not None:
-            cause = "" if error.__cause__ is None else type(error.__cause__).__name__
-            exception |= {"cause": cause, "copies": self._defect.copies}
         if isinstance(error, ModelError):
             exception |= {"kind": error.kind.value, "type": error.type_name, "fields": error.fields}
+        if self._defect.copies is not None:
+            cause = "" if error.__cause__ is None else type(error.__cause__).__name__
+            is_about = self._defect.copies_of in {None, exception["kind"]}
+            exception |= {"cause": cause, "copies": self._defect.copies if is_about else EQUAL_COPIES}
         return {"outcome": "raised", "exception": exception}
 
     def elapsed_s(self, seconds: float) -> float:

@@ -9,6 +9,7 @@ from waitproof.defects.defect import Defect, Ending
 from waitproof.defects.outcomes import without_failures
 from waitproof.defects.traffic import with_headers
 from waitproof.defects.wire import ModelError
+from waitproof.protocol import ExceptionKind
 from waitproof.simulate import Request
 from waitproof.suite import Contract
 
@@ -17,7 +18,7 @@ __all__ = ["signing", "sleeping", "trace_defects"]
 
 def trace_defects(contract: Contract) -> Iterator[Defect]:
     """Yield the defects of this module for one contract."""
-    yield from _copies()
+    yield from _copies(contract)
     yield from _messages(contract)
     yield from _secrets(contract)
     yield from _left_behind(contract)
@@ -27,21 +28,45 @@ def trace_defects(contract: Contract) -> Iterator[Defect]:
 # --- copies of an exception ---------------------------------------------------------------------------
 
 
-def _copies() -> Iterator[Defect]:
+def _copies(contract: Contract) -> Iterator[Defect]:
     check = "exception_survives_copying"
     missing = "TypeError: __init__() missing 1 required positional argument: 'message'"
-    yield Defect(
-        f"{check}.not-read-again",
-        check,
-        "A pickled exception cannot be read again, because its constructor wants other arguments.",
-        copies={"pickle": missing, "copy": missing},
+    lost = "fields was {'task_id': '1'}, and is {} in the copy"
+    every: tuple[tuple[str, str, dict[str, bool | str], ExceptionKind | None], ...] = (
+        (
+            "not-read-again",
+            "A pickled exception cannot be read again, because its constructor wants other arguments.",
+            {"pickle": missing, "copy": missing},
+            None,
+        ),
+        (
+            "loses-its-fields",
+            "A copy of the exception lacks its fields.",
+            {"pickle": True, "copy": lost},
+            None,
+        ),
+        (
+            "of-a-failed-task-not-read-again",
+            "The pickled exception of a failed task cannot be read again; those of other failures can.",
+            {"pickle": missing, "copy": missing},
+            ExceptionKind.TASK,
+        ),
+        (
+            "of-a-failed-task-loses-its-fields",
+            "A copy of the exception of a failed task lacks its fields; copies of others are equal.",
+            {"pickle": True, "copy": lost},
+            ExceptionKind.TASK,
+        ),
     )
-    yield Defect(
-        f"{check}.loses-its-fields",
-        check,
-        "A copy of the exception lacks its fields.",
-        copies={"pickle": True, "copy": "fields was {'task_id': '1'}, and is {} in the copy"},
-    )
+    for name, sentence, copies, kind in every:
+        yield Defect(
+            f"{check}.{name}",
+            check,
+            sentence,
+            copies=copies,
+            copies_of=kind,
+            not_applicable=without_failures(contract) if kind else "",
+        )
 
 
 # --- its message and its cause ------------------------------------------------------------------------

@@ -133,7 +133,7 @@ RULES = {
     ),
     Settlement.ONLY_TOGETHER: Rule(
         "suspicious in {suspicious} scenarios of one run, but isolated re-runs of {scenarios} passed: "
-        "state that the SDK keeps from wait to wait looks like that; {delay}",
+        "a busy machine explains that, and so does state that the SDK keeps from wait to wait; {delay}",
         is_inconclusive=True,
     ),
     Settlement.FOLLOWS: Rule("not re-run in isolation, because {cause} failed here and explains it"),

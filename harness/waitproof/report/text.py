@@ -23,7 +23,7 @@ from waitproof.report.deaths import death_sentences, stderr_sentence
 from waitproof.report.matrix import Cell, Row, rows
 from waitproof.report.merge import Adapter, Merged
 from waitproof.report.model import ATTENTION, RequirementEntry, StrayEntry, VerdictEntry
-from waitproof.run import sentence
+from waitproof.run import ExitCode, sentence
 from waitproof.suite import Level
 from waitproof.text import escape, on_one_line, plural, shorten
 
@@ -53,19 +53,21 @@ MAX_NEAR = 3  # scenarios that are named with a stray request
 EXAMPLE_NOTE = (
     "this is the kit's example client, and no SDK was judged: call yours in the adapter, and name it in hello"
 )
+WARN_NOTE = "no MUST failed, and a WARN alone leaves the exit code at 0; --fail-on should makes it 1"
 MAX_ALIKE = 3  # verdicts with the same requirement and status that are shown in full; the rest is counted
 
 
 def print_report(console: Console, report: Merged, *, verbose: bool = False) -> None:
     """Print the causes, the matrix, each verdict that needs a person's attention, and the counts.
 
-    Where causes are known, the failures that they explain and the requirements that passed are left out
-    unless `verbose`, except the one that shows each cause best: a run with one defect fits on a screen.
+    Where something failed, the requirements that passed are left out unless `verbose`, and where causes are
+    known the failures that they explain, except the one that shows each cause best: a run with one defect
+    fits on a screen.
     """
     for lines in (lines for adapter in report.adapters for lines in _causes(report, adapter)):
         _print(console, lines)
         console.print()
-    is_short = not verbose and any(adapter.entry.causes for adapter in report.adapters)
+    is_short = not verbose and any(failures(adapter.entry) for adapter in report.adapters)
     _print_matrix(console, report, is_short=is_short)
     for adapter in report.adapters:
         for lines in _attention(report, adapter, is_short=is_short):
@@ -73,18 +75,9 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
             _print(console, lines)
     console.print()
     for adapter in report.adapters:
-        stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
-        _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
-        if adapter.entry.sdk is not None and adapter.entry.sdk.name == EXAMPLE_CLIENT:
-            _print(console, [f"{adapter.name}: {EXAMPLE_NOTE}"])
-        for line in death_sentences(adapter.entry):
-            _print(console, [f"{adapter.name}: {line}"])
-        if stderr := stderr_sentence(adapter):
-            _print(console, [shorten(stderr, console.width - 1)])
-        if adapter.unverified():
-            _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
-        if partly := adapter.partly_unsupported():
-            _print(console, [f"{adapter.name}: UNSUPPORTED in some scenarios: {', '.join(partly)}"])
+        _print_summary(console, adapter)
+    if report.exit_code is ExitCode.KEPT and any(map(_is_let_off, report.adapters)):
+        _print(console, [WARN_NOTE])
     strays = [stray for each in report.reports for stray in each.strays]
     if strays:
         left_out = sum(each.strays_left_out for each in report.reports)
@@ -92,6 +85,27 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     slowest = _slowest(report)
     if slowest:
         _print(console, [f"slowest: {', '.join(slowest)}"])
+
+
+def _print_summary(console: Console, adapter: Adapter) -> None:
+    """Print an adapter's counts, and what a reader must know about them."""
+    stale = f"; {plural(len(adapter.stale), 'stale deviation')}" if adapter.stale else ""
+    _print(console, [f"{adapter.name}: {sentence(adapter.entry.verdicts)}{stale}"])
+    if adapter.entry.sdk is not None and adapter.entry.sdk.name == EXAMPLE_CLIENT:
+        _print(console, [f"{adapter.name}: {EXAMPLE_NOTE}"])
+    for line in death_sentences(adapter.entry):
+        _print(console, [f"{adapter.name}: {line}"])
+    if stderr := stderr_sentence(adapter):
+        _print(console, [shorten(stderr, console.width - 1)])
+    if adapter.unverified():
+        _print(console, [f"{adapter.name}: not verified: {', '.join(adapter.unverified())}"])
+    if partly := adapter.partly_unsupported():
+        _print(console, [f"{adapter.name}: UNSUPPORTED in some scenarios: {', '.join(partly)}"])
+
+
+def _is_let_off(adapter: Adapter) -> bool:
+    """Return whether an adapter has a WARN that does not change the exit code, and no baseline excuses it."""
+    return adapter.report.fail_on is Level.MUST and bool(failures(adapter.entry))
 
 
 def _strays_line(strays: Sequence[StrayEntry], left_out: int) -> str:
@@ -132,8 +146,9 @@ def _print_matrix(console: Console, report: Merged, *, is_short: bool) -> None:
             console.print()
         console.print(_table(block, matrix, names_width))
     if is_short:
-        note = "The other requirements did not fail; -v shows them, and every failure in full."
-        _print(console, [note])
+        is_folded = any(adapter.entry.causes for adapter in report.adapters)
+        more = ", and every failure in full" if is_folded else ""
+        _print(console, [f"The other requirements did not fail; -v shows them{more}."])
 
 
 def _slowest(report: Merged) -> list[str]:
