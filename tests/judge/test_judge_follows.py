@@ -54,6 +54,17 @@ def follows(of: Contract, played: Scenario, *observations: Observation) -> dict[
     }
 
 
+def test_two_waits_that_never_end_do_not_block_each_other_besides() -> None:
+    of = promises(turns=("waits_interleave", {}), independent=("waits_are_independent", {}))
+    returns = {"returns": {"channels": 2}}
+    calls = [{"wait": {"timeout": "2s"}, "parallel": 2, "expect": returns}]
+    played = scenario(RUNNING, COMPLETED, calls=calls, proves=["turns", "independent"])
+
+    seen = observe(played, Play(HUNG, [0.0], copy=1), Play(HUNG, [0.0], copy=2))
+
+    assert follows(of, played, seen, seen, seen) == {"independent": "", "turns": "independent"}
+
+
 def test_what_a_call_that_never_ends_fails_follows_from_its_missing_end() -> None:
     of = promises(field=FIELD, early=NOT_EARLY, end=END)
     played = scenario(FOREVER, wait={"timeout": "2s"}, expect=TIMEOUT, proves=["field", "early", "end"])

@@ -687,12 +687,19 @@ def test_a_fault_that_reaches_the_caller_at_once_is_right() -> None:
     )
 
 
-def redirected(seen: Seen, count: int, lag_s: float = 0.0) -> Verdict:
-    """Return a wait of 5 s whose second poll is redirected so often, and what three such runs come to."""
+def redirected(seen: Seen, count: int, lag_s: float = 0.0, polls: int = 1) -> Verdict:
+    """Return what three runs come to of a wait of 5 s whose polls from the second on are redirected.
+
+    Args:
+        seen: How each wait ends, at its deadline.
+        count: How many redirects are followed.
+        lag_s: How late the machine was.
+        polls: How many polls they are of.
+    """
     moved = {"fault": {"http": 302, "headers": {"Location": "/api/v2/tasks/${task_id}"}}, "times": "forever"}
     told = scenario(RUNNING, moved, wait={"timeout": "5s"}, expect={"raises": {"kind": "api"}})
     at = [0.0, *(1.0 + 4.0 * hop / count for hop in range(count + 1))]
-    hops = {number: {"n": 2} for number in range(2, len(at) + 1)}
+    hops = {number: {"n": 2 + number % polls, "http": 302} for number in range(2, len(at) + 1)}
     observed = observe(told, Play(seen, at, poll=hops, received_s=5.0), lag_s=lag_s)
     of = contract("fault_surfaces", kinds=["api", "transport"])
     return judged(of, told, observed, observed, observed)
@@ -703,6 +710,7 @@ def test_redirects_that_end_are_no_fault_of_the_sdk_where_the_machine_was_as_slo
     assert redirected(seen, 30, lag_s=0.2).status is Status.INCONCLUSIVE
     assert redirected(seen, 30, lag_s=0.1).status is Status.FAIL
     assert redirected(seen, 100, lag_s=0.2).status is Status.FAIL
+    assert redirected(seen, 30, lag_s=0.2, polls=2).status is Status.FAIL
 
 
 @pytest.mark.parametrize("kind", ["task", "api"])

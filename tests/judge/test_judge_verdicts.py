@@ -1069,6 +1069,7 @@ def test_what_a_busy_neighbour_could_make_late_is_about_time() -> None:
         "timeout_kept",
         "timeout_not_early",
         "timeout_not_late",
+        "waits_are_independent",
         "waits_interleave",
         # a behavior on record would be another one
         "record_interval_counted_from",

@@ -161,7 +161,7 @@ def _marked() -> dict[str, Any]:
     tasks = (TaskRecord(1, 7, polls=(poll,), others=(other,)),)
     run.adapters[0].scenarios[scenario.id].observations = [Observation(hello, (call,), tasks)]
     entry = JournalEntry(1, None, "other", PLAIN, f"/{PLAIN}", {}, 0, 1, fresh=True, nearest="GET /z")
-    run.strays = (Stray(entry, "", (f"{PLAIN}: {scenario.id}",)),)
+    run.strays = (Stray(entry, PLAIN, (f"{PLAIN}: {scenario.id}",)),)
     return written(run, exit_code=1)
 
 

@@ -105,6 +105,19 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
 
 
 @pytest.mark.parametrize(
+    ("target", "task_id"),
+    [
+        ("/v1/jobs/a%2Fb/state.json?key=/v1/jobs/8/state.json", "a/b"),
+        ("http://127.0.0.1:80/v1/jobs/7/state.json?key=k", "7"),
+        ("/v1/jobs?of=/v1/jobs/7/state.json", ""),
+        ("//[/v1/jobs/7/state.json", ""),
+    ],
+)
+def test_the_target_of_a_request_names_the_task_of_a_poll(target: str, task_id: str) -> None:
+    assert contract().task_id_in(target) == task_id
+
+
+@pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         (

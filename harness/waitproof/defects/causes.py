@@ -309,10 +309,11 @@ def _cause(
     first = chosen[0]
     stated = first.defect.requirements(contract)
 
-    def rank(key: Key) -> tuple[bool, bool, bool, float, float]:
+    def rank(key: Key) -> tuple[bool, bool, bool, bool, float, float]:
         return (
             key in actual.follows,
             key[1] not in stated,
+            key not in first.failures,
             contract.requirement(key[1]).level is not Level.MUST,
             -_fit(actual.failures[key], first.failures.get(key, Symptom())),
             lengths_s[key[0]],

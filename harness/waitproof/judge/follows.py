@@ -29,6 +29,7 @@ _OF_OUTCOMES = (
     "returns_result",
     "raises_kind",
     "outcome_expected",
+    "waits_are_independent",
 )
 # Then kinds that judge the time of an outcome, which say more than that a field or an interval is missing.
 _OF_DEADLINES = ("timeout_kept", "timeout_not_late", "timeout_not_early", "deadline_bounds_stalled_poll")

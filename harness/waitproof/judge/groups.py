@@ -20,9 +20,9 @@ A suspicion that another requirement of the same scenario would explain waits fo
     reproduced in CONFIRMING scenarios, or in the only short one   the others are CONFIRMED, doubts re-run
     passed in CONFIRMING, reproduced in none, waits came before    these are re-run after their earlier waits
     reproduced after earlier waits in CONFIRMING scenarios         whatever is not settled is STATE_KEPT
-    passed in CONFIRMING, reproduced in none                       all short ones are re-run
+    passed in CONFIRMING                                           all short ones are re-run
     anything else, and some have not been re-run                   the shortest of them are re-run
-    SHARED or more passed, no short one is left, none reproduced   these and the rest are ONLY_TOGETHER
+    SHARED or more passed, and no short one is left                these and the rest are ONLY_TOGETHER
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class _Group:
         if self._is_shared and len(kept) >= CONFIRMING:
             others = self._without_doubts([*self._open(), *self._passed()])
             self._rule(Settlement.STATE_KEPT, others, kept)
-        elif self._is_shared and not self.to_re_run_after_waits() and not (self._open() and reproduced):
+        elif self._is_shared and not self.to_re_run_after_waits():
             passed = [trial for trial in self._passed() if self._is_unexplained(trial)]
             others = [each for each in self._open() if self._is_unexplained(each)]
             if len(passed) >= SHARED and not any(map(_is_short, others)):
@@ -174,7 +174,7 @@ class _Group:
             return []
         begun_first = sorted(unexplained, key=lambda trial: len(trial.observations) == 1)
         short = [trial for trial in begun_first if _is_short(trial)]
-        if short and not self.reproduced and len(self._passed()) >= CONFIRMING:
+        if short and len(self._passed()) >= CONFIRMING:
             return short  # what passes in some scenarios only may be an SDK's mistake in the others
         return begun_first[: max(1, self._confirming - len(self.reproduced))]
 

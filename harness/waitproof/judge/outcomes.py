@@ -28,6 +28,7 @@ from waitproof.text import plural
 
 __all__ = ["outcome_expected"]
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 60  # that a client follows before it gives up: .NET and curl follow 50, requests 30, fetch 20
 
 
@@ -351,12 +352,16 @@ def fault_surfaces(case: Case, arguments: FaultArguments) -> Finding:
 
 
 def _still_redirected(case: Case, call: CallRecord, expected: str, seen: str) -> Finding | None:
-    """Return a suspicion where the deadline came while a client followed redirects, in a number that ends."""
-    requests = case.observation.requests_of(call)
-    hops = [each.arrived_s for each in requests if each.n == requests[-1].n and not each.repeat]
-    if not 1 < len(hops) <= MAX_REDIRECTS:
+    """Return a suspicion where the deadline came while a client followed the redirects of one poll.
+
+    One that follows them without a limit, or polls on when it has given up, is not slow.
+    """
+    requests = [each for each in case.observation.requests_of(call) if not each.repeat]
+    redirected = [each for each in requests if each.http in REDIRECTS]
+    hops = [each.arrived_s for each in requests if redirected and each.n == redirected[0].n]
+    if not 1 < len(hops) <= MAX_REDIRECTS or redirected[-1].n != redirected[0].n:
         return None
-    return suspect(expected, seen, excess_s=(hops[-1] - hops[0]) / len(hops))
+    return suspect(expected, seen, excess_s=(hops[-1] - hops[0]) / (len(hops) - 1))
 
 
 def _surfaced(case: Case, call: CallRecord, arguments: FaultArguments, expected: str) -> Finding:

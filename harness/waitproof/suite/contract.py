@@ -324,8 +324,11 @@ class Contract(Model):
         return re.compile(re.escape(before) + "([^/?]+)" + re.escape(after))
 
     def task_id_in(self, target: str) -> str:
-        """Return the id of the task for which a poll of this path and query asks, "" where it is no poll."""
-        found = self.task_path_pattern().fullmatch(target.partition("?")[0])
+        """Return the id of the task for which a poll of this target asks, "" where it is no poll."""
+        path = re.sub("^(?i:https?)://[^/?]*", "", target).partition("?")[
+            0
+        ]  # clients of a proxy send the whole URL
+        found = self.task_path_pattern().fullmatch(path)
         return "" if found is None else unquote(found[1])
 
 
