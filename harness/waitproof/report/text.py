@@ -79,8 +79,8 @@ def print_report(console: Console, report: Merged, *, verbose: bool = False) -> 
     if report.exit_code is ExitCode.KEPT and any(map(_is_let_off, report.adapters)):
         _print(console, [WARN_NOTE])
     strays = [stray for each in report.reports for stray in each.strays]
-    if strays:
-        left_out = sum(each.strays_left_out for each in report.reports)
+    left_out = sum(each.strays_left_out for each in report.reports)
+    if strays or left_out:
         _print(console, [_strays_line(strays, left_out)])
     slowest = _slowest(report)
     if slowest:
@@ -126,6 +126,8 @@ def _strays_line(strays: Sequence[StrayEntry], left_out: int) -> str:
         details += [f"on connections of {_few(near)}"] if near else []
         note = f" ({'; '.join(details)})" if details else ""
         parts.append(f"{len(alike)} x {most}{note}")
+    if left_out:
+        parts.append(f"{left_out} more, which are not listed")
     return f"{plural(len(strays) + left_out, 'request')} came outside of a scenario: {', '.join(parts)}"
 
 
