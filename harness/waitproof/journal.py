@@ -6,11 +6,14 @@ one monotonic clock, which every process of a machine shares.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Ended", "JournalEntry", "Progress"]
+__all__ = ["Ended", "JournalEntry", "Progress", "path_of"]
+
+_ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)  # of a target as proxies are sent it
 
 
 class Ended(StrEnum):
@@ -71,6 +74,11 @@ class JournalEntry:
     open: int = 1
 
     @property
+    def path(self) -> str:
+        """Its raw path, without an origin and query."""
+        return path_of(self.target)
+
+    @property
     def is_stray(self) -> bool:
         """Whether it belongs to no task, and nothing handled it."""
         return self.task_id is None and self.nearest != ""
@@ -79,6 +87,12 @@ class JournalEntry:
     def names_no_task(self) -> bool:
         """Whether nothing in it says which task it concerns; its connection may have carried some."""
         return self.kind == "other" and (self.is_stray or not self.by_path)
+
+
+def path_of(target: str) -> str:
+    """Return the raw path in the target of a request line, without an origin and query."""
+    path = target if target.startswith("/") else _ORIGIN.sub("", target, count=1)
+    return path.partition("?")[0] or "/"
 
 
 class Progress(StrEnum):

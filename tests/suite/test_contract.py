@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 from waitproof.errors import InputError
+from waitproof.journal import path_of
 from waitproof.suite.contract import Contract, Level, StatusMeaning
 from waitproof.suite.document import Document
 from waitproof.suite.files import load_contract
@@ -114,7 +115,7 @@ def test_the_path_of_a_poll_names_the_task(path: str, task_id: str | None) -> No
     ],
 )
 def test_the_target_of_a_request_names_the_task_of_a_poll(target: str, task_id: str) -> None:
-    assert contract().task_id_in(target) == task_id
+    assert contract().task_id_in(path_of(target)) == task_id
 
 
 @pytest.mark.parametrize(

@@ -178,14 +178,13 @@ def explain(
         for key in explains:
             del remaining[key]
     together = _with_what_follows(actual, [each for _, each in causes], list(remaining))
+    *together, unexplained = _with_relatives(actual, [chosen[0] for chosen, _ in causes], together)
     found = [
-        (chosen, explains) for (chosen, _), explains in zip(causes, together[:-1], strict=True) if explains
+        _cause(contract, actual, chosen, tuple(explains), lengths_s)
+        for (chosen, _), explains in zip(causes, together, strict=True)
+        if explains
     ]
-    unexplained = _shared_out(actual, found, together[-1])
-    return Causes(
-        tuple(_cause(contract, actual, chosen, tuple(explains), lengths_s) for chosen, explains in found),
-        tuple(unexplained),
-    )
+    return Causes(tuple(found), tuple(unexplained))
 
 
 def _with_what_follows(
@@ -206,25 +205,23 @@ def _with_what_follows(
     return [[key for key in actual.failures if place[key] == number] for number in range(len(groups))]
 
 
-def _shared_out(
-    actual: Findings, found: Sequence[tuple[Sequence[Prediction], list[Key]]], remaining: Sequence[Key]
-) -> list[Key]:
-    """Return the failures that no cause explains, and give it the others.
+def _with_relatives(
+    actual: Findings, predictions: Sequence[Prediction], groups: Sequence[Sequence[Key]]
+) -> list[list[Key]]:
+    """Return the failures by cause, then what is unexplained.
 
     A cause that explains most failures of a requirement explains those, too, that it doesn't predict; it does
     not explain one that it predicts otherwise.
     """
     every = Counter(requirement for _, requirement in actual.failures)
-    counts = [Counter(requirement for _, requirement in explains) for _, explains in found]
-    unexplained = []
-    for key in remaining:
-        able = [number for number, (chosen, _) in enumerate(found) if key not in chosen[0].failures]
-        best = max(able, key=lambda number: counts[number][key[1]], default=None)
-        if best is not None and counts[best][key[1]] >= MIN_RECALL * every[key[1]]:
-            found[best][1].append(key)
-        else:
-            unexplained.append(key)
-    return unexplained
+    counts = [Counter(requirement for _, requirement in explains) for explains in groups[:-1]]
+    shared = [*map(list, groups[:-1]), list[Key]()]
+    for key in groups[-1]:
+        able = [number for number, each in enumerate(predictions) if key not in each.failures]
+        best = max(able, key=lambda number: counts[number][key[1]], default=-1)
+        is_explained = best >= 0 and counts[best][key[1]] >= MIN_RECALL * every[key[1]]
+        shared[best if is_explained else -1].append(key)
+    return shared
 
 
 def _fit(seen: Symptom, predicted: Symptom) -> float:

@@ -41,7 +41,7 @@ def _polls_at_once(contract: Contract) -> Iterator[Defect]:
             "no_poll_after_outcome",
             "once-more",
             "The helper polls once more when the task has already ended.",
-            Hooks(after_poll=_once_more),
+            _once_more(lambda task: task.ends_the_wait),
         ),
         (
             "no_poll_after_outcome",
@@ -62,7 +62,7 @@ def _polls_at_once(contract: Contract) -> Iterator[Defect]:
         "no_poll_after_outcome.once-more-for-the-result",
         "no_poll_after_outcome",
         "The helper fetches a completed task once more for its result; a failed one it does not.",
-        Hooks(after_poll=_once_more_if_completed),
+        _once_more(lambda task: task.meaning is StatusMeaning.RETURN_RESULT),
         not_applicable=without_failures(contract),
     )
 
@@ -71,14 +71,12 @@ def _fork_a_poll(wait: Wait) -> Steps:
     yield Fork(wait.client.look(wait.task_id, REQUEST_TIMEOUT_S, wait))
 
 
-def _once_more(wait: Wait, task: Task) -> Steps:
-    if task.ends_the_wait:
-        yield from wait.client.look(wait.task_id, REQUEST_TIMEOUT_S, wait)
+def _once_more(is_meant: Callable[[Task], bool]) -> Hooks:
+    def after_poll(wait: Wait, task: Task) -> Steps:
+        if is_meant(task):
+            yield from wait.client.look(wait.task_id, REQUEST_TIMEOUT_S, wait)
 
-
-def _once_more_if_completed(wait: Wait, task: Task) -> Steps:
-    if task.meaning is StatusMeaning.RETURN_RESULT:
-        yield from wait.client.look(wait.task_id, REQUEST_TIMEOUT_S, wait)
+    return Hooks(after_poll=after_poll)
 
 
 def _and_goes_on(polls: int) -> Callable[[Wait, Steps], Steps]:

@@ -23,12 +23,11 @@ from waitproof.judge.words import (
     shown,
 )
 from waitproof.protocol import ExceptionKind, Raised, Returned
-from waitproof.suite import Json, Model, PollCount, at_path, fill, render_body
+from waitproof.suite import REDIRECTS, Json, Model, PollCount, at_path, fill, render_body
 from waitproof.text import plural
 
 __all__ = ["outcome_expected"]
 
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 60  # that a client follows before it gives up: .NET and curl follow 50, requests 30, fetch 20
 
 
@@ -357,9 +356,9 @@ def _still_redirected(case: Case, call: CallRecord, expected: str, seen: str) ->
     One that follows them without a limit, or polls on when it has given up, is not slow.
     """
     requests = [each for each in case.observation.requests_of(call) if not each.repeat]
-    redirected = [each for each in requests if each.http in REDIRECTS]
-    hops = [each.arrived_s for each in requests if redirected and each.n == redirected[0].n]
-    if not 1 < len(hops) <= MAX_REDIRECTS or redirected[-1].n != redirected[0].n:
+    redirected = {each.n for each in requests if each.http in REDIRECTS}
+    hops = [each.arrived_s for each in requests if each.n in redirected]
+    if len(redirected) != 1 or not 1 < len(hops) <= MAX_REDIRECTS:
         return None
     return suspect(expected, seen, excess_s=(hops[-1] - hops[0]) / (len(hops) - 1))
 

@@ -130,7 +130,7 @@ def _slow_pauses(polls: tuple[Poll, ...], intervals: Intervals, expected: str) -
     if missed_s <= 0 or (missed_s <= TICK_S and _wakes_on_ticks(polls)):
         return None
     late_s = [pause_s - due_s for pause_s, due_s in pauses]
-    alike_s = [late for late, (_, due_s) in zip(late_s, pauses, strict=True) if due_s == pauses[-1][1]]
+    alike_s = [pause_s - due_s for pause_s, due_s in pauses if due_s == pauses[-1][1]]
     # An SDK that is slow by a share of each pause misses a longer one by more, and that is no noise.
     noisy_s = alike_s if 2 * len(alike_s) >= len(late_s) else late_s
     excess_s = _excess_s(noisy_s, missed_s + LEAST_SLOW_S - MACHINES_SHARE_S)

@@ -19,7 +19,7 @@ from typing import Any
 
 import h11
 
-from waitproof.journal import Ended
+from waitproof.journal import Ended, path_of
 from waitproof.text import shorten
 
 __all__ = [
@@ -40,7 +40,6 @@ MAX_KEPT_HEADS = 4096
 MAX_KEPT_HEAD_BYTES = 2048  # a poll's has some hundred; 4096 of them cost 8 MB and their headers as much
 MAX_SHOWN_CHARS = 200  # of a client's text, when it is repeated to people
 
-_ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)  # of a target as proxies are sent it
 _HIGH_BYTE = re.compile(rb"[\x80-\xff]")  # raw in a target: h11 refuses it, most servers do not
 _BYTES = re.compile(r"""bytearray\(b(['"].*?['"])\)""")  # in the messages of h11
 _TOO_LARGE = f"the request's header is larger than {MAX_HEAD_BYTES} bytes"
@@ -308,12 +307,11 @@ def _head(request: h11.Request, target: str) -> Head:
     for raw_name, raw_value in request.headers:
         name, value = raw_name.decode(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    path = _ORIGIN.sub("", target, count=1) if target[0] != "/" else target
     minor = int(request.http_version[-1:])
     return Head(
         request.method.decode(),
         target,
-        path.partition("?")[0] or "/",
+        path_of(target),
         minor,
         headers,
         _keeps_alive(headers.get("connection"), minor),

@@ -346,7 +346,7 @@ class Player:
 
     def _polls_an_older_task(self, entry: JournalEntry, mine: Set[str]) -> bool:
         """Say whether a wait of another scenario goes on, on a task that the server has forgotten by now."""
-        task_id = self._contract.task_id_in(entry.target)
+        task_id = self._contract.task_id_in(entry.path)
         return task_id in self._owned and task_id not in mine
 
 

@@ -252,14 +252,19 @@ class Runner:
 
     def _scenarios_on(self, server: ServerProcess, connection: int) -> tuple[str, ...]:
         """Return the scenarios whose requests came on a connection, each with its adapter."""
-        owners = (self._owners.get(task_id) for task_id in server.tasks_on(connection))
-        return tuple(sorted({f"{owner[0]}: {owner[1]}" for owner in owners if owner is not None}))
+        owners = {self._owner_of(task_id) for task_id in server.tasks_on(connection)}
+        return tuple(sorted(owners - {""}))
 
     def _late_for(self, entry: JournalEntry) -> str:
         """Return whose task a poll asks for that the server has forgotten since its scenario ended, or ""."""
-        owner = self._owners.get(self._suite.contract.task_id_in(entry.target))
-        is_poll = entry.method == self._suite.contract.endpoint.method
-        return f"{owner[0]}: {owner[1]}" if owner is not None and is_poll else ""
+        contract = self._suite.contract
+        is_poll = entry.method == contract.endpoint.method
+        return self._owner_of(contract.task_id_in(entry.path)) if is_poll else ""
+
+    def _owner_of(self, task_id: str) -> str:
+        """Return a task's adapter and scenario, "" where nobody owns it."""
+        adapter, scenario, _ = self._owners.get(task_id, ("", "", 0))
+        return f"{adapter}: {scenario}" if scenario else ""
 
     def _own(self, adapter: str, scenario: str, tasks: Sequence[TaskRecord]) -> None:
         """Remember which adapter and scenario own these tasks."""

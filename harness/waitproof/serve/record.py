@@ -24,6 +24,7 @@ from werkzeug import Request as ServerRequest
 from werkzeug import Response
 
 from waitproof.errors import InputError, Mistake
+from waitproof.journal import path_of
 from waitproof.mock import TaskServer
 from waitproof.run import impossible_expectations
 from waitproof.serve.recording import Recording, Seen
@@ -113,7 +114,7 @@ class Recorder:
             self._tell(reason)
             return Response(json.dumps({"message": reason}), 502, content_type="application/json")
         took_s = time.monotonic() - began_s
-        task_id = self._contract.task_id_in(target)
+        task_id = self._contract.task_id_in(path_of(target))
         if task_id and request.method == self._contract.endpoint.method:
             self._note(task_id, self._seen(request, answer, took_s))
         own = [(name, self._own(value)) for name, value in answer.headers]

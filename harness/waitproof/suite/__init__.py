@@ -58,7 +58,7 @@ from waitproof.suite.sending import Response
 from waitproof.suite.shape import Conditions, Returns, StatusMeaning
 from waitproof.suite.sources import ScenarioFile, Source, loose_files
 from waitproof.suite.starting import new_suite
-from waitproof.suite.step import Drop, Step
+from waitproof.suite.step import REDIRECTS, Drop, Step
 from waitproof.suite.task import TaskAnswer, TaskState, answer, render_body, respond
 from waitproof.suite.template import at_path, check, dotted, fill, path_of, placeholders
 from waitproof.suite.yaml import Json, Node, Path, unsendable
@@ -68,6 +68,7 @@ __all__ = [
     "DEFAULT_SUITE",
     "MAX_DURATION_S",
     "NO_TIMEOUT_S",
+    "REDIRECTS",
     "ROOT",
     "SCENARIO_HEADER",
     "SEPARATOR",

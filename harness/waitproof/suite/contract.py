@@ -323,11 +323,8 @@ class Contract(Model):
         before, after = self.endpoint.path.split("{task_id}")
         return re.compile(re.escape(before) + "([^/?]+)" + re.escape(after))
 
-    def task_id_in(self, target: str) -> str:
-        """Return the id of the task for which a poll of this target asks, "" where it is no poll."""
-        path = re.sub("^(?i:https?)://[^/?]*", "", target).partition("?")[
-            0
-        ]  # clients of a proxy send the whole URL
+    def task_id_in(self, path: str) -> str:
+        """Return the id of the task for which a poll of this raw path asks, "" where it is no poll."""
         found = self.task_path_pattern().fullmatch(path)
         return "" if found is None else unquote(found[1])
 

@@ -17,7 +17,7 @@ from waitproof.suite.document import shown
 from waitproof.suite.model import Duration, Model, Wrong, invalid
 from waitproof.suite.yaml import Json, Node
 
-__all__ = ["CONTROL", "FOREVER", "Drop", "Fault", "Step"]
+__all__ = ["CONTROL", "FOREVER", "REDIRECTS", "Drop", "Fault", "Step"]
 
 MAX_TIMES = 1_000_000
 FOREVER = 0  # as `times`: a step without end, written `forever`
